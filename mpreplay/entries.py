@@ -1,0 +1,139 @@
+"""What is to be sent of a slab: readings merged into entries, sorted by device and time.
+
+Pure. An entry is one device at one time, the element of ``params`` on the wire. Values are not
+copied: an entry points into its columns, and through them to the row each value came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .readings import Readings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Copy", "Entries", "entries_of", "split_entries"]
+
+DAY = 86_400_000  # [ms]
+
+
+class Copy(NamedTuple):
+    """An equal copy of a value that is sent: it shares that value's fate."""
+
+    entry: int
+    column: int
+    source: str
+    row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Entries of one product, sorted by device and time.
+
+    Parameters
+    ----------
+    readings : Readings
+        Where the values are.
+    device : ndarray of int64, shape (n_entries,)
+        Index into ``readings.devices``.
+    time : ndarray of int64, shape (n_entries,)
+        When. [ms]
+    cells : list of ndarray of int64, each of shape (n_entries,)
+        For each column the position of the entry's value in it, -1 where there is none.
+    copies : list of Copy
+        Equal copies of values that are sent, by entry.
+    suspects : list of ndarray of bool
+        For each column where the model check faults a value that is sent all the same.
+    """
+
+    readings: Readings
+    device: NDArray[np.int64]
+    time: NDArray[np.int64]
+    cells: list[NDArray[np.int64]]
+    copies: list[Copy] = field(default_factory=list)
+    suspects: list[NDArray[np.bool_]] = field(default_factory=list)
+
+    def days(self) -> NDArray[np.int64]:
+        """Return the UTC day of each entry, counted from 1970-01-01."""
+        return self.time // DAY
+
+
+def entries_of(readings: Readings, sent: Sequence[NDArray[np.bool_]]) -> Entries:
+    """Merge the values that are to be sent into entries.
+
+    Parameters
+    ----------
+    readings : Readings
+        One product's share of a slab.
+    sent : sequence of ndarray of bool
+        For each column which of its values are to be sent: at most one for each device and time.
+
+    Returns
+    -------
+    Entries
+        Rows without a value to send are in none.
+    """
+    n = len(readings.rows)
+    places = [
+        _by_row(column.at, mask, n) for column, mask in zip(readings.columns, sent, strict=True)
+    ]
+    filled = np.zeros(n, bool)
+    for place in places:
+        filled |= place >= 0
+    order = np.flatnonzero(filled)
+    order = order[np.lexsort((readings.time[order], readings.device[order]))]
+    device, time = readings.device[order], readings.time[order]
+    new = np.ones(len(order), bool)
+    new[1:] = (device[1:] != device[:-1]) | (time[1:] != time[:-1])
+    starts = np.flatnonzero(new)
+    if len(starts) == len(order):
+        return Entries(readings, device, time, [place[order] for place in places])
+    # Rows of one device and time meet in one entry; each point has its value in one of them.
+    cells = [np.maximum.reduceat(place[order], starts) for place in places]
+    return Entries(readings, device[starts], time[starts], cells)
+
+
+def _by_row(at: NDArray[np.int64], mask: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
+    """Return for each row the position of its value in a column, -1 where none is to be sent."""
+    places = np.full(n, -1, np.int64)
+    chosen = np.flatnonzero(mask)
+    places[at[chosen]] = chosen
+    return places
+
+
+def split_entries(entries: Entries, entry: int, groups: Sequence[NDArray[np.int64]]) -> Entries:
+    """Return entries of which one is cut into several, each with a group of its columns."""
+    n = len(entries.time)
+    index = np.concatenate(
+        [np.arange(entry), np.full(len(groups), entry), np.arange(entry + 1, n)]
+    ).astype(np.int64)
+    home = np.full(len(entries.cells), -1, np.int64)
+    for number, group in enumerate(groups):
+        home[group] = number
+    cells = [cell[index] for cell in entries.cells]
+    for column, cell in enumerate(cells):
+        part = np.full(len(groups), -1, np.int64)
+        if home[column] >= 0:
+            part[home[column]] = entries.cells[column][entry]
+        cell[entry : entry + len(groups)] = part
+    moved = len(groups) - 1
+    copies = [
+        c._replace(
+            entry=c.entry
+            + (moved if c.entry > entry else max(home[c.column], 0) if c.entry == entry else 0)
+        )
+        for c in entries.copies
+    ]
+    return replace(
+        entries,
+        device=entries.device[index],
+        time=entries.time[index],
+        cells=cells,
+        copies=copies,
+    )

@@ -1,0 +1,142 @@
+"""Every exception that mpreplay raises on purpose.
+
+::
+
+    MpReplayError
+    ├── ConfigError (ValueError)      an argument, thing model or file of settings that cannot work
+    ├── HistoryError (ValueError)     a history that cannot be read, or lacks what it must have
+    │   └── InvalidHistory            values are invalid or contradict each other, and the caller
+    │                                 asked to stop; ``.violations`` is the frame
+    ├── TransportError
+    │   ├── ConnectError              refused, or nobody there; says what to check
+    │   └── ConnectionLost            lost, and not regained in time
+    ├── PlatformError                 the platform broke the protocol: an undecodable reply
+    ├── JournalError                  a journal that cannot be used
+    │   └── JournalMismatch           it belongs to another history, model or limits; ``.differs``
+    └── ReplayFailed                  only from ``Run.raise_for_rejects()``; ``.rejects`` is the frame
+
+The first three are the caller's to mend, ``TransportError`` the network's, ``PlatformError`` the
+platform's. A declined request is no exception: it is a row of ``results``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "ConfigError",
+    "ConnectError",
+    "ConnectionLost",
+    "HistoryError",
+    "ReplayWarning",
+    "InvalidHistory",
+    "JournalError",
+    "JournalMismatch",
+    "MpReplayError",
+    "PlatformError",
+    "ReplayFailed",
+    "TransportError",
+]
+
+
+class MpReplayError(Exception):
+    """The base of all errors that mpreplay raises on purpose."""
+
+
+class ConfigError(MpReplayError, ValueError):
+    """An argument, a thing model or a setting that cannot work."""
+
+
+class HistoryError(MpReplayError, ValueError):
+    """A history that cannot be read, or that lacks what it must have."""
+
+
+class InvalidHistory(HistoryError):
+    """The history holds invalid or contradicting values and the caller asked to stop.
+
+    Attributes
+    ----------
+    violations : DataFrame
+        One row a failed check on a value; the columns of ``Validation.violations``.
+    """
+
+    def __init__(self, message: str, violations: pd.DataFrame | None = None) -> None:
+        super().__init__(message, violations)
+        self.violations = violations
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class TransportError(MpReplayError):
+    """The network, or the way to the platform, failed."""
+
+
+class ConnectError(TransportError):
+    """No connection: refused, unknown host, closed port, or no answer in time."""
+
+
+class ConnectionLost(TransportError):
+    """The connection was lost and could not be regained."""
+
+
+class PlatformError(MpReplayError):
+    """The platform broke the protocol.
+
+    Attributes
+    ----------
+    payload : bytes
+        What was received.
+    """
+
+    def __init__(self, message: str, payload: bytes = b"") -> None:
+        super().__init__(message, payload)
+        self.payload = payload
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class JournalError(MpReplayError):
+    """A journal that cannot be used as it is."""
+
+
+class JournalMismatch(JournalError):
+    """The journal belongs to a run with another history, model, mapping or limits.
+
+    Attributes
+    ----------
+    differs : tuple of str
+        The names of what differs.
+    """
+
+    def __init__(self, message: str, differs: tuple[str, ...] = ()) -> None:
+        super().__init__(message, differs)
+        self.differs = differs
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ReplayFailed(MpReplayError):
+    """Raised by ``Run.raise_for_rejects()`` when values did not arrive.
+
+    Attributes
+    ----------
+    rejects : DataFrame
+        One row a value that did not arrive.
+    """
+
+    def __init__(self, message: str, rejects: Any = None) -> None:
+        super().__init__(message, rejects)
+        self.rejects = rejects
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ReplayWarning(UserWarning):
+    """Something looks wrong, but may be meant so: the replay goes on."""

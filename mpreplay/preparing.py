@@ -1,0 +1,425 @@
+"""A slab of history, made ready: what is withheld and why, and the rest in chunks to be sent.
+
+Pure. It depends on the history, the model, the mapping, the flags and the sizes of a request, and on
+nothing else: the same input makes the same requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+import orjson
+
+from .chunking import cut, group_columns
+from .duplicates import Duplicates, Share, withheld
+from .encoding import Encoded, encode_entries, longest_text, texts_of
+from .entries import DAY, Copy, Entries, entries_of, split_entries
+from .protocol import envelope
+from .readings import Device, RawSlab, Readings, read_slab
+from .validation import Checker, Fault
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .settings import Limits
+    from .thing_model import ModelSet
+
+__all__ = ["Chunk", "Part", "Policy", "Prepared", "Preparer", "Tally", "add_tally"]
+
+# How many values of a device (product key, device key) on a UTC day; the day is None where no
+# time could be read.
+Tally = dict[tuple[str, str, int | None], int]
+
+# A request's id is the milliseconds of the run's start and a six-digit number: 19 or 20 digits.
+WIDEST_ID: Final = "9" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What decides which values are sent, and in which requests."""
+
+    allow_offline_sub_device: bool = False
+    skip_invalid_measurepoints: bool = False
+    on_invalid: Literal["raise", "withhold", "send"] = "raise"
+    duplicates: Literal["raise", "first", "last"] = "raise"
+
+    def overhead(self) -> int:
+        """Return how long a request is without its entries. [bytes]"""
+        head, tail = self.envelope(WIDEST_ID)
+        return len(head) + len(tail)
+
+    def envelope(self, request_id: str) -> tuple[bytes, bytes]:
+        """Return what stands before and after the entries of a request."""
+        return envelope(
+            request_id,
+            allow_offline_sub_device=self.allow_offline_sub_device,
+            skip_invalid_measurepoints=self.skip_invalid_measurepoints,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One product's share of a prepared slab."""
+
+    readings: Readings
+    entries: Entries
+    encoded: Encoded
+    faults: list[Fault]
+    share: Share
+    withheld: list[NDArray[np.bool_]]
+
+    def tally_read(self) -> Tally:
+        """Return how many values were read, a copy counted where its twin is."""
+        counts = np.zeros(len(self.readings.rows), np.int64)
+        for column in self.readings.columns:
+            counts += np.bincount(column.at, column.present(), len(counts)).astype(np.int64)
+        for column, positions in self.share.copies:
+            np.subtract.at(counts, self.readings.columns[column].at[positions], 1)
+        tally = _tally_rows(self.readings, counts)
+        twins = np.array([c.entry for c in self.entries.copies], np.int64)
+        add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
+        return tally
+
+    def tally_withheld(self) -> Tally:
+        """Return how many values are withheld."""
+        counts = np.zeros(len(self.readings.rows), np.int64)
+        for column, mask in zip(self.readings.columns, self.withheld, strict=True):
+            gone = mask & column.present()
+            counts += np.bincount(column.at, gone, len(counts)).astype(np.int64)
+        return _tally_rows(self.readings, counts)
+
+    def tally_sent(self, start: int, stop: int) -> Tally:
+        """Return how many values the entries [start, stop) carry, with their copies."""
+        index = np.arange(start, stop)
+        tally = self._tally_entries(index, self.encoded.n_values[start:stop])
+        twins = np.array([c.entry for c in self.copies(start, stop)], np.int64)
+        add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
+        return tally
+
+    def tally_suspects(self, start: int, stop: int) -> Tally:
+        """Return how many values of the entries [start, stop) the model check faults."""
+        tally: Tally = {}
+        for number, positions in self.suspects(start, stop):
+            rows = self.readings.columns[number].at[positions]
+            counts = np.bincount(rows, minlength=len(self.readings.rows))
+            add_tally(tally, _tally_rows(self.readings, counts))
+        for copy in self.copies(start, stop):
+            if self.is_suspect(copy):
+                index = np.array([copy.entry], np.int64)
+                add_tally(tally, self._tally_entries(index, np.ones(1, np.int64)))
+        return tally
+
+    def copies(self, start: int, stop: int) -> list[Copy]:
+        """Return the equal copies of values in the entries [start, stop)."""
+        return [copy for copy in self.entries.copies if start <= copy.entry < stop]
+
+    def cells(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield for each column the positions of its values in the entries [start, stop)."""
+        for number, cells in enumerate(self.entries.cells):
+            chosen = cells[start:stop]
+            if (chosen >= 0).any():
+                yield number, chosen[chosen >= 0]
+
+    def suspects(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield for each column the positions of the values that the model check faults."""
+        for number, positions in self.cells(start, stop):
+            faulty = self.entries.suspects[number][positions]
+            if faulty.any():
+                yield number, positions[faulty]
+
+    def is_suspect(self, copy: Copy) -> bool:
+        """Return whether the model check faults the value that a copy is equal to."""
+        position = self.entries.cells[copy.column][copy.entry]
+        return bool(self.entries.suspects[copy.column][position])
+
+    def _tally_entries(self, index: NDArray[np.int64], counts: NDArray[np.int64]) -> Tally:
+        entries = self.entries
+        return _tally(
+            self.readings.devices, entries.device[index], entries.time[index] // DAY, counts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A slab, ready to be sent.
+
+    Parameters
+    ----------
+    number : int
+        The slab's number in the history.
+    n_rows, n_values : int
+        What was read of the history.
+    n_empty : int
+        Rows without any value, and rows all of whose values are withheld.
+    parts : list of Part
+        By product.
+    cuts : ndarray of int64
+        Where chunks begin and end, in entries over all parts.
+    """
+
+    number: int
+    n_rows: int
+    n_values: int
+    n_empty: int
+    parts: list[Part]
+    cuts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def chunks(self) -> list[Chunk]:
+        """Return the chunks, in the order in which they are to be sent."""
+        ends = np.cumsum([0] + [len(part.entries.time) for part in self.parts])
+        chunks = []
+        for number, (start, stop) in enumerate(zip(self.cuts[:-1], self.cuts[1:], strict=True)):
+            spans = [
+                (part, max(int(start - begin), 0), min(int(stop - begin), int(end - begin)))
+                for part, begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
+                if begin < stop and end > start
+            ]
+            chunks.append(Chunk(self.number, number, spans))
+        return chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The entries of one request.
+
+    Parameters
+    ----------
+    slab, number : int
+        Which slab, and which chunk of it.
+    spans : list of (Part, int, int)
+        The entries [start, stop) of each part.
+    """
+
+    slab: int
+    number: int
+    spans: list[tuple[Part, int, int]]
+
+    @property
+    def n_entries(self) -> int:
+        """How many entries it has."""
+        return sum(stop - start for _, start, stop in self.spans)
+
+    @property
+    def n_values(self) -> int:
+        """How many values it carries."""
+        return sum(int(part.encoded.n_values[a:b].sum()) for part, a, b in self.spans)
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """Its first and last time. [ms]"""
+        parts = [part.entries.time[a:b] for part, a, b in self.spans]
+        return min(int(p.min()) for p in parts), max(int(p.max()) for p in parts)
+
+    def n_bytes(self, request_id: str, policy: Policy) -> int:
+        """Return how long the request is. [bytes]"""
+        head, tail = policy.envelope(request_id)
+        texts = (
+            int(part.encoded.offsets[b] - part.encoded.offsets[a]) for part, a, b in self.spans
+        )
+        return len(head) + sum(texts) - 1 + len(tail)
+
+    def payload(self, request_id: str, policy: Policy) -> bytes:
+        """Return the request's bytes."""
+        head, tail = policy.envelope(request_id)
+        texts = []
+        for part, start, stop in self.spans:
+            begin, end = part.encoded.offsets[[start, stop]].tolist()
+            texts.append(part.encoded.text[begin : end - 1])  # without the last comma
+        return head + b",".join(texts) + tail
+
+    def tally(self) -> Tally:
+        """Return how many values of each device and day it carries, copies among them."""
+        tally: Tally = {}
+        for part, start, stop in self.spans:
+            add_tally(tally, part.tally_sent(start, stop))
+        return tally
+
+    def tally_suspects(self) -> Tally:
+        """Return how many of them the model check faults."""
+        tally: Tally = {}
+        for part, start, stop in self.spans:
+            add_tally(tally, part.tally_suspects(start, stop))
+        return tally
+
+
+class Preparer:
+    """Makes slabs ready, one after the other."""
+
+    def __init__(
+        self,
+        models: ModelSet,
+        checker: Checker,
+        policy: Policy,
+        limits: Limits,
+        own: Device,
+    ) -> None:
+        self._models = models
+        self._checker = checker
+        self._policy = policy
+        self._limits = limits
+        self._own = own
+        self.duplicates = Duplicates()  # once they are known
+        # Strictly below the limit; the comma behind the last entry is not sent.
+        self._room = limits.max_bytes - policy.overhead()
+
+    def prepare(self, raw: RawSlab, window: tuple[int | None, int | None]) -> Prepared:
+        """Return a slab ready to be sent."""
+        parts = [
+            self._part(readings, self.duplicates.share(raw.number, number))
+            for number, readings in enumerate(read_slab(raw, self._models, self._own, window))
+        ]
+        sizes = [np.diff(part.encoded.offsets) for part in parts]
+        cuts = cut(
+            np.concatenate(sizes) if sizes else np.zeros(0, np.int64),
+            np.concatenate([p.encoded.n_values for p in parts]) if parts else np.zeros(0, np.int64),
+            room=self._room,
+            max_entries=self._limits.max_entries,
+            max_values=self._limits.max_values,
+        )
+        n_rows = sum(len(part.readings.rows) for part in parts)
+        n_values = sum(part.readings.n_values for part in parts)
+        return Prepared(raw.number, n_rows, n_values, _n_empty(parts), parts, cuts)
+
+    def faults(self, readings: Readings) -> list[Fault]:
+        """Return every check that values of a slab fail, those too large to travel among them."""
+        return self._checker.faults(readings) + self._too_large(readings)
+
+    def _part(self, readings: Readings, share: Share) -> Part:
+        faults = self.faults(readings)
+        gone = withheld(readings, faults, self._policy.on_invalid != "send")
+        for column, positions, _ in share.superseded:
+            gone[column][positions] = True
+        sent = [
+            column.present() & ~mask for column, mask in zip(readings.columns, gone, strict=True)
+        ]
+        for column, positions in share.copies:
+            sent[column][positions] = False
+        entries = entries_of(readings, sent)
+        entries.suspects.extend(_suspects(readings, faults))
+        entries.copies.extend(_copies(entries, share))
+        encoded = encode_entries(entries, self._own)
+        whole = self._split(entries, encoded)
+        if whole is not entries:
+            entries, encoded = whole, encode_entries(whole, self._own)
+        return Part(readings, entries, encoded, faults, share, gone)
+
+    def _too_large(self, readings: Readings) -> list[Fault]:
+        """Return the values that no request can carry, even alone."""
+        faults = []
+        room = self._room_for_values(readings)
+        for number, column in enumerate(readings.columns):
+            key = _key_bytes(column.point.identifier)
+            if longest_text(column) + key <= room:
+                continue
+            positions = np.flatnonzero(texts_of(column).lengths() + key > room)
+            if len(positions):
+                reason = f"alone larger than a request may be ({self._limits.max_bytes} bytes)"
+                faults.append(Fault(number, positions, "too_large", reason))
+        return faults
+
+    def _room_for_values(self, readings: Readings) -> int:
+        """Return how many bytes of values an entry may hold. [bytes]"""
+        keys = [
+            len(orjson.dumps({"productKey": d.product_key, "deviceKey": d.device_key}))
+            for d in readings.devices
+        ]
+        frame = max(keys, default=0) + len('"measurepoints":{},"time":-9223372036854775808,')
+        return self._room - frame
+
+    def _split(self, entries: Entries, encoded: Encoded) -> Entries:
+        """Split the entries that are too large alone, each into entries of some of its points."""
+        most = self._limits.max_values
+        large = np.diff(encoded.offsets) > self._room
+        if most is not None:
+            large |= encoded.n_values > most
+        if not large.any():
+            return entries
+        room = self._room_for_values(entries.readings)
+        sizes = [
+            np.append(texts_of(column).lengths(), 0)[cells]
+            + _key_bytes(column.point.identifier) * (cells >= 0)
+            for column, cells in zip(entries.readings.columns, entries.cells, strict=True)
+        ]
+        for entry in np.flatnonzero(large)[::-1].tolist():  # from the end: earlier ones stay put
+            of_columns = np.array([size[entry] for size in sizes], np.int64)
+            groups = group_columns(of_columns, room=room, max_values=most)
+            entries = split_entries(entries, entry, groups)
+        return entries
+
+
+def _key_bytes(identifier: str) -> int:
+    return len(orjson.dumps(identifier)) + len(":,")
+
+
+def _suspects(readings: Readings, faults: Sequence[Fault]) -> list[NDArray[np.bool_]]:
+    masks = [np.zeros(len(column.values), bool) for column in readings.columns]
+    for fault in faults:
+        if fault.column >= 0:
+            masks[fault.column][fault.positions] = True
+    return masks
+
+
+def _copies(entries: Entries, share: Share) -> list[Copy]:
+    """Return the equal copies of values that are in these entries."""
+    copies = []
+    for column, position, source, row in share.twins:
+        entry = np.flatnonzero(entries.cells[column] == position)
+        copies += [Copy(int(entry[0]), column, source, row)] if len(entry) else []
+    return sorted(copies)
+
+
+def _n_empty(parts: Sequence[Part]) -> int:
+    total = 0
+    for part in parts:
+        carried = np.zeros(len(part.readings.rows), bool)
+        for column, cells in zip(part.readings.columns, part.entries.cells, strict=True):
+            carried[column.at[cells[cells >= 0]]] = True
+        for number, positions in part.share.copies:
+            carried[part.readings.columns[number].at[positions]] = True
+        total += int((~carried).sum())
+    return total
+
+
+def _tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
+    """Return counts of rows by device and day, with unreadable rows under what is known of them."""
+    readable = np.ones(len(counts), bool)
+    readable[list(readings.unreadable)] = False
+    index = np.flatnonzero(readable & (counts > 0))
+    tally = _tally(
+        readings.devices, readings.device[index], readings.time[index] // DAY, counts[index]
+    )
+    for position, (check, _) in readings.unreadable.items():
+        if counts[position]:
+            code = int(readings.device[position])
+            device = readings.devices[code] if code >= 0 else Device("", "")
+            day = None if check == "time" else int(readings.time[position] // DAY)
+            add_tally(tally, {(*device, day): int(counts[position])})
+    return tally
+
+
+def _tally(
+    devices: Sequence[Device],
+    device: NDArray[np.int64],
+    day: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> Tally:
+    if not len(device):
+        return {}
+    first = int(day.min())
+    width = int(day.max()) - first + 1
+    keys, inverse = np.unique(device * width + day - first, return_inverse=True)
+    sums = np.bincount(inverse, counts).astype(np.int64)
+    return {
+        (*devices[key // width], first + key % width): int(total)
+        for key, total in zip(keys.tolist(), sums, strict=True)
+        if total
+    }
+
+
+def add_tally(tally: Tally, other: Tally) -> None:
+    """Add the counts of a tally to another."""
+    for key, count in other.items():
+        tally[key] = tally.get(key, 0) + count

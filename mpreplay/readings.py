@@ -1,0 +1,361 @@
+"""A slab of history as readings: who reported what when, each value in its point's type.
+
+Pure: a raw slab in, one ``Readings`` a product out. Positions are places in the slab's arrays; rows are
+places in the source, and what every record of a value names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .errors import HistoryError
+from .layout import Layout, point_named
+from .measurepoint import Measurepoint
+from .odd import Odd
+from .thing_model import ModelSet, ThingModel, model_of
+from .times import Times, read_times
+from .values import settle, settle_struct, with_quality
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Column", "Device", "RawSlab", "Readings", "read_keys", "read_slab"]
+
+INDEX = "(index)"
+
+
+class Device(NamedTuple):
+    """The pair of keys that names a device."""
+
+    product_key: str
+    device_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawSlab:
+    """Consecutive rows of one source, as they were read."""
+
+    number: int
+    source: str
+    first_row: int
+    columns: dict[str, Any]
+    layout: Layout
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows it has."""
+        return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The readings of one measurement point.
+
+    Parameters
+    ----------
+    point : Measurepoint
+        What they are.
+    values : Array, shape (n,)
+        Null where absent or odd.
+    quality : Array of int64, shape (n,), optional
+        Null where a value has none.
+    odd : list of Odd
+        Values that do not fit their type; positions are into ``values``.
+    at : ndarray of int64, shape (n,)
+        The position in the readings of each value.
+    """
+
+    point: Measurepoint
+    values: pa.Array
+    quality: pa.Array | None
+    odd: list[Odd]
+    at: NDArray[np.int64]
+
+    def present(self) -> NDArray[np.bool_]:
+        """Return where there is a value, odd ones included."""
+        mask = np.array(self.values.is_valid().to_numpy(zero_copy_only=False), bool)
+        if self.odd:
+            mask[[o.position for o in self.odd]] = True
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The readings of one product in one slab.
+
+    Parameters
+    ----------
+    slab : int
+        The slab's number in the history.
+    source : str
+        Where they came from.
+    rows : ndarray of int64, shape (n,)
+        Row in the source.
+    time : ndarray of int64, shape (n,)
+        When. [ms]
+    device : ndarray of int64, shape (n,)
+        Which: index into ``devices``, -1 where it cannot be told.
+    unreadable : dict of int to (str, str)
+        Positions whose time or device cannot be told: check and reason.
+    columns : list of Column
+        What.
+    """
+
+    slab: int
+    source: str
+    rows: NDArray[np.int64]
+    time: NDArray[np.int64]
+    device: NDArray[np.int64]
+    devices: list[Device]
+    unreadable: dict[int, tuple[str, str]]
+    columns: list[Column] = field(default_factory=list)
+    given: Any = None  # the model or schema of this product
+
+    @property
+    def n_values(self) -> int:
+        """How many values it holds."""
+        return sum(int(column.present().sum()) for column in self.columns)
+
+
+def read_keys(
+    raw: RawSlab, models: ModelSet, own: Device, window: tuple[int | None, int | None]
+) -> Readings:
+    """Return who and when of a slab, of all products together, without its values.
+
+    Rows outside the window are left out.
+    """
+    columns = raw.layout.columns
+    n = raw.n_rows
+    times = _times(raw) if n else Times(np.zeros(0, np.int64), {})
+    unreadable = {p: ("time", reason) for p, reason in times.unreadable.items()}
+    products = _keys(raw, columns.product, columns.product_key or own.product_key, "product")
+    names = _keys(raw, columns.device, columns.device_key or own.device_key, "device")
+    devices, device = _pair(products, names)
+    for position in np.flatnonzero(device < 0).tolist():
+        unreadable.setdefault(position, ("device", "no device key or no product key"))
+    for code, one in enumerate(devices):
+        if models.find(one.product_key) is None:
+            reason = f"there is no thing model for product {one.product_key!r}"
+            for position in np.flatnonzero(device == code).tolist():
+                unreadable.setdefault(position, ("product", reason))
+    readings = Readings(
+        raw.number, raw.source, raw.first_row + np.arange(n), times.ms, device, devices, unreadable
+    )
+    return _within(readings, window)
+
+
+def read_slab(
+    raw: RawSlab, models: ModelSet, own: Device, window: tuple[int | None, int | None]
+) -> Iterator[Readings]:
+    """Yield the readings of each product in a slab, sorted by product key."""
+    keys = read_keys(raw, models, own, window)
+    products = sorted({device.product_key for device in keys.devices} or {""})
+    of_device = np.array([products.index(d.product_key) for d in keys.devices] + [0], np.int64)
+    product = of_device[keys.device]  # rows without a device go with the first product
+    for number, product_key in enumerate(products):
+        part = keys if len(products) == 1 else _taken(keys, product == number)
+        given = models.find(product_key) or models.single or models.all()[0]
+        positions = part.rows - raw.first_row
+        whole = len(positions) == raw.n_rows
+        chosen = None if whole else positions
+        make = _long_columns if raw.layout.columns.is_long else _wide_columns
+        columns = list(make(raw, model_of(given), chosen, models))
+        yield replace(part, columns=columns, given=given)
+
+
+def _times(raw: RawSlab) -> Times:
+    columns = raw.layout.columns
+    name = INDEX if columns.time is None else columns.time
+    try:
+        return read_times(
+            raw.columns[name],
+            name=columns.time or "the index",
+            first_row=raw.first_row,
+            tz=columns.tz,
+            unit=columns.time_unit,
+        )
+    except HistoryError as error:
+        raise HistoryError(f"{raw.source}: {error}") from error
+
+
+def _keys(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
+    """Return the keys of a slab's rows as a dictionary array; null where there is none."""
+    if name is None:
+        value = pa.scalar(fixed or None, pa.string())
+        return pa.repeat(value, raw.n_rows).dictionary_encode()
+    column = raw.columns[name]
+    if isinstance(column, np.ndarray):
+        texts = [None if pd.isna(v) else str(v) if isinstance(v, str | int) else "" for v in column]
+        column = pa.array(texts, pa.string())
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (
+        _is_text(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)
+    ):
+        raise HistoryError(
+            f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text"
+        )
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    column = column.cast(pa.string())
+    return pc.if_else(pc.equal(column, ""), None, column).dictionary_encode()
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
+    """Return the devices, sorted, and the device of each row."""
+    absent = np.asarray(products.is_null()) | np.asarray(names.is_null())
+    width = len(names.dictionary) or 1
+    product_codes = products.indices.fill_null(0).to_numpy().astype(np.int64)
+    name_codes = names.indices.fill_null(0).to_numpy().astype(np.int64)
+    pairs = np.where(absent, -1, product_codes * width + name_codes)
+    found = np.unique(pairs)
+    found = found[found >= 0]
+    p, d = products.dictionary.to_pylist(), names.dictionary.to_pylist()
+    named = [Device(p[pair // width], d[pair % width]) for pair in found.tolist()]
+    order = sorted(range(len(named)), key=named.__getitem__)
+    code_of = np.full(len(p) * width + 1, -1, np.int64)
+    code_of[found[order]] = np.arange(len(order))
+    return [named[n] for n in order], code_of[pairs]
+
+
+def _within(readings: Readings, window: tuple[int | None, int | None]) -> Readings:
+    start, end = window
+    if start is None and end is None:
+        return readings
+    keep = np.ones(len(readings.time), bool)
+    if start is not None:
+        keep &= readings.time >= start
+    if end is not None:
+        keep &= readings.time < end
+    keep[[p for p, (check, _) in readings.unreadable.items() if check == "time"]] = True
+    return _taken(readings, keep)
+
+
+def _taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
+    if keep.all():
+        return readings
+    place = np.cumsum(keep) - 1
+    return replace(
+        readings,
+        rows=readings.rows[keep],
+        time=readings.time[keep],
+        device=readings.device[keep],
+        unreadable={int(place[p]): why for p, why in readings.unreadable.items() if keep[p]},
+    )
+
+
+def _take(column: Any, positions: NDArray[np.int64] | None) -> Any:
+    if positions is None:
+        return column
+    return column[positions] if isinstance(column, np.ndarray) else column.take(pa.array(positions))
+
+
+def _wide_columns(
+    raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, models: ModelSet
+) -> Iterator[Column]:
+    """Yield the columns of the wide form, those the product lacks as unknown points."""
+    layout = raw.layout
+    n = raw.n_rows if chosen is None else len(chosen)
+    at = np.arange(n)
+    for name, identifier in layout.points.items():
+        column = _take(raw.columns[name], chosen)
+        point = point_named(identifier, model)
+        if point is None:
+            yield _unknown(column, identifier, at)
+            continue
+        settled = settle(column, point)
+        if identifier in layout.quality:
+            settled = with_quality(settled, _take(raw.columns[layout.quality[identifier]], chosen))
+        yield Column(point, settled.values, settled.quality, settled.odd, at)
+    for identifier, members in layout.members.items():
+        parts = {member: _take(raw.columns[name], chosen) for member, name in members.items()}
+        point = model.measurepoints.get(identifier)
+        if point is None or point.type != "STRUCT":
+            for name in parts:
+                yield _unknown(parts[name], f"{identifier}.{name}", at)
+            continue
+        settled = settle_struct(parts, point, n)
+        yield Column(point, settled.values, None, settled.odd, at)
+
+
+def _long_columns(
+    raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, models: ModelSet
+) -> Iterator[Column]:
+    """Yield the columns of the long form: the rows of each point, with their positions."""
+    columns = raw.layout.columns
+    named = _keys(raw, columns.point, "", "point")
+    named = _take(named, chosen)
+    codes = named.indices.fill_null(-1).to_numpy()
+    values = _take(raw.columns[str(columns.value)], chosen)
+    quality = (
+        None if columns.value_quality is None else _take(raw.columns[columns.value_quality], chosen)
+    )
+    identifiers = named.dictionary.to_pylist()
+    for code in [-1, *sorted(range(len(identifiers)), key=identifiers.__getitem__)]:
+        at = np.flatnonzero(codes == code)
+        if not len(at):
+            continue
+        part = _take(values, at)
+        identifier = identifiers[code] if code >= 0 else ""
+        point = point_named(identifier, model) if identifier else None
+        if point is None or point.type == "FILE":
+            yield _unknown(part, identifier, at)
+            continue
+        settled = settle(_read_text(part, point), point)
+        if quality is not None:
+            marks = _take(quality, at)
+            if point.has_quality or not _is_absent(marks).all():
+                settled = with_quality(settled, marks)
+        yield Column(point, settled.values, settled.quality, settled.odd, at)
+
+
+_TEXTUAL = frozenset({"STRING", "DATE", "TIMESTAMP", "ANY"})
+
+
+def _read_text(column: Any, point: Measurepoint) -> Any:
+    """Return the values in a column of texts: in the long form one column serves all types."""
+    textual = point.type in _TEXTUAL or (point.type == "ENUM" and not point.has_int_keys)
+    if textual or isinstance(column, np.ndarray) or not _is_text(column.type):
+        return column
+    import orjson
+
+    values = np.empty(len(column), object)
+    for n, text in enumerate(column.to_pylist()):
+        try:
+            values[n] = None if text is None or text == "" else orjson.loads(text)
+        except orjson.JSONDecodeError:
+            values[n] = text
+    return values
+
+
+def _is_absent(column: Any) -> NDArray[np.bool_]:
+    if isinstance(column, np.ndarray):
+        return np.asarray(pd.isna(column), bool)
+    if pa.types.is_floating(column.type):
+        return np.isnan(column.to_numpy(zero_copy_only=False))
+    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), bool)
+
+
+def _unknown(column: Any, identifier: str, at: NDArray[np.int64]) -> Column:
+    """Return readings of a point that the product's model does not list: all odd."""
+    absent = _is_absent(column)
+    reason = f"{identifier!r} is not in the thing model" if identifier else "no point is named"
+    values = column if isinstance(column, np.ndarray) else np.asarray(column.to_pylist(), object)
+    odd = [
+        Odd.of(position, values[position], "point", reason)
+        for position in np.flatnonzero(~absent).tolist()
+    ]
+    nothing = pa.nulls(len(at), pa.string())
+    return Column(Measurepoint(identifier or "?", "ANY"), nothing, None, odd, at)

@@ -1,0 +1,144 @@
+"""The record of a replay: ``Run``, read from its journal whenever it is asked.
+
+A shell over the journal. It stays readable after the run and in other processes.
+"""
+
+from __future__ import annotations
+
+import html
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .errors import ReplayFailed
+from .journal import JournalReader, read_journal
+from .results import FATES, REJECT_COLUMNS, joined, typed
+
+__all__ = ["Run", "open_run"]
+
+
+class Run:
+    """What became of every value of a history.
+
+    Made by :func:`mpreplay.replay` and :func:`mpreplay.open_run`; frames are made when asked for.
+    """
+
+    def __init__(
+        self, journal: JournalReader, temporary: tempfile.TemporaryDirectory[str] | None = None
+    ) -> None:
+        self._journal = journal
+        self._temporary = temporary  # removed together with this object
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """One row a request: sizes, times, attempts, code, meaning, outcome."""
+        return self._journal.results()
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """One row a value that did not arrive: where it stood, why, and what to do."""
+        frames = [frame for frame in self._journal.iter_rejects() if len(frame)]
+        return joined(frames) if frames else typed([], REJECT_COLUMNS)
+
+    def iter_rejects(self) -> Iterator[pd.DataFrame]:
+        """Yield the rejects in frames, for more of them than memory holds."""
+        return self._journal.iter_rejects()
+
+    @property
+    def books(self) -> pd.DataFrame:
+        """One row a device and UTC day: read = accepted + declined + withheld + in doubt + not sent."""
+        return self._journal.books()
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was read, and every request has an answer."""
+        totals = self._journal.totals()
+        return bool(self._journal.facts().get("complete")) and not (
+            totals["in_doubt"] or totals["not_sent"]
+        )
+
+    def summary(self) -> dict[str, int | str]:
+        """Return the run in a few numbers and words.
+
+        Returns
+        -------
+        dict
+            ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
+            sources, ``empty_entries`` rows without a value to send.
+        """
+        facts = self._journal.facts()
+        summary: dict[str, int | str] = dict(self._journal.totals())
+        requests: dict[str, int] = {}
+        codes: dict[str, int] = {}
+        for (outcome, code), n in self._journal.outcomes().items():
+            requests[outcome] = requests.get(outcome, 0) + n
+            if code is not None:
+                codes[f"code_{code}"] = codes.get(f"code_{code}", 0) + n
+        summary["requests"] = sum(requests.values())
+        summary |= {f"requests_{outcome}": n for outcome, n in sorted(requests.items())}
+        summary |= dict(sorted(codes.items()))
+        summary |= facts.get("counts", {})
+        for name in ("gateway", "started_at", "ended_at", "stopped"):
+            summary[name] = facts.get(name) or ""
+        summary["complete"] = "yes" if self.complete else "no"
+        return summary
+
+    def raise_for_rejects(self) -> None:
+        """Raise ReplayFailed unless every value was accepted and the run is complete."""
+        totals = self._journal.totals()
+        if totals["accepted"] == totals["read"] and self.complete:
+            return
+        missing = [f"{totals[fate]:,} {fate}" for fate in FATES[1:] if totals[fate]]
+        rest = "" if self.complete else f"{', ' if missing else ''}and the run is not complete"
+        raise ReplayFailed(
+            f"of {totals['read']:,} values {totals['accepted']:,} were accepted; "
+            f"{', '.join(missing)}{rest}",
+            self.rejects,
+        )
+
+    def __repr__(self) -> str:
+        totals = self._journal.totals()
+        parts = [f"{totals['accepted']:,} of {totals['read']:,} values accepted"]
+        parts += [f"{totals[f]:,} {f.replace('_', ' ')}" for f in FATES[1:] if totals[f]]
+        stopped = self._journal.facts().get("stopped")
+        if not self.complete:
+            parts.append(f"not complete{f': {stopped}' if stopped else ''}")
+        return f"Run({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        rejects = self.rejects
+        causes = (
+            rejects.groupby(["outcome", "measurepoint", "check", "reason"], as_index=False)
+            .size()
+            .sort_values("size", ascending=False)
+            .head(10)
+            .rename(columns={"size": "values"})
+            if len(rejects)
+            else None
+        )
+        table = "" if causes is None else causes.to_html(index=False)
+        return f"<p>{html.escape(repr(self))}</p>{table}"
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Return the run in a journal, also while it is going on in another process.
+
+    Parameters
+    ----------
+    path : path
+        The journal of a replay.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    JournalError
+        If there is no journal.
+    """
+    return Run(read_journal(Path(os.fspath(path))))

@@ -1,0 +1,184 @@
+"""Measurement points as pandera columns: the checks that decide which values may be sent.
+
+Pure. A column's values come in the Arrow type of ``Measurepoint.arrow_type``; absent values are
+null and no check sees them. Types are settled before (``values.py``): a check here finds a value
+of the right type that the thing model does not allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .measurepoint import MAX_ARRAY_ITEMS, Measurepoint
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["arrow_of", "schema_of", "series_of"]
+
+# Documented for DATE: yyyy-MM-dd HH:mm:ss (EnOS 2.0.9, "Creating a Model").
+DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
+DATE_PATTERN: Final = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"
+
+# Returns a mask, True where a value is allowed; what it says of null does not matter.
+Allowed = Callable[[pa.Array], "NDArray[np.bool_]"]
+
+
+def schema_of(points: Iterable[Measurepoint], name: str) -> pandera.DataFrameSchema:
+    """Return the pandera schema of a frame with one column a measurement point."""
+    columns = {p.identifier: _column(p) for p in points if p.type not in {"FILE", "ANY"}}
+    return pandera.DataFrameSchema(columns, name=name, strict=False)
+
+
+def series_of(array: pa.Array) -> pd.Series:
+    """Return an Arrow array as a Series that shares its memory."""
+    return pd.Series(pd.array(array, dtype=pd.ArrowDtype(array.type)))
+
+
+def arrow_of(series: pd.Series) -> pa.Array:
+    """Return the Arrow array behind a Series, in one piece."""
+    array = pa.array(series)
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _column(point: Measurepoint) -> pandera.Column:
+    return pandera.Column(
+        pd.ArrowDtype(point.arrow_type()),
+        [
+            pandera.Check(_on_series(allowed), name=name, error=reason)
+            for name, reason, allowed in _rules(point)
+        ],
+        nullable=True,
+        required=False,
+        title=point.name or None,
+        description=point.unit or None,
+    )
+
+
+def _on_series(allowed: Allowed) -> Callable[[pd.Series], pd.Series]:
+    def check(series: pd.Series) -> pd.Series:
+        return pd.Series(allowed(arrow_of(series)), index=series.index)
+
+    return check
+
+
+def _rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
+    """Return the rules of a point: the check's name, the reason it gives, the mask."""
+    match point.type:
+        case "INT" | "FLOAT" | "DOUBLE":
+            return _range_rules(point)
+        case "ENUM":
+            keys = pa.array(point.keys, point.arrow_type())
+            shown = ", ".join(map(str, point.keys[:10])) + (", …" if len(point.keys) > 10 else "")
+            return [("enum", f"not one of {shown}", lambda a: _mask(pc.is_in(a, keys)))]
+        case "STRING":
+            most = point.max_bytes
+            return [("length", f"longer than {most} bytes", lambda a: _is_short(a, most))]
+        case "DATE":
+            return [("date", "not a date as yyyy-MM-dd HH:mm:ss", _is_date)]
+        case "STRUCT":
+            return [rule for member in point.members for rule in _member_rules(member)]
+        case "ARRAY":
+            return _array_rules(point)
+        case _:
+            return []
+
+
+def _range_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
+    low, high = point.bounds
+    if point.minimum is None and point.maximum is None and point.type != "INT":
+        return []  # the type's own range was settled when the value was converted
+    unit = f" {point.unit}" if point.unit else ""
+    reason = f"outside {point.range_text}{unit}"
+    if not point.range_text:
+        reason = "outside the 32 bits of an INT"
+    round_as = np.float32 if point.type == "FLOAT" else lambda bound: bound
+
+    def is_inside(array: pa.Array) -> NDArray[np.bool_]:
+        numbers = array.to_numpy(zero_copy_only=False)
+        with np.errstate(invalid="ignore"):  # absent values are NaN here
+            above = numbers > round_as(low) if point.exclusive_minimum else numbers >= round_as(low)
+            below = (
+                numbers < round_as(high) if point.exclusive_maximum else numbers <= round_as(high)
+            )
+        return above & below
+
+    low = -np.inf if low is None else low
+    high = np.inf if high is None else high
+    return [("range", reason, is_inside)]
+
+
+def _member_rules(member: Measurepoint) -> list[tuple[str, str, Allowed]]:
+    """Return the rules of a struct's member, as rules on the struct."""
+    name = member.identifier
+
+    def on_member(allowed: Allowed) -> Allowed:
+        def check(array: pa.Array) -> NDArray[np.bool_]:
+            values = pc.struct_field(array, name)
+            return allowed(values) | _mask(values.is_null())
+
+        return check
+
+    rules = [
+        (f"{name}: {check}", f"member {name}: {reason}", on_member(allowed))
+        for check, reason, allowed in _rules(member)
+    ]
+    if member.required:
+        rules.append(
+            (
+                f"{name}: required",
+                f"member {name} is required and absent",
+                lambda array: _mask(pc.struct_field(array, name).is_valid()),
+            )
+        )
+    return rules
+
+
+def _array_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
+    item = Measurepoint(point.identifier, str(point.item_type))
+    rules: list[tuple[str, str, Allowed]] = [
+        (
+            "items",
+            f"more than {MAX_ARRAY_ITEMS} items",
+            lambda a: _mask(pc.less_equal(pc.list_value_length(a), MAX_ARRAY_ITEMS)),
+        )
+    ]
+
+    def on_items(allowed: Allowed) -> Allowed:
+        def check(array: pa.Array) -> NDArray[np.bool_]:
+            good = np.ones(len(array), bool)
+            parents = pc.list_parent_indices(array).to_numpy()
+            good[parents[~allowed(array.flatten())]] = False
+            return good
+
+        return check
+
+    rules += [
+        (f"item {check}", f"an item is {reason}", on_items(allowed))
+        for check, reason, allowed in _rules(item)
+    ]
+    return rules
+
+
+def _is_short(array: pa.Array, most: int) -> NDArray[np.bool_]:
+    return _mask(pc.less_equal(pc.binary_length(array), most))
+
+
+def _is_date(array: pa.Array) -> NDArray[np.bool_]:
+    # strptime alone also takes 2024-1-5: the pattern asks for every digit.
+    parsed = pc.strptime(array, format=DATE_FORMAT, unit="s", error_is_null=True)
+    shaped = pc.match_substring_regex(array, DATE_PATTERN)
+    # strptime turns 30 February into 1 March; written back, it differs.
+    written = pc.strftime(parsed, format=DATE_FORMAT)
+    return _mask(shaped) & _mask(pc.equal(written, array))
+
+
+def _mask(array: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)

@@ -1,0 +1,297 @@
+"""The replay as a state machine: what is queued, in flight, settled.
+
+Pure: the caller owns time and I/O. It publishes what :meth:`Session.poll` names, hands every reply to
+:meth:`Session.receive`, says when the connection is lost and regained, and passes ``now``, in seconds of
+any monotonic clock. Every request that was added settles exactly once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from .pacing import TokenBucket
+from .protocol import return_code
+
+if TYPE_CHECKING:
+    from .settings import Limits
+
+__all__ = ["Outcome", "Session", "Settled"]
+
+Outcome = Literal["accepted", "declined", "divided", "in_doubt", "not_sent"]
+FIRST_PAUSE: Final = 1.0  # before a request is published again after a code that asks for it [s]
+LONGEST_PAUSE: Final = 60.0  # [s]
+JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a request ended.
+
+    Parameters
+    ----------
+    request_id : str
+        Which.
+    outcome : str
+        accepted, declined, in_doubt or not_sent.
+    code : int or None
+        The code of the reply that settled it; None when unanswered.
+    message : str
+        The platform's own words.
+    attempts : int
+        How often it was published.
+    latency : float or None
+        From the last publish to the reply. [s]
+    """
+
+    request_id: str
+    outcome: Outcome
+    code: int | None
+    message: str
+    attempts: int
+    latency: float | None
+
+
+@dataclass(slots=True)
+class _Request:
+    request_id: str
+    n_bytes: int
+    n_values: int
+    attempts: int = 0
+    unanswered: int = 0  # attempts that got no reply
+    signed_in_again: bool = False
+    published_at: float = 0.0
+    due: float = 0.0  # when to give up waiting for a reply, or to publish again
+    code: int | None = None
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of one replay.
+
+    Parameters
+    ----------
+    limits : Limits
+        Window, rates, attempts and time-outs.
+    """
+
+    limits: Limits
+    strangers: int = 0  # replies that settle nothing here
+    contradictions: int = 0  # later replies that say otherwise than the first
+    n_settled: int = 0
+    needs_sign_in: bool = False
+    stopped: str = ""  # why nothing more is published
+    _new: deque[_Request] = field(default_factory=deque)
+    _again: dict[str, _Request] = field(default_factory=dict)  # waiting to be published again
+    _in_flight: dict[str, _Request] = field(default_factory=dict)
+    _codes: dict[str, int | None] = field(default_factory=dict)  # of what settled, by id
+    _connected: bool = False
+    _bytes: TokenBucket = field(init=False)
+    _values: TokenBucket = field(init=False)
+    _alike: tuple[int, int] | None = None  # the code all requests were declined with, and how many
+    _varied: bool = False
+
+    def __post_init__(self) -> None:
+        """Fill the buckets."""
+        self._bytes = TokenBucket(self.limits.bytes_per_second)
+        self._values = TokenBucket(self.limits.values_per_second)
+
+    @property
+    def n_in_flight(self) -> int:
+        """How many requests were published and have no reply yet."""
+        return len(self._in_flight)
+
+    @property
+    def n_open(self) -> int:
+        """How many requests have not settled."""
+        return len(self._new) + len(self._again) + len(self._in_flight)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether further requests should be made ready."""
+        return not self.stopped and len(self._new) < self.limits.window
+
+    def add(self, request_id: str, n_bytes: int, n_values: int) -> None:
+        """Queue a request."""
+        self._new.append(_Request(request_id, n_bytes, n_values))
+
+    def on_connected(self, now: float) -> None:
+        """Begin to publish; what was in flight when the connection was lost goes first."""
+        self._connected = True
+        self.needs_sign_in = False
+        for request in self._again.values():
+            request.due = min(request.due, now)
+
+    def on_lost(self, now: float) -> list[Settled]:
+        """Stop publishing: replies to what is in flight are lost with the connection."""
+        self._connected = False
+        settled = []
+        for request in list(self._in_flight.values()):
+            settled += self._unanswered(request, now)
+        return settled
+
+    def poll(self, now: float, jitter: float = 0.0) -> tuple[list[str], list[Settled]]:
+        """Return the ids to publish now, and what settled because nobody answered.
+
+        Parameters
+        ----------
+        now : float
+            The clock's reading. [s]
+        jitter : float
+            A random number in [0, 1), which spreads pauses.
+        """
+        settled = []
+        for request in [r for r in self._in_flight.values() if r.due <= now]:
+            settled += self._unanswered(request, now, jitter)
+        if not self._may_publish:
+            return [], settled
+        publish = []
+        while len(self._in_flight) < self.limits.window and (request := self._next(now)):
+            if self._wait(now) > 0:
+                break
+            self._take(request)
+            self._publish(request, now)
+            publish.append(request.request_id)
+        return publish, settled
+
+    def next_event(self, now: float) -> float | None:
+        """Return when to call :meth:`poll` again even if nothing is received. [s]"""
+        times = [request.due for request in self._in_flight.values()]
+        if self._may_publish and len(self._in_flight) < self.limits.window:
+            earliest = now + self._wait(now)
+            times += [earliest] if self._new else []
+            times += [max(request.due, earliest) for request in self._again.values()]
+        return min((max(time, now) for time in times), default=None)
+
+    @property
+    def _may_publish(self) -> bool:
+        return self._connected and not self.stopped and not self.needs_sign_in
+
+    def receive(
+        self, request_id: str, code: int, message: str, now: float, jitter: float = 0.0
+    ) -> list[Settled]:
+        """Take a reply; a late one counts, one nobody waits for does not."""
+        request = self._in_flight.pop(request_id, None) or self._again.pop(request_id, None)
+        if request is None:
+            self._count_stranger(request_id, code)
+            return []
+        request.code, request.message = code, message
+        asks = return_code(code).asks
+        if asks == "stop":
+            self.stopped = self.stopped or f"code {code}: {return_code(code).meaning}"
+        elif asks == "sign_in" and not request.signed_in_again:
+            request.signed_in_again = self.needs_sign_in = True
+            self._again[request_id] = request
+            request.due = now
+            return []
+        elif asks == "sign_in":
+            self.stopped = (
+                self.stopped or f"code {code} again after signing in: {return_code(code).meaning}"
+            )
+        elif asks == "retry" and request.attempts < self.limits.attempts and not self.stopped:
+            request.due = now + _pause(request.attempts, jitter)
+            self._again[request_id] = request
+            return []
+        return [self._settle(request, now)]
+
+    def stop(self, reason: str, now: float) -> list[Settled]:
+        """Publish no more; settle what was never published, keep waiting for the rest."""
+        self.stopped = self.stopped or reason
+        waiting = [*self._new, *self._again.values()]
+        self._new.clear()
+        self._again.clear()
+        return [self._settle(request, now) for request in waiting]
+
+    def give_up(self, now: float) -> list[Settled]:
+        """Settle everything: what was published and not answered is in doubt."""
+        settled = self.stop("given up", now)
+        for request in list(self._in_flight.values()):
+            del self._in_flight[request.request_id]
+            request.unanswered += 1
+            settled.append(self._settle(request, now))
+        return settled
+
+    def _count_stranger(self, request_id: str, code: int) -> None:
+        if request_id in self._codes and self._codes[request_id] != code:
+            self.contradictions += 1
+        self.strangers += 1
+
+    def _next(self, now: float) -> _Request | None:
+        for request in self._again.values():
+            if request.due <= now:
+                return request
+        return self._new[0] if self._new else None
+
+    def _take(self, request: _Request) -> None:
+        if self._again.pop(request.request_id, None) is None:
+            self._new.popleft()
+
+    def _wait(self, now: float) -> float:
+        return max(self._bytes.wait(now), self._values.wait(now))
+
+    def _publish(self, request: _Request, now: float) -> None:
+        self._bytes.take(request.n_bytes, now)
+        self._values.take(request.n_values, now)
+        request.attempts += 1
+        request.published_at = now
+        request.due = now + self.limits.reply_timeout
+        self._in_flight[request.request_id] = request
+
+    def _unanswered(self, request: _Request, now: float, jitter: float = 0.0) -> list[Settled]:
+        """Take a request whose reply is overdue or lost out of flight: again, or in doubt."""
+        del self._in_flight[request.request_id]
+        request.unanswered += 1
+        request.code = None
+        if request.attempts >= self.limits.attempts or self.stopped:
+            return [self._settle(request, now)]
+        request.due = now + (_pause(request.attempts, jitter) if self._connected else 0.0)
+        self._again[request.request_id] = request
+        return []
+
+    def _settle(self, request: _Request, now: float) -> Settled:
+        outcome = self._outcome(request)
+        answered = request.code is not None and outcome in {"accepted", "declined"}
+        self._codes[request.request_id] = request.code
+        self.n_settled += 1
+        self._count_alike(outcome, request.code)
+        return Settled(
+            request.request_id,
+            outcome,
+            request.code if answered else None,
+            request.message if answered else "",
+            request.attempts,
+            now - request.published_at if answered else None,
+        )
+
+    def _outcome(self, request: _Request) -> Outcome:
+        if request.attempts == 0:
+            return "not_sent"
+        if request.code is not None and return_code(request.code).asks == "accepted":
+            return "accepted"
+        # With attempts used up: unless all were answered, nobody knows.
+        transient = request.code is None or return_code(request.code).asks == "retry"
+        if request.unanswered and transient:
+            return "in_doubt"
+        return "declined" if request.code is not None else "in_doubt"
+
+    def _count_alike(self, outcome: Outcome, code: int | None) -> None:
+        """Stop a run whose requests are all declined with one code from the start."""
+        limit = self.limits.give_up_after
+        if self._varied or outcome == "not_sent":
+            return
+        if outcome != "declined" or code is None or (self._alike and self._alike[0] != code):
+            self._varied = True
+            return
+        self._alike = (code, (self._alike[1] if self._alike else 0) + 1)
+        if limit is not None and self._alike[1] >= limit and not self.stopped:
+            self.stopped = (
+                f"the first {limit} requests were all declined with code {code}: "
+                f"{return_code(code).meaning}"
+            )
+
+
+def _pause(attempts: int, jitter: float) -> float:
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1))
+    return pause * (1 - JITTER * jitter)

@@ -1,0 +1,250 @@
+"""How to reach the platform, and the limits to keep: ``Connection`` and ``Limits``.
+
+A shell: it reads the environment and the files that secrets are referred to by.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+
+from .errors import ConfigError
+from .protocol import MAX_PUBLISH_BYTES
+
+__all__ = ["Connection", "Limits", "reveal"]
+
+PLAIN_PORT: Final = 11_883  # EnOS Device Connection 3.0, MQTT: secret-based sign-in
+TLS_PORT: Final = 18_883  # the same page: certificate-based
+ENVIRONMENT: Final = "MPREPLAY_CONNECTION"
+_FORM: Final = "mqtt://{device_key}:{secret}@{host}:{port}/{product_key}"
+# What a URI may carry behind its "?".
+_OPTIONS: Final = {
+    "ca": "ca_file",
+    "cert": "cert_file",
+    "key": "key_file",
+    "client_id": "client_id",
+}
+
+
+def reveal(secret: str) -> str:
+    """Return a secret, following a reference: ``env:NAME`` or ``file:PATH``.
+
+    Raises
+    ------
+    ConfigError
+        If the variable is not set or the file cannot be read.
+    """
+    kind, _, name = secret.partition(":")
+    if kind == "env" and name:
+        if not (value := os.environ.get(name)):
+            raise ConfigError(f"the secret refers to env:{name}, but {name} is not set; set it")
+        return value
+    if kind == "file" and name:
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(
+                f"the secret refers to file:{name}, which cannot be read ({error.strerror})"
+            ) from error
+    return secret
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Connection:
+    """Where the platform is and as which device to sign in.
+
+    Parameters
+    ----------
+    host : str
+        The MQTT host of the environment, as the console shows it.
+    port : int, optional
+        11883 (default) without TLS, 18883 with it.
+    product_key, device_key : str
+        The device, often a gateway, that holds the connection.
+    device_secret : str
+        Its secret, or a reference to it: ``env:NAME`` or ``file:PATH``. Never shown.
+    tls : bool, optional
+        Encrypt; implied by any of the three files.
+    ca_file, cert_file, key_file : str, optional
+        PEM files: whom to trust, and the client's certificate with its key.
+    client_id : str, optional
+        At most 64 characters; the device key by default.
+
+    Examples
+    --------
+    >>> Connection("mqtt.example.com", product_key="gateway", device_key="gw-1",
+    ...            device_secret="env:GW_SECRET")
+    Connection('mqtt://gw-1:***@mqtt.example.com:11883/gateway')
+    """
+
+    host: str
+    port: int | None = None
+    product_key: str = ""
+    device_key: str = ""
+    device_secret: str = ""
+    tls: bool = False
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    client_id: str | None = None
+
+    def __post_init__(self) -> None:
+        """Fill in what follows from the rest; refuse what is missing."""
+        if self.ca_file or self.cert_file or self.key_file:
+            object.__setattr__(self, "tls", True)
+        if self.port is None:
+            object.__setattr__(self, "port", TLS_PORT if self.tls else PLAIN_PORT)
+        for name in ("host", "product_key", "device_key", "device_secret"):
+            if not getattr(self, name):
+                raise ConfigError(f"a connection needs a {name}; as a URI: {_FORM}")
+        if not isinstance(self.port, int) or not 0 < self.port < 65_536:
+            raise ConfigError(f"port must be between 1 and 65535, got {self.port!r}")
+        if self.key_file and not self.cert_file:
+            raise ConfigError("key_file is given without cert_file; give both")
+
+    @classmethod
+    def from_uri(cls, uri: str) -> Connection:
+        """Read a connection from a URI.
+
+        Parameters
+        ----------
+        uri : str
+            ``mqtt://{device_key}:{secret}@{host}:{port}/{product_key}``, each part
+            percent-encoded; ``mqtts`` for TLS. ``?ca=…&cert=…&key=…&client_id=…`` may follow.
+
+        Raises
+        ------
+        ConfigError
+            If a part is missing. The message never holds the secret.
+
+        Examples
+        --------
+        >>> Connection.from_uri("mqtts://gw-1:env%3AGW@example.com/gateway").port
+        18883
+        """
+        try:
+            parts = urlsplit(uri)
+            port, host = parts.port, parts.hostname
+        except ValueError as error:
+            raise ConfigError(f"not a connection; expected {_FORM}") from error
+        if parts.scheme not in {"mqtt", "mqtts"}:
+            raise ConfigError(
+                f"a connection begins with mqtt:// or mqtts://, not {parts.scheme or 'nothing'!r}; "
+                f"expected {_FORM}"
+            )
+        options = dict(parse_qsl(parts.query))
+        if unknown := sorted(set(options) - set(_OPTIONS)):
+            raise ConfigError(f"unknown option {unknown[0]!r}; known: {', '.join(_OPTIONS)}")
+        return cls(
+            host=host or "",
+            port=port,
+            product_key=unquote(parts.path.strip("/")),
+            device_key=unquote(parts.username or ""),
+            device_secret=unquote(parts.password or ""),
+            tls=parts.scheme == "mqtts",
+            **{_OPTIONS[key]: value for key, value in options.items()},  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def from_environment(cls) -> Connection:
+        """Read a connection from the URI in ``MPREPLAY_CONNECTION``."""
+        if not (uri := os.environ.get(ENVIRONMENT)):
+            raise ConfigError(f"no connection: pass one, or set {ENVIRONMENT} to {_FORM}")
+        return cls.from_uri(uri)
+
+    @property
+    def device(self) -> tuple[str, str]:
+        """The product and device key of the connection's own device."""
+        return self.product_key, self.device_key
+
+    def to_uri(self, *, reveal_secret: bool = False) -> str:
+        """Return the connection as a URI, with ``***`` in the place of the secret."""
+        secret = quote(self.device_secret, safe="") if reveal_secret else "***"
+        options = {key: getattr(self, name) for key, name in _OPTIONS.items()}
+        query = urlencode({key: value for key, value in options.items() if value})
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (
+            f"{'mqtts' if self.tls else 'mqtt'}://{quote(self.device_key, safe='')}:{secret}"
+            f"@{host}:{self.port}/{quote(self.product_key, safe='')}"
+            f"{'?' if query else ''}{query}"
+        )
+
+    def __repr__(self) -> str:
+        return f"Connection({self.to_uri()!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a replay keeps to; None switches a limit off.
+
+    Parameters
+    ----------
+    max_bytes : int
+        A request stays below it; the platform refuses 524,288 and more. [bytes]
+    max_entries, max_values : int, optional
+        Of one request.
+    window : int
+        Requests in flight at most.
+    bytes_per_second, values_per_second : float, optional
+        Of one connection. The platform's default is 1 MB/s; points per second are an
+        organisation's contract.
+    reply_timeout : float
+        How long a reply may take before the request is tried again. [s]
+    attempts : int
+        How often a request is published at most.
+    connects, connect_period : int, float
+        At most so many connects in any such period. [s]
+    keepalive : int
+        The platform takes 60 to 300. [s]
+    give_up_after : int, optional
+        A run ends when so many requests from its start were all declined with one code.
+
+    Examples
+    --------
+    >>> Limits(window=1).max_bytes
+    480000
+    """
+
+    max_bytes: int = 480_000
+    max_entries: int | None = None
+    max_values: int | None = None
+    window: int = 16
+    bytes_per_second: float | None = 1_000_000
+    values_per_second: float | None = None
+    reply_timeout: float = 30.0
+    attempts: int = 5
+    connects: int | None = 4
+    connect_period: float = 120.0
+    keepalive: int = 60
+    give_up_after: int | None = 20
+
+    def __post_init__(self) -> None:
+        """Refuse limits under which nothing can be sent."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None and "None" in str(field.type):
+                continue
+            least = 256 if field.name == "max_bytes" else 1 if "int" in str(field.type) else 1e-9
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or (str(field.type).startswith("int") and not isinstance(value, int))
+                or not math.isfinite(value)
+                or value < least
+            ):
+                hint = "; None switches it off" if "None" in str(field.type) else ""
+                raise ConfigError(f"{field.name} must be at least {least:g}, got {value!r}{hint}")
+        if self.max_bytes > MAX_PUBLISH_BYTES:
+            raise ConfigError(
+                f"max_bytes is {self.max_bytes}, but the platform refuses publishes of "
+                f"{MAX_PUBLISH_BYTES} bytes and more"
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the limits as plain values."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,97 @@
+"""The rehearsal platform: the platform's rules on loopback, for rehearsals and tests.
+
+It is built from the platform's documents, not from the platform.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .limits import PlatformLimits
+
+if TYPE_CHECKING:
+    from .handle import RehearsalPlatform
+
+__all__ = ["PlatformLimits", "simulate"]
+
+
+def simulate(
+    model: Any,
+    *,
+    sub_devices: Iterable[tuple[str, str]] = (),
+    gateway: tuple[str, str] = ("gateway", "gw-1"),
+    online: Iterable[tuple[str, str]] = (),
+    devices: Iterable[tuple[str, str]] = (),
+    limits: PlatformLimits | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    behind: str | None = None,
+) -> RehearsalPlatform:
+    """Start a rehearsal platform: a process of its own that answers as the platform would.
+
+    Parameters
+    ----------
+    model : ThingModel, schema, or mapping of str to these
+        What devices may report; by product key where there are several.
+    sub_devices : iterable of (product key, device key), optional
+        The topology of the gateway.
+    gateway : (product key, device key)
+        The device that holds the connection; it may report for itself, too.
+    online : iterable of (product key, device key), optional
+        Sub-devices taken as signed in already; the others sign in first.
+    devices : iterable of (product key, device key), optional
+        Further devices that exist, but are not in the gateway's topology. Those of the gateway's
+        product are gateways too.
+    limits : PlatformLimits, optional
+        What the platform allows; its published defaults if left out.
+    host, port : str, int
+        Where to listen; port 0 lets the system choose.
+    behind : str, optional
+        Serve the rules behind a real broker at ``mqtt://host:port`` instead. A real broker checks
+        no signature and keeps no one-session rule; every device counts as connected.
+
+    Returns
+    -------
+    RehearsalPlatform
+        With ``connection``, ``connection_for()``, ``stored()``, ``sessions()``, ``requests()`` and
+        ``close()``; also a context manager.
+
+    Raises
+    ------
+    ConfigError
+        If the model or a device is none.
+    ConnectError
+        If the port is in use or the broker not there.
+
+    Notes
+    -----
+    It follows the documents in [1]_ and [2]_. Left out is the documented limit of one connection
+    per second and device.
+
+    References
+    ----------
+    .. [1] EnOS Device Connection 2.3, "Reporting Offline Measurement Points in Batch".
+    .. [2] EnOS Device Connection 3.0, "Connecting without an SDK", "Sub-Device Login".
+
+    Examples
+    --------
+    >>> from mpreplay import Measurepoint, ThingModel
+    >>> model = ThingModel("M", {"P": Measurepoint("P", "FLOAT")})
+    >>> with simulate(model, sub_devices=[("turbine", "T1")]) as platform:
+    ...     platform.connection.device, len(platform.stored())
+    (('gateway', 'gw-1'), 0)
+    """
+    from .handle import RehearsalPlatform
+
+    return RehearsalPlatform(
+        model,
+        sub_devices=sub_devices,
+        gateway=gateway,
+        online=online,
+        devices=devices,
+        limits=PlatformLimits() if limits is None else limits,
+        host=host,
+        port=port,
+        behind=behind,
+    )

@@ -1,0 +1,109 @@
+"""The rehearsal platform's process: started by ``simulate()``, ends with who started it.
+
+A shell. Its first line of input is the configuration, every further line a question; the answers
+go to its output, each after a line with its size. The end of the input ends it, so that it does
+not outlive a parent that was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from ..errors import ConfigError, ConnectError, MpReplayError
+from .endpoint import serve
+from .platform import Platform
+from .world import world_of
+
+END = b"end"
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    # Ctrl-C is the parent's to handle; it ends this process by closing the pipe.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if not (line := sys.stdin.buffer.readline()):
+        return
+    configuration = orjson.loads(line)
+    try:
+        platform = Platform(world_of(configuration))
+        if configuration["behind"] is None:
+            asyncio.run(_serve(platform, configuration["host"], configuration["port"]))
+        else:
+            _respond(platform, configuration["behind"])
+    except MpReplayError as error:
+        _say({"error": type(error).__name__, "message": str(error)})
+
+
+async def _serve(platform: Platform, host: str, port: int) -> None:
+    loop, end = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_line(command: bytes | None) -> None:
+        loop.call_soon_threadsafe(
+            end.set if command is None else lambda: _answer(platform, command)
+        )
+
+    def ready(host: str, port: int) -> None:
+        _say({"host": host, "port": port})
+        _listen(on_line)
+
+    try:
+        await serve(platform, host, port, ready, end)
+    except (OSError, OverflowError) as error:
+        kind = ConfigError if isinstance(error, OverflowError) else ConnectError
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
+        raise kind(
+            f"cannot listen on {host}:{port} ({reason}); port=0 lets the system choose one"
+        ) from error
+
+
+def _respond(platform: Platform, behind: dict[str, Any]) -> None:
+    from .responder import Responder
+
+    responder = Responder(platform, **behind)
+    _say({"host": behind["host"], "port": behind["port"]})
+
+    def on_line(command: bytes | None) -> None:
+        responder.call(None if command is None else lambda: _answer(platform, command))
+
+    _listen(on_line)
+    responder.run()
+
+
+def _listen(on_line: Callable[[bytes | None], None]) -> None:
+    """Hand over each line of input, and None at its end; on a thread, since reading waits."""
+
+    def listen() -> None:
+        for line in sys.stdin.buffer:
+            if line.strip() == END:
+                break
+            on_line(line.strip())
+        on_line(None)
+
+    threading.Thread(target=listen, daemon=True).start()
+
+
+def _answer(platform: Platform, command: bytes) -> None:
+    pieces = list(platform.answer(command))
+    _say({"size": sum(map(len, pieces))}, pieces)
+
+
+def _say(fields: dict[str, Any], pieces: list[bytes] | None = None) -> None:
+    try:
+        sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
+        sys.stdout.buffer.writelines(pieces or ())
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # Nobody listens any more: the parent is gone, and there is nothing left to serve.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

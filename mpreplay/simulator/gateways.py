@@ -1,0 +1,172 @@
+"""What the platform answers to a gateway about its sub-devices: sign-in, sign-out, topology.
+
+Pure. A handler takes the world, the gateway and a request that was read already, changes the world
+and returns a code with the data of the reply.
+
+References
+----------
+.. [1] EnOS Device Connection 3.0, "Sub-Device Login" and "Managing Sub-Devices".
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from .rules import read_request, reply
+from .world import Device, World
+
+__all__ = ["SESSION", "TOPOLOGY", "Handler", "answer"]
+
+_NO_LOGINS: Final[dict[str, list[Any]]] = {"loginedSubDevices": [], "failedSubDevices": []}
+_TEXT: Final = (str,)
+# Vendor clients send the timestamp as text, as an integer, or as a fraction of seconds.
+_TIMESTAMP: Final = (str, int, float)
+
+
+class Handler(NamedTuple):
+    """A request about sub-devices: its method, what answers it, and an answer without content."""
+
+    method: str
+    handle: Callable[[World, Device, Any], tuple[int, Any]]
+    nothing: Any = None
+
+
+def answer(handler: Handler, world: World, gateway: Device, payload: bytes) -> bytes:
+    """Return the reply to a request about sub-devices."""
+    request = read_request(payload, handler.method, world.limits.max_bytes, may_be_empty=True)
+    if request.code != 200:
+        return reply(request.id, request.code, handler.nothing)
+    return reply(request.id, *handler.handle(world, gateway, request.params))
+
+
+def _has(fields: Any, **kinds: tuple[type, ...]) -> bool:
+    return isinstance(fields, dict) and all(
+        isinstance(fields.get(name), kind) and not isinstance(fields[name], bool)
+        for name, kind in kinds.items()
+    )
+
+
+def _device(fields: Mapping[str, Any]) -> Device:
+    return fields["productKey"], fields["deviceKey"]
+
+
+def _asset(device: Device) -> dict[str, str]:
+    """Return a device as the platform names it; its asset id is made up, but stays the same."""
+    asset_id = hashlib.sha256("/".join(device).encode()).hexdigest()[:8]
+    return {"assetId": asset_id, "productKey": device[0], "deviceKey": device[1]}
+
+
+def _login_code(world: World, gateway: Device, shared: Any, sub: Any) -> int:
+    """Sign one sub-device in; return 200 or why not."""
+    device = _device(sub)
+    if device not in world.secrets:
+        return 705
+    if world.parents.get(device) != gateway:
+        return 740
+    if not world.signature_is_right(
+        device, shared["clientId"], str(shared["timestamp"]), shared["signMethod"], sub["sign"]
+    ):
+        return 742
+    world.signed_in[device] = gateway
+    return 200
+
+
+def _login(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+    if not _has(
+        params, productKey=_TEXT, deviceKey=_TEXT, clientId=_TEXT, timestamp=_TIMESTAMP,
+        signMethod=_TEXT, sign=_TEXT,
+    ):  # fmt: skip
+        return 1220, None
+    code = _login_code(world, gateway, params, params)
+    return code, _asset(_device(params)) if code == 200 else None
+
+
+def _login_batch(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+    """Sign in those that can be: one that fails does not hold the others back."""
+    if not _has(
+        params, clientId=_TEXT, timestamp=_TIMESTAMP, signMethod=_TEXT, subDevices=(list,)
+    ) or not params["subDevices"]:  # fmt: skip
+        return 1220, _NO_LOGINS
+    subs = params["subDevices"]
+    if not all(_has(sub, productKey=_TEXT, deviceKey=_TEXT, sign=_TEXT) for sub in subs):
+        return 1220, _NO_LOGINS
+    codes = [_login_code(world, gateway, params, sub) for sub in subs]
+    return next((code for code in codes if code != 200), 200), {
+        "loginedSubDevices": [
+            _asset(_device(sub)) for sub, code in zip(subs, codes, strict=True) if code == 200
+        ],
+        "failedSubDevices": [
+            {"productKey": sub["productKey"], "deviceKey": sub["deviceKey"], "message": str(code)}
+            for sub, code in zip(subs, codes, strict=True)
+            if code != 200
+        ],
+    }
+
+
+def _logout(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+    """Sign a sub-device out; also one that does not exist is answered with 200."""
+    if not _has(params, productKey=_TEXT, deviceKey=_TEXT):
+        return 1220, None
+    if world.signed_in.get(_device(params)) == gateway:
+        del world.signed_in[_device(params)]
+    return 200, _asset(_device(params))
+
+
+def _topo_add(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+    if not isinstance(params, list) or not params:
+        return 1220, None
+    if gateway[0] != world.gateway_product or not all(
+        _may_be_added(world, gateway, sub) for sub in params
+    ):
+        return 1255, None
+    world.parents.update((_device(sub), gateway) for sub in params)
+    return 200, None
+
+
+def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
+    if not _has(
+        sub, productKey=_TEXT, deviceKey=_TEXT, clientId=_TEXT, timestamp=_TIMESTAMP,
+        signMethod=_TEXT, sign=_TEXT,
+    ):  # fmt: skip
+        return False
+    device = _device(sub)
+    if device[0] == world.gateway_product or world.parents.get(device, gateway) != gateway:
+        return False
+    return world.signature_is_right(
+        device, sub["clientId"], str(sub["timestamp"]), sub["signMethod"], sub["sign"]
+    )
+
+
+def _topo_delete(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+    """Delete what can be deleted; one success is enough for 200."""
+    if not isinstance(params, list) or not params:
+        return 1220, None
+    subs = [_device(sub) for sub in params if _has(sub, productKey=_TEXT, deviceKey=_TEXT)]
+    mine = [sub for sub in subs if world.parents.get(sub) == gateway]
+    for sub in mine:
+        world.parents.pop(sub, None)
+        world.signed_in.pop(sub, None)
+    return (200 if mine else 1256), None
+
+
+def _topo_get(world: World, gateway: Device, _: Any) -> tuple[int, Any]:
+    return 200, [
+        {"productKey": product_key, "deviceKey": device_key}
+        for (product_key, device_key), parent in sorted(world.parents.items())
+        if parent == gateway
+    ]
+
+
+# Topic tail under /ext/session/{pk}/{dk}/, and under /sys/{pk}/{dk}/. [1]
+SESSION: Final = {
+    "combine/login": Handler("combine.login", _login),
+    "combine/login/batch": Handler("combine.login.batch", _login_batch, _NO_LOGINS),
+    "combine/logout": Handler("combine.logout", _logout),
+}
+TOPOLOGY: Final = {
+    "thing/topo/add": Handler("thing.topo.add", _topo_add),
+    "thing/topo/delete": Handler("thing.topo.delete", _topo_delete),
+    "thing/topo/get": Handler("thing.topo.get", _topo_get),
+}

@@ -1,0 +1,360 @@
+"""The packets of MQTT 3.1.1: bytes to packets and packets to bytes.
+
+Pure: no socket, no clock. It covers QoS 0 and 1, which is what the platform takes.
+
+References
+----------
+.. [1] MQTT Version 3.1.1, OASIS Standard, 29 October 2014.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from .topics import is_filter
+
+__all__ = [
+    "Connack",
+    "Connect",
+    "Decoder",
+    "Disconnect",
+    "Packet",
+    "PacketError",
+    "Ping",
+    "Pong",
+    "Puback",
+    "Publish",
+    "Suback",
+    "Subscribe",
+    "Unsuback",
+    "Unsubscribe",
+    "encode",
+]
+
+LEVEL: Final = 4  # MQTT 3.1.1
+
+
+class PacketError(ValueError):
+    """Bytes that are no packet of MQTT 3.1.1, or one that the platform does not take."""
+
+
+class Connect(NamedTuple):
+    """A client introduces itself; nothing but the level is known of other protocols."""
+
+    level: int
+    client_id: str = ""
+    username: str = ""
+    password: str = ""
+    keepalive: int = 0
+
+    def __repr__(self) -> str:
+        return f"Connect(level={self.level}, client_id={self.client_id!r}, password=***)"
+
+
+class Connack(NamedTuple):
+    """The answer to a CONNECT."""
+
+    code: int
+
+
+class Publish(NamedTuple):
+    """A message; QoS 0 has no packet id."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
+    packet_id: int = 0
+    dup: bool = False
+
+
+class Puback(NamedTuple):
+    """The receipt of a message of QoS 1."""
+
+    packet_id: int
+
+
+class Subscribe(NamedTuple):
+    """A wish for messages: filters, each with the highest QoS."""
+
+    packet_id: int
+    filters: tuple[tuple[str, int], ...]
+
+
+class Suback(NamedTuple):
+    """The answer: a granted QoS per filter, or 0x80."""
+
+    packet_id: int
+    codes: tuple[int, ...]
+
+
+class Unsubscribe(NamedTuple):
+    """The end of a wish for messages."""
+
+    packet_id: int
+    filters: tuple[str, ...]
+
+
+class Unsuback(NamedTuple):
+    """The answer to it."""
+
+    packet_id: int
+
+
+class Ping(NamedTuple):
+    """A sign of life."""
+
+
+class Pong(NamedTuple):
+    """The answer to it."""
+
+
+class Disconnect(NamedTuple):
+    """A farewell."""
+
+
+Packet = (
+    Connect | Connack | Publish | Puback | Subscribe | Suback | Unsubscribe | Unsuback | Ping | Pong
+    | Disconnect
+)  # fmt: skip
+
+
+class Decoder:
+    """Bytes in, in whatever pieces; whole packets out.
+
+    Examples
+    --------
+    >>> decoder = Decoder()
+    >>> decoder.feed(bytes([0xC0])), decoder.feed(bytes([0]))
+    ([], [Ping()])
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._needed = 2
+
+    def feed(self, data: bytes) -> list[Packet]:
+        """Take bytes and return the packets that they complete.
+
+        Raises
+        ------
+        PacketError
+            If they are not MQTT; the connection is of no further use.
+        """
+        self._buffer += data
+        packets = []
+        # A large packet arrives in many pieces; until it is whole there is nothing to look at.
+        while len(self._buffer) >= self._needed:
+            head, size = _fixed_header(self._buffer)
+            self._needed = head + size if head else len(self._buffer) + 1
+            if not head or len(self._buffer) < self._needed:
+                break
+            packets.append(_decode(self._buffer[0], bytes(self._buffer[head : self._needed])))
+            del self._buffer[: self._needed]
+            self._needed = 2
+        return packets
+
+
+def _fixed_header(buffer: bytearray) -> tuple[int, int]:
+    """Return the sizes of the fixed header and of the rest; zeros if more bytes are needed [1]_."""
+    _check_flags(buffer[0])
+    size = 0
+    for index, byte in enumerate(buffer[1:5]):
+        size |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            return index + 2, size
+    if len(buffer) > 4:
+        raise PacketError("a remaining length has at most four bytes")
+    return 0, 0
+
+
+class _Body:
+    """A reader over the body of a packet."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return self._at == len(self._data)
+
+    def take(self, size: int) -> bytes:
+        piece = self._data[self._at : self._at + size]
+        if len(piece) < size:
+            raise PacketError("a packet ends too early")
+        self._at += size
+        return piece
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def binary(self) -> bytes:
+        return self.take(self.number(2))
+
+    def text(self) -> str:
+        try:
+            text = self.binary().decode()
+        except UnicodeDecodeError as error:
+            raise PacketError("a text is not UTF-8") from error
+        if "\0" in text:
+            raise PacketError("a text holds a null character")
+        return text
+
+    def packet_id(self) -> int:
+        if not (packet_id := self.number(2)):
+            raise PacketError("a packet id is 0")
+        return packet_id
+
+    def rest(self) -> bytes:
+        return self.take(len(self._data) - self._at)
+
+
+def _connect(body: _Body, _: int) -> Connect:
+    protocol, level = body.text(), body.number(1)
+    if protocol != "MQTT" or level != LEVEL:
+        body.rest()
+        return Connect(0 if protocol != "MQTT" else level)
+    flags, keepalive, client_id = body.number(1), body.number(2), body.text()
+    has_will = flags & 0x04
+    if flags & 0x01 or (flags & 0x40 and not flags & 0x80) or (flags & 0x38 and not has_will):
+        raise PacketError("the flags of a CONNECT contradict each other")
+    if has_will:  # read over: no client of the platform uses a will
+        body.text()
+        body.binary()
+    username = body.text() if flags & 0x80 else ""
+    password = body.binary().decode(errors="replace") if flags & 0x40 else ""
+    return Connect(level, client_id, username, password, keepalive)
+
+
+def _publish(body: _Body, flags: int) -> Publish:
+    qos = flags >> 1 & 3
+    if qos > 1:
+        raise PacketError("the platform takes QoS 0 and 1 only")
+    topic = body.text()
+    if not topic or "+" in topic or "#" in topic:
+        raise PacketError("a message is published to one topic")
+    packet_id = body.packet_id() if qos else 0
+    return Publish(topic, body.rest(), qos, packet_id, bool(flags & 8))
+
+
+def _subscribe(body: _Body, _: int) -> Subscribe:
+    packet_id = body.packet_id()
+    filters: list[tuple[str, int]] = []
+    while not body.is_empty or not filters:
+        filters.append((body.text(), body.number(1)))
+        if filters[-1][1] > 2 or not is_filter(filters[-1][0]):
+            raise PacketError("a subscription needs a filter and a QoS of 0 to 2")
+    return Subscribe(packet_id, tuple(filters))
+
+
+def _unsubscribe(body: _Body, _: int) -> Unsubscribe:
+    packet_id, filters = body.packet_id(), [body.text()]
+    while not body.is_empty:
+        filters.append(body.text())
+    return Unsubscribe(packet_id, tuple(filters))
+
+
+def _suback(body: _Body, _: int) -> Suback:
+    return Suback(body.packet_id(), tuple(body.rest()))
+
+
+def _connack(body: _Body, _: int) -> Connack:
+    return Connack(body.number(2) & 0xFF)
+
+
+# Packet type -> the flags that must stand beside it, and how its body is read; [1], 2.2.
+_DECODERS: Final[dict[int, tuple[int | None, Callable[[_Body, int], Packet]]]] = {
+    1: (0, _connect),
+    2: (0, _connack),
+    3: (None, _publish),
+    4: (0, lambda body, _: Puback(body.packet_id())),
+    8: (2, _subscribe),
+    9: (0, _suback),
+    10: (2, _unsubscribe),
+    11: (0, lambda body, _: Unsuback(body.packet_id())),
+    12: (0, lambda _, __: Ping()),
+    13: (0, lambda _, __: Pong()),
+    14: (0, lambda _, __: Disconnect()),
+}
+
+
+def _check_flags(first: int) -> None:
+    """Refuse at its first byte what no client sends, rather than await the rest of it."""
+    kind, flags = first >> 4, first & 0x0F
+    if kind not in _DECODERS:
+        raise PacketError(f"a packet of type {kind} is not taken")
+    if _DECODERS[kind][0] not in (None, flags):
+        raise PacketError(f"a packet of type {kind} has the flags {flags}")
+
+
+def _decode(first: int, data: bytes) -> Packet:
+    kind, flags = first >> 4, first & 0x0F
+    body = _Body(data)
+    packet = _DECODERS[kind][1](body, flags)
+    if not body.is_empty:
+        raise PacketError(f"a packet of type {kind} has bytes left over")
+    return packet
+
+
+def encode(packet: Packet) -> bytes:
+    """Return a packet as bytes.
+
+    Examples
+    --------
+    >>> encode(Puback(258)).hex()
+    '40020102'
+    """
+    match packet:
+        case Publish(topic, payload, qos, packet_id, dup):
+            number = packet_id.to_bytes(2, "big") if qos else b""
+            return _frame(0x30 | dup << 3 | qos << 1, _text(topic), number, payload)
+        case Connect():
+            return _encode_connect(packet)
+        case Connack(code):
+            return _frame(0x20, bytes([0, code]))
+        case Puback(packet_id):
+            return _frame(0x40, packet_id.to_bytes(2, "big"))
+        case Subscribe(packet_id, filters):
+            wishes = [_text(name) + bytes([qos]) for name, qos in filters]
+            return _frame(0x82, packet_id.to_bytes(2, "big"), *wishes)
+        case Suback(packet_id, codes):
+            return _frame(0x90, packet_id.to_bytes(2, "big"), bytes(codes))
+        case Unsubscribe(packet_id, names):
+            return _frame(0xA2, packet_id.to_bytes(2, "big"), *map(_text, names))
+        case Unsuback(packet_id):
+            return _frame(0xB0, packet_id.to_bytes(2, "big"))
+        case Ping():
+            return _frame(0xC0)
+        case Pong():
+            return _frame(0xD0)
+        case Disconnect():
+            return _frame(0xE0)
+
+
+def _encode_connect(packet: Connect) -> bytes:
+    flags = 0x02 | (0x80 if packet.username else 0) | (0x40 if packet.password else 0)
+    sign_in = [_text(part) for part in (packet.username, packet.password) if part]
+    return _frame(
+        0x10,
+        _text("MQTT"),
+        bytes([packet.level, flags]),
+        packet.keepalive.to_bytes(2, "big"),
+        _text(packet.client_id),
+        *sign_in,
+    )
+
+
+def _text(text: str) -> bytes:
+    data = text.encode()
+    return len(data).to_bytes(2, "big") + data
+
+
+def _frame(first: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    size, digits = len(body), bytearray()
+    while True:
+        size, digit = divmod(size, 128)
+        digits.append(digit | (0x80 if size else 0))
+        if not size:
+            return bytes([first]) + digits + body

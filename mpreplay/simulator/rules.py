@@ -1,0 +1,272 @@
+"""What the platform answers to a request with measurement points.
+
+Pure: a request and the world come in, a verdict goes out; the time is an argument. The checks run
+in one fixed order and the first that fails gives the code of the whole request: size (1008),
+empty (1251), JSON and shape (1220), method (1260), then entry by entry 1212, 1206, 1204.
+
+References
+----------
+.. [1] EnOS Device Connection 2.3, "Reporting Offline Measurement Points in Batch".
+.. [2] EnOS Device Connection 3.0, "Common Parameters" (1008, 1220, 1251, 1260).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from .world import Device, World
+
+__all__ = [
+    "MESSAGES",
+    "METHODS",
+    "Record",
+    "Request",
+    "Verdict",
+    "entry_device",
+    "judge",
+    "read_request",
+    "reply",
+]
+
+# Topic tail -> method; the batch forms carry a list of entries. [1]
+METHODS: Final = {
+    "thing/measurepoint/post": "thing.measurepoint.post",
+    "thing/measurepoint/post/batch": "thing.measurepoint.post.batch",
+    "thing/measurepoint/resume": "thing.measurepoint.resume",
+    "thing/measurepoint/resume/batch": "thing.measurepoint.resume.batch",
+}
+MESSAGES: Final = {
+    200: "",
+    429: "Too many requests",
+    705: "Device does not exist",
+    740: "Device does not belong to this gateway",
+    742: "Signature check failed",
+    1008: "Message is too large",
+    1009: "No permission to publish",
+    1204: "Model validate failed",
+    1206: "Measurepoint post data format error",
+    1212: "No sub-device permission",
+    1220: "Payload is not valid",
+    1251: "Payload is empty",
+    1255: "Adding to the topology failed",
+    1256: "Deleting from the topology failed",
+    1260: "Method does not fit the topic",
+}
+_VERSIONS: Final = ("1.0", "1.1")  # the documents' and the Java SDK's
+# The years 1 to 9999: what a platform that shows dates can hold. [ms]
+_TIMES: Final = (-62_135_596_800_000, 253_402_300_799_999)
+_MISSING: Final = object()
+
+
+class Request(NamedTuple):
+    """A request as far as it could be read; ``code`` is 200 while nothing is wrong with it."""
+
+    code: int
+    id: str | int | float
+    document: dict[str, Any]
+
+    @property
+    def params(self) -> Any:
+        """What is asked for."""
+        return self.document.get("params")
+
+
+class Record(NamedTuple):
+    """An accepted request, kept as it came."""
+
+    device: Device  # that entries without keys mean
+    received_at: int  # [ms]
+    skip: bool
+    payload: bytes
+
+
+class Verdict(NamedTuple):
+    """What becomes of a request with measurement points."""
+
+    code: int
+    request_id: str | int | float
+    n_entries: int
+    n_values: int
+    record: Record | None = None
+
+
+def reply(request_id: str | float, code: int, data: Any = None) -> bytes:
+    """Return the platform's reply.
+
+    Examples
+    --------
+    >>> reply("123", 200)
+    b'{"id":"123","code":200,"data":{},"message":""}'
+    """
+    return orjson.dumps(
+        {
+            "id": request_id,
+            "code": code,
+            "data": {} if data is None else data,
+            "message": MESSAGES.get(code, ""),
+        }
+    )
+
+
+def read_request(
+    payload: bytes, method: str, max_bytes: int | None, *, may_be_empty: bool = False
+) -> Request:
+    """Read what all requests have in common, in the platform's order of checks [2]_.
+
+    Examples
+    --------
+    >>> read_request(b"", "thing.measurepoint.resume.batch", None).code
+    1251
+    """
+    try:
+        document = orjson.loads(payload)
+    except ValueError:
+        document = _MISSING
+    fields = document if isinstance(document, dict) else {}
+    request_id = fields.get("id")
+    if request_id is None or type(request_id) not in {str, int, float}:
+        request_id = ""
+    return Request(
+        _envelope_code(payload, document, fields, method, max_bytes, may_be_empty=may_be_empty),
+        request_id,
+        fields,
+    )
+
+
+def _envelope_code(
+    payload: bytes,
+    document: Any,
+    fields: Mapping[str, Any],
+    method: str,
+    max_bytes: int | None,
+    *,
+    may_be_empty: bool,
+) -> int:
+    if max_bytes is not None and len(payload) >= max_bytes:
+        return 1008
+    if not payload.strip():
+        return 1251
+    if isinstance(document, dict) and not may_be_empty and _is_empty(fields.get("params")):
+        return 1251
+    # A tuple, since it compares: what a client sends for a version may have no hash.
+    if not isinstance(document, dict) or fields.get("version") not in _VERSIONS:
+        return 1220
+    if isinstance(fields.get("id"), bool | list | dict):
+        return 1220
+    return 200 if fields.get("method") == method else 1260
+
+
+def _is_empty(params: Any) -> bool:
+    return params is None or (isinstance(params, list | dict | str) and not params)
+
+
+def judge(world: World, device: Device, tail: str, payload: bytes, now: int) -> Verdict:
+    """Judge a request with measurement points.
+
+    Parameters
+    ----------
+    world : World
+        Who exists, and what the models say.
+    device : tuple of str
+        The device that the topic names.
+    tail : str
+        What follows the keys in the topic; a key of ``METHODS``.
+    payload : bytes
+        The request.
+    now : int
+        When it was received. [ms]
+
+    Returns
+    -------
+    Verdict
+        With the record to keep if the request is accepted.
+    """
+    request = read_request(payload, METHODS[tail], world.limits.max_bytes)
+    is_batch = tail.endswith("/batch")
+    entries = _entries(request.params, is_batch=is_batch)
+    n_values = sum(_n_values(entry) for entry in entries or ())
+    allow = skip = False
+    code = request.code
+    if code in {200, 1260}:
+        flags = [
+            _flag(request.document.get(name, False)) if is_batch else False
+            for name in ("allowOfflineSubDevice", "skipInvalidMeasurepoints")
+        ]
+        if entries is None or None in flags:
+            code = 1220
+        allow, skip = map(bool, flags)
+    if code == 200 and entries is not None:
+        code = _entries_code(world, device, entries, allow=allow, skip=skip)
+    record = Record(device, now, skip, payload) if code == 200 else None
+    return Verdict(code, request.id, len(entries or ()), n_values, record)
+
+
+def _entries(params: Any, *, is_batch: bool) -> list[dict[str, Any]] | None:
+    """Return the entries of a request, or None if it is not shaped like one."""
+    entries = params if is_batch else [params]
+    if not isinstance(entries, list):
+        return None
+    return entries if all(map(_is_shaped_like_an_entry, entries)) else None
+
+
+def _is_shaped_like_an_entry(entry: Any) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(key), str | None) for key in ("productKey", "deviceKey")
+    )
+
+
+def _n_values(entry: Mapping[str, Any]) -> int:
+    points = entry.get("measurepoints")
+    return len(points) if isinstance(points, dict) else 0
+
+
+def _flag(given: Any) -> bool | None:
+    """Return a flag, or None if it is none. The vendor's Python SDK writes '' for false."""
+    if given is True:
+        return True
+    return None if given else False
+
+
+def _entries_code(
+    world: World, own: Device, entries: list[dict[str, Any]], *, allow: bool, skip: bool
+) -> int:
+    """Return the first code that the entries give, in their order."""
+    permitted: dict[Device, bool] = {own: True}
+    for entry in entries:
+        device = entry_device(entry, own)
+        may = permitted.get(device)
+        if may is None:
+            in_topology = world.parents.get(device) == own
+            may = permitted[device] = in_topology and (allow or world.is_online(device, own))
+        if not may:
+            return 1212
+        if not _is_well_formed(entry):
+            return 1206
+        if not skip and not _fits_the_model(world, device[0], entry["measurepoints"]):
+            return 1204
+    return 200
+
+
+def entry_device(entry: Mapping[str, Any], own: Device) -> Device:
+    """Return the device of an entry; keys that are missing are the topic's [1]_."""
+    return entry.get("productKey") or own[0], entry.get("deviceKey") or own[1]
+
+
+def _is_well_formed(entry: Mapping[str, Any]) -> bool:
+    """Whether time and points are there; a missing time is stamped on receipt, so it is fine."""
+    time, points = entry.get("time", 0), entry.get("measurepoints")
+    if type(time) is not int or not _TIMES[0] <= time <= _TIMES[1]:
+        return False
+    return isinstance(points, dict) and bool(points) and None not in points.values()
+
+
+def _fits_the_model(world: World, product_key: str, points: Mapping[str, Any]) -> bool:
+    of, pass_through = world.checks(product_key)
+    for identifier, value in points.items():
+        check = of.get(identifier)
+        if not (pass_through if check is None else check(value)):
+            return False
+    return True

@@ -1,0 +1,106 @@
+"""Who exists, who belongs to whom, and who is signed in: what the rules look at and change.
+
+Pure: no clock, no disk, no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+from ..protocol import sign
+from ..thing_model import ThingModel
+from .judging import Checks, checks_of
+from .limits import PlatformLimits
+
+__all__ = ["ANY_PRODUCT", "Device", "World", "world_of"]
+
+Device = tuple[str, str]  # product key, device key
+
+ANY_PRODUCT: Final = ""  # the key of a model that is taken for every product
+# Device SDK for Python 0.1.1 calls the plain hash "hmacsha256"; the documents, "sha256".
+_SIGN_METHODS: Final = frozenset({"sha256", "hmacsha256"})
+
+
+@dataclass(slots=True)
+class World:
+    """The platform's knowledge of one organisation.
+
+    Parameters
+    ----------
+    models : mapping of str to ThingModel
+        By product key; ``ANY_PRODUCT`` stands for all others.
+    secrets : mapping
+        The secret of every device that exists.
+    gateway_product : str
+        Devices of this product are gateways: they may have sub-devices.
+    parents : dict
+        The topology: sub-device to its gateway.
+    always_online : frozenset
+        Sub-devices that need not sign in.
+    signed_in : dict
+        Sub-device to the gateway through whose session it signed in.
+    """
+
+    models: Mapping[str, ThingModel]
+    secrets: Mapping[Device, str] = field(repr=False)
+    gateway_product: str
+    parents: dict[Device, Device]
+    always_online: frozenset[Device]
+    limits: PlatformLimits
+    signed_in: dict[Device, Device] = field(default_factory=dict)
+    _checks: dict[str, Checks] = field(default_factory=dict)
+
+    def model(self, product_key: str) -> ThingModel | None:
+        """Return the model of a product, if it has one."""
+        return self.models.get(product_key, self.models.get(ANY_PRODUCT))
+
+    def checks(self, product_key: str) -> Checks:
+        """Return the checks of a product's model; without a model nothing may be reported."""
+        if product_key not in self._checks:
+            model = self.model(product_key)
+            self._checks[product_key] = (
+                Checks({}, pass_through=False) if model is None else checks_of(model, self.limits)
+            )
+        return self._checks[product_key]
+
+    def is_online(self, sub_device: Device, gateway: Device) -> bool:
+        """Whether a sub-device counts as signed in through a gateway."""
+        if self.parents.get(sub_device) != gateway:
+            return False
+        return sub_device in self.always_online or self.signed_in.get(sub_device) == gateway
+
+    def sign_out_all(self, gateway: Device) -> None:
+        """End the sign-ins of a gateway's sub-devices: they last as long as its session."""
+        self.signed_in = {sub: gw for sub, gw in self.signed_in.items() if gw != gateway}
+
+    def signature_is_right(
+        self, device: Device, client_id: str, timestamp: str, method: str, signature: str
+    ) -> bool:
+        """Whether a device signed with its secret; the text counts as it was sent."""
+        secret = self.secrets.get(device)
+        if secret is None or method.lower() not in _SIGN_METHODS:
+            return False
+        product_key, device_key = device
+        # Vendor clients sign over timestamps like "1548753362.5"; sign() only pastes it in.
+        expected = sign(client_id, device_key, product_key, cast("int", timestamp), secret)
+        return signature.upper() == expected
+
+
+def world_of(configuration: Mapping[str, Any]) -> World:
+    """Return the world that a configuration describes; it is made of plain JSON values."""
+    gateway = _device(configuration["gateway"])
+    return World(
+        models={key: ThingModel.load(text) for key, text in configuration["models"].items()},
+        secrets={(pk, dk): secret for pk, dk, secret in configuration["devices"]},
+        gateway_product=gateway[0],
+        parents=dict.fromkeys(map(_device, configuration["sub_devices"]), gateway),
+        always_online=frozenset(map(_device, configuration["online"])),
+        limits=PlatformLimits(**configuration["limits"]),
+    )
+
+
+def _device(pair: Iterable[str]) -> Device:
+    product_key, device_key = pair
+    return product_key, device_key

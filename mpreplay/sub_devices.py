@@ -1,0 +1,144 @@
+"""Signing sub-devices in through their gateway, and out at the end.
+
+A shell over a transport; what is said stands in ``protocol.py``.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+from .errors import ConnectionLost, PlatformError
+from .protocol import Reply, batch_login, decode_reply, logout, return_code, session_topic
+from .readings import Device
+from .settings import reveal
+from .transport import Event, Lost, Message
+
+if TYPE_CHECKING:
+    from .settings import Connection
+    from .transport import Transport
+
+__all__ = ["SubDevices"]
+
+log = logging.getLogger("mpreplay")
+AT_ONCE: Final = 50  # sub-devices a login request
+LOGIN_TIMEOUT: Final = 15.0  # [s]
+NO_REPLY: Final = Reply("", 6205, "no reply in time", None)
+
+
+class SubDevices:
+    """The sub-devices of a gateway whose secrets are known.
+
+    Parameters
+    ----------
+    connection : Connection
+        The gateway's.
+    secrets : mapping of (str, str) to str
+        Product key and device key to the secret, or a reference to it.
+    next_id : callable
+        Returns a new request id.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        secrets: Mapping[tuple[str, str], str],
+        next_id: Callable[[], str],
+    ) -> None:
+        self._gateway = connection.device
+        self._secrets = {Device(*device): secret for device, secret in secrets.items()}
+        self._next_id = next_id
+        self.refused: dict[Device, Reply] = {}
+
+    def __repr__(self) -> str:
+        return f"SubDevices({len(self._secrets)} of {self._gateway[1]})"
+
+    @property
+    def reply_topics(self) -> list[str]:
+        """What to subscribe to."""
+        if not self._secrets:
+            return []
+        return [f"{self._topic(action)}_reply" for action in ("login/batch", "logout")]
+
+    def sign_in(self, transport: Transport) -> list[Event]:
+        """Sign all sub-devices in, and return what was received meanwhile.
+
+        A device that the platform refuses is in ``refused``, with the reason; the others are in.
+        """
+        self.refused = {}
+        aside: list[Event] = []
+        for devices in _groups(list(self._secrets), AT_ONCE):
+            reply = self._login(transport, devices, aside)
+            if reply.code == 200:
+                continue
+            # One code for all: ask for each that is not in, to learn its own.
+            inside = _listed(reply, "loginedSubDevices")
+            for device in devices:
+                if device not in inside:
+                    own = self._login(transport, [device], aside)
+                    if own.code != 200:
+                        self.refused[device] = own
+        for device, reply in self.refused.items():
+            meaning = reply.message or return_code(reply.code).meaning
+            log.warning(
+                "sub-device %s was not signed in: code %d, %s",
+                device.device_key,
+                reply.code,
+                meaning,
+            )
+        return aside
+
+    def sign_out(self, transport: Transport) -> None:
+        """Sign out what was signed in, without waiting for answers."""
+        for device in self._secrets:
+            if device not in self.refused:
+                transport.publish(self._topic("logout"), logout(self._next_id(), *device))
+
+    def _login(self, transport: Transport, devices: list[Device], aside: list[Event]) -> Reply:
+        request_id = self._next_id()
+        payload = batch_login(
+            request_id,
+            [(*device, reveal(self._secrets[device])) for device in devices],
+            client_id=self._gateway[1],
+            timestamp=time.time_ns() // 1_000_000,
+        )
+        topic = self._topic("login/batch")
+        transport.publish(topic, payload)
+        deadline = time.monotonic() + LOGIN_TIMEOUT
+        while (left := deadline - time.monotonic()) > 0:
+            event = transport.receive(left)
+            if isinstance(event, Lost):
+                raise ConnectionLost(f"lost while sub-devices were signed in: {event.reason}")
+            if not isinstance(event, Message):
+                continue
+            reply = _reply(event) if event.topic == f"{topic}_reply" else None
+            if reply is not None and reply.request_id == request_id:
+                return reply
+            aside.append(event)
+        return NO_REPLY
+
+    def _topic(self, action: str) -> str:
+        return session_topic(*self._gateway, action)
+
+
+def _reply(message: Message) -> Reply | None:
+    try:
+        return decode_reply(message.payload)
+    except PlatformError:
+        return None
+
+
+def _listed(reply: Reply, name: str) -> set[Device]:
+    listed = reply.data.get(name) if isinstance(reply.data, dict) else None
+    return {
+        Device(str(one.get("productKey")), str(one.get("deviceKey")))
+        for one in listed or ()
+        if isinstance(one, dict)
+    }
+
+
+def _groups(devices: list[Device], size: int) -> Iterator[list[Device]]:
+    for start in range(0, len(devices), size):
+        yield devices[start : start + size]
