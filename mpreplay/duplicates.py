@@ -337,10 +337,11 @@ def _decide(
     for (slab, part, column), rows in copies.groupby(by_share):
         share = shares.setdefault((slab, part), Share())
         share.copies.append((column, rows["position"].to_numpy()))
-    for copy in copies.itertuples():
-        twin = table.loc[copy.winner]
-        share = shares.setdefault((twin["slab"], twin["part"]), Share())
-        share.twins.append((twin["column"], twin["position"], copy.source, copy.row))
+    sent_at = table.loc[copies["winner"], [*by_share, "position"]].to_numpy().tolist()
+    copied = zip(sent_at, copies["source"].tolist(), copies["row"].tolist(), strict=True)
+    for (slab, part, column, position), source, row in copied:
+        share = shares.setdefault((slab, part), Share())
+        share.twins.append((column, position, source, row))
     return shares, len(lost), len(copies), _example(lost, table)
 
 

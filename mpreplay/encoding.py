@@ -285,8 +285,8 @@ def _struct_texts(values: pa.Array, point: Measurepoint) -> Texts:
     n = len(values)
     pieces = [_always("{", n)]
     filled = np.zeros(n, bool)
-    for member in point.members:
-        texts = _texts(pc.struct_field(values, member.identifier), member)
+    for number, member in enumerate(point.members):  # by place: names may begin with a dot
+        texts = _texts(pc.struct_field(values, [number]), member)
         present = texts.index != NOWHERE
         pieces += [_name(member.identifier, present, filled), texts]
         filled |= present

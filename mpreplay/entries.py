@@ -14,7 +14,7 @@ import numpy as np
 from .readings import Readings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,26 +107,33 @@ def _by_row(at: NDArray[np.int64], mask: NDArray[np.bool_], n: int) -> NDArray[n
     return places
 
 
-def split_entries(entries: Entries, entry: int, groups: Sequence[NDArray[np.int64]]) -> Entries:
-    """Return entries of which one is cut into several, each with a group of its columns."""
+def split_entries(
+    entries: Entries, groups: Mapping[int, Sequence[NDArray[np.int64]]]
+) -> Entries:
+    """Return entries of which some are cut into several, each with a group of its columns.
+
+    ``groups`` are those of each entry that is cut.
+    """
     n = len(entries.time)
-    index = np.concatenate(
-        [np.arange(entry), np.full(len(groups), entry), np.arange(entry + 1, n)]
-    ).astype(np.int64)
-    home = np.full(len(entries.cells), -1, np.int64)
-    for number, group in enumerate(groups):
-        home[group] = number
-    cells = [cell[index] for cell in entries.cells]
-    for column, cell in enumerate(cells):
-        part = np.full(len(groups), -1, np.int64)
-        if home[column] >= 0:
-            part[home[column]] = entries.cells[column][entry]
-        cell[entry : entry + len(groups)] = part
-    moved = len(groups) - 1
+    cut = np.full(n, -1, np.int64)  # which of those that are cut; -1: it stays whole
+    cut[list(groups)] = np.arange(len(groups))
+    lengths = np.ones(n, np.int64)
+    homes = np.zeros((len(groups), len(entries.cells)), np.int64)
+    for home, (entry, columns) in zip(homes, groups.items(), strict=True):
+        lengths[entry] = len(columns)
+        for number, group in enumerate(columns):
+            home[group] = number
+    index = np.repeat(np.arange(n), lengths)
+    starts = np.cumsum(lengths) - lengths
+    number_in = np.arange(len(index)) - starts[index]
+    is_cut = cut[index] >= 0
+    cells = [
+        np.where(is_cut & (homes[cut[index], column] != number_in), -1, cell[index])
+        for column, cell in enumerate(entries.cells)
+    ]
     copies = [
         c._replace(
-            entry=c.entry
-            + (moved if c.entry > entry else max(home[c.column], 0) if c.entry == entry else 0)
+            entry=int(starts[c.entry] + (homes[cut[c.entry], c.column] if cut[c.entry] >= 0 else 0))
         )
         for c in entries.copies
     ]

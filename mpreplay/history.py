@@ -7,10 +7,12 @@ in ``layout.py`` and ``readings.py``.
 from __future__ import annotations
 
 import glob
+import hashlib
 import html
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import unquote
@@ -98,8 +100,12 @@ class FrameSource:
     @property
     def fingerprint(self) -> str:
         """A hash over the cells."""
-        hashes = pd.util.hash_pandas_object(_hashable(self.frame), index=self.time_from_index)
-        return f"frame:{len(self.frame)}:{int(hashes.to_numpy().sum() & 0xFFFFFFFFFFFFFFFF):016x}"
+        frame = _hashable(self.frame)
+        hashes = pd.util.hash_pandas_object(frame, index=self.time_from_index)
+        kinds = repr([(name, str(kind)) for name, kind in frame.dtypes.items()])
+        digest = hashlib.sha256(kinds.encode("utf-8", "backslashreplace"))
+        digest.update(hashes.to_numpy(np.uint64).tobytes())  # in order: rows have places
+        return f"frame:{len(frame)}:{digest.hexdigest()}"
 
     def batches(
         self,
@@ -120,8 +126,18 @@ class FrameSource:
 
 def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose lists and dicts are texts, since those cannot be hashed."""
-    odd = [n for n in frame.columns if frame[n].dtype == object]
-    return frame.assign(**{n: frame[n].map(repr) for n in odd}) if odd else frame
+    kinds = list(frame.dtypes)
+    odd = {n for n, kind in enumerate(kinds) if kind == object or isinstance(kind, pd.ArrowDtype)}
+    if not odd:
+        return frame
+    columns = [frame.iloc[:, n] for n in range(len(kinds))]
+    texts = [c.astype(object).map(_spelled) if n in odd else c for n, c in enumerate(columns)]
+    return pd.concat(texts, axis=1) if texts else frame
+
+
+def _spelled(value: Any) -> str:
+    # The repr of a long array leaves out its middle.
+    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +221,22 @@ class ParquetSource:
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield the first row and the columns of each slab."""
         own = [name for name in needed if name in self.schema.names]
-        with _parquet(self.path) as file:
-            for first, groups in _row_groups(file, window, time):
-                yield from self._run(file, own, groups, first, n_rows, needed)
-        if _stamp(self.path) != self.fingerprint:
+        self._check_unchanged()
+        try:
+            with _parquet(self.path) as file:
+                for first, groups in _row_groups(file, window, time):
+                    yield from self._run(file, own, groups, first, n_rows, needed)
+        except (pa.ArrowException, OSError) as error:
+            self._check_unchanged()  # if it did change, that is why
+            raise HistoryError(f"{self.path}: cannot be read ({_first_line(error)})") from error
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        try:
+            stamp = _stamp(self.path)
+        except OSError as error:
+            raise HistoryError(f"{self.path}: cannot be read ({error.strerror})") from error
+        if stamp != self.fingerprint:
             raise HistoryError(
                 f"{self.path}: the file changed while it was read; start again once it is complete"
             )
@@ -222,19 +250,15 @@ class ParquetSource:
         n_rows: int,
         needed: list[str],
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        try:
-            batches = file.iter_batches(n_rows, groups, columns=own, use_threads=False)
-            for part in _in_slabs(batches, n_rows):
-                columns = _columns_of(part)
-                for name in needed:
-                    if name not in columns:
-                        columns[name] = pa.repeat(
-                            pa.scalar(self.partitions[name], pa.string()), part.num_rows
-                        )
-                yield first, columns
-                first += part.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise HistoryError(f"{self.path}: cannot be read ({_first_line(error)})") from error
+        batches = file.iter_batches(n_rows, groups, columns=own, use_threads=False)
+        for part in _in_slabs(batches, n_rows):
+            columns = _columns_of(part)
+            for name in needed:
+                if name not in columns:
+                    value = pa.scalar(self.partitions[name], pa.string())
+                    columns[name] = pa.repeat(value, part.num_rows)
+            yield first, columns
+            first += part.num_rows
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -278,6 +302,8 @@ def _may_hold(group: Any, time: str | None, window: tuple[int | None, int | None
         if column.path_in_schema != time or not column.is_stats_set:
             continue
         statistics = column.statistics
+        if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
+            return True
         if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
             return True
         if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
@@ -352,15 +378,18 @@ class History:
     def layouts(self, models: Iterable[ThingModel]) -> list[Layout]:
         """Return what each source's columns are."""
         models = list(models)
+        names = [source.columns for source in self.sources]
+        everywhere = {name for columns in names for name in columns}
         return [
             resolve(
-                source.columns,
+                own,
                 self.columns,
                 models,
                 source=source.name,
                 partitions=source.partitions,
+                elsewhere=everywhere,
             )
-            for source in self.sources
+            for source, own in zip(self.sources, names, strict=True)
         ]
 
     def slabs(self, models: Iterable[ThingModel], *, keys_only: bool = False) -> Iterator[RawSlab]:
@@ -518,14 +547,15 @@ def _instant(value: Any, name: str) -> int | None:
     if value is None:
         return None
     try:
-        instant = pd.Timestamp(value)
+        instant = pd.NaT if isinstance(value, Number) else pd.Timestamp(value)
     except (TypeError, ValueError) as error:
         raise HistoryError(f"{name}={value!r} is not a time ({error})") from error
-    if isinstance(value, int | float) or instant is pd.NaT:
+    if instant is pd.NaT:
         raise HistoryError(f"{name}={value!r} is not a time; give a datetime or an ISO 8601 text")
     if instant.tzinfo is None:
         instant = instant.tz_localize("UTC")
-    return -(-instant.as_unit("ns").value // 1_000_000)
+    # Microseconds hold every year that is written with four digits; nanoseconds do not.
+    return -(-instant.as_unit("us").value // 1_000)
 
 
 def _sources(source: Any, columns: Columns) -> Iterator[Source]:

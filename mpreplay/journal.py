@@ -9,7 +9,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -124,6 +124,11 @@ class Journal:
 
     def close(self) -> None:
         """Write everything out and let go of the file."""
+        # The journal becomes one file, which can be read where nothing can be written. It stays
+        # as it is while another process reads it.
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA busy_timeout = 100")
+            self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
     def _add(self, tallies: dict[str, Tally], rejects: pd.DataFrame) -> None:
@@ -149,9 +154,16 @@ class Journal:
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
+            self._roll_back()
+            raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
 
 
 def _packed(frame: pd.DataFrame) -> bytes:
@@ -175,7 +187,7 @@ class JournalReader:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = path.absolute()  # the working directory may change
 
     def facts(self) -> dict[str, Any]:
         """Return what is remembered of the run."""
@@ -226,7 +238,7 @@ class JournalReader:
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         try:
-            with closing(sqlite3.connect(f"file:{self.path.as_posix()}?mode=ro", uri=True)) as db:
+            with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as db:
                 yield from db.execute(query)
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: not a journal that can be read ({error})") from error

@@ -76,6 +76,7 @@ def resolve(
     *,
     source: str,
     partitions: Iterable[str] = (),
+    elsewhere: Iterable[str] = (),
 ) -> Layout:
     """Return what each column of a source is.
 
@@ -91,6 +92,8 @@ def resolve(
         For messages.
     partitions : iterable of str, optional
         Names taken from folders (``year=2014``); left out unless named or in a model.
+    elsewhere : iterable of str, optional
+        Columns of the history's other sources: one that is mapped may be missing here.
 
     Raises
     ------
@@ -99,12 +102,12 @@ def resolve(
     """
     names = list(names)
     models = list(models)
-    _check_names(names, columns, source)
+    _check_names(names, columns, source, set(elsewhere))
     if columns.is_long:
         wanted = set(columns.named)
         return Layout(columns, needed=[name for name in names if name in wanted])
     layout = Layout(columns)
-    skipped = set(columns.ignore) | set(columns.named)
+    skipped = (set(columns.ignore) | set(columns.named)) - set(columns.points or {})
     folders = set(partitions)
     for name in names:
         if name in skipped:
@@ -113,8 +116,13 @@ def resolve(
             raise HistoryError(_stranger(name, source, models))
     for name, column in (columns.quality or {}).items():
         identifier = (columns.points or {}).get(name, name)
+        if name in names and column in names:
+            other = layout.quality.setdefault(identifier, column)
+            if other != column:
+                raise HistoryError(f"{source}: {_two(column, other, f'{identifier}.quality')}")
+    _check_once(layout, source)
+    for identifier, column in layout.quality.items():
         _check_quality(identifier, column, layout, models, source)
-        layout.quality[identifier] = column
     placed = {
         *layout.points,
         *(column for members in layout.members.values() for column in members.values()),
@@ -148,12 +156,15 @@ def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
     head, dot, member = identifier.rpartition(".")
     if dot and (struct := _known(head, models)):
         if struct.type == "STRUCT" and any(m.identifier == member for m in struct.members):
-            layout.members.setdefault(head, {})[member] = name
+            other = layout.members.setdefault(head, {}).setdefault(member, name)
+            if other != name:
+                raise HistoryError(_two(other, name, identifier))
             return True
         if struct.has_quality and member in {"value", "quality"}:
-            (layout.points if member == "value" else layout.quality).update(
-                {name: head} if member == "value" else {head: name}
-            )
+            if member == "value":
+                layout.points[name] = head
+            else:
+                layout.quality[head] = name
             return True
     if any(model.pass_through for model in models):
         layout.points[name] = identifier
@@ -167,7 +178,7 @@ def _known(identifier: str, models: list[ThingModel]) -> Measurepoint | None:
     )
 
 
-def _check_names(names: list[str], columns: Columns, source: str) -> None:
+def _check_names(names: list[str], columns: Columns, source: str, elsewhere: set[str]) -> None:
     for name in names:
         if not isinstance(name, str):
             raise HistoryError(
@@ -176,10 +187,28 @@ def _check_names(names: list[str], columns: Columns, source: str) -> None:
             )
     if doubled := sorted({name for name in names if names.count(name) > 1}):
         raise HistoryError(f"{source}: the column {doubled[0]!r} occurs twice; rename one")
-    mapped = [*columns.named, *(columns.points or {}), *(columns.quality or {})]
-    for name in mapped:
+    quality = columns.quality or {}
+    mapped = [*(columns.points or {}), *quality, *quality.values()]
+    keys = [name for name in columns.named if name not in mapped]
+    for name in [*keys, *(name for name in mapped if name not in elsewhere)]:
         if name not in names:
             raise HistoryError(f"{source}: there is no column {name!r}{_nearest(name, names)}")
+
+
+def _check_once(layout: Layout, source: str) -> None:
+    """Refuse two columns for one point: which of them counts is not for us to say."""
+    members = {next(iter(names.values())): one for one, names in layout.members.items()}
+    holders: dict[str, str] = {}
+    for name, identifier in (layout.points | members).items():
+        other = holders.setdefault(identifier, name)
+        if other != name:
+            raise HistoryError(f"{source}: {_two(other, name, identifier)}")
+
+
+def _two(one: str, other: str, what: str) -> str:
+    return (
+        f"the columns {one!r} and {other!r} both hold {what}; leave one out with ignore=[{other!r}]"
+    )
 
 
 def _check_quality(
@@ -191,10 +220,10 @@ def _check_quality(
             f"{source}: column {column!r} is named as the quality of {identifier}, but the thing "
             f"model says that {identifier} has no quality"
         )
-    if identifier not in layout.points.values():
+    if identifier not in layout.points.values() and identifier not in layout.members:
         raise HistoryError(
-            f"{source}: column {column!r} is named as the quality of {identifier}, which is no "
-            "point of this history"
+            f"{source}: column {column!r} is the quality of {identifier}, but no column has the "
+            f"values of {identifier}; add it, or name {column!r} in ignore="
         )
 
 

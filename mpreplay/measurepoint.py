@@ -109,6 +109,15 @@ class Measurepoint:
                     f"{where}: a member of a STRUCT may be neither STRUCT nor ARRAY, "
                     f"but {nested[0]!r} is"
                 )
+            names = [m.identifier for m in self.members]
+            if doubled := [name for name in names if names.count(name) > 1]:
+                raise ConfigError(f"{where}: its member {doubled[0]!r} occurs twice")
+        if self.type == "ENUM" and len({type(key) for key in self.keys} & {int, str}) != 1:
+            raise ConfigError(
+                f"{where}: an ENUM needs keys, either all numbers or all texts, got {self.keys!r}"
+            )
+        if any(bound != bound for bound in (self.minimum, self.maximum)):  # noqa: PLR0124 - NaN
+            raise ConfigError(f"{where}: its range has NaN as a bound")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ConfigError(
                 f"{where}: its minimum {self.minimum:g} is above its maximum {self.maximum:g}"

@@ -81,6 +81,10 @@ def _parse_rest(document: Mapping[str, Any], origin: str, model_id: str | None) 
     data = document.get("data", document)
     if isinstance(data, list):
         data = _one_of(data, origin, model_id)
+    elif model_id is not None and isinstance(data, Mapping) and data.get("modelId") != model_id:
+        raise ConfigError(
+            f"{origin}: the reply holds the model {data.get('modelId')!r}, not {model_id!r}"
+        )
     if not isinstance(data, Mapping) or not isinstance(data.get("measurepoints"), Mapping):
         raise ConfigError(f"{origin}: the reply holds no 'measurepoints'")
     return (
@@ -93,8 +97,9 @@ def _parse_rest(document: Mapping[str, Any], origin: str, model_id: str | None) 
 
 
 def _one_of(models: list[Any], origin: str, model_id: str | None) -> Any:
-    ids = [model.get("modelId") for model in models if isinstance(model, Mapping)]
-    wanted = [m for m in models if model_id in (None, m.get("modelId"))] if ids else []
+    models = [model for model in models if isinstance(model, Mapping)]
+    ids = [model.get("modelId") for model in models]
+    wanted = [m for m in models if model_id in (None, m.get("modelId"))]
     if len(wanted) != 1:
         raise ConfigError(
             f"{origin}: the reply holds the models {', '.join(map(repr, ids)) or 'none'}; "
@@ -116,14 +121,23 @@ def _parse_export(document: Mapping[str, Any], origin: str) -> ModelParts:
 
 
 def _parse_elements(elements: list[Any], origin: str) -> ModelParts:
-    kept = {
-        element["identifier"]: element
-        for element in elements
-        if isinstance(element, Mapping) and "MEASUREPOINT" in (element.get("elementType") or ())
-    }
+    kept: dict[str, Any] = {}
+    for element in elements:
+        if isinstance(element, Mapping) and _is_measurepoint(element):
+            identifier = element.get("identifier")
+            if not isinstance(identifier, str) or identifier in kept:
+                fault = "occurs twice" if identifier in kept else "is no identifier"
+                raise ConfigError(f"{origin}: standard element: {identifier!r} {fault}")
+            kept[identifier] = element
     if not kept:
         raise ConfigError(f"{origin}: none of the standard elements is a MEASUREPOINT")
     return ("", "", _points(kept, origin), False, False)
+
+
+def _is_measurepoint(element: Mapping[str, Any]) -> bool:
+    kinds = element.get("elementType") or ()  # a text, or a list where it may be several
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return "MEASUREPOINT" in {str(kind).upper() for kind in kinds}
 
 
 def _points(elements: Mapping[str, Any], origin: str) -> dict[str, Measurepoint]:
@@ -133,7 +147,7 @@ def _points(elements: Mapping[str, Any], origin: str) -> dict[str, Measurepoint]
             if not isinstance(element, Mapping):
                 raise ConfigError(f"expected an object, got {_kind(element)}")
             points[identifier] = _parse_point({"identifier": identifier, **element})
-        except (ConfigError, TypeError, ValueError, KeyError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ConfigError(f"{origin}: measurepoint {identifier!r}: {error}") from error
     return points
 
@@ -151,7 +165,7 @@ def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
         maximum=_number(definition, "maximum"),
         exclusive_minimum=bool(definition.get("exclusiveMinimum", False)),
         exclusive_maximum=bool(definition.get("exclusiveMaximum", False)),
-        max_length=definition.get("maxLength"),
+        max_length=None if (most := _number(definition, "maxLength")) is None else int(most),
         keys=_keys(definition) if kind == "ENUM" else (),
         item_type=_item_type(definition) if kind == "ARRAY" else None,
         members=tuple(_parse_point(item) for item in definition.get("items") or ())
@@ -196,7 +210,7 @@ def _item_type(definition: Mapping[str, Any]) -> str | None:
     item = definition.get("itemType") or definition.get("item") or definition.get("items")
     if isinstance(item, Mapping):
         return _type_of(item)
-    return None if item is None else str(item).upper()
+    return None if item is None else _TYPE_NAMES.get(str(item).upper(), str(item).upper())
 
 
 def _number(definition: Mapping[str, Any], key: str) -> float | None:

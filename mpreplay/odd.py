@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-__all__ = ["Odd", "json_text", "shown"]
+__all__ = ["Odd", "has_lone_surrogate", "is_nan", "json_text", "shown"]
 
 
 class Odd(NamedTuple):
@@ -45,12 +45,14 @@ def shown(value: Any) -> str:
 def json_text(value: Any) -> bytes | None:
     """Return a value as the JSON text it would travel as; None where there is none.
 
+    Within an array or a struct NaN is absent, as everywhere, and written as null.
+
     Examples
     --------
     >>> json_text({"a": 1.5}), json_text(float("inf"))
     (b'{"a":1.5}', None)
     """
-    if _holds_nonfinite(value):
+    if is_nan(value) or _holds_infinity(value):
         return None
     try:
         return orjson.dumps(value, default=_default, option=_JSON)
@@ -65,19 +67,51 @@ _JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME
 
 def _default(value: Any) -> Any:
     if isinstance(value, dt.datetime):  # a TIMESTAMP travels as milliseconds in a text
-        return str(round(value.timestamp() * 1000)) if value.tzinfo else value.isoformat(" ")
+        return str(_milliseconds(value)) if value.tzinfo else value.isoformat(" ")
     if isinstance(value, dt.date):
         return f"{value.isoformat()} 00:00:00"
     if isinstance(value, decimal.Decimal):
         return float(value)
-    if isinstance(value, dt.timedelta | pd.Timedelta | complex | bytes):
+    if isinstance(value, np.ndarray | tuple):  # strided, big-endian, or of objects
+        return list(value)
+    if isinstance(value, np.floating | np.integer):  # float16, big-endian
+        return value.item()
+    if isinstance(value, dt.timedelta | pd.Timedelta | complex):
         return str(value)
     raise TypeError
 
 
-def _holds_nonfinite(value: Any) -> bool:
+def _milliseconds(value: dt.datetime) -> int:
+    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    return (value - epoch) // dt.timedelta(milliseconds=1)
+
+
+def is_nan(value: Any) -> bool:
+    """Return whether a value is the number that is none."""
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return isinstance(value, decimal.Decimal) and value.is_nan()
+
+
+def _holds_infinity(value: Any) -> bool:
     if isinstance(value, dict):
-        return any(map(_holds_nonfinite, value.values()))
+        return any(map(_holds_infinity, value.values()))
     if isinstance(value, list | tuple):
-        return any(map(_holds_nonfinite, value))
-    return isinstance(value, float | np.floating) and not np.isfinite(value)
+        return any(map(_holds_infinity, value))
+    if isinstance(value, np.ndarray):
+        numeric = value.dtype.kind == "f"
+        return bool(np.isinf(value).any()) if numeric else any(map(_holds_infinity, value.tolist()))
+    if isinstance(value, decimal.Decimal):
+        return value.is_infinite() or (value.is_finite() and bool(np.isinf(float(value))))
+    return isinstance(value, float | np.floating) and bool(np.isinf(value))
+
+
+def has_lone_surrogate(value: Any) -> bool:
+    """Return whether a text, or one within a value, holds half a character."""
+    if isinstance(value, str):
+        return not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return any(map(has_lone_surrogate, [*value, *value.values()]))
+    if isinstance(value, list | tuple | np.ndarray):
+        return any(map(has_lone_surrogate, value))
+    return False

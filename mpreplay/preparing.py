@@ -175,7 +175,7 @@ class Prepared:
             spans = [
                 (part, max(int(start - begin), 0), min(int(stop - begin), int(end - begin)))
                 for part, begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
-                if begin < stop and end > start
+                if max(start, begin) < min(stop, end)  # a product may have nothing to send
             ]
             chunks.append(Chunk(self.number, number, spans))
         return chunks
@@ -309,25 +309,30 @@ class Preparer:
     def _too_large(self, readings: Readings) -> list[Fault]:
         """Return the values that no request can carry, even alone."""
         faults = []
-        room = self._room_for_values(readings)
+        rooms = self._rooms(readings.devices)
+        least = rooms.min()
         for number, column in enumerate(readings.columns):
             key = _key_bytes(column.point.identifier)
-            if longest_text(column) + key <= room:
+            if longest_text(column) + key <= least:
                 continue
+            room = rooms[readings.device[column.at]]
             positions = np.flatnonzero(texts_of(column).lengths() + key > room)
             if len(positions):
                 reason = f"alone larger than a request may be ({self._limits.max_bytes} bytes)"
                 faults.append(Fault(number, positions, "too_large", reason))
         return faults
 
-    def _room_for_values(self, readings: Readings) -> int:
-        """Return how many bytes of values an entry may hold. [bytes]"""
+    def _rooms(self, devices: Sequence[Device]) -> NDArray[np.int64]:
+        """Return how many bytes of values an entry of each device may hold. [bytes]
+
+        The last is that of rows without a device.
+        """
         keys = [
-            len(orjson.dumps({"productKey": d.product_key, "deviceKey": d.device_key}))
-            for d in readings.devices
+            {} if d == self._own else {"productKey": d.product_key, "deviceKey": d.device_key}
+            for d in devices
         ]
-        frame = max(keys, default=0) + len('"measurepoints":{},"time":-9223372036854775808,')
-        return self._room - frame
+        frame = len('"measurepoints":{},"time":-9223372036854775808,')
+        return self._room - frame - np.array([len(orjson.dumps(k)) for k in [*keys, {}]], np.int64)
 
     def _split(self, entries: Entries, encoded: Encoded) -> Entries:
         """Split the entries that are too large alone, each into entries of some of its points."""
@@ -337,17 +342,21 @@ class Preparer:
             large |= encoded.n_values > most
         if not large.any():
             return entries
-        room = self._room_for_values(entries.readings)
+        rooms = self._rooms(entries.readings.devices)
         sizes = [
             np.append(texts_of(column).lengths(), 0)[cells]
             + _key_bytes(column.point.identifier) * (cells >= 0)
             for column, cells in zip(entries.readings.columns, entries.cells, strict=True)
         ]
-        for entry in np.flatnonzero(large)[::-1].tolist():  # from the end: earlier ones stay put
-            of_columns = np.array([size[entry] for size in sizes], np.int64)
-            groups = group_columns(of_columns, room=room, max_values=most)
-            entries = split_entries(entries, entry, groups)
-        return entries
+        groups = {
+            entry: group_columns(
+                np.array([size[entry] for size in sizes], np.int64),
+                room=int(rooms[entries.device[entry]]),
+                max_values=most,
+            )
+            for entry in np.flatnonzero(large).tolist()
+        }
+        return split_entries(entries, groups)
 
 
 def _key_bytes(identifier: str) -> int:
@@ -364,11 +373,20 @@ def _suspects(readings: Readings, faults: Sequence[Fault]) -> list[NDArray[np.bo
 
 def _copies(entries: Entries, share: Share) -> list[Copy]:
     """Return the equal copies of values that are in these entries."""
-    copies = []
-    for column, position, source, row in share.twins:
-        entry = np.flatnonzero(entries.cells[column] == position)
-        copies += [Copy(int(entry[0]), column, source, row)] if len(entry) else []
-    return sorted(copies)
+    homes = {column: _homes(entries, column) for column in {twin[0] for twin in share.twins}}
+    copies = [
+        Copy(homes[column][position], column, source, row)
+        for column, position, source, row in share.twins
+    ]
+    return sorted(copy for copy in copies if copy.entry >= 0)
+
+
+def _homes(entries: Entries, column: int) -> list[int]:
+    """Return the entry of each value of a column, -1 where it is in none."""
+    cells = entries.cells[column]
+    homes = np.full(len(entries.readings.columns[column].values), -1, np.int64)
+    homes[cells[cells >= 0]] = np.flatnonzero(cells >= 0)
+    return homes.tolist()
 
 
 def _n_empty(parts: Sequence[Part]) -> int:

@@ -47,6 +47,7 @@ METHOD: Final = "thing.measurepoint.resume.batch"  # [1]_
 VERSION: Final = "1.0"  # [1]_
 MAX_PUBLISH_BYTES: Final = 524_288  # a publish must stay below it; [3]_
 SIGN_METHOD: Final = "sha256"
+MAX_CODE: Final = 2**31 - 1  # documented codes have at most five digits; journals hold 64 bits
 SECURE_MODE: Final = 2  # static activation: signed with the device secret; [2]_
 
 Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
@@ -273,8 +274,10 @@ def decode_reply(payload: bytes) -> Reply:
         code = reply["code"]
         if isinstance(code, bool) or not isinstance(code, int | str):
             raise ValueError(f"code is {code!r}")
+        if abs(number := int(code)) > MAX_CODE:
+            raise ValueError(f"code has {len(str(number))} digits")
         return Reply(
-            str(reply.get("id", "")), int(code), str(reply.get("message") or ""), reply.get("data")
+            str(reply.get("id", "")), number, str(reply.get("message") or ""), reply.get("data")
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PlatformError(

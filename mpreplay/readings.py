@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from .errors import HistoryError
 from .layout import Layout, point_named
 from .measurepoint import Measurepoint
-from .odd import Odd
+from .odd import Odd, has_lone_surrogate
 from .thing_model import ModelSet, ThingModel, model_of
 from .times import Times, read_times
-from .values import settle, settle_struct, with_quality
+from .values import objects_of, settle, settle_struct, with_quality
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,7 +161,7 @@ def read_slab(
     product = of_device[keys.device]  # rows without a device go with the first product
     for number, product_key in enumerate(products):
         part = keys if len(products) == 1 else _taken(keys, product == number)
-        given = models.find(product_key) or models.single or models.all()[0]
+        given = models.find(product_key) or models.first
         positions = part.rows - raw.first_row
         whole = len(positions) == raw.n_rows
         chosen = None if whole else positions
@@ -188,12 +188,11 @@ def _times(raw: RawSlab) -> Times:
 def _keys(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
     """Return the keys of a slab's rows as a dictionary array; null where there is none."""
     if name is None:
-        value = pa.scalar(fixed or None, pa.string())
-        return pa.repeat(value, raw.n_rows).dictionary_encode()
+        # Without any name it is the connection's own device, whose keys may not be known yet.
+        return pa.repeat(pa.scalar(fixed, pa.string()), raw.n_rows).dictionary_encode()
     column = raw.columns[name]
     if isinstance(column, np.ndarray):
-        texts = [None if pd.isna(v) else str(v) if isinstance(v, str | int) else "" for v in column]
-        column = pa.array(texts, pa.string())
+        column = pa.array([_key(value) for value in column], pa.string())
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (
         _is_text(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)
@@ -205,6 +204,13 @@ def _keys(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
         column = column.dictionary_decode()
     column = column.cast(pa.string())
     return pc.if_else(pc.equal(column, ""), None, column).dictionary_encode()
+
+
+def _key(value: Any) -> str | None:
+    """Return a key as text; None where it is none: absent, of another kind, or not UTF-8."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    text = str(value) if is_whole or isinstance(value, str) else None
+    return None if text is None or has_lone_surrogate(text) else text
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -287,7 +293,9 @@ def _wide_columns(
                 yield _unknown(parts[name], f"{identifier}.{name}", at)
             continue
         settled = settle_struct(parts, point, n)
-        yield Column(point, settled.values, None, settled.odd, at)
+        if identifier in layout.quality:
+            settled = with_quality(settled, _take(raw.columns[layout.quality[identifier]], chosen))
+        yield Column(point, settled.values, settled.quality, settled.odd, at)
 
 
 def _long_columns(
@@ -311,7 +319,7 @@ def _long_columns(
         identifier = identifiers[code] if code >= 0 else ""
         point = point_named(identifier, model) if identifier else None
         if point is None or point.type == "FILE":
-            yield _unknown(part, identifier, at)
+            yield _unknown(part, identifier, at, is_file=point is not None)
             continue
         settled = settle(_read_text(part, point), point)
         if quality is not None:
@@ -348,11 +356,15 @@ def _is_absent(column: Any) -> NDArray[np.bool_]:
     return np.asarray(column.is_null().to_numpy(zero_copy_only=False), bool)
 
 
-def _unknown(column: Any, identifier: str, at: NDArray[np.int64]) -> Column:
+def _unknown(
+    column: Any, identifier: str, at: NDArray[np.int64], *, is_file: bool = False
+) -> Column:
     """Return readings of a point that the product's model does not list: all odd."""
     absent = _is_absent(column)
     reason = f"{identifier!r} is not in the thing model" if identifier else "no point is named"
-    values = column if isinstance(column, np.ndarray) else np.asarray(column.to_pylist(), object)
+    if is_file:
+        reason = f"{identifier!r} is a FILE, which travels over the HTTP channel only"
+    values = column if isinstance(column, np.ndarray) else objects_of(column.to_pylist())
     odd = [
         Odd.of(position, values[position], "point", reason)
         for position in np.flatnonzero(~absent).tolist()

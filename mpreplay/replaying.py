@@ -9,13 +9,17 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
+import shutil
+import sys
 import time
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
@@ -39,8 +43,8 @@ from .readings import Device, read_slab
 from .results import joined, rejects_of_chunk, rejects_withheld
 from .running import Run, open_run
 from .session import Session, Settled
-from .settings import Connection, Limits
-from .sub_devices import SubDevices
+from .settings import Connection, Limits, reveal
+from .sub_devices import SubDevices, checked_secrets
 from .thing_model import ModelSet
 from .transport import Event, Lost, Message, MqttTransport, Transport
 from .validation import Checker, violations
@@ -136,6 +140,8 @@ def replay(
     """
     _check_options(history, on_invalid, duplicates, isolate)
     connection = Connection.from_environment() if connection is None else connection
+    secrets = checked_secrets(sub_device_secrets)
+    reveal(connection.device_secret)  # a reference to nothing is an error now, not in an hour
     limits = limits or Limits()
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     models = ModelSet.of(model)
@@ -144,28 +150,28 @@ def replay(
     if on_invalid == "raise":
         _raise_for_violations(history, models, preparer, own)
     preparer.duplicates = _duplicates(history, models, preparer, own, policy)
-    secrets = dict(sub_device_secrets or {})
     _warn_of_offline(preparer.duplicates, own, policy, secrets)
     path, temporary = _journal_path(journal)
-    record = Journal(path)
     start = time.time_ns() // 1_000_000
-    record.note(
-        version=__version__,
-        started_at=_instant(start),
-        gateway=connection.device_key,
-        connection=connection.to_uri(),
-        model=models.digest,
-        limits=limits.as_dict(),
-        policy={name: getattr(policy, name) for name in Policy.__slots__},
-        sources=[(source.name, source.fingerprint) for source in history.sources],
-        counts={"disordered_slabs": preparer.duplicates.n_disordered},
-    )
-    driver = _Driver(history, models, preparer, policy, limits, connection, record, secrets, start)
-    try:
-        with _Bar(history.n_rows, progress) as bar:
-            driver.run(bar)
-    finally:
-        record.close()
+    with ExitStack() as stack:
+        if temporary is not None:
+            stack.callback(shutil.rmtree, temporary, ignore_errors=True)
+        with closing(Journal(path)) as record, _Bar(history.n_rows, progress) as bar:
+            record.note(
+                version=__version__,
+                started_at=_instant(start),
+                gateway=connection.device_key,
+                connection=connection.to_uri(),
+                model=models.digest,
+                limits=limits.as_dict(),
+                policy={name: getattr(policy, name) for name in Policy.__slots__},
+                sources=[(source.name, source.fingerprint) for source in history.sources],
+                counts={"disordered_slabs": preparer.duplicates.n_disordered},
+            )
+            _Driver(
+                history, models, preparer, policy, limits, connection, record, secrets, start
+            ).run(bar)
+        stack.pop_all()  # the folder is the run's from here on
     return Run(read_journal(path), temporary)
 
 
@@ -248,11 +254,11 @@ def _warn_of_offline(
         )
 
 
-def _journal_path(journal: Any) -> tuple[Path, TemporaryDirectory[str] | None]:
+def _journal_path(journal: Any) -> tuple[Path, Path | None]:
     """Return where to write, and the folder to remove when the run is forgotten."""
     if journal is None:
-        temporary = TemporaryDirectory(prefix="mpreplay-", ignore_cleanup_errors=True)
-        return Path(temporary.name) / "run.db", temporary
+        temporary = Path(mkdtemp(prefix="mpreplay-"))
+        return temporary / "run.db", temporary
     path = Path(journal)
     if path.is_dir():
         stem = time.strftime("run-%Y%m%dT%H%M%SZ", time.gmtime())
@@ -271,11 +277,13 @@ class _Bar:
     """A progress bar over rows, or nothing."""
 
     def __init__(self, total: int, progress: bool | str) -> None:
-        from tqdm.auto import tqdm
-
-        # tqdm's disable=None: off unless it writes to a terminal or a notebook.
-        disable = None if progress == "auto" else not progress
-        self._bar = tqdm(total=total, unit=" rows", desc="replay", disable=disable, leave=False)
+        notebook = "ipykernel" in sys.modules
+        if notebook and find_spec("ipywidgets"):
+            from tqdm.notebook import tqdm
+        else:
+            from tqdm import tqdm
+        wanted = notebook or sys.stderr.isatty() if progress == "auto" else bool(progress)
+        self._bar = tqdm(total=total, unit=" rows", desc="replay", disable=not wanted, leave=False)
 
     def __enter__(self) -> _Bar:
         return self
@@ -307,7 +315,7 @@ class _Driver:
     limits: Limits
     connection: Connection
     journal: Journal
-    secrets: Mapping[tuple[str, str], str]
+    secrets: Mapping[Device, str]
     start: int
     session: Session = field(init=False)
     transport: Transport = field(init=False)
@@ -332,6 +340,7 @@ class _Driver:
             "rows",
             "empty_entries",
             "strangers",
+            "doubles",
             "contradictions",
             "broken_replies",
             "connects",
@@ -503,7 +512,7 @@ class _Driver:
                 if one.outcome != "accepted" or suspects
                 else joined([])
             )
-            tallies = {one.outcome: tally}
+            tallies: dict[str, Tally] = {one.outcome: tally}
             if suspects:
                 tallies["declined"] = suspects
             self.journal.settle(one, sent.sent_at, tallies, rejects)
@@ -518,6 +527,7 @@ class _Driver:
         session = self.session
         self._settle(session.give_up(time.monotonic()) if session.n_open else [])
         self._counts["strangers"] = session.strangers
+        self._counts["doubles"] = session.doubles
         self._counts["contradictions"] = session.contradictions
         self._counts["sub_devices_refused"] = len(self.sub_devices.refused)
         self._counts["disordered_slabs"] = self.preparer.duplicates.n_disordered

@@ -18,6 +18,7 @@ from .validation import VIOLATION_COLUMNS, frame_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from .entries import Copy
     from .preparing import Chunk, Part, Tally
     from .readings import Readings
     from .session import Settled
@@ -28,6 +29,7 @@ __all__ = [
     "REJECT_COLUMNS",
     "RESULT_COLUMNS",
     "books_frame",
+    "causes",
     "rejects_of_chunk",
     "rejects_withheld",
     "typed",
@@ -124,7 +126,7 @@ def _withheld(part: Part) -> Iterator[tuple[int, NDArray[np.int64], str, Any]]:
             found = np.flatnonzero((column.at == position) & present)
             if len(found):
                 yield number, found, check, reason
-    for fault in part.faults:
+    for fault in sorted(part.faults, key=lambda fault: not fault.is_unsendable):
         if fault.column >= 0:
             gone = part.withheld[fault.column][fault.positions]
             yield fault.column, fault.positions[gone], fault.check, fault.reason
@@ -154,7 +156,8 @@ def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pd.DataFrame:
                     code=code, request_id=settled.request_id,
                 )
             )  # fmt: skip
-        frames.append(_copies(part, start, stop, check, reason, settled))
+        why = f"{reason}; a copy of another reading"
+        frames += _copies(part, part.copies(start, stop), check, why, settled, settled.outcome)
     return joined(frames)
 
 
@@ -165,39 +168,38 @@ def _meaning(settled: Settled) -> str:
 
 def _expected_skips(part: Part, start: int, stop: int, settled: Settled) -> Iterator[pd.DataFrame]:
     """Yield the values that the platform is expected to have skipped, though it said 200."""
+    taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in part.faults:
         if fault.column < 0:
             continue
         cells = part.entries.cells[fault.column][start:stop]
-        positions = fault.positions[np.isin(fault.positions, cells)]
+        fresh = np.isin(fault.positions, cells) & ~taken[fault.column][fault.positions]
+        positions = fault.positions[fresh]
+        taken[fault.column][positions] = True
         yield _rejects(
             part.readings, fault.column, positions, "expected_skip",
             f"expected to be skipped by the platform: {fault.reason}", "declined",
             code=settled.code, request_id=settled.request_id,
         )  # fmt: skip
-    for copy in part.copies(start, stop):
-        if part.is_suspect(copy):
-            why = "expected to be skipped by the platform, as the reading it is a copy of"
-            yield _copy(part, copy, "expected_skip", why, settled, "declined")
+    suspects = [copy for copy in part.copies(start, stop) if part.is_suspect(copy)]
+    why = "expected to be skipped by the platform, as the reading it is a copy of"
+    yield from _copies(part, suspects, "expected_skip", why, settled, "declined")
 
 
 def _copies(
-    part: Part, start: int, stop: int, check: str, reason: str, settled: Settled
-) -> pd.DataFrame:
-    return joined(
-        _copy(part, copy, check, f"{reason}; a copy of another reading", settled, settled.outcome)
-        for copy in part.copies(start, stop)
-    )
-
-
-def _copy(part: Part, copy: Any, check: str, reason: str, settled: Settled, outcome: str) -> Any:
-    position = part.entries.cells[copy.column][copy.entry : copy.entry + 1]
-    frame = _rejects(
-        part.readings, copy.column, position, check, reason, outcome,
-        code=settled.code, request_id=settled.request_id,
-    )  # fmt: skip
-    frame["source"], frame["row"] = copy.source, pd.array([copy.row], "Int64")
-    return frame
+    part: Part, copies: Iterable[Copy], check: str, reason: str, settled: Settled, outcome: str
+) -> Iterator[pd.DataFrame]:
+    """Yield the rejects of copies: as those they are equal to, but for the row they came from."""
+    grouped: dict[tuple[int, str], list[Copy]] = {}
+    for copy in copies:
+        grouped.setdefault((copy.column, copy.source), []).append(copy)
+    for (column, source), group in grouped.items():
+        frame = _rejects(
+            part.readings, column, part.entries.cells[column][[c.entry for c in group]], check,
+            reason, outcome, code=settled.code, request_id=settled.request_id,
+        )  # fmt: skip
+        frame["source"], frame["row"] = source, pd.array([c.row for c in group], "Int64")
+        yield frame
 
 
 def _rejects(
@@ -233,6 +235,28 @@ def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(kept, ignore_index=True).sort_values(
         ["source", "row"], kind="stable", ignore_index=True
     )
+
+
+def causes(rejects: pd.DataFrame) -> pd.DataFrame:
+    """Return the rejects by cause, the most frequent first.
+
+    Returns
+    -------
+    DataFrame
+        One row a cause: ``values`` (how many), ``outcome``, ``device_key``, ``measurepoint``,
+        ``check``, ``reason``, ``mend``.
+    """
+    columns = ["outcome", "device_key", "measurepoint", "check", "reason", "mend"]
+    # A superseded value names the row that supersedes it: together they are one cause.
+    reason = rejects["reason"].str.replace(_BY_ROW, "superseded by a row that", regex=True)
+    found = rejects.assign(reason=reason).groupby(columns, dropna=False, sort=True).size()
+    found = found.reset_index(name="values").sort_values(
+        "values", ascending=False, kind="stable", ignore_index=True
+    )
+    return found[["values", *columns]]
+
+
+_BY_ROW: Final = r"^superseded by row \d+ of .*?, which"
 
 
 def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import html
 import os
-import tempfile
+import shutil
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pandas as pd
 
 from .errors import ReplayFailed
 from .journal import JournalReader, read_journal
-from .results import FATES, REJECT_COLUMNS, joined, typed
+from .results import FATES, REJECT_COLUMNS, causes, joined, typed
 
 __all__ = ["Run", "open_run"]
 
@@ -27,11 +28,10 @@ class Run:
     Made by :func:`mpreplay.replay` and :func:`mpreplay.open_run`; frames are made when asked for.
     """
 
-    def __init__(
-        self, journal: JournalReader, temporary: tempfile.TemporaryDirectory[str] | None = None
-    ) -> None:
+    def __init__(self, journal: JournalReader, temporary: Path | None = None) -> None:
         self._journal = journal
-        self._temporary = temporary  # removed together with this object
+        if temporary is not None:  # a folder that goes when this object goes
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
 
     @property
     def results(self) -> pd.DataFrame:
@@ -111,16 +111,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         rejects = self.rejects
-        causes = (
-            rejects.groupby(["outcome", "measurepoint", "check", "reason"], as_index=False)
-            .size()
-            .sort_values("size", ascending=False)
-            .head(10)
-            .rename(columns={"size": "values"})
-            if len(rejects)
-            else None
-        )
-        table = "" if causes is None else causes.to_html(index=False)
+        table = causes(rejects).head(10).to_html(index=False) if len(rejects) else ""
         return f"<p>{html.escape(repr(self))}</p>{table}"
 
 
@@ -140,5 +131,11 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     ------
     JournalError
         If there is no journal.
+
+    Examples
+    --------
+    >>> open_run("no-such-run.db")
+    Traceback (most recent call last):
+    mpreplay.errors.JournalError: no-such-run.db: there is no journal
     """
     return Run(read_journal(Path(os.fspath(path))))

@@ -84,7 +84,7 @@ def _rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
         case "DATE":
             return [("date", "not a date as yyyy-MM-dd HH:mm:ss", _is_date)]
         case "STRUCT":
-            return [rule for member in point.members for rule in _member_rules(member)]
+            return [rule for n, m in enumerate(point.members) for rule in _member_rules(n, m)]
         case "ARRAY":
             return _array_rules(point)
         case _:
@@ -115,13 +115,14 @@ def _range_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
     return [("range", reason, is_inside)]
 
 
-def _member_rules(member: Measurepoint) -> list[tuple[str, str, Allowed]]:
+def _member_rules(number: int, member: Measurepoint) -> list[tuple[str, str, Allowed]]:
     """Return the rules of a struct's member, as rules on the struct."""
     name = member.identifier
+    field = [number]  # by its place: Arrow takes a name that begins with a dot for a path
 
     def on_member(allowed: Allowed) -> Allowed:
         def check(array: pa.Array) -> NDArray[np.bool_]:
-            values = pc.struct_field(array, name)
+            values = pc.struct_field(array, field)
             return allowed(values) | _mask(values.is_null())
 
         return check
@@ -135,7 +136,7 @@ def _member_rules(member: Measurepoint) -> list[tuple[str, str, Allowed]]:
             (
                 f"{name}: required",
                 f"member {name} is required and absent",
-                lambda array: _mask(pc.struct_field(array, name).is_valid()),
+                lambda array: _mask(pc.struct_field(array, field).is_valid()),
             )
         )
     return rules

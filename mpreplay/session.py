@@ -22,6 +22,7 @@ __all__ = ["Outcome", "Session", "Settled"]
 Outcome = Literal["accepted", "declined", "divided", "in_doubt", "not_sent"]
 FIRST_PAUSE: Final = 1.0  # before a request is published again after a code that asks for it [s]
 LONGEST_PAUSE: Final = 60.0  # [s]
+MANY: Final = 16  # attempts after which pauses have long stopped to grow
 JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
 
 
@@ -78,8 +79,9 @@ class Session:
     """
 
     limits: Limits
-    strangers: int = 0  # replies that settle nothing here
-    contradictions: int = 0  # later replies that say otherwise than the first
+    strangers: int = 0  # replies to requests that are not of this run
+    doubles: int = 0  # later replies that say the same as the first
+    contradictions: int = 0  # later replies that say otherwise
     n_settled: int = 0
     needs_sign_in: bool = False
     stopped: str = ""  # why nothing more is published
@@ -92,6 +94,7 @@ class Session:
     _values: TokenBucket = field(init=False)
     _alike: tuple[int, int] | None = None  # the code all requests were declined with, and how many
     _varied: bool = False
+    _signed_in_at: float = 0.0
 
     def __post_init__(self) -> None:
         """Fill the buckets."""
@@ -118,16 +121,15 @@ class Session:
         self._new.append(_Request(request_id, n_bytes, n_values))
 
     def on_connected(self, now: float) -> None:
-        """Begin to publish; what was in flight when the connection was lost goes first."""
+        """Begin to publish; what was in flight when the connection was lost is due already."""
         self._connected = True
         self.needs_sign_in = False
-        for request in self._again.values():
-            request.due = min(request.due, now)
+        self._signed_in_at = now
 
     def on_lost(self, now: float) -> list[Settled]:
         """Stop publishing: replies to what is in flight are lost with the connection."""
         self._connected = False
-        settled = []
+        settled: list[Settled] = []
         for request in list(self._in_flight.values()):
             settled += self._unanswered(request, now)
         return settled
@@ -142,18 +144,18 @@ class Session:
         jitter : float
             A random number in [0, 1), which spreads pauses.
         """
-        settled = []
+        settled: list[Settled] = []
         for request in [r for r in self._in_flight.values() if r.due <= now]:
             settled += self._unanswered(request, now, jitter)
         if not self._may_publish:
             return [], settled
         publish = []
-        while len(self._in_flight) < self.limits.window and (request := self._next(now)):
+        while len(self._in_flight) < self.limits.window and (first := self._next(now)):
             if self._wait(now) > 0:
                 break
-            self._take(request)
-            self._publish(request, now)
-            publish.append(request.request_id)
+            self._take(first)
+            self._publish(first, now)
+            publish.append(first.request_id)
         return publish, settled
 
     def next_event(self, now: float) -> float | None:
@@ -175,17 +177,20 @@ class Session:
         """Take a reply; a late one counts, one nobody waits for does not."""
         request = self._in_flight.pop(request_id, None) or self._again.pop(request_id, None)
         if request is None:
-            self._count_stranger(request_id, code)
+            self._count_late(request_id, code)
             return []
         request.code, request.message = code, message
         asks = return_code(code).asks
         if asks == "stop":
             self.stopped = self.stopped or f"code {code}: {return_code(code).meaning}"
         elif asks == "sign_in" and not request.signed_in_again:
-            request.signed_in_again = self.needs_sign_in = True
-            self._again[request_id] = request
-            request.due = now
-            return []
+            request.signed_in_again = True
+            # One that was on its way before the last sign-in does not ask for another.
+            self.needs_sign_in |= request.published_at >= self._signed_in_at
+            if request.attempts < self.limits.attempts and not self.stopped:
+                self._again[request_id] = request
+                request.due = now
+                return []
         elif asks == "sign_in":
             self.stopped = (
                 self.stopped or f"code {code} again after signing in: {return_code(code).meaning}"
@@ -213,10 +218,13 @@ class Session:
             settled.append(self._settle(request, now))
         return settled
 
-    def _count_stranger(self, request_id: str, code: int) -> None:
-        if request_id in self._codes and self._codes[request_id] != code:
+    def _count_late(self, request_id: str, code: int) -> None:
+        if request_id not in self._codes:
+            self.strangers += 1
+        elif self._codes[request_id] == code:
+            self.doubles += 1
+        else:
             self.contradictions += 1
-        self.strangers += 1
 
     def _next(self, now: float) -> _Request | None:
         for request in self._again.values():
@@ -293,5 +301,5 @@ class Session:
 
 
 def _pause(attempts: int, jitter: float) -> float:
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (attempts - 1))
-    return pause * (1 - JITTER * jitter)
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, MANY))
+    return float(pause * (1 - JITTER * jitter))

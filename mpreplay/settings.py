@@ -11,7 +11,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from .errors import ConfigError
 from .protocol import MAX_PUBLISH_BYTES
@@ -20,6 +20,7 @@ __all__ = ["Connection", "Limits", "reveal"]
 
 PLAIN_PORT: Final = 11_883  # EnOS Device Connection 3.0, MQTT: secret-based sign-in
 TLS_PORT: Final = 18_883  # the same page: certificate-based
+MAX_CLIENT_ID: Final = 64  # EnOS Device Connection 3.0, "Connecting without an SDK" [characters]
 ENVIRONMENT: Final = "MPREPLAY_CONNECTION"
 _FORM: Final = "mqtt://{device_key}:{secret}@{host}:{port}/{product_key}"
 # What a URI may carry behind its "?".
@@ -45,13 +46,21 @@ def reveal(secret: str) -> str:
             raise ConfigError(f"the secret refers to env:{name}, but {name} is not set; set it")
         return value
     if kind == "file" and name:
-        try:
-            return Path(name).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise ConfigError(
-                f"the secret refers to file:{name}, which cannot be read ({error.strerror})"
-            ) from error
+        return _secret_in_file(name)
     return secret
+
+
+def _secret_in_file(name: str) -> str:
+    try:
+        content = Path(name).read_bytes()
+    except OSError as error:
+        raise ConfigError(
+            f"the secret refers to file:{name}, which cannot be read ({error.strerror})"
+        ) from error
+    # An error of decoding would carry the bytes: they are replaced, and the secret refused.
+    if not (value := content.decode(errors="replace").strip()) or "\ufffd" in value:
+        raise ConfigError(f"the secret refers to file:{name}, which holds no text in UTF-8")
+    return value
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -102,8 +111,11 @@ class Connection:
         for name in ("host", "product_key", "device_key", "device_secret"):
             if not getattr(self, name):
                 raise ConfigError(f"a connection needs a {name}; as a URI: {_FORM}")
-        if not isinstance(self.port, int) or not 0 < self.port < 65_536:
+        is_port = isinstance(self.port, int) and not isinstance(self.port, bool)
+        if not is_port or not 0 < int(self.port or 0) < 65_536:
             raise ConfigError(f"port must be between 1 and 65535, got {self.port!r}")
+        if self.client_id is not None and not 0 < len(self.client_id) <= MAX_CLIENT_ID:
+            raise ConfigError(f"client_id must have 1 to {MAX_CLIENT_ID} characters")
         if self.key_file and not self.cert_file:
             raise ConfigError("key_file is given without cert_file; give both")
 
@@ -127,27 +139,33 @@ class Connection:
         >>> Connection.from_uri("mqtts://gw-1:env%3AGW@example.com/gateway").port
         18883
         """
-        try:
-            parts = urlsplit(uri)
-            port, host = parts.port, parts.hostname
-        except ValueError as error:
-            raise ConfigError(f"not a connection; expected {_FORM}") from error
+        # What the standard library objects to may be a piece of the secret: nothing of it is shown
+        # or chained here. A "/", "?" or "#" that is not encoded cuts the secret in two.
+        parts = _split(uri)
+        if parts is None:
+            raise ConfigError(
+                f"not a connection; expected {_FORM}, each part percent-encoded (in a secret, "
+                "%2F stands for '/', %3F for '?', %23 for '#', %40 for '@')"
+            )
         if parts.scheme not in {"mqtt", "mqtts"}:
             raise ConfigError(
                 f"a connection begins with mqtt:// or mqtts://, not {parts.scheme or 'nothing'!r}; "
                 f"expected {_FORM}"
             )
         options = dict(parse_qsl(parts.query))
-        if unknown := sorted(set(options) - set(_OPTIONS)):
-            raise ConfigError(f"unknown option {unknown[0]!r}; known: {', '.join(_OPTIONS)}")
+        if set(options) - set(_OPTIONS):
+            raise ConfigError(
+                f"unknown option behind the '?'; known: {', '.join(_OPTIONS)}. A '?' in a secret "
+                "is written %3F"
+            )
         return cls(
-            host=host or "",
-            port=port,
+            host=parts.hostname or "",
+            port=parts.port,
             product_key=unquote(parts.path.strip("/")),
             device_key=unquote(parts.username or ""),
             device_secret=unquote(parts.password or ""),
             tls=parts.scheme == "mqtts",
-            **{_OPTIONS[key]: value for key, value in options.items()},  # type: ignore[arg-type]
+            **{_OPTIONS[key]: value for key, value in options.items()},
         )
 
     @classmethod
@@ -176,6 +194,16 @@ class Connection:
 
     def __repr__(self) -> str:
         return f"Connection({self.to_uri()!r})"
+
+
+def _split(uri: str) -> SplitResult | None:
+    """Return the parts of a URI, or None if it has none or its port is no number."""
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018 - raises where it is no number
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return parts if isinstance(parts, SplitResult) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +266,12 @@ class Limits:
                 or value < least
             ):
                 hint = "; None switches it off" if "None" in str(field.type) else ""
-                raise ConfigError(f"{field.name} must be at least {least:g}, got {value!r}{hint}")
-        if self.max_bytes > MAX_PUBLISH_BYTES:
+                kind = "a whole number of" if str(field.type).startswith("int") else ""
+                raise ConfigError(
+                    f"{field.name} must be {kind}{' ' if kind else ''}at least {least:g}, "
+                    f"got {value!r}{hint}"
+                )
+        if self.max_bytes > MAX_PUBLISH_BYTES:  # a request stays below max_bytes
             raise ConfigError(
                 f"max_bytes is {self.max_bytes}, but the platform refuses publishes of "
                 f"{MAX_PUBLISH_BYTES} bytes and more"

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from .errors import ConnectionLost, PlatformError
+from .errors import ConfigError, ConnectionLost, PlatformError
 from .protocol import Reply, batch_login, decode_reply, logout, return_code, session_topic
 from .readings import Device
 from .settings import reveal
@@ -20,12 +20,36 @@ if TYPE_CHECKING:
     from .settings import Connection
     from .transport import Transport
 
-__all__ = ["SubDevices"]
+__all__ = ["SubDevices", "checked_secrets"]
 
 log = logging.getLogger("mpreplay")
 AT_ONCE: Final = 50  # sub-devices a login request
 LOGIN_TIMEOUT: Final = 15.0  # [s]
 NO_REPLY: Final = Reply("", 6205, "no reply in time", None)
+
+
+def checked_secrets(given: Mapping[tuple[str, str], str] | None) -> dict[Device, str]:
+    """Return the secrets of sub-devices by device, once all can be read.
+
+    Raises
+    ------
+    ConfigError
+        If a key is no pair of keys, or a secret is none or refers to nothing.
+    """
+    secrets: dict[Device, str] = {}
+    for key, secret in (given or {}).items():
+        match key:
+            case (str(product_key), str(device_key)) if product_key and device_key:
+                device = Device(product_key, device_key)
+            case _:
+                raise ConfigError(
+                    f"sub_device_secrets maps (product key, device key) to a secret, got {key!r}"
+                )
+        if not isinstance(secret, str) or not secret:
+            raise ConfigError(f"sub_device_secrets: the secret of {tuple(device)} is no text")
+        reveal(secret)
+        secrets[device] = secret
+    return secrets
 
 
 class SubDevices:
@@ -35,8 +59,8 @@ class SubDevices:
     ----------
     connection : Connection
         The gateway's.
-    secrets : mapping of (str, str) to str
-        Product key and device key to the secret, or a reference to it.
+    secrets : mapping of Device to str
+        Their secrets, or references to them, as ``checked_secrets`` returns them.
     next_id : callable
         Returns a new request id.
     """
@@ -44,11 +68,11 @@ class SubDevices:
     def __init__(
         self,
         connection: Connection,
-        secrets: Mapping[tuple[str, str], str],
+        secrets: Mapping[Device, str],
         next_id: Callable[[], str],
     ) -> None:
         self._gateway = connection.device
-        self._secrets = {Device(*device): secret for device, secret in secrets.items()}
+        self._secrets = dict(secrets)
         self._next_id = next_id
         self.refused: dict[Device, Reply] = {}
 

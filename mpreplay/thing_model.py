@@ -59,6 +59,12 @@ class ThingModel:
     def __post_init__(self) -> None:
         """Keep a copy: the caller's mapping may change."""
         object.__setattr__(self, "measurepoints", dict(self.measurepoints))
+        for identifier, point in self.measurepoints.items():
+            if point.identifier != identifier:
+                raise ConfigError(
+                    f"measurepoint {identifier!r} calls itself {point.identifier!r}; the key and "
+                    "the identifier must be the same"
+                )
 
     @classmethod
     def load(
@@ -227,6 +233,8 @@ class ModelSet:
                         "document is read with ThingModel.load(...)"
                     )
                 model_of(model)
+            if not given:
+                raise ConfigError("the mapping of product key to thing model is empty")
             return cls(None, dict(given))
         model_of(given)
         return cls(given)
@@ -234,6 +242,11 @@ class ModelSet:
     def find(self, product_key: str | None) -> Any:
         """Return the model or schema of a product, or None."""
         return self.single if self.single is not None else self.by_product.get(product_key or "")
+
+    @property
+    def first(self) -> Any:
+        """The model or schema that judges the values of products without one."""
+        return self.single if self.single is not None else next(iter(self.by_product.values()))
 
     def all(self) -> list[ThingModel]:
         """Return every model."""
@@ -294,8 +307,11 @@ def _read(source: Any) -> tuple[Any, str]:
         raise ConfigError(
             f"a thing model comes as a path, JSON text, dict or list, not {type(source).__name__}"
         ) from error
-    except OSError as error:
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
         raise ConfigError(
-            f"cannot read the thing model {str(source)!r}: {error.strerror or error}; "
+            f"cannot read the thing model {str(source)!r}: "
+            f"{getattr(error, 'strerror', None) or error}; "
             "expected a JSON file exported from the console or fetched over REST"
         ) from error

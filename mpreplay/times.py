@@ -5,7 +5,7 @@ Pure. A time that cannot be read is named, never guessed: naive times need a zon
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,11 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import HistoryError
+from .odd import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NANOSECONDS", "Times", "read_times"]
+__all__ = ["NANOSECONDS", "Times", "read_aware_texts", "read_times"]
 
 NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 # ISO 8601 as data carries it: date, time to the minute at least, fraction, offset.
@@ -76,9 +77,31 @@ def read_times(
     ...            tz=None, unit=None)
     Times(ms=array([1388534400000,             0]), unreadable={1: "'?' is not an ISO 8601 time"})
     """
+    where = _Where(name, first_row + np.arange(len(column)), tz, unit)
     if isinstance(column, np.ndarray):
-        return _by_kind(column, name=name, first_row=first_row, tz=tz, unit=unit)
-    where = _Where(name, first_row, tz, unit)
+        return _by_kind(column, where)
+    return _of_one_kind(column, where)
+
+
+def read_aware_texts(column: pa.Array) -> Times:
+    """Return the times in ISO 8601 texts with an offset; any other text is unreadable."""
+    aware = _matches(column, _ISO_AWARE)
+    return _texts(pc.if_else(pa.array(aware), column, None), _Where("", np.arange(len(column))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    name: str
+    rows: NDArray[np.int64]
+    tz: str | None = None
+    unit: str | None = None
+
+    def at(self, positions: Any) -> _Where:
+        """Return the same for some of the rows."""
+        return replace(self, rows=self.rows[positions])
+
+
+def _of_one_kind(column: pa.Array, where: _Where) -> Times:
     kind = column.type
     if pa.types.is_dictionary(kind):
         column, kind = column.dictionary_decode(), kind.value_type
@@ -93,20 +116,12 @@ def read_times(
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _numbers(column, where)
     raise HistoryError(
-        f"column {name!r} cannot be read as time: its type is {kind}; expected datetimes with a "
-        "zone, ISO 8601 texts with an offset, or numbers with time_unit="
+        f"column {where.name!r} cannot be read as time: its type is {kind}; expected datetimes "
+        "with a zone, ISO 8601 texts with an offset, or numbers with time_unit="
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
-    name: str
-    first_row: int
-    tz: str | None
-    unit: str | None
-
-
-def _by_kind(column: NDArray[Any], **where: Any) -> Times:
+def _by_kind(column: NDArray[Any], where: _Where) -> Times:
     """Read a column of Python objects, kind by kind, since kinds may be mixed."""
     absent = np.asarray(pd.isna(column), bool)
     ms = np.zeros(len(column), np.int64)
@@ -118,28 +133,35 @@ def _by_kind(column: NDArray[Any], **where: Any) -> Times:
             aware = getattr(value, "tzinfo", None) is not None
             kinds.setdefault((type(value), aware), []).append(position)
     for positions in kinds.values():
-        part = column[positions]
-        try:
-            array = pd.arrays.PeriodArray._from_sequence(part) if _is_period(part) else part
-            arrow = _period_starts(array) if _is_period(part) else pa.array(part.tolist())
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            unreadable |= {p: f"{column[p]!r} is not a time" for p in positions}
-            continue
-        if pa.types.is_boolean(arrow.type):
-            unreadable |= {p: f"{column[p]!r} is not a time" for p in positions}
-            continue
-        times = read_times(arrow, **where)
-        ms[positions] = times.ms
-        unreadable |= {positions[p]: reason for p, reason in times.unreadable.items()}
+        for part, array in _arrays(column, positions):
+            if array is None:
+                unreadable |= {p: f"{shown(column[p])!r} is not a time" for p in part}
+                continue
+            times = _of_one_kind(array, where.at(part))
+            ms[part] = times.ms
+            unreadable |= {part[p]: reason for p, reason in times.unreadable.items()}
     return Times(ms, unreadable)
 
 
-def _is_period(part: NDArray[Any]) -> bool:
-    return isinstance(part[0], pd.Period)
+def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int], pa.Array | None]]:
+    """Return objects of one class as Arrow; one by one where one of them is no time."""
+    values = column[positions].tolist()
+    try:
+        if isinstance(values[0], pd.Period):
+            values = [period.start_time for period in values]
+        array = pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        if len(positions) == 1:
+            return [(positions, None)]
+        return [part for position in positions for part in _arrays(column, [position])]
+    return [(positions, array if _may_be_time(array.type) else None)]
 
 
-def _period_starts(periods: Any) -> pa.Array:
-    return pa.array(pd.Series(periods).dt.to_timestamp())
+def _may_be_time(kind: pa.DataType) -> bool:
+    return not any(is_other(kind) for is_other in _OTHER_KINDS)
+
+
+_OTHER_KINDS: Final = (pa.types.is_boolean, pa.types.is_nested, pa.types.is_binary)
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -159,12 +181,15 @@ def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
     absent = numbers.is_null().to_numpy(zero_copy_only=False)
     values = numbers.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
     millisecond = NANOSECONDS["ms"]
-    if nanoseconds >= millisecond:
-        factor = nanoseconds // millisecond
-        if factor > 1 and np.abs(values).max(initial=0) > np.iinfo(np.int64).max // factor:
-            raise HistoryError("times lie beyond what 64 bits hold; is time_unit right?")
-        return _with_absent(values * factor, absent)
-    return _with_absent(values // (millisecond // nanoseconds), absent)
+    factor, ticks = nanoseconds // millisecond, millisecond // nanoseconds
+    if factor <= 1:
+        return _with_absent(values // max(ticks, 1), absent)
+    most = np.iinfo(np.int64).max // factor
+    far = (values > most) | (values < -most)
+    times = _with_absent(np.where(far, 0, values) * factor, absent)
+    for position in np.flatnonzero(far).tolist():
+        times.unreadable[position] = f"{values[position]} lies beyond what 64 bits hold"
+    return times
 
 
 def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
@@ -176,9 +201,9 @@ def _naive(column: pa.Array, where: _Where) -> Times:
     if not present.any():
         return _with_absent(np.zeros(len(column), np.int64), ~present)
     if where.tz is None:
-        row = int(np.flatnonzero(present)[0])
+        first = int(np.flatnonzero(present)[0])
         raise HistoryError(
-            _NAIVE.format(name=where.name, row=row + where.first_row, value=column[row])
+            _NAIVE.format(name=where.name, row=where.rows[first], value=column[first])
         )
     local = pd.Series(column.to_pandas())
     try:
@@ -207,10 +232,8 @@ def _texts(column: pa.Array, where: _Where) -> Times:
         positions = np.flatnonzero(chosen)
         if not len(positions):
             continue
-        texts = pc.replace_substring(column.take(pa.array(positions)), ",", ".").to_pandas()
-        parsed = pd.to_datetime(texts, format="ISO8601", utc=chosen is aware, errors="coerce")
-        array = pa.array(parsed)
-        times = _aware(array) if chosen is aware else _naive(array, where)
+        array = _parsed(column.take(pa.array(positions)), chosen is aware)
+        times = _aware(array) if chosen is aware else _naive(array, where.at(positions))
         ms[positions] = times.ms
         unreadable |= {int(positions[p]): reason for p, reason in times.unreadable.items()}
     rest = np.flatnonzero(~aware & ~naive)
@@ -220,6 +243,13 @@ def _texts(column: pa.Array, where: _Where) -> Times:
         elif unreadable.get(position, "no time") == "no time":
             unreadable[position] = f"{column[position].as_py()!r} is not an ISO 8601 time"
     return Times(ms, unreadable)
+
+
+def _parsed(texts: pa.Array, aware: bool) -> pa.Array:
+    texts = pc.replace_substring(pc.utf8_upper(texts), ",", ".")
+    # Nanoseconds would narrow what years pandas can hold, and are cut off in any case.
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1").to_pandas()
+    return pa.array(pd.to_datetime(texts, format="ISO8601", utc=aware, errors="coerce"))
 
 
 def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:
@@ -235,9 +265,7 @@ def _numbers(column: pa.Array, where: _Where) -> Times:
         )
     factor = NANOSECONDS[where.unit]
     if pa.types.is_integer(column.type):
-        if pa.types.is_uint64(column.type) and pc.max(column).as_py() or 0 > 2**63 - 1:
-            column = pc.cast(column, pa.int64(), safe=False)
-        return _scaled(column.cast(pa.int64()), factor)
+        return _integers(column, factor)
     numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     absent = np.isnan(numbers)
     finite = np.where(np.isfinite(numbers), numbers, 0.0)
@@ -249,3 +277,13 @@ def _numbers(column: pa.Array, where: _Where) -> Times:
     for position in np.flatnonzero(~absent & (np.isinf(numbers) | far)).tolist():
         unreadable[position] = f"{numbers[position]} is not a time"
     return Times(ms, unreadable)
+
+
+def _integers(column: pa.Array, nanoseconds: int) -> Times:
+    if not pa.types.is_uint64(column.type):
+        return _scaled(column.cast(pa.int64()), nanoseconds)
+    far = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
+    times = _scaled(pc.if_else(far, 0, column).cast(pa.int64()), nanoseconds)
+    for position in np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist():
+        times.unreadable[position] = f"{column[position]} lies beyond what 64 bits hold"
+    return times

@@ -139,6 +139,8 @@ class MqttTransport:
     def receive(self, timeout: float) -> Event | None:
         """Return what happens next, or None after ``timeout`` seconds."""
         event = self._take(timeout)
+        if event is None and self._is_dead():
+            return Lost("the network thread has ended")
         return event if isinstance(event, Message | Lost | Acknowledged) else None
 
     def close(self) -> None:
@@ -148,6 +150,11 @@ class MqttTransport:
             # Without disconnect() first, loop_stop() can wait for acknowledgements for ever.
             client.disconnect()
             client.loop_stop()
+
+    def _is_dead(self) -> bool:
+        # An exception in paho's thread ends it without a word, and publishing still succeeds.
+        thread = None if self._client is None else self._client._thread
+        return self._client is not None and (thread is None or not thread.is_alive())
 
     @property
     def _where(self) -> str:

@@ -124,20 +124,28 @@ class Checker:
     def _fault(
         self, error: Any, frame: pd.DataFrame, numbers: dict[str, int], readings: Readings
     ) -> Fault:
-        name = getattr(error.schema, "name", None)
+        # A check of the whole frame bears the schema's name, which may be a column's too.
+        name = error.schema.name if isinstance(error.schema, pandera.Column) else None
         check = error.check
         if not isinstance(check, pandera.Check) or name not in numbers:
             raise _unattributable(error, readings)
-        with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
-            answers = check(frame[name]).check_output
+        try:
+            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
+                answers = check(frame[name]).check_output
+        except Exception as raised:  # a user's check may fail with anything
+            raise _unattributable(error, readings) from raised
         present = frame.index[frame[name].notna()]  # pandera shows a check no absent values
-        if not isinstance(answers, pd.Series) or not present.isin(answers.index).all():
+        if not isinstance(answers, pd.Series) or not _answer_each(answers, present):
             raise _unattributable(error, readings)
         allowed = answers.reindex(present).fillna(True).to_numpy(dtype=bool)
         positions = present.to_numpy(np.int64)[~allowed]
         title = str(check.name or check.error or "check")
         reason = str(check.error or f"fails the check {title}")
         return Fault(numbers[name], positions, title, reason)
+
+
+def _answer_each(answers: pd.Series, present: pd.Index) -> bool:
+    return bool(answers.index.is_unique and present.isin(answers.index).all())
 
 
 def _refuse_unusable(schema: pandera.DataFrameSchema) -> None:
@@ -147,11 +155,13 @@ def _refuse_unusable(schema: pandera.DataFrameSchema) -> None:
         "drop_invalid_rows": "rows would vanish without a record; use on_invalid='withhold'",
         "parsers": "values would be changed without a record; change the history instead",
         "add_missing_columns": "values would appear that no source holds",
+        "default": "values would appear that no source holds",
     }
     parts = [(schema, "the schema"), *((c, f"column {n!r}") for n, c in schema.columns.items())]
     for part, where in parts:
         for name, reason in reasons.items():
-            if getattr(part, name, None):
+            value = getattr(part, name, None)
+            if value or (name == "default" and value is not None):
                 raise ConfigError(f"{where} sets {name}=, which is refused: {reason}")
 
 

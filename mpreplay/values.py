@@ -1,51 +1,32 @@
 """Readings in whatever type they come, settled into the type their measurement point has.
 
 Pure. A value that fits is held in the Arrow type of ``Measurepoint.arrow_type``. One that does not is
-*odd*: it is kept beside, as the JSON text it would travel as, with the reason. Nothing is rounded
-into fitting, save that a FLOAT is a 32-bit float because it travels as one.
+*odd*: it is kept beside, as the JSON text it would travel as, with the reason. Arrow columns of single
+values are settled in ``scalars.py``; here are Python objects, structs, arrays and qualities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import decimal
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
+
 import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .errors import HistoryError
 from .measurepoint import QUALITY_RANGE, Measurepoint
-from .odd import Odd, json_text
-from .times import read_times
+from .odd import Odd, has_lone_surrogate, is_nan, json_text, shown
+from .scalars import SCALARS, Settled, Settler, a_kind, all_odd, is_present, with_odd
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Settled", "settle", "settle_struct", "with_quality"]
+__all__ = ["Settled", "objects_of", "settle", "settle_struct", "with_quality"]
 
 QUALITY: Final = Measurepoint("quality", "INT")
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A column in its measurement point's type.
-
-    Parameters
-    ----------
-    values : Array, shape (n,)
-        Null where absent or odd.
-    odd : list of Odd
-        What does not fit; few, as a rule.
-    quality : Array of int64, shape (n,), optional
-        The quality of each value that has one.
-    """
-
-    values: pa.Array
-    odd: list[Odd] = field(default_factory=list)
-    quality: pa.Array | None = None
 
 
 def settle(column: Any, point: Measurepoint) -> Settled:
@@ -75,23 +56,31 @@ def settle(column: Any, point: Measurepoint) -> Settled:
         return Settled(pa.nulls(len(column), point.arrow_type()))
     if point.has_quality and point.type != "STRUCT" and pa.types.is_struct(column.type):
         return _settle_with_quality(column, point)
-    return _SETTLERS[point.type](column, point)
+    return (SCALARS.get(point.type) or _NESTED[point.type])(column, point)
 
 
 def _plain(column: pa.Array) -> pa.Array:
     """Return a column without dictionary, view or large offsets."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
+    if isinstance(column, pa.ExtensionArray):
+        return _plain(column.storage)
     kind = column.type
     if pa.types.is_dictionary(kind):
         return _plain(column.dictionary_decode())
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
-    if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if any(is_list(kind) for is_list in _LISTS):
         return column.cast(pa.list_(kind.value_type))
-    if isinstance(column, pa.ExtensionArray):
-        return _plain(column.storage)
     return column
+
+
+_LISTS: Final = (
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 
 
 def _settle_objects(column: NDArray[Any], point: Measurepoint) -> Settled:
@@ -100,8 +89,9 @@ def _settle_objects(column: NDArray[Any], point: Measurepoint) -> Settled:
     kinds: dict[Any, list[int]] = {}
     for position in np.flatnonzero(~absent).tolist():
         value = column[position]
-        # Arrow would take naive datetimes for UTC where aware ones stand beside them.
-        kinds.setdefault((type(value), getattr(value, "tzinfo", None) is None), []).append(position)
+        # Arrow would put times of several zones, or of none, into the zone of the first.
+        zone = getattr(value, "tzinfo", None)
+        kinds.setdefault((type(value), str(zone)), []).append(position)
     parts = [
         (np.asarray(positions), _settle_kind(column[positions], point))
         for positions in kinds.values()
@@ -110,9 +100,14 @@ def _settle_objects(column: NDArray[Any], point: Measurepoint) -> Settled:
 
 
 def _settle_kind(objects: NDArray[Any], point: Measurepoint) -> Settled:
+    """Settle objects of one class."""
+    if point.type == "ANY":
+        return _settle_anything(objects, point)
+    if isinstance(objects[0], dict) and (point.type == "STRUCT" or point.has_quality):
+        return _settle_dicts(objects, point)
     try:
         array = pa.array(objects.tolist(), from_pandas=True)
-        if not _means_the_same(objects[0], array.type):
+        if any(is_other(array.type) for is_other in _OTHER_KINDS):
             raise TypeError("Arrow would take it for something else")
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         if len(objects) > 1:  # one of them is at fault: settle each by itself
@@ -126,17 +121,56 @@ def _settle_kind(objects: NDArray[Any], point: Measurepoint) -> Settled:
     return settle(array, point)
 
 
-def _means_the_same(value: Any, kind: pa.DataType) -> bool:
-    # Bytes are no text, a date or a duration is no number.
-    return not (pa.types.is_binary(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind))
+# Bytes are no text, a date or a duration is no number.
+_OTHER_KINDS: Final = (pa.types.is_binary, pa.types.is_duration, pa.types.is_time)
 
 
 def _unfit(value: Any, point: Measurepoint) -> tuple[str, str]:
-    if isinstance(value, str):
+    if has_lone_surrogate(value):
         return "text", "holds a lone surrogate, which UTF-8 cannot carry"
     if isinstance(value, int) and not isinstance(value, bool) and point.type in _NUMBERS:
         return "range", "beyond 64 bits"
-    return "type", f"a {type(value).__name__} is not {_a(point)}"
+    if isinstance(value, decimal.Decimal) and value.is_infinite():
+        return "finite", "infinite"
+    if point.type == "ARRAY" and isinstance(value, list | tuple | np.ndarray):
+        return "type", f"its items are not all {_PLURALS[str(point.item_type)]}"
+    return "type", f"a {type(value).__name__} is not {a_kind(point)}"
+
+
+_NUMBERS: Final = frozenset({"INT", "FLOAT", "DOUBLE"})
+_PLURALS: Final = {"INT": "integers", "FLOAT": "numbers", "DOUBLE": "numbers", "STRING": "texts"}
+
+
+def _settle_dicts(objects: NDArray[Any], point: Measurepoint) -> Settled:
+    """Settle dicts member by member: Arrow would give all of them the members of each."""
+    known = [m.identifier for m in point.members]
+    is_struct = point.type == "STRUCT" and not (
+        point.has_quality and "value" not in known and all("value" in value for value in objects)
+    )
+    known = known if is_struct else ["value", "quality"]
+    members = {name: objects_of([value.get(name) for value in objects]) for name in known}
+    if is_struct:
+        settled = settle_struct(members, point, len(objects))
+    else:
+        settled = with_quality(settle(members["value"], point), members["quality"])
+    strangers = {
+        n: Odd.of(n, value, "type", f"has no member {name!r}")
+        for n, value in enumerate(objects)
+        if (name := next((k for k in value if k not in known and value[k] is not None), None))
+        is not None
+    }
+    return _replaced(settled, strangers)
+
+
+def _replaced(settled: Settled, odd: dict[int, Odd]) -> Settled:
+    """Return settled values with some of them odd for another reason."""
+    if not odd:
+        return settled
+    taken = np.zeros(len(settled.values), bool)
+    taken[list(odd)] = True
+    values = pc.if_else(pa.array(taken), pa.scalar(None, settled.values.type), settled.values)
+    rest = [o for o in settled.odd if o.position not in odd]
+    return Settled(values, sorted([*odd.values(), *rest]), settled.quality)
 
 
 def _assemble(
@@ -168,187 +202,21 @@ def _assemble(
     return Settled(values, sorted(odd), quality)
 
 
-_NUMBERS: Final = frozenset({"INT", "FLOAT", "DOUBLE"})
-_ARTICLES: Final = {
-    "INT": "an integer",
-    "FLOAT": "a number",
-    "DOUBLE": "a number",
-    "BOOL": "a truth value (true, false, 0 or 1)",
-    "ENUM": "a key of the enumeration",
-    "STRING": "a text",
-    "DATE": "a date",
-    "TIMESTAMP": "a time with a zone",
-    "STRUCT": "a struct",
-    "ARRAY": "an array",
-}
-
-
-def _a(point: Measurepoint) -> str:
-    return _ARTICLES.get(point.type, point.type)
-
-
-def _all_odd(column: pa.Array, point: Measurepoint, reason: str | None = None) -> Settled:
-    """Return a column none of whose values fits."""
-    reason = reason or f"a value of type {column.type} is not {_a(point)}"
-    return _with_odd(
-        pa.nulls(len(column), point.arrow_type()),
-        column,
-        [(column.is_valid().to_numpy(zero_copy_only=False), "type", reason)],
-    )
-
-
-def _with_odd(
-    values: pa.Array, column: pa.Array, faults: list[tuple[NDArray[np.bool_], str, str]]
-) -> Settled:
-    """Return settled values with those under a fault's mask taken out as odd."""
-    odd: list[Odd] = []
-    taken = np.zeros(len(values), bool)
-    for mask, check, reason in faults:
-        positions = np.flatnonzero(mask & ~taken)
-        taken |= mask
-        for position, value in zip(
-            positions.tolist(), column.take(pa.array(positions)).to_pylist(), strict=True
-        ):
-            odd.append(Odd.of(position, value, check, reason))
-    if taken.any():
-        values = pc.if_else(pa.array(taken), pa.scalar(None, values.type), values)
-    return Settled(values, sorted(odd))
-
-
-def _settle_int(column: pa.Array, point: Measurepoint) -> Settled:
-    kind = column.type
-    if pa.types.is_uint64(kind):
-        big = _mask(pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())))
-        return _with_odd(
-            column.cast(pa.int64(), safe=False), column, [(big, "range", "beyond 64 bits")]
-        )
-    if pa.types.is_integer(kind):
-        return Settled(column.cast(pa.int64()))
-    if pa.types.is_decimal(kind):
-        column, kind = column.cast(pa.float64()), pa.float64()
-    if not pa.types.is_floating(kind):
-        return _all_odd(column, point)
-    numbers, absent = _floats(column)
-    finite = np.isfinite(numbers)
-    with np.errstate(invalid="ignore"):
-        whole = finite & (np.floor(numbers) == numbers)
-    big = whole & (np.abs(numbers) >= 2.0**63)
-    integers = np.where(whole & ~big, numbers, 0).astype(np.int64)
-    return _with_odd(
-        pa.array(integers, mask=absent),
-        column,
-        [
-            (~finite & ~absent, "finite", "infinite"),
-            (big, "range", "beyond 64 bits"),
-            (~whole & ~absent, "type", "not an integer"),
-        ],
-    )
-
-
-def _settle_float(column: pa.Array, point: Measurepoint) -> Settled:
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-        return _all_odd(column, point)
-    numbers, absent = _floats(column)
-    infinite = np.isinf(numbers)
-    faults = [(infinite, "finite", "infinite")]
-    if point.type == "FLOAT":
-        with np.errstate(over="ignore"):
-            numbers = numbers.astype(np.float32, copy=False)
-        faults.append((np.isinf(numbers) & ~infinite, "range", "beyond the 32 bits of a FLOAT"))
-    array = pa.array(numbers, mask=absent if absent.any() else None)
-    if not any(mask.any() for mask, _, _ in faults):
-        return Settled(array)
-    return _with_odd(array, column, faults)
-
-
-def _floats(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return numbers as floats, and where there are none (null or NaN)."""
-    if not pa.types.is_floating(column.type) or pa.types.is_float16(column.type):
-        column = column.cast(pa.float64(), safe=False)
-    numbers = column.to_numpy(zero_copy_only=False)
-    return numbers, np.isnan(numbers)
-
-
-def _settle_bool(column: pa.Array, point: Measurepoint) -> Settled:
-    kind = column.type
-    if pa.types.is_boolean(kind):
-        return Settled(column)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return _all_odd(column, point)
-    numbers, absent = _floats(column)
-    fits = (numbers == 0) | (numbers == 1)
-    faults = [
-        (np.isinf(numbers), "finite", "infinite"),
-        (~fits & ~absent, "type", f"not {_a(point)}"),
-    ]
-    return _with_odd(pa.array(numbers == 1, mask=absent), column, faults)
-
-
-def _settle_enum(column: pa.Array, point: Measurepoint) -> Settled:
-    return (_settle_int if point.has_int_keys else _settle_text)(column, point)
-
-
-def _settle_text(column: pa.Array, point: Measurepoint) -> Settled:
-    return Settled(column) if pa.types.is_string(column.type) else _all_odd(column, point)
-
-
-def _settle_date(column: pa.Array, point: Measurepoint) -> Settled:
-    kind = column.type
-    if pa.types.is_date(kind):
-        column = column.cast(pa.timestamp("s"))
-    if pa.types.is_timestamp(column.type):
-        # A DATE carries no zone: the clock's face travels, in the zone the value has.
-        seconds = pc.floor_temporal(column, unit="second").cast(
-            pa.timestamp("s", tz=column.type.tz)
-        )
-        return Settled(pc.strftime(seconds, format="%Y-%m-%d %H:%M:%S"))
-    return _settle_text(column, point)
-
-
-def _settle_timestamp(column: pa.Array, point: Measurepoint) -> Settled:
-    kind = column.type
-    if pa.types.is_timestamp(kind) and not kind.tz:
-        return _all_odd(column, point, "a naive time; a TIMESTAMP needs a zone")
-    if pa.types.is_string(kind) and _is_digits(column):
-        column, kind = column.cast(pa.int64()), pa.int64()
-    if not (pa.types.is_timestamp(kind) or pa.types.is_integer(kind) or pa.types.is_string(kind)):
-        return _all_odd(column, point)
-    try:
-        times = read_times(column, name=point.identifier, first_row=0, tz=None, unit="ms")
-    except HistoryError:
-        return _all_odd(column, point)
-    absent = column.is_null().to_numpy(zero_copy_only=False)
-    unreadable = np.zeros(len(column), bool)
-    unreadable[list(times.unreadable)] = True
-    values = pa.array(times.ms, mask=absent).cast(pa.timestamp("ms", tz="UTC"))
-    return _with_odd(values, column, [(unreadable & ~absent, "type", f"not {_a(point)}")])
-
-
-def _is_digits(column: pa.Array) -> bool:
-    return bool(_mask(pc.match_substring_regex(column, r"^-?\d{1,18}$").fill_null(True)).all())
-
-
 def _settle_struct_column(column: pa.Array, point: Measurepoint) -> Settled:
     if pa.types.is_map(column.type):
-        return _settle_objects(
-            _objects([dict(v) if v else None for v in column.to_pylist()]), point
-        )
+        return _settle_objects(objects_of([v and dict(v) for v in column.to_pylist()]), point)
     if not pa.types.is_struct(column.type):
-        return _all_odd(column, point)
+        return all_odd(column, point)
     names = [f.name for f in column.type]
     known = {m.identifier for m in point.members}
     fields = {name: pc.struct_field(column, [n]) for n, name in enumerate(names)}
     settled = settle_struct({n: fields[n] for n in names if n in known}, point, len(column))
-    strangers = [n for n in names if n not in known]
-    if not strangers:
-        return settled
-    faults = [(_present(fields[name]), "type", f"has no member {name!r}") for name in strangers]
-    checked = _with_odd(settled.values, column, faults)
-    there = {o.position for o in checked.odd}
-    return Settled(
-        checked.values, sorted(checked.odd + [o for o in settled.odd if o.position not in there])
-    )
+    strange: dict[int, Odd] = {}
+    for name in (n for n in names if n not in known):
+        for position in np.flatnonzero(is_present(fields[name])).tolist():
+            value = column[position].as_py()
+            strange.setdefault(position, Odd.of(position, value, "type", f"has no member {name!r}"))
+    return _replaced(settled, strange)
 
 
 def settle_struct(members: dict[str, Any], point: Measurepoint, length: int) -> Settled:
@@ -382,19 +250,32 @@ def settle_struct(members: dict[str, Any], point: Measurepoint, length: int) -> 
 
 def _odd_struct(position: int, faulty: dict[str, Odd], struct: pa.StructArray) -> Odd:
     pieces: list[bytes | None] = []
-    for name, value in struct[position].as_py().items():
-        text = faulty[name].text if name in faulty else json_text(value)
-        if name in faulty or value is not None:
-            pieces.append(None if text is None else orjson.dumps(name) + b":" + text)
-    name, first = next(iter(faulty.items()))
+    for n, member in enumerate(struct.type):
+        value = struct.field(n)[position]
+        text = faulty[member.name].text if member.name in faulty else _text_of(value)
+        if member.name in faulty or value.is_valid:
+            pieces.append(None if text is None else orjson.dumps(member.name) + b":" + text)
+    name, first = _gravest(faulty)
     text = None if None in pieces else b"{" + b",".join(p for p in pieces if p is not None) + b"}"
     shown_as = first.shown if text is None else text.decode()
     return Odd(position, text, first.check, f"member {name}: {first.reason}", shown_as)
 
 
+def _gravest(faulty: dict[str, Odd]) -> tuple[str, Odd]:
+    """Return the first member that cannot travel at all, or else the first at fault."""
+    return next((item for item in faulty.items() if item[1].text is None), next(iter(faulty.items())))
+
+
+def _text_of(value: pa.Scalar) -> bytes | None:
+    """Return a settled value as it travels; a FLOAT in its shortest form."""
+    as_python = value.as_py()
+    is_float = pa.types.is_float32(value.type) and as_python is not None
+    return json_text(np.float32(as_python) if is_float else as_python)
+
+
 def _settle_array(column: pa.Array, point: Measurepoint) -> Settled:
     if not pa.types.is_list(column.type):
-        return _all_odd(column, point)
+        return all_odd(column, point)
     item = Measurepoint(point.identifier, str(point.item_type))
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
     items = settle(column.flatten(), item)
@@ -405,62 +286,74 @@ def _settle_array(column: pa.Array, point: Measurepoint) -> Settled:
         pa.array(offsets, mask=np.append(absent.to_numpy(zero_copy_only=False), False)),
         items.values,
     )
-    odd_items = np.zeros(len(items.values), bool)
-    odd_items[[o.position for o in items.odd]] = True
-    missing = items.values.is_null().to_numpy(zero_copy_only=False) & ~odd_items
-    faults = []
-    for o in items.odd[:1]:
-        faults.append(
-            (_parents_of(odd_items, parents, len(column)), o.check, f"an item is {o.reason}")
-        )
-    if missing.any():
-        faults.append((_parents_of(missing, parents, len(column)), "items", "an item is absent"))
-    return _with_odd(values.cast(point.arrow_type()), column, faults)
+    missing = ~is_present(items.values)
+    wrong: dict[tuple[str, str], list[int]] = {}
+    for o in items.odd:
+        missing[o.position] = False
+        wrong.setdefault((o.check, f"an item is {o.reason}"), []).append(int(parents[o.position]))
+    wrong.setdefault(("items", "an item is absent"), []).extend(parents[missing].tolist())
+    faults = [
+        (_mask_of(positions, len(column)), check, reason)
+        for (check, reason), positions in sorted(wrong.items(), key=_gravity)
+    ]
+    return with_odd(values.cast(point.arrow_type()), column, faults)
 
 
-def _parents_of(items: NDArray[np.bool_], parents: NDArray[Any], length: int) -> NDArray[np.bool_]:
+def _gravity(item: tuple[tuple[str, str], Any]) -> bool:
+    # An infinite item keeps the array from travelling, whatever else is wrong with it.
+    return item[0][0] != "finite"
+
+
+def _mask_of(positions: list[int], length: int) -> NDArray[np.bool_]:
     mask = np.zeros(length, bool)
-    mask[parents[items]] = True
+    mask[positions] = True
     return mask
 
 
 def _settle_any(column: pa.Array, point: Measurepoint) -> Settled:
+    if pa.types.is_float32(column.type):  # in its shortest form
+        return _settle_anything(objects_of(list(column.to_numpy(zero_copy_only=False))), point)
+    return _settle_anything(objects_of(column.to_pylist()), point)
+
+
+def _settle_anything(objects: NDArray[Any], point: Measurepoint) -> Settled:
     """Keep what a pass-through model does not know as the JSON it travels as."""
-    texts = [None if v is None or v != v else json_text(v) for v in column.to_pylist()]  # noqa: PLR0124
-    lost = np.array(
-        [t is None and v is not None and v == v  # noqa: PLR0124
-         for t, v in zip(texts, column.to_pylist(), strict=True)], bool
-    )  # fmt: skip
-    values = pa.array([None if t is None else t.decode() for t in texts], pa.string())
-    return _with_odd(values, column, [(lost, "finite", "JSON cannot carry it")])
+    values = [_without_absent(value) for value in objects]
+    texts = [None if value is None else json_text(value) for value in values]
+    odd = [
+        Odd(n, None, *_untold(values[n]), shown(values[n]))
+        for n, text in enumerate(texts)
+        if text is None and values[n] is not None
+    ]
+    return Settled(pa.array([t and t.decode() for t in texts], point.arrow_type()), odd)
 
 
-def _settle_file(column: pa.Array, point: Measurepoint) -> Settled:
-    return _all_odd(column, point, "a FILE travels over the HTTP channel only")
+def _untold(value: Any) -> tuple[str, str]:
+    if has_lone_surrogate(value):
+        return "text", "holds a lone surrogate, which UTF-8 cannot carry"
+    return "finite", "JSON cannot carry it"
+
+
+def _without_absent(value: Any) -> Any:
+    """Return a value without absent members; None where nothing is left."""
+    if isinstance(value, dict):
+        return {k: v for k, v in value.items() if _without_absent(v) is not None} or None
+    return None if value is pd.NA or value is pd.NaT or is_nan(value) else value
 
 
 def _settle_with_quality(column: pa.Array, point: Measurepoint) -> Settled:
     """Settle a column of structs {value, quality} of a point that has quality."""
     fields = {f.name: pc.struct_field(column, [n]) for n, f in enumerate(column.type)}
     if not set(fields) <= {"value", "quality"} or "value" not in fields:
-        return _all_odd(column, point)
+        return all_odd(column, point)
     settled = settle(fields["value"], point)
     return with_quality(settled, fields["quality"]) if "quality" in fields else settled
 
 
-_SETTLERS: Final[dict[str, Callable[[pa.Array, Measurepoint], Settled]]] = {
-    "INT": _settle_int,
-    "FLOAT": _settle_float,
-    "DOUBLE": _settle_float,
-    "BOOL": _settle_bool,
-    "ENUM": _settle_enum,
-    "STRING": _settle_text,
-    "DATE": _settle_date,
-    "TIMESTAMP": _settle_timestamp,
+_NESTED: Final[dict[str, Settler]] = {
     "STRUCT": _settle_struct_column,
     "ARRAY": _settle_array,
     "ANY": _settle_any,
-    "FILE": _settle_file,
 }
 
 
@@ -479,9 +372,9 @@ def with_quality(settled: Settled, quality: Any) -> Settled:
     wrong[list(odd_before)] = False
     odd = list(settled.odd)
     for position in np.flatnonzero(wrong | alone).tolist():
-        value = settled.values[position].as_py()
+        value = settled.values[position]
         mark = wrong_texts.get(position, str(marks.values[position].as_py()).encode())
-        text = b'"value":' + (json_text(value) or b"null") + b"," if value is not None else b""
+        text = b'"value":' + (_text_of(value) or b"null") + b"," if value.is_valid else b""
         reason = (
             f"its quality is not an integer from {low} to {high}"
             if wrong[position]
@@ -500,15 +393,8 @@ def with_quality(settled: Settled, quality: Any) -> Settled:
     )
 
 
-def _mask(array: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(array.fill_null(False).to_numpy(zero_copy_only=False), bool)
-
-
-def _present(column: pa.Array) -> NDArray[np.bool_]:
-    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), bool)
-
-
-def _objects(values: list[Any]) -> NDArray[Any]:
+def objects_of(values: list[Any]) -> NDArray[Any]:
+    """Return Python objects as an array of one dimension, whatever they are."""
     array = np.empty(len(values), object)
     array[:] = values
     return array

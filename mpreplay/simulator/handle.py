@@ -93,6 +93,11 @@ class RehearsalPlatform:
         """The connection of the gateway."""
         return self.connection_for(*self._gateway)
 
+    @property
+    def devices(self) -> list[Device]:
+        """The devices that exist here, save the gateway."""
+        return [device for device in self._secrets if device != self._gateway]
+
     def connection_for(self, product_key: str, device_key: str) -> Connection:
         """Return the connection of a device that exists on this platform.
 

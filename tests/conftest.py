@@ -1,0 +1,73 @@
+"""What several test files share: a small wind farm, and the platform it reports to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, settings
+
+import mpreplay as mp
+
+# Examples differ from run to run, and no example is too slow on a busy machine.
+settings.register_profile(
+    "mpreplay",
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("mpreplay")
+
+PRODUCT = "turbine"
+FARM = [(PRODUCT, "T1"), (PRODUCT, "T2")]
+
+
+@pytest.fixture(scope="session")
+def model() -> mp.ThingModel:
+    """Three points of a wind turbine."""
+    points = (
+        mp.Measurepoint("P", "FLOAT", minimum=-50, maximum=2500),
+        mp.Measurepoint("wind", "DOUBLE"),
+        mp.Measurepoint("state", "STRING", max_length=8),
+    )
+    return mp.ThingModel("Turbine", {point.identifier: point for point in points})
+
+
+@pytest.fixture
+def frame() -> pd.DataFrame:
+    """Two turbines, four times over midnight: 22 values, since two are absent."""
+    times = pd.date_range("2024-05-31 23:40", periods=4, freq="10min", tz="UTC")
+    return pd.DataFrame(
+        {
+            "ts": [*times, *times],
+            "unit": ["T1"] * 4 + ["T2"] * 4,
+            "P": [1.5, 2.25, None, 4.0, 10.5, 20.0, 30.0, 40.0],
+            "wind": [3.1, 3.2, 3.3, 3.4, 8.1, 8.2, None, 8.4],
+            "state": ["run", "run", "stop", "run", "run", "run", "run", "stop"],
+        }
+    )
+
+
+@pytest.fixture
+def history(frame: pd.DataFrame) -> mp.History:
+    """The frame as a history of two sub-devices."""
+    return history_of(frame)
+
+
+@pytest.fixture
+def platform(model: mp.ThingModel) -> Iterator[Any]:
+    """A gateway with two turbines, none of them signed in; connects as often as tests like."""
+    with mp.simulate(
+        model,
+        sub_devices=FARM,
+        devices=[(PRODUCT, "stranger")],
+        limits=mp.PlatformLimits(connects=None),
+    ) as running:
+        yield running
+
+
+def history_of(frame: pd.DataFrame) -> mp.History:
+    """Return a frame in the form of ``frame`` as a history."""
+    return mp.read_history(frame, time_column="ts", device_column="unit", product_key=PRODUCT)

@@ -1,0 +1,108 @@
+"""The record of a replay as its user reads it."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from test_journal import DAY, NO_REJECTS, rejects, request
+
+import mpreplay as mp
+from mpreplay.journal import Journal, read_journal
+from mpreplay.running import Run
+from mpreplay.session import Settled
+
+KEY = ("p", "d", DAY)
+
+
+def run_of(path: Path, **facts: Any) -> Run:
+    """Return a run of two requests, one of which was declined, and two withheld values."""
+    journal = Journal(path)
+    journal.intend(
+        [request(1), request(2)], {"read": {KEY: 8}, "withheld": {KEY: 2}}, rejects(2)
+    )
+    journal.settle(Settled("1", "accepted", 200, "", 1, 0.1), 1, {"accepted": {KEY: 3}}, NO_REJECTS)
+    journal.settle(Settled("2", "declined", 1204, "", 1, 0.1), 1, {"declined": {KEY: 3}}, rejects(3))
+    journal.note(**{"complete": True, "counts": {"rows": 4}, **facts})
+    journal.close()
+    return mp.open_run(path)
+
+
+def test_a_summary_is_small_and_plain(tmp_path: Path) -> None:
+    """It goes into a job's log or a monitoring system as it is."""
+    summary = run_of(tmp_path / "run.db", gateway="gw-1").summary()
+
+    assert all(isinstance(value, int | str) for value in summary.values())
+    assert summary["read"] == 8
+    assert [summary[n] for n in ("accepted", "declined", "withheld", "in_doubt", "not_sent")] == [
+        3, 3, 2, 0, 0
+    ]  # fmt: skip
+    assert (summary["requests"], summary["requests_accepted"]) == (2, 1)
+    assert (summary["code_200"], summary["code_1204"]) == (1, 1)
+    assert (summary["rows"], summary["gateway"], summary["complete"]) == (4, "gw-1", "yes")
+
+
+def test_the_rejects_come_in_frames_too(tmp_path: Path) -> None:
+    """A million rejects need not fit into memory."""
+    run = run_of(tmp_path / "run.db")
+    frames = list(run.iter_rejects())
+
+    assert [len(frame) for frame in frames] == [2, 3]
+    pd.testing.assert_frame_equal(pd.concat(frames, ignore_index=True), run.rejects)
+
+
+def test_raising_for_rejects_says_how_many_and_carries_them(tmp_path: Path) -> None:
+    """A scheduled script wants its exit status to tell."""
+    run = run_of(tmp_path / "run.db")
+    with pytest.raises(mp.ReplayFailed, match="of 8 values 3 were accepted; 3 declined") as caught:
+        run.raise_for_rejects()
+
+    assert len(caught.value.rejects) == 5
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+def test_a_run_that_was_stopped_is_not_complete(tmp_path: Path) -> None:
+    """Everything read may be accepted, and half of the history unread."""
+    run = run_of(tmp_path / "run.db", complete=False, stopped="code 1220")
+
+    assert not run.complete
+    assert run.summary()["complete"] == "no"
+    assert "not complete: code 1220" in repr(run)
+    with pytest.raises(mp.ReplayFailed, match="the run is not complete"):
+        run.raise_for_rejects()
+
+
+def test_a_run_shows_what_matters_in_a_notebook(tmp_path: Path) -> None:
+    """Counts first, then the causes; texts of the data are shown as text."""
+    run = run_of(tmp_path / "run.db", complete=False, stopped="<b>")
+
+    assert repr(run).startswith("Run(3 of 8 values accepted, 3 declined, 2 withheld, not complete")
+    shown = run._repr_html_()
+    assert "&lt;b&gt;" in shown
+    assert "above 5" in shown
+
+
+def test_a_temporary_record_goes_with_its_run(tmp_path: Path) -> None:
+    """Nobody tidies up after a notebook."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    run_of(folder / "run.db")
+    run = Run(read_journal(folder / "run.db"), folder)
+    assert len(run.results) == 2
+    del run
+    gc.collect()
+
+    assert not folder.exists()
+
+
+def test_a_record_that_was_asked_for_stays(tmp_path: Path) -> None:
+    """Only what mpreplay made for itself is mpreplay's to remove."""
+    run = run_of(tmp_path / "run.db")
+    del run
+    gc.collect()
+
+    assert (tmp_path / "run.db").exists()

@@ -1,0 +1,175 @@
+"""The connection over real sockets: what it says when it works, and when it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+from typing import Any
+
+import orjson
+import pytest
+from brokers import free_port
+
+import mpreplay as mp
+from mpreplay import transport as transport_module
+from mpreplay.errors import ConfigError, ConnectError
+from mpreplay.protocol import batch_reply_topic, batch_topic, envelope
+from mpreplay.transport import Acknowledged, Lost, Message, MqttTransport
+
+PATIENCE = 10.0  # for anything that should happen at once [s]
+
+
+@pytest.fixture
+def transport(platform: Any) -> Any:
+    """A connection to the platform."""
+    one = MqttTransport(platform.connection, [batch_reply_topic(*platform.connection.device)])
+    yield one
+    one.close()
+
+
+def ask(transport: MqttTransport, device: tuple[str, str]) -> None:
+    """Publish an empty request, which is answered all the same."""
+    head, tail = envelope("1", allow_offline_sub_device=False, skip_invalid_measurepoints=False)
+    transport.publish(batch_topic(*device), head + tail)
+
+
+def test_a_publish_is_acknowledged_and_answered(transport: MqttTransport, platform: Any) -> None:
+    """The acknowledgement is the broker's, the reply the platform's: two events."""
+    transport.connect()
+    ask(transport, platform.connection.device)
+    events = [transport.receive(PATIENCE), transport.receive(PATIENCE)]
+
+    assert Acknowledged() in events
+    (reply,) = [event for event in events if isinstance(event, Message)]
+    assert reply.topic == batch_reply_topic(*platform.connection.device)
+    assert orjson.loads(reply.payload)["code"] == 1251
+    assert transport.receive(0.0) is None
+
+
+def test_closing_ends_the_session_and_the_thread(transport: MqttTransport, platform: Any) -> None:
+    """A service that replays every hour must not gather threads."""
+    before = threading.active_count()
+    transport.connect()
+    transport.close()
+    transport.close()
+
+    assert threading.active_count() == before
+    assert transport.receive(0.0) is None
+    assert list(platform.sessions()["how"]) == ["disconnected"]
+
+
+def test_a_new_connect_is_subscribed_again(transport: MqttTransport, platform: Any) -> None:
+    """A clean session forgets its subscriptions; without them no reply ever comes."""
+    transport.connect()
+    transport.connect()
+    ask(transport, platform.connection.device)
+    events = [transport.receive(PATIENCE), transport.receive(PATIENCE)]
+
+    assert any(isinstance(event, Message) for event in events)
+
+
+def test_small_messages_are_not_held_back(transport: MqttTransport) -> None:
+    """Nagle's algorithm makes 32 messages a second of 1,686."""
+    transport.connect()
+    assert transport._client is not None
+    sock = transport._client.socket()
+
+    assert sock is not None
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_lost_connection_is_an_event(transport: MqttTransport, platform: Any) -> None:
+    """Not an exception in another thread, and not silence."""
+    transport.connect()
+    platform.close()
+    event = transport.receive(PATIENCE)
+
+    assert isinstance(event, Lost)
+    transport.publish("/sys/x", b"offline is no error here")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_network_thread_is_a_lost_connection(
+    transport: MqttTransport, platform: Any
+) -> None:
+    """An exception in paho's thread leaves `is_connected()` true and every publish "sent"."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("in the network thread")
+
+    transport.connect()
+    client = transport._client
+    assert client is not None
+    client.on_message = client.on_publish = fail
+    ask(transport, platform.connection.device)
+    assert client._thread is not None
+    client._thread.join(PATIENCE)
+
+    assert transport.receive(0.0) == Lost("the network thread has ended")
+    transport.connect()
+    assert transport.receive(0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"device_secret": "wrong-Zebra"}, "device secret is wrong, or there is no such device"),
+        ({"device_key": "nobody"}, "check product key, device key and secret"),
+        ({"product_key": "nothing"}, "check product key, device key and secret"),
+        ({"host": "no-such-host.invalid"}, "unknown host: check the host name"),
+        ({"port": "closed"}, "nobody listens there: check host and port"),
+    ],
+)
+def test_a_failing_connect_names_cause_and_remedy_in_one_line(
+    platform: Any, changes: dict[str, Any], message: str
+) -> None:
+    """It is the first thing that goes wrong, and often the only thing a user sees."""
+    if changes.get("port") == "closed":
+        changes = {"port": free_port()}
+    connection = dataclasses.replace(platform.connection, **changes)
+    with pytest.raises(ConnectError, match=message) as caught:
+        MqttTransport(connection, ["/sys/x"]).connect()
+
+    text = str(caught.value)
+    assert "\n" not in text
+    assert f"{connection.host}:{connection.port} as {connection.device_key}" in text
+    assert connection.device_secret not in text
+
+
+def test_a_blocked_device_is_told_to_wait(model: mp.ThingModel) -> None:
+    """The platform's refusal has no text: who connected too often must hear it from us."""
+    limits = mp.PlatformLimits(connects=1)
+    with mp.simulate(model, limits=limits) as platform:
+        one = MqttTransport(platform.connection, [batch_reply_topic(*platform.connection.device)])
+        one.connect()
+        with pytest.raises(ConnectError, match=r"blocked for connecting too often.*wait 5 minutes"):
+            one.connect()
+
+
+def test_a_subscription_that_is_not_granted_is_an_error(platform: Any) -> None:
+    """Without it every request would time out, one by one."""
+    topic = batch_reply_topic("turbine", "T1")
+    with pytest.raises(ConnectError, match="the subscription to .*T1.* was not granted"):
+        MqttTransport(platform.connection, [topic]).connect()
+
+
+def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A firewall that drops packets, or a port of another service."""
+    monkeypatch.setattr(transport_module, "CONNECT_TIMEOUT", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connection = mp.Connection(
+            "127.0.0.1", server.getsockname()[1],
+            product_key="p", device_key="d", device_secret="s",
+        )  # fmt: skip
+        with pytest.raises(ConnectError, match="no answer within"):
+            MqttTransport(connection, ["/sys/x"]).connect()
+
+
+def test_tls_that_cannot_work_says_which_files(platform: Any) -> None:
+    """A missing file is the user's to mend; a port without TLS too."""
+    connection = dataclasses.replace(platform.connection, ca_file="no-such.pem")
+    with pytest.raises(ConfigError, match="the TLS files cannot be used"):
+        MqttTransport(connection, ["/sys/x"]).connect()
+    with pytest.raises(ConnectError, match="TLS|closed|reset|timed out"):
+        MqttTransport(dataclasses.replace(platform.connection, tls=True), ["/sys/x"]).connect()
