@@ -51,8 +51,34 @@ _HOMES = {
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
-__all__ = [  # noqa: PLE0604 - the names above, sorted
-    *sorted(_HOME_OF),
+__all__ = [
+    "ConfigError",
+    "ConnectError",
+    "Connection",
+    "ConnectionLost",
+    "History",
+    "HistoryError",
+    "InvalidHistory",
+    "JournalError",
+    "JournalMismatch",
+    "Limits",
+    "Measurepoint",
+    "MpReplayError",
+    "Plan",
+    "PlatformError",
+    "PlatformLimits",
+    "ReplayFailed",
+    "ReplayWarning",
+    "Run",
+    "ThingModel",
+    "TransportError",
+    "Validation",
+    "open_run",
+    "plan",
+    "read_history",
+    "replay",
+    "simulate",
+    "validate",
 ]
 
 

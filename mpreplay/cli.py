@@ -195,6 +195,12 @@ def _add_simulate(commands: Any) -> None:
         "--no-connect-limit", action="store_true", help="allow any number of connects"
     )
     parser.add_argument("--behind", metavar="mqtt://HOST:PORT", help="serve behind this broker")
+    parser.add_argument(
+        "--faults",
+        metavar="TEXT",
+        help='what goes wrong: a seed like 7, "lose_reply=0.1 delay=0.2:1.5", or "script: ok kick '
+        'delay:0.5"; the words stand in the README and in pydoc mpreplay.simulator.faults',
+    )
 
 
 def _add_model(commands: Any) -> None:
@@ -441,6 +447,7 @@ def _simulate(options: argparse.Namespace) -> int:
         limits=limits,
         port=options.port,
         behind=options.behind,
+        faults=options.faults,
     ) as platform:
         print(f"{platform}\nMade-up secrets, good for this platform only:", flush=True)
         for device in [platform.connection.device, *platform.devices]:

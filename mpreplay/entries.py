@@ -118,23 +118,20 @@ def split_entries(
     cut = np.full(n, -1, np.int64)  # which of those that are cut; -1: it stays whole
     cut[list(groups)] = np.arange(len(groups))
     lengths = np.ones(n, np.int64)
-    homes = np.zeros((len(groups), len(entries.cells)), np.int64)
-    for home, (entry, columns) in zip(homes, groups.items(), strict=True):
+    homes = np.zeros((len(groups) + 1, len(entries.cells)), np.int64)  # the last: stay whole
+    for home, (entry, columns) in zip(homes, groups.items(), strict=False):
         lengths[entry] = len(columns)
         for number, group in enumerate(columns):
             home[group] = number
     index = np.repeat(np.arange(n), lengths)
     starts = np.cumsum(lengths) - lengths
     number_in = np.arange(len(index)) - starts[index]
-    is_cut = cut[index] >= 0
     cells = [
-        np.where(is_cut & (homes[cut[index], column] != number_in), -1, cell[index])
+        np.where(homes[cut[index], column] == number_in, cell[index], -1)
         for column, cell in enumerate(entries.cells)
     ]
     copies = [
-        c._replace(
-            entry=int(starts[c.entry] + (homes[cut[c.entry], c.column] if cut[c.entry] >= 0 else 0))
-        )
+        c._replace(entry=int(starts[c.entry] + homes[cut[c.entry], c.column]))
         for c in entries.copies
     ]
     return replace(

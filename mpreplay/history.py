@@ -6,6 +6,7 @@ in ``layout.py`` and ``readings.py``.
 
 from __future__ import annotations
 
+import datetime as dt
 import glob
 import hashlib
 import html
@@ -39,14 +40,23 @@ SLAB_ROWS: Final = 65_536
 # What a slab may hold at most, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
 INDEX: Final = "(index)"  # how the index of a DataFrame is called
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MILLISECOND: Final = dt.timedelta(milliseconds=1)
 HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
 class Source(Protocol):
     """One thing that holds rows: a frame, a table or a file."""
 
-    name: str
-    n_rows: int
+    @property
+    def name(self) -> str:
+        """How messages and frames call it."""
+        ...
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows it has."""
+        ...
 
     @property
     def columns(self) -> list[str]:
@@ -120,14 +130,18 @@ class FrameSource:
             part = self.frame.iloc[first : first + n_rows]
             columns = {name: _raw(part[name]) for name in needed}
             if self.time_from_index:
-                columns[INDEX] = _raw(part.index.to_series(index=range(len(part))))
+                columns[INDEX] = _raw(part.index.to_series(index=pd.RangeIndex(len(part))))
             yield first, columns
 
 
 def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose lists and dicts are texts, since those cannot be hashed."""
     kinds = list(frame.dtypes)
-    odd = {n for n, kind in enumerate(kinds) if kind == object or isinstance(kind, pd.ArrowDtype)}
+    odd = {
+        n
+        for n, kind in enumerate(kinds)
+        if str(kind) == "object" or isinstance(kind, pd.ArrowDtype)
+    }
     if not odd:
         return frame
     columns = [frame.iloc[:, n] for n in range(len(kinds))]
@@ -225,7 +239,10 @@ class ParquetSource:
         try:
             with _parquet(self.path) as file:
                 for first, groups in _row_groups(file, window, time):
-                    yield from self._run(file, own, groups, first, n_rows, needed)
+                    batches = file.iter_batches(n_rows, groups, columns=own, use_threads=False)
+                    for part in _in_slabs(batches, n_rows):
+                        yield first, self._columns_of(part, needed)
+                        first += part.num_rows  # noqa: PLW2901 - the run goes on
         except (pa.ArrowException, OSError) as error:
             self._check_unchanged()  # if it did change, that is why
             raise HistoryError(f"{self.path}: cannot be read ({_first_line(error)})") from error
@@ -241,24 +258,13 @@ class ParquetSource:
                 f"{self.path}: the file changed while it was read; start again once it is complete"
             )
 
-    def _run(
-        self,
-        file: pq.ParquetFile,
-        own: list[str],
-        groups: list[int],
-        first: int,
-        n_rows: int,
-        needed: list[str],
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        batches = file.iter_batches(n_rows, groups, columns=own, use_threads=False)
-        for part in _in_slabs(batches, n_rows):
-            columns = _columns_of(part)
-            for name in needed:
-                if name not in columns:
-                    value = pa.scalar(self.partitions[name], pa.string())
-                    columns[name] = pa.repeat(value, part.num_rows)
-            yield first, columns
-            first += part.num_rows
+    def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
+        columns = _columns_of(part)
+        for name in needed:
+            if name not in columns:
+                value = pa.scalar(self.partitions[name], pa.string())
+                columns[name] = pa.repeat(value, part.num_rows)
+        return columns
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -308,10 +314,10 @@ def _may_hold(group: Any, time: str | None, window: tuple[int | None, int | None
             return True
         if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
             return True
-        low, high = (round(t.timestamp() * 1000) for t in (statistics.min, statistics.max))
+        # Rounded down as the rows' own times are, so that both agree at the window's edges.
+        low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
         start, end = window
-        # Statistics may be rounded: keep a group that touches the window.
-        return (start is None or high >= start - 1) and (end is None or low < end + 1)
+        return (start is None or high >= start) and (end is None or low < end)
     return True
 
 
@@ -320,13 +326,14 @@ def _in_slabs(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Tab
     held: list[pa.RecordBatch] = []
     count = 0
     for batch in batches:
-        while count + batch.num_rows >= n_rows:
+        rest = batch
+        while count + rest.num_rows >= n_rows:
             take = n_rows - count
-            yield pa.Table.from_batches([*held, batch.slice(0, take)])
-            batch, held, count = batch.slice(take), [], 0
-        if batch.num_rows:
-            held.append(batch)
-            count += batch.num_rows
+            yield pa.Table.from_batches([*held, rest.slice(0, take)])
+            rest, held, count = rest.slice(take), [], 0
+        if rest.num_rows:
+            held.append(rest)
+            count += rest.num_rows
     if held:
         yield pa.Table.from_batches(held)
 
@@ -346,7 +353,7 @@ def _raw(series: pd.Series) -> Any:
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.categories.dtype == object:
         series = series.astype(object)
     if isinstance(series.dtype, pd.SparseDtype):
-        series = series.sparse.to_dense()
+        series = series.astype(series.dtype.subtype)
     if series.dtype == object:
         return series.to_numpy()
     if isinstance(series.dtype, np.dtype) and not series.dtype.isnative:
@@ -547,15 +554,15 @@ def _instant(value: Any, name: str) -> int | None:
     if value is None:
         return None
     try:
-        instant = pd.NaT if isinstance(value, Number) else pd.Timestamp(value)
+        instant = None if isinstance(value, Number) else pd.Timestamp(value)
     except (TypeError, ValueError) as error:
         raise HistoryError(f"{name}={value!r} is not a time ({error})") from error
-    if instant is pd.NaT:
+    if instant is None or pd.isna(instant):
         raise HistoryError(f"{name}={value!r} is not a time; give a datetime or an ISO 8601 text")
     if instant.tzinfo is None:
         instant = instant.tz_localize("UTC")
     # Microseconds hold every year that is written with four digits; nanoseconds do not.
-    return -(-instant.as_unit("us").value // 1_000)
+    return -((EPOCH - instant.as_unit("us")) // MILLISECOND)
 
 
 def _sources(source: Any, columns: Columns) -> Iterator[Source]:

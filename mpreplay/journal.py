@@ -202,7 +202,9 @@ class JournalReader:
                 None if code is None else return_code(code).meaning, outcome or "in_doubt", sent_at,
                 latency,
             )
-            for request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes in self._rows(
+            for (
+                request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes
+            ) in self._rows(
                 "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
                 "n_entries, n_values, n_bytes, first_time, last_time FROM requests ORDER BY rowid"
             )

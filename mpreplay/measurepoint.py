@@ -142,8 +142,8 @@ class Measurepoint:
         """The range as mathematicians write it, or the empty text without one."""
         if self.minimum is None and self.maximum is None:
             return ""
-        low = "-inf" if self.minimum is None else f"{self.minimum:g}"
-        high = "inf" if self.maximum is None else f"{self.maximum:g}"
+        low = "-inf" if self.minimum is None else f"{self.minimum:.15g}"
+        high = "inf" if self.maximum is None else f"{self.maximum:.15g}"
         opening = "(" if self.exclusive_minimum or self.minimum is None else "["
         closing = ")" if self.exclusive_maximum or self.maximum is None else "]"
         return f"{opening}{low}, {high}{closing}"
@@ -160,7 +160,7 @@ class Measurepoint:
 
     @property
     def max_bytes(self) -> int:
-        """The longest text the point may hold. [bytes]"""
+        """The longest text the point may hold, in bytes."""
         return MAX_STRING_BYTES if self.max_length is None else self.max_length
 
     @property

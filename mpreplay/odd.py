@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import orjson
 import pandas as pd
 
-__all__ = ["Odd", "has_lone_surrogate", "is_nan", "json_text", "shown"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Odd", "absent_in", "has_lone_surrogate", "is_nan", "json_text", "shown"]
 
 
 class Odd(NamedTuple):
@@ -62,20 +65,25 @@ def json_text(value: Any) -> bytes | None:
         return None
 
 
-_JSON: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATETIME
+# orjson's own path for NumPy refuses what is big-endian and takes naive times for UTC.
+_JSON: Final = orjson.OPT_PASSTHROUGH_DATETIME
 
 
 def _default(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return list(value)
+    if isinstance(value, np.floating):
+        return float(str(value))  # a float32 in its shortest form
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    if isinstance(value, np.bool_ | np.integer | np.str_):
+        return value.item()
     if isinstance(value, dt.datetime):  # a TIMESTAMP travels as milliseconds in a text
         return str(_milliseconds(value)) if value.tzinfo else value.isoformat(" ")
     if isinstance(value, dt.date):
         return f"{value.isoformat()} 00:00:00"
     if isinstance(value, decimal.Decimal):
         return float(value)
-    if isinstance(value, np.ndarray | tuple):  # strided, big-endian, or of objects
-        return list(value)
-    if isinstance(value, np.floating | np.integer):  # float16, big-endian
-        return value.item()
     if isinstance(value, dt.timedelta | pd.Timedelta | complex):
         return str(value)
     raise TypeError
@@ -91,6 +99,20 @@ def is_nan(value: Any) -> bool:
     if isinstance(value, float | np.floating):
         return bool(np.isnan(value))
     return isinstance(value, decimal.Decimal) and value.is_nan()
+
+
+def absent_in(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which of the objects of a column are absent: None, NaN, NaT or NA."""
+    try:
+        return np.asarray(pd.isna(column), bool)
+    except decimal.InvalidOperation:  # pandas compares a signalling NaN, which may not be done
+        return np.array([_is_absent(value) for value in column], bool)
+
+
+def _is_absent(value: Any) -> bool:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return value is None or value is pd.NA or value is pd.NaT or is_nan(value)
 
 
 def _holds_infinity(value: Any) -> bool:

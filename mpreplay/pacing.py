@@ -40,7 +40,7 @@ class TokenBucket:
     at: float = 0.0
 
     def wait(self, now: float) -> float:
-        """Return how long to wait before anything may be taken. [s]"""
+        """Return how many seconds to wait before anything may be taken."""
         if self.rate is None:
             return 0.0
         return max(0.0, -self._level(now) / self.rate)

@@ -177,7 +177,7 @@ class Prepared:
                 for part, begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
                 if max(start, begin) < min(stop, end)  # a product may have nothing to send
             ]
-            chunks.append(Chunk(self.number, number, spans))
+            chunks.append(Chunk(self.number, str(number), spans))
         return chunks
 
 
@@ -187,14 +187,16 @@ class Chunk:
 
     Parameters
     ----------
-    slab, number : int
-        Which slab, and which chunk of it.
+    slab : int
+        Which slab.
+    path : str
+        Which chunk of it: its number, and behind it which half of which half (``"5/0/1"``).
     spans : list of (Part, int, int)
         The entries [start, stop) of each part.
     """
 
     slab: int
-    number: int
+    path: str
     spans: list[tuple[Part, int, int]]
 
     @property
@@ -260,7 +262,7 @@ class Preparer:
         self._checker = checker
         self._policy = policy
         self._limits = limits
-        self._own = own
+        self.own = own
         self.duplicates = Duplicates()  # once they are known
         # Strictly below the limit; the comma behind the last entry is not sent.
         self._room = limits.max_bytes - policy.overhead()
@@ -269,7 +271,7 @@ class Preparer:
         """Return a slab ready to be sent."""
         parts = [
             self._part(readings, self.duplicates.share(raw.number, number))
-            for number, readings in enumerate(read_slab(raw, self._models, self._own, window))
+            for number, readings in enumerate(read_slab(raw, self._models, self.own, window))
         ]
         sizes = [np.diff(part.encoded.offsets) for part in parts]
         cuts = cut(
@@ -300,10 +302,10 @@ class Preparer:
         entries = entries_of(readings, sent)
         entries.suspects.extend(_suspects(readings, faults))
         entries.copies.extend(_copies(entries, share))
-        encoded = encode_entries(entries, self._own)
+        encoded = encode_entries(entries, self.own)
         whole = self._split(entries, encoded)
         if whole is not entries:
-            entries, encoded = whole, encode_entries(whole, self._own)
+            entries, encoded = whole, encode_entries(whole, self.own)
         return Part(readings, entries, encoded, faults, share, gone)
 
     def _too_large(self, readings: Readings) -> list[Fault]:
@@ -328,7 +330,7 @@ class Preparer:
         The last is that of rows without a device.
         """
         keys = [
-            {} if d == self._own else {"productKey": d.product_key, "deviceKey": d.device_key}
+            {} if d == self.own else {"productKey": d.product_key, "deviceKey": d.device_key}
             for d in devices
         ]
         frame = len('"measurepoints":{},"time":-9223372036854775808,')

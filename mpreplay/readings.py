@@ -1,7 +1,7 @@
 """A slab of history as readings: who reported what when, each value in its point's type.
 
-Pure: a raw slab in, one ``Readings`` a product out. Positions are places in the slab's arrays; rows are
-places in the source, and what every record of a value names.
+Pure: a raw slab in, one ``Readings`` a product out. Positions are places in the slab's arrays; rows
+are places in the source, and what every record of a value names.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import HistoryError
 from .layout import Layout, point_named
 from .measurepoint import Measurepoint
-from .odd import Odd, has_lone_surrogate
+from .odd import Odd, absent_in, has_lone_surrogate
 from .thing_model import ModelSet, ThingModel, model_of
 from .times import Times, read_times
 from .values import objects_of, settle, settle_struct, with_quality
@@ -214,9 +213,8 @@ def _key(value: Any) -> str | None:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_text(kind) for is_text in texts)
 
 
 def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
@@ -289,8 +287,8 @@ def _wide_columns(
         parts = {member: _take(raw.columns[name], chosen) for member, name in members.items()}
         point = model.measurepoints.get(identifier)
         if point is None or point.type != "STRUCT":
-            for name in parts:
-                yield _unknown(parts[name], f"{identifier}.{name}", at)
+            for name, part in parts.items():
+                yield _unknown(part, f"{identifier}.{name}", at)
             continue
         settled = settle_struct(parts, point, n)
         if identifier in layout.quality:
@@ -350,9 +348,9 @@ def _read_text(column: Any, point: Measurepoint) -> Any:
 
 def _is_absent(column: Any) -> NDArray[np.bool_]:
     if isinstance(column, np.ndarray):
-        return np.asarray(pd.isna(column), bool)
+        return absent_in(column)
     if pa.types.is_floating(column.type):
-        return np.isnan(column.to_numpy(zero_copy_only=False))
+        return np.asarray(np.isnan(column.to_numpy(zero_copy_only=False)), bool)
     return np.asarray(column.is_null().to_numpy(zero_copy_only=False), bool)
 
 

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -46,7 +47,7 @@ from .session import Session, Settled
 from .settings import Connection, Limits, reveal
 from .sub_devices import SubDevices, checked_secrets
 from .thing_model import ModelSet
-from .transport import Event, Lost, Message, MqttTransport, Transport
+from .transport import Acknowledged, Event, Lost, Message, MqttTransport, Transport
 from .validation import Checker, violations
 
 if TYPE_CHECKING:
@@ -207,7 +208,7 @@ def _raise_for_violations(
                     frames.append(violations(readings, fault, MAX_EXAMPLES))
                 n_faults += len(fault.positions)
     if n_faults:
-        found = pd.concat(frames, ignore_index=True)
+        found = pd.concat(frames).sort_values(["source", "row"], kind="stable", ignore_index=True)
         first = found.iloc[0]
         raise InvalidHistory(
             f"{n_faults:,} violations of the thing model; the first: row {first['row']} of "
@@ -278,10 +279,8 @@ class _Bar:
 
     def __init__(self, total: int, progress: bool | str) -> None:
         notebook = "ipykernel" in sys.modules
-        if notebook and find_spec("ipywidgets"):
-            from tqdm.notebook import tqdm
-        else:
-            from tqdm import tqdm
+        flavour = "tqdm.notebook" if notebook and find_spec("ipywidgets") else "tqdm"
+        tqdm = import_module(flavour).tqdm
         wanted = notebook or sys.stderr.isatty() if progress == "auto" else bool(progress)
         self._bar = tqdm(total=total, unit=" rows", desc="replay", disable=not wanted, leave=False)
 
@@ -344,6 +343,8 @@ class _Driver:
             "contradictions",
             "broken_replies",
             "connects",
+            "published",
+            "acknowledged",
         )
         self._counts = dict.fromkeys(names, 0)
 
@@ -391,6 +392,8 @@ class _Driver:
         match event:
             case Message(topic, payload) if topic == batch_reply_topic(*self.connection.device):
                 self._receive(payload)
+            case Acknowledged(topic) if topic == batch_topic(*self.connection.device):
+                self._counts["acknowledged"] += 1
             case Lost(reason):
                 log.warning("the connection is lost (%s)", reason)
                 now = time.monotonic()
@@ -498,6 +501,7 @@ class _Driver:
         payload = sent.chunk.payload(request_id, self.policy)
         log.debug("request %s: %d bytes", request_id, len(payload))
         self.transport.publish(batch_topic(*self.connection.device), payload)
+        self._counts["published"] += 1
 
     def _settle(self, settled: list[Settled]) -> None:
         """Write down what became of requests and their values."""

@@ -11,7 +11,6 @@ import shutil
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -50,7 +49,7 @@ class Run:
 
     @property
     def books(self) -> pd.DataFrame:
-        """One row a device and UTC day: read = accepted + declined + withheld + in doubt + not sent."""
+        """One row a device and UTC day: what was read is the sum of the fates."""
         return self._journal.books()
 
     @property

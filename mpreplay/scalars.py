@@ -114,7 +114,7 @@ def _settle_int(column: pa.Array, point: Measurepoint) -> Settled:
     finite = np.isfinite(numbers)
     with np.errstate(invalid="ignore"):
         whole = finite & (np.floor(numbers) == numbers)
-    big = whole & (np.abs(numbers) >= 2.0**63)
+    big = whole & ((numbers >= 2.0**63) | (numbers < -(2.0**63)))
     integers = np.where(whole & ~big, numbers, 0).astype(np.int64)
     return with_odd(
         pa.array(integers, mask=absent),
@@ -131,7 +131,7 @@ def _settle_decimals(column: pa.Array) -> Settled:
     """Settle decimals as integers, one by one: a float would lose digits on the way."""
     decimals = column.to_pylist()
     whole = [d is None or d == d.to_integral_value() for d in decimals]
-    near = [d is None or abs(d) < 2**63 for d in decimals]
+    near = [d is None or -(2**63) <= d < 2**63 for d in decimals]
     fits = zip(decimals, whole, near, strict=True)
     integers = [int(d) if d is not None and w and n else None for d, w, n in fits]
     return with_odd(
@@ -155,7 +155,9 @@ def _settle_float(column: pa.Array, point: Measurepoint) -> Settled:
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32, copy=False)
         faults.append((np.isinf(numbers) & ~infinite, "range", "beyond the 32 bits of a FLOAT"))
-    elif pa.types.is_integer(kind):
+    else:
+        numbers = numbers.astype(np.float64, copy=False)
+    if point.type == "DOUBLE" and pa.types.is_integer(kind):
         inexact = _is_inexact(column, numbers)
         faults.append((inexact, "range", "an integer with more digits than a DOUBLE holds"))
     array = pa.array(numbers, mask=absent if absent.any() else None)

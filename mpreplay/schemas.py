@@ -16,7 +16,7 @@ import pandera.pandas as pandera
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .measurepoint import MAX_ARRAY_ITEMS, Measurepoint
+from .measurepoint import INT_RANGE, MAX_ARRAY_ITEMS, Measurepoint
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,27 +92,32 @@ def _rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
 
 
 def _range_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
-    low, high = point.bounds
-    if point.minimum is None and point.maximum is None and point.type != "INT":
-        return []  # the type's own range was settled when the value was converted
-    unit = f" {point.unit}" if point.unit else ""
-    reason = f"outside {point.range_text}{unit}"
-    if not point.range_text:
-        reason = "outside the 32 bits of an INT"
-    round_as = np.float32 if point.type == "FLOAT" else lambda bound: bound
+    own = (point.minimum, point.maximum)
+    rules: list[tuple[str, str, Allowed]] = []
+    # The ranges of the other types were settled when the value was converted.
+    if point.type == "INT" and own != point.bounds:
+        whole = Measurepoint(point.identifier, "INT")
+        rules.append(("range", "outside the 32 bits of an INT", _is_inside(whole, *INT_RANGE)))
+    if point.range_text:
+        unit = f" {point.unit}" if point.unit else ""
+        rules.append(("range", f"outside {point.range_text}{unit}", _is_inside(point, *own)))
+    return rules
+
+
+def _is_inside(point: Measurepoint, low: float | None, high: float | None) -> Allowed:
+    kind = np.float32 if point.type == "FLOAT" else np.float64  # as its values are
+    with np.errstate(over="ignore"):
+        least = kind(-np.inf if low is None else low)
+        most = kind(np.inf if high is None else high)
 
     def is_inside(array: pa.Array) -> NDArray[np.bool_]:
         numbers = array.to_numpy(zero_copy_only=False)
         with np.errstate(invalid="ignore"):  # absent values are NaN here
-            above = numbers > round_as(low) if point.exclusive_minimum else numbers >= round_as(low)
-            below = (
-                numbers < round_as(high) if point.exclusive_maximum else numbers <= round_as(high)
-            )
-        return above & below
+            above = numbers > least if point.exclusive_minimum else numbers >= least
+            below = numbers < most if point.exclusive_maximum else numbers <= most
+        return np.asarray(above & below, bool)
 
-    low = -np.inf if low is None else low
-    high = np.inf if high is None else high
-    return [("range", reason, is_inside)]
+    return is_inside
 
 
 def _member_rules(number: int, member: Measurepoint) -> list[tuple[str, str, Allowed]]:

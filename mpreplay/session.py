@@ -1,8 +1,8 @@
 """The replay as a state machine: what is queued, in flight, settled.
 
-Pure: the caller owns time and I/O. It publishes what :meth:`Session.poll` names, hands every reply to
-:meth:`Session.receive`, says when the connection is lost and regained, and passes ``now``, in seconds of
-any monotonic clock. Every request that was added settles exactly once.
+Pure: the caller owns time and I/O. It publishes what :meth:`Session.poll` names, hands every reply
+to :meth:`Session.receive`, says when the connection is lost and regained, and passes ``now``, in
+seconds of any monotonic clock. Every request that was added settles exactly once.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ class Session:
         return publish, settled
 
     def next_event(self, now: float) -> float | None:
-        """Return when to call :meth:`poll` again even if nothing is received. [s]"""
+        """Return the time at which to call :meth:`poll` again even if nothing is received."""
         times = [request.due for request in self._in_flight.values()]
         if self._may_publish and len(self._in_flight) < self.limits.window:
             earliest = now + self._wait(now)

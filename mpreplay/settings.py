@@ -53,13 +53,14 @@ def reveal(secret: str) -> str:
 def _secret_in_file(name: str) -> str:
     try:
         content = Path(name).read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a ValueError: no name that a file can have
+        why = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"the secret refers to file:{name}, which cannot be read ({error.strerror})"
+            f"the secret refers to file:{name!r}, which cannot be read ({why})"
         ) from error
     # An error of decoding would carry the bytes: they are replaced, and the secret refused.
     if not (value := content.decode(errors="replace").strip()) or "\ufffd" in value:
-        raise ConfigError(f"the secret refers to file:{name}, which holds no text in UTF-8")
+        raise ConfigError(f"the secret refers to file:{name!r}, which holds no text in UTF-8")
     return value
 
 

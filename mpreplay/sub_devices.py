@@ -97,6 +97,9 @@ class SubDevices:
             reply = self._login(transport, devices, aside)
             if reply.code == 200:
                 continue
+            if reply is NO_REPLY:  # to ask fifty times more would take a quarter of an hour
+                self.refused |= dict.fromkeys(devices, reply)
+                continue
             # One code for all: ask for each that is not in, to learn its own.
             inside = _listed(reply, "loginedSubDevices")
             for device in devices:
@@ -135,9 +138,11 @@ class SubDevices:
             event = transport.receive(left)
             if isinstance(event, Lost):
                 raise ConnectionLost(f"lost while sub-devices were signed in: {event.reason}")
-            if not isinstance(event, Message):
+            if event is None:
                 continue
-            reply = _reply(event) if event.topic == f"{topic}_reply" else None
+            reply = None
+            if isinstance(event, Message) and event.topic == f"{topic}_reply":
+                reply = _reply(event)
             if reply is not None and reply.request_id == request_id:
                 return reply
             aside.append(event)

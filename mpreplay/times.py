@@ -5,6 +5,7 @@ Pure. A time that cannot be read is named, never guessed: naive times need a zon
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import HistoryError
-from .odd import shown
+from .odd import absent_in, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NANOSECONDS", "Times", "read_aware_texts", "read_times"]
+__all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
 
 NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 # ISO 8601 as data carries it: date, time to the minute at least, fraction, offset.
@@ -123,7 +124,7 @@ def _of_one_kind(column: pa.Array, where: _Where) -> Times:
 
 def _by_kind(column: NDArray[Any], where: _Where) -> Times:
     """Read a column of Python objects, kind by kind, since kinds may be mixed."""
-    absent = np.asarray(pd.isna(column), bool)
+    absent = absent_in(column)
     ms = np.zeros(len(column), np.int64)
     unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), "no time")
     kinds: dict[Any, list[int]] = {}
@@ -149,7 +150,10 @@ def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int],
     try:
         if isinstance(values[0], pd.Period):
             values = [period.start_time for period in values]
-        array = pa.array(values)
+        if isinstance(values[0], np.datetime64):  # Arrow knows but some of their units
+            values = [pd.Timestamp(value) for value in values]
+        is_aware = getattr(values[0], "tzinfo", None) and isinstance(values[0], dt.datetime)
+        array = instants_of(values) if is_aware else pa.array(values)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         if len(positions) == 1:
             return [(positions, None)]
@@ -157,17 +161,28 @@ def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int],
     return [(positions, array if _may_be_time(array.type) else None)]
 
 
+def instants_of(moments: list[dt.datetime]) -> pa.Array:
+    """Return datetimes with zones as Arrow, in UTC.
+
+    pyarrow reads the clock of such objects without its offset once certain other conversions took
+    place in the process, so they are not left to it.
+    """
+    microseconds = [(moment - _EPOCH) // _MICROSECOND for moment in moments]
+    return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
+
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
 def _may_be_time(kind: pa.DataType) -> bool:
-    return not any(is_other(kind) for is_other in _OTHER_KINDS)
-
-
-_OTHER_KINDS: Final = (pa.types.is_boolean, pa.types.is_nested, pa.types.is_binary)
+    others = (pa.types.is_boolean, pa.types.is_nested, pa.types.is_binary)
+    return not any(bool(is_other(kind)) for is_other in others)
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-    )
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_text(kind) for is_text in texts)
 
 
 def _aware(column: pa.Array) -> Times:
@@ -283,7 +298,8 @@ def _integers(column: pa.Array, nanoseconds: int) -> Times:
     if not pa.types.is_uint64(column.type):
         return _scaled(column.cast(pa.int64()), nanoseconds)
     far = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
-    times = _scaled(pc.if_else(far, 0, column).cast(pa.int64()), nanoseconds)
+    near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
+    times = _scaled(near.cast(pa.int64()), nanoseconds)
     for position in np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist():
         times.unreadable[position] = f"{column[position]} lies beyond what 64 bits hold"
     return times

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
@@ -53,6 +53,8 @@ class Lost(NamedTuple):
 class Acknowledged(NamedTuple):
     """The broker has a publish; the platform has not answered yet."""
 
+    topic: str
+
 
 Event = Message | Lost | Acknowledged
 
@@ -80,8 +82,8 @@ class Transport(Protocol):
 class MqttTransport:
     """A connection as one device, signed in and subscribed.
 
-    Each connect makes a client of its own: what an earlier one had not delivered is the session's to
-    send again, and nothing beyond its window is ever in paho's hands.
+    Each connect makes a client of its own: what an earlier one had not delivered is the session's
+    to send again, and nothing beyond its window is ever in paho's hands.
 
     Parameters
     ----------
@@ -101,6 +103,7 @@ class MqttTransport:
         self._keepalive = keepalive
         self._client: mqtt.Client | None = None
         self._inbox: SimpleQueue[Any] = SimpleQueue()
+        self._unacknowledged: dict[int, str] = {}  # topics by packet id; the caller's thread's own
 
     def connect(self) -> None:
         """Sign in and subscribe.
@@ -113,6 +116,7 @@ class MqttTransport:
         """
         self.close()
         self._inbox = SimpleQueue()
+        self._unacknowledged.clear()
         client = self._client = self._new_client()
         connection = self._connection
         try:
@@ -135,13 +139,19 @@ class MqttTransport:
             # Offline is no failure here: the loss of the connection is on the queue, or will be.
             if info.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
                 raise TransportError(f"{topic}: {mqtt.error_string(info.rc)}")
+            self._unacknowledged[info.mid] = topic
 
     def receive(self, timeout: float) -> Event | None:
         """Return what happens next, or None after ``timeout`` seconds."""
         event = self._take(timeout)
         if event is None and self._is_dead():
             return Lost("the network thread has ended")
-        return event if isinstance(event, Message | Lost | Acknowledged) else None
+        match event:
+            case Message() | Lost():
+                return event
+            case ("acknowledged", int(packet_id)) if packet_id in self._unacknowledged:
+                return Acknowledged(self._unacknowledged.pop(packet_id))
+        return None
 
     def close(self) -> None:
         """Disconnect and end the network thread."""
@@ -186,7 +196,7 @@ class MqttTransport:
         client.on_connect = lambda _c, _u, _f, code, _p: inbox.put(("signed in", code.value))
         client.on_subscribe = lambda _c, _u, _m, codes, _p: inbox.put(("subscribed", codes))
         client.on_disconnect = lambda _c, _u, _f, code, _p: inbox.put(Lost(str(code)))
-        client.on_publish = lambda _c, _u, _m, _r, _p: inbox.put(Acknowledged())
+        client.on_publish = lambda _c, _u, mid, _r, _p: inbox.put(("acknowledged", mid))
         # Runs in paho's network thread: hand the bytes over, touch nothing else.
         client.on_message = lambda _c, _u, m: inbox.put(Message(m.topic, bytes(m.payload)))
         return client

@@ -174,6 +174,8 @@ def _unattributable(error: Any, readings: Readings) -> HistoryError:
         "lacks; make it required=False or add it",
         SchemaErrorReason.WRONG_DATATYPE: "the schema asks for another type than the thing model; "
         "leave the dtype as model.schema() made it",
+        SchemaErrorReason.CHECK_ERROR: "the check itself fails; a column comes as a Series of an "
+        "Arrow type, which lacks some operators",
         SchemaErrorReason.SERIES_CONTAINS_NULLS: "nullable=False: an absent value is no value and "
         "cannot be rejected; leave nullable=True",
     }.get(

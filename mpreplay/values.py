@@ -1,12 +1,13 @@
 """Readings in whatever type they come, settled into the type their measurement point has.
 
-Pure. A value that fits is held in the Arrow type of ``Measurepoint.arrow_type``. One that does not is
-*odd*: it is kept beside, as the JSON text it would travel as, with the reason. Arrow columns of single
-values are settled in ``scalars.py``; here are Python objects, structs, arrays and qualities.
+Pure. A value that fits is held in the Arrow type of ``Measurepoint.arrow_type``. One that does not
+is *odd*: it is kept beside, as the JSON text it would travel as, with the reason. Arrow columns of
+single values are settled in ``scalars.py``; here are Python objects, structs, arrays and qualities.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import decimal
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
@@ -18,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import QUALITY_RANGE, Measurepoint
-from .odd import Odd, has_lone_surrogate, is_nan, json_text, shown
+from .odd import Odd, absent_in, has_lone_surrogate, is_nan, json_text, shown
 from .scalars import SCALARS, Settled, Settler, a_kind, all_odd, is_present, with_odd
+from .times import instants_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,22 +72,17 @@ def _plain(column: pa.Array) -> pa.Array:
         return _plain(column.dictionary_decode())
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
-    if any(is_list(kind) for is_list in _LISTS):
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        # Arrow's cast of a slice with nulls fails or reads beyond it.
+        return pa.array(column.to_pylist(), pa.list_(kind.value_type))
+    if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return column.cast(pa.list_(kind.value_type))
     return column
 
 
-_LISTS: Final = (
-    pa.types.is_large_list,
-    pa.types.is_fixed_size_list,
-    pa.types.is_list_view,
-    pa.types.is_large_list_view,
-)
-
-
 def _settle_objects(column: NDArray[Any], point: Measurepoint) -> Settled:
     """Settle a column of Python objects, kind by kind."""
-    absent = np.asarray(pd.isna(column), bool)
+    absent = absent_in(column)
     kinds: dict[Any, list[int]] = {}
     for position in np.flatnonzero(~absent).tolist():
         value = column[position]
@@ -106,9 +103,7 @@ def _settle_kind(objects: NDArray[Any], point: Measurepoint) -> Settled:
     if isinstance(objects[0], dict) and (point.type == "STRUCT" or point.has_quality):
         return _settle_dicts(objects, point)
     try:
-        array = pa.array(objects.tolist(), from_pandas=True)
-        if any(is_other(array.type) for is_other in _OTHER_KINDS):
-            raise TypeError("Arrow would take it for something else")
+        array = _arrow_of(objects, point)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         if len(objects) > 1:  # one of them is at fault: settle each by itself
             parts = [
@@ -119,6 +114,41 @@ def _settle_kind(objects: NDArray[Any], point: Measurepoint) -> Settled:
         odd = Odd.of(0, objects[0], *_unfit(objects[0], point))
         return Settled(pa.nulls(1, point.arrow_type()), [odd])
     return settle(array, point)
+
+
+def _arrow_of(objects: NDArray[Any], point: Measurepoint) -> pa.Array:
+    """Return objects of one class as Arrow, or raise where it would make something else of them."""
+    values = objects.tolist()
+    if isinstance(values[0], dt.datetime) and values[0].tzinfo is not None:
+        if point.type != "DATE":
+            return instants_of(values)
+        values = [value.replace(tzinfo=None) for value in values]  # the face of its own clock
+    array = pa.array(values, from_pandas=True)
+    kind = array.type
+    if pa.types.is_list(kind):
+        plain = any(is_plain(kind.value_type) for is_plain in _PLAIN_ITEMS)
+        if plain and not _hides_bytes(array, objects):
+            return array
+    elif not (pa.types.is_nested(kind) or any(is_other(kind) for is_other in _OTHER_KINDS)):
+        return array
+    raise TypeError("Arrow would take it for something else")
+
+
+_PLAIN_ITEMS: Final = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_string,
+    pa.types.is_null,
+)
+
+
+def _hides_bytes(array: pa.Array, objects: NDArray[Any]) -> bool:
+    """Return whether bytes stand in lists beside texts: Arrow takes them for texts, too."""
+    if not pa.types.is_string(array.type.value_type):
+        return False
+    return any(isinstance(item, bytes) for items in objects for item in items)
 
 
 # Bytes are no text, a date or a duration is no number.
@@ -182,7 +212,7 @@ def _assemble(
         return Settled(pa.nulls(length, point.arrow_type()))
     order = np.full(length, -1, np.int64)
     start = 0
-    for positions, settled in parts:
+    for positions, _ in parts:
         order[positions] = np.arange(start, start + len(positions))
         start += len(positions)
     index = pa.array(order, mask=order < 0)
@@ -263,7 +293,9 @@ def _odd_struct(position: int, faulty: dict[str, Odd], struct: pa.StructArray) -
 
 def _gravest(faulty: dict[str, Odd]) -> tuple[str, Odd]:
     """Return the first member that cannot travel at all, or else the first at fault."""
-    return next((item for item in faulty.items() if item[1].text is None), next(iter(faulty.items())))
+    return next(
+        (item for item in faulty.items() if item[1].text is None), next(iter(faulty.items()))
+    )
 
 
 def _text_of(value: pa.Scalar) -> bytes | None:

@@ -52,13 +52,13 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture
 def history(frame: pd.DataFrame) -> mp.History:
-    """The frame as a history of two sub-devices."""
+    """Return the frame as a history of two sub-devices."""
     return history_of(frame)
 
 
 @pytest.fixture
 def platform(model: mp.ThingModel) -> Iterator[Any]:
-    """A gateway with two turbines, none of them signed in; connects as often as tests like."""
+    """Run a gateway with two turbines that are not signed in; it may connect at will."""
     with mp.simulate(
         model,
         sub_devices=FARM,

@@ -16,6 +16,7 @@ import numpy as np
 
 from mpreplay import Measurepoint, ThingModel
 
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 Key = tuple[str, str, int, str]
 
 
@@ -46,7 +47,7 @@ def wire(value: Any, point: Measurepoint) -> Any:
         case "BOOL":
             return int(value)
         case "TIMESTAMP":
-            return str(int(value.timestamp() * 1000 // 1))
+            return str((value - EPOCH) // dt.timedelta(milliseconds=1))
         case "STRUCT":
             members = ((m.identifier, m) for m in point.members)
             return {n: wire(value[n], m) for n, m in members if not is_absent(value.get(n))}
@@ -83,7 +84,8 @@ def fits(value: Any, point: Measurepoint) -> bool:
         case "STRING" | "DATE":
             return isinstance(value, str) and not any("\ud800" <= c <= "\udfff" for c in value)
         case "TIMESTAMP":
-            return isinstance(value, dt.datetime) and value.tzinfo is not None
+            is_aware = isinstance(value, dt.datetime) and value.tzinfo is not None
+            return is_aware and value.microsecond % 1000 == 0
         case "STRUCT":
             members = {m.identifier: m for m in point.members}
             return isinstance(value, dict) and all(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from hypothesis import strategies as st
 
-from mpreplay import Measurepoint, ThingModel, read_history
-from mpreplay.history import History
+from mpreplay import Limits, Measurepoint, ThingModel, read_history
+from mpreplay.duplicates import find_duplicates
+from mpreplay.history import FrameSource, History
+from mpreplay.preparing import Policy, Prepared, Preparer
+from mpreplay.readings import Device
+from mpreplay.thing_model import ModelSet
+from mpreplay.validation import Checker
 from oracle import Row
 
 PRODUCTS = ("p1", 'p"2', "größe")
@@ -23,18 +28,15 @@ FLOAT32_MAX = 3.4028234663852886e38
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 identifiers = st.sampled_from(NAMES) | texts.filter(lambda t: t and t not in COLUMNS)
-# Far from years that datetime and Arrow write differently.
-datetimes = st.datetimes(
-    dt.datetime(1950, 1, 1),  # noqa: DTZ001
-    dt.datetime(2100, 1, 1),  # noqa: DTZ001
-    timezones=st.just(dt.UTC),
-)
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# A TIMESTAMP holds whole milliseconds.
+datetimes = st.integers(-(10**11), 4 * 10**12).map(lambda n: EPOCH + dt.timedelta(milliseconds=n))
 times = st.integers(0, 6).map(lambda n: START + n) | st.integers(-(10**11), 4 * 10**12)
 
 
 def _bounds(least: float, most: float, whole: bool) -> st.SearchStrategy[dict[str, Any]]:
     number: Any = st.integers(int(least), int(most)) if whole else st.floats(least, most, width=32)
-    pairs = st.tuples(number, number).map(sorted)
+    pairs = st.tuples(number, number).map(lambda pair: sorted(n + 0 for n in pair))  # -0.0 is 0.0
     return st.just({}) | st.builds(
         lambda pair, low, high: {
             "minimum": pair[0], "maximum": pair[1], "exclusive_minimum": low, "exclusive_maximum": high,
@@ -120,7 +122,11 @@ WRONG: dict[str, list[Any]] = {
     "ENUM": [99, "no such key", 0.5],
     "STRING": ["x" * 2000, "é" * 600, "lone \ud800", 7, True],
     "DATE": ["2024-02-30 00:00:00", "2024-1-5 00:00:00", "yesterday", "2024-01-01 24:00:00", 7],
-    "TIMESTAMP": ["yesterday", dt.datetime(2024, 1, 1), True],  # noqa: DTZ001
+    "TIMESTAMP": [
+        "yesterday", True,
+        dt.datetime(2024, 1, 1),  # noqa: DTZ001
+        dt.datetime(2024, 1, 1, microsecond=1, tzinfo=dt.UTC),
+    ],
     "STRUCT": [7, "x", {"stranger": 1}],
     "ARRAY": [7, "x", [None], [{}], [[1]], ["x" * 2000], [float("inf")]],
 }
@@ -210,3 +216,34 @@ def cases(
         )
     inferred = valid and draw(st.booleans())
     return Case(model, rows, frame_of(rows, list(model.measurepoints), inferred=inferred))
+
+
+def in_sources(frame: pd.DataFrame, cuts: list[int], **options: Any) -> History:
+    """Return a frame as a history of several sources, cut before these rows."""
+    history = read(frame, **options)
+    ends = sorted({min(c, len(frame)) for c in cuts} | {len(frame)})
+    starts = [0, *ends[:-1]]
+    parts = [frame.iloc[a:b].reset_index(drop=True) for a, b in zip(starts, ends, strict=True)]
+    sources = [FrameSource(part, False, f"source {n}") for n, part in enumerate(parts)]
+    return replace(history, sources=tuple(sources))
+
+
+def prepare(
+    history: History,
+    model: Any,
+    policy: Policy | None = None,
+    limits: Limits | None = None,
+    *,
+    own: tuple[str, str] = OWN,
+) -> list[Prepared]:
+    """Return a history as a replay would make it ready, duplicates settled."""
+    policy = policy or Policy(on_invalid="withhold", duplicates="last")
+    models, device = ModelSet.of(model), Device(*own)
+    preparer = Preparer(models, Checker(models), policy, limits or Limits(), device)
+    preparer.duplicates = find_duplicates(
+        history, models, device, preparer.faults,
+        keep="first" if policy.duplicates == "first" else "last",
+        withhold=policy.on_invalid != "send",
+    )  # fmt: skip
+    window = (history.start, history.end)
+    return [preparer.prepare(raw, window) for raw in history.slabs(models.all())]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -40,7 +39,7 @@ def rejects(n: int) -> pd.DataFrame:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Any:
-    """A new journal."""
+    """Open a new journal."""
     one = Journal(tmp_path / "run.db")
     yield one
     one.close()
@@ -61,7 +60,9 @@ def test_an_empty_journal_gives_typed_frames(journal: Journal) -> None:
 
 def test_frames_have_the_same_types_full_and_empty(journal: Journal) -> None:
     """The columns and types are a contract: audits concatenate runs."""
-    empty = {name: getattr(open_run(journal.path), name) for name in ("results", "rejects", "books")}
+    empty = {
+        name: getattr(open_run(journal.path), name) for name in ("results", "rejects", "books")
+    }
     tallies = {"read": {("p", "d", DAY): 5}, "withheld": {("p", "d", DAY): 2}}
     journal.intend([request(1), request(2)], tallies, rejects(2))
     settled = Settled("1", "accepted", 200, "", 1, 0.25)
@@ -154,7 +155,7 @@ def test_a_file_that_exists_is_refused_and_untouched(tmp_path: Path, content: by
         Journal(path)
 
     assert path.read_bytes() == content
-    assert os.listdir(tmp_path) == ["run.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.db"]
 
 
 @pytest.mark.parametrize("content", [b"", b"notes of mine " * 100])
@@ -177,7 +178,7 @@ def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
 
 def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
     """sqlite3's own message does not name the file."""
-    with pytest.raises(JournalError, match="none/run.db: the journal cannot be written"):
+    with pytest.raises(JournalError, match=r"none/run\.db: the journal cannot be written"):
         Journal(tmp_path / "none" / "run.db")
 
 
@@ -198,7 +199,7 @@ def test_a_closed_journal_is_one_file(tmp_path: Path) -> None:
     journal.close()
     open_run(journal.path).summary()
 
-    assert os.listdir(tmp_path) == ["run.db"]
+    assert [path.name for path in tmp_path.iterdir()] == ["run.db"]
     with sqlite3.connect(journal.path) as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()

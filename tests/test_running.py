@@ -22,11 +22,11 @@ KEY = ("p", "d", DAY)
 def run_of(path: Path, **facts: Any) -> Run:
     """Return a run of two requests, one of which was declined, and two withheld values."""
     journal = Journal(path)
-    journal.intend(
-        [request(1), request(2)], {"read": {KEY: 8}, "withheld": {KEY: 2}}, rejects(2)
-    )
+    journal.intend([request(1), request(2)], {"read": {KEY: 8}, "withheld": {KEY: 2}}, rejects(2))
     journal.settle(Settled("1", "accepted", 200, "", 1, 0.1), 1, {"accepted": {KEY: 3}}, NO_REJECTS)
-    journal.settle(Settled("2", "declined", 1204, "", 1, 0.1), 1, {"declined": {KEY: 3}}, rejects(3))
+    journal.settle(
+        Settled("2", "declined", 1204, "", 1, 0.1), 1, {"declined": {KEY: 3}}, rejects(3)
+    )
     journal.note(**{"complete": True, "counts": {"rows": 4}, **facts})
     journal.close()
     return mp.open_run(path)

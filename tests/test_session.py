@@ -15,6 +15,7 @@ from mpreplay.protocol import return_code
 from mpreplay.session import FIRST_PAUSE, JITTER, Session, Settled
 
 CODES = [200, 200, 200, 429, 500, 1008, 1009, 1204, 1212, 1220, 777]
+STOP_AFTER = 4  # so that most conversations get somewhere first
 OFF = Limits(bytes_per_second=None)
 
 
@@ -45,31 +46,38 @@ class Conversation(RuleBasedStateMachine):
             reply_timeout=5.0,
         )  # fmt: skip
         self.session = Session(self.limits)
+        self.add([1, 1, 1, 1])
+        self.connect()
 
-    @rule(n_bytes=st.integers(1, 40))
-    def add(self, n_bytes: int) -> None:
-        """A slab made a request ready."""
-        self.n_added += 1
-        self.session.add(str(self.n_added), n_bytes, 1)
+    @rule(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4))
+    def add(self, sizes: list[int]) -> None:
+        """Queue requests."""
+        for n_bytes in sizes:
+            self.n_added += 1
+            self.session.add(str(self.n_added), n_bytes, 1)
 
     @rule()
     def connect(self) -> None:
-        """The network came back, or the sub-devices were signed in again."""
+        """Connect, or sign the sub-devices in again."""
         self.session.on_connected(self.now)
         self.connected = True
 
     @rule()
     def lose(self) -> None:
-        """The connection went away."""
+        """Lose the connection, and the replies to what is in flight."""
         for request_id in self.in_flight:
             self.lost[request_id] = self.lost.get(request_id, 0) + 1
         self.in_flight.clear()
         self.connected = False
         self._settle(self.session.on_lost(self.now))
 
-    @rule(jitter=st.floats(0, 0.99))
-    def poll(self, jitter: float) -> None:
-        """Time to publish, and to notice what is overdue."""
+    @rule(
+        seconds=st.sampled_from([0.0, 0.0, 0.1, 1.0, 4.0, 6.0, 61.0]),
+        jitter=st.sampled_from([0.0, 0.5, 0.99]),
+    )
+    def turn(self, seconds: float, jitter: float) -> None:
+        """Let time go by, publish, and notice what is overdue."""
+        self.now += seconds
         for request_id in [i for i, due in self.in_flight.items() if due <= self.now]:
             del self.in_flight[request_id]
             self.lost[request_id] = self.lost.get(request_id, 0) + 1
@@ -85,18 +93,24 @@ class Conversation(RuleBasedStateMachine):
             assert not self.session.stopped
             assert not self.session.needs_sign_in
 
-    @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, 4.0, 6.0, 61.0]))
-    def wait(self, seconds: float) -> None:
-        """Time goes by."""
-        self.now += seconds
-
-    @precondition(lambda self: self.n_added)
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data(), code=st.sampled_from(CODES))
-    def reply(self, data: st.DataObject, code: int) -> None:
-        """A reply: in time, late, a second time, or to something never published."""
-        request_id = data.draw(
-            st.sampled_from(sorted(self.published) or ["stranger"]) | st.just("stranger")
-        )
+    def answer(self, data: st.DataObject, code: int) -> None:
+        """Reply in time."""
+        self._reply(data.draw(st.sampled_from(sorted(self.in_flight))), code)
+
+    @precondition(lambda self: self.published)
+    @rule(data=st.data(), code=st.sampled_from(CODES))
+    def answer_again_or_late(self, data: st.DataObject, code: int) -> None:
+        """Reply to anything that was ever published."""
+        self._reply(data.draw(st.sampled_from(sorted(self.published))), code)
+
+    @rule(code=st.sampled_from(CODES))
+    def answer_a_stranger(self, code: int) -> None:
+        """Reply to a request of another program."""
+        self._reply("stranger", code)
+
+    def _reply(self, request_id: str, code: int) -> None:
         counted = self.session.strangers, self.session.doubles, self.session.contradictions
         settled = self.session.receive(request_id, code, "said", self.now)
         self.in_flight.pop(request_id, None)
@@ -108,9 +122,10 @@ class Conversation(RuleBasedStateMachine):
         self.replies.setdefault(request_id, []).append(code)
         self._settle(settled)
 
+    @precondition(lambda self: self.session.stopped or len(self.settled) > STOP_AFTER)
     @rule()
     def stop(self) -> None:
-        """The driver sees that the session stopped, or the user asks for it."""
+        """Stop, as the driver does when a code says so."""
         self._settle(self.session.stop("enough", self.now))
 
     def _settle(self, settled: list[Settled]) -> None:
@@ -150,7 +165,7 @@ class Conversation(RuleBasedStateMachine):
 
     @invariant()
     def what_is_open_gets_its_turn(self) -> None:
-        """The driver sleeps until the next event: an open request always has one."""
+        """Let the driver sleep until the next event: an open request always has one."""
         if not hasattr(self, "session"):
             return
         session = self.session
@@ -163,6 +178,7 @@ class Conversation(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Whatever is open at the end settles, too."""
         if hasattr(self, "session"):
+            self.stop()
             for request_id in self.in_flight:
                 self.lost[request_id] = self.lost.get(request_id, 0) + 1
             self._settle(self.session.give_up(self.now))
@@ -171,7 +187,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+TestConversation.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
 
 
 def run(session: Session, answer: Callable[[str], int], n: int = 1) -> list[Settled]:
@@ -283,6 +299,20 @@ def test_one_unanswered_attempt_leaves_transient_codes_in_doubt() -> None:
     session.on_connected(2.0)
     session.poll(2.0)
     (settled,) = session.receive("1", 429, "", 2.5)
+
+    assert (settled.outcome, settled.code) == ("in_doubt", None)
+
+
+def test_a_reply_before_an_unanswered_attempt_does_not_answer_it() -> None:
+    """The platform refused the first attempt; of the second nobody knows."""
+    session = Session(replace(OFF, attempts=2))
+    session.add("1", 10, 1)
+    session.on_connected(0.0)
+    session.poll(0.0)
+    session.receive("1", 1009, "", 0.1)
+    session.on_connected(0.2)
+    session.poll(0.2)
+    (settled,) = session.on_lost(0.3)
 
     assert (settled.outcome, settled.code) == ("in_doubt", None)
 

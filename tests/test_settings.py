@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mpreplay import ConfigError, Connection, Limits
 from mpreplay.settings import reveal
 
-SECRET = "s3cret-Zebra-77"  # noqa: S105
+SECRET = "s3cret-Zebra-77"
 texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
 names = st.from_regex(r"[a-z][a-z0-9.-]{0,10}[a-z0-9]", fullmatch=True) | st.just("2001:db8::1")
 
@@ -29,11 +29,23 @@ def connection(**changes: Any) -> Connection:
 
 
 @given(
-    names, st.integers(1, 65_535), texts, texts, texts, st.booleans(),
-    st.none() | st.text("abc 1&=%+é", min_size=1, max_size=10),
-)  # fmt: skip
+    host=names,
+    port=st.integers(1, 65_535),
+    product=texts,
+    device=texts,
+    secret=texts,
+    tls=st.booleans(),
+    client_id=st.none() | st.text("abc 1&=%+é", min_size=1, max_size=10),
+)
 def test_a_connection_survives_its_uri(
-    host: str, port: int, product: str, device: str, secret: str, tls: bool, client_id: str | None
+    *,
+    host: str,
+    port: int,
+    product: str,
+    device: str,
+    secret: str,
+    tls: bool,
+    client_id: str | None,
 ) -> None:
     """Keys and secrets hold any character; a job file or a variable must carry them all."""
     given_one = Connection(
@@ -97,8 +109,9 @@ def test_a_reference_to_nothing_says_what_is_missing(
 
     with pytest.raises(ConfigError, match="GW_SECRET is not set"):
         reveal("env:GW_SECRET")
-    with pytest.raises(ConfigError, match="cannot be read"):
-        reveal(f"file:{tmp_path / 'none'}")
+    for name in (str(tmp_path / "none"), str(tmp_path), "no\0name"):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            reveal(f"file:{name}")
     for name in ("empty", "binary"):
         with pytest.raises(ConfigError, match="holds no text") as caught:
             reveal(f"file:{tmp_path / name}")

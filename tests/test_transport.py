@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import socket
-import threading
+import time
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ PATIENCE = 10.0  # for anything that should happen at once [s]
 
 @pytest.fixture
 def transport(platform: Any) -> Any:
-    """A connection to the platform."""
+    """Return a connection to the platform."""
     one = MqttTransport(platform.connection, [batch_reply_topic(*platform.connection.device)])
     yield one
     one.close()
@@ -40,7 +41,7 @@ def test_a_publish_is_acknowledged_and_answered(transport: MqttTransport, platfo
     ask(transport, platform.connection.device)
     events = [transport.receive(PATIENCE), transport.receive(PATIENCE)]
 
-    assert Acknowledged() in events
+    assert Acknowledged(batch_topic(*platform.connection.device)) in events
     (reply,) = [event for event in events if isinstance(event, Message)]
     assert reply.topic == batch_reply_topic(*platform.connection.device)
     assert orjson.loads(reply.payload)["code"] == 1251
@@ -49,13 +50,17 @@ def test_a_publish_is_acknowledged_and_answered(transport: MqttTransport, platfo
 
 def test_closing_ends_the_session_and_the_thread(transport: MqttTransport, platform: Any) -> None:
     """A service that replays every hour must not gather threads."""
-    before = threading.active_count()
     transport.connect()
+    assert transport._client is not None
+    thread = transport._client._thread
     transport.close()
     transport.close()
 
-    assert threading.active_count() == before
-    assert transport.receive(0.0) is None
+    assert thread is not None
+    assert not thread.is_alive()
+    deadline = time.monotonic() + PATIENCE
+    while list(platform.sessions()["how"]) == ["open"] and time.monotonic() < deadline:
+        pass  # the platform is another process: it reads the farewell in its own time
     assert list(platform.sessions()["how"]) == ["disconnected"]
 
 
@@ -150,7 +155,7 @@ def test_a_blocked_device_is_told_to_wait(model: mp.ThingModel) -> None:
 def test_a_subscription_that_is_not_granted_is_an_error(platform: Any) -> None:
     """Without it every request would time out, one by one."""
     topic = batch_reply_topic("turbine", "T1")
-    with pytest.raises(ConnectError, match="the subscription to .*T1.* was not granted"):
+    with pytest.raises(ConnectError, match=r"the subscription to .*T1.* was not granted"):
         MqttTransport(platform.connection, [topic]).connect()
 
 
@@ -166,10 +171,23 @@ def test_a_host_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) 
             MqttTransport(connection, ["/sys/x"]).connect()
 
 
-def test_tls_that_cannot_work_says_which_files(platform: Any) -> None:
-    """A missing file is the user's to mend; a port without TLS too."""
+def test_tls_files_that_cannot_be_used_are_an_error(platform: Any) -> None:
+    """A missing file is the user's to mend, and no failure of the network."""
     connection = dataclasses.replace(platform.connection, ca_file="no-such.pem")
     with pytest.raises(ConfigError, match="the TLS files cannot be used"):
         MqttTransport(connection, ["/sys/x"]).connect()
-    with pytest.raises(ConnectError, match="TLS|closed|reset|timed out"):
-        MqttTransport(dataclasses.replace(platform.connection, tls=True), ["/sys/x"]).connect()
+
+
+# paho lets go of the socket whose handshake failed without closing it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_tls_at_a_port_without_it_is_an_error(platform: Any) -> None:
+    """The two ports are easily confused."""
+    connection = dataclasses.replace(platform.connection, tls=True)
+    with pytest.raises(ConnectError, match=r"TLS failed|closed|reset") as caught:
+        MqttTransport(connection, ["/sys/x"]).connect()
+    text = str(caught.value)
+    del caught  # its traceback holds the socket
+    gc.collect()
+
+    assert "\n" not in text

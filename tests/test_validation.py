@@ -115,12 +115,12 @@ def test_violations_have_the_promised_columns_with_and_without_rows() -> None:
 
 def test_a_value_may_fail_several_checks() -> None:
     """Each has its own line, so that mending one does not hide the other."""
-    schema = with_check(pandera.Check(lambda s: s % 2 == 0, name="even"))
+    schema = with_check(pandera.Check(lambda s: s < 3, name="small"))
 
     validation = validate(read_history(two([2.0, 3.0, 9_999.0])), schema)
 
     assert Counter(validation.violations["row"]) == {1: 1, 2: 2}
-    assert validation.counts == {("P", "range"): 1, ("P", "even"): 2}
+    assert validation.counts == {("P", "range"): 1, ("P", "small"): 2}
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_check_of_the_whole_frame_stops_with_its_name(model_id: str) -> None:
     ("change", "match"),
     [
         ({"nullable": False}, "nullable=False"),
-        ({"dtype": "float64"}, "leave the dtype"),
+        ({"dtype": "int64"}, "leave the dtype"),
     ],
 )
 def test_what_a_schema_says_of_a_whole_column_stops_with_advice(

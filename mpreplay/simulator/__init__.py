@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from .faults import FaultScript
 from .limits import PlatformLimits
 
 if TYPE_CHECKING:
     from .handle import RehearsalPlatform
 
-__all__ = ["PlatformLimits", "simulate"]
+__all__ = ["FaultScript", "PlatformLimits", "simulate"]
 
 
 def simulate(
@@ -27,6 +28,7 @@ def simulate(
     host: str = "127.0.0.1",
     port: int = 0,
     behind: str | None = None,
+    faults: FaultScript | int | str | Iterable[str] | None = None,
 ) -> RehearsalPlatform:
     """Start a rehearsal platform: a process of its own that answers as the platform would.
 
@@ -50,17 +52,22 @@ def simulate(
     behind : str, optional
         Serve the rules behind a real broker at ``mqtt://host:port`` instead. A real broker checks
         no signature and keeps no one-session rule; every device counts as connected.
+    faults : int, str or list of str, optional
+        What goes wrong with which request: a seed; probabilities like
+        ``"lose_reply=0.1 delay=0.2:1.5"``; or a list like ``["ok", "lose_reply", "kick"]``, whose
+        n-th word the n-th request meets. ``mpreplay.simulator.faults`` explains the words.
 
     Returns
     -------
     RehearsalPlatform
         With ``connection``, ``connection_for()``, ``stored()``, ``sessions()``, ``requests()`` and
-        ``close()``; also a context manager.
+        ``close()``; also a context manager. ``kick()``, ``stall()``, ``away()``, ``kill()`` and
+        ``restart()`` make it fail at will.
 
     Raises
     ------
     ConfigError
-        If the model or a device is none.
+        If the model or a device is none, or a fault cannot be had.
     ConnectError
         If the port is in use or the broker not there.
 
@@ -94,4 +101,5 @@ def simulate(
         host=host,
         port=port,
         behind=behind,
+        faults=faults,
     )

@@ -18,7 +18,9 @@ from typing import Any
 import orjson
 
 from ..errors import ConfigError, ConnectError, MpReplayError
-from .endpoint import serve
+from .endpoint import Endpoint
+from .faults import FaultScript
+from .memory import Memory
 from .platform import Platform
 from .world import world_of
 
@@ -33,7 +35,7 @@ def main() -> None:
         return
     configuration = orjson.loads(line)
     try:
-        platform = Platform(world_of(configuration))
+        platform = _platform(configuration)
         if configuration["behind"] is None:
             asyncio.run(_serve(platform, configuration["host"], configuration["port"]))
         else:
@@ -42,12 +44,21 @@ def main() -> None:
         _say({"error": type(error).__name__, "message": str(error)})
 
 
+def _platform(configuration: dict[str, Any]) -> Platform:
+    """Return the platform; one that was killed remembers."""
+    faults = configuration["faults"]
+    platform = Platform(world_of(configuration), faults and FaultScript.from_dict(faults))
+    memory = Memory(configuration["memory"])
+    platform.recall(memory.events(), memory.keep, configuration["killed_at"])
+    return platform
+
+
 async def _serve(platform: Platform, host: str, port: int) -> None:
-    loop, end = asyncio.get_running_loop(), asyncio.Event()
+    loop, end, endpoint = asyncio.get_running_loop(), asyncio.Event(), Endpoint(platform)
 
     def on_line(command: bytes | None) -> None:
         loop.call_soon_threadsafe(
-            end.set if command is None else lambda: _answer(platform, command)
+            end.set if command is None else lambda: _answer(platform, command, endpoint)
         )
 
     def ready(host: str, port: int) -> None:
@@ -55,7 +66,7 @@ async def _serve(platform: Platform, host: str, port: int) -> None:
         _listen(on_line)
 
     try:
-        await serve(platform, host, port, ready, end)
+        await endpoint.serve(host, port, ready, end)
     except (OSError, OverflowError) as error:
         kind = ConfigError if isinstance(error, OverflowError) else ConnectError
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else error
@@ -90,7 +101,16 @@ def _listen(on_line: Callable[[bytes | None], None]) -> None:
     threading.Thread(target=listen, daemon=True).start()
 
 
-def _answer(platform: Platform, command: bytes) -> None:
+def _answer(platform: Platform, command: bytes, endpoint: Endpoint | None = None) -> None:
+    if command.startswith(b"[") and endpoint is not None:
+        name, *arguments = orjson.loads(command)
+        does: dict[str, Callable[..., bool]] = {
+            "kick": endpoint.kick,
+            "stall": endpoint.stall,
+            "away": endpoint.away,
+        }
+        _say({"done": does[name](*arguments)})
+        return
     pieces = list(platform.answer(command))
     _say({"size": sum(map(len, pieces))}, pieces)
 

@@ -8,20 +8,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import struct
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from . import mqtt
+from .faults import Fault, Outbox, course_of
 from .platform import ACCEPTED, Platform
 from .topics import topic_matches
 from .world import Device
 
-__all__ = ["serve"]
+__all__ = ["Endpoint"]
 
 _HANDSHAKE: Final = 10.0  # for a CONNECT after the socket opened [s]
 _UNKNOWN_LEVEL: Final = 1  # CONNACK: unacceptable protocol version
 _REFUSED_FILTER: Final = 0x80
+# SO_LINGER, on, 0 s: closing sends a reset instead of a farewell.
+_RESET: Final = struct.pack("ii", 1, 0)
 
 
 def now_ms() -> int:
@@ -29,55 +34,124 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def serve(
-    platform: Platform,
-    host: str,
-    port: int,
-    ready: Callable[[str, int], None],
-    until: asyncio.Event,
-) -> None:
-    """Serve a platform until an event is set.
+class Endpoint:
+    """A platform's sockets; made and used within one event loop.
 
     Parameters
     ----------
     platform : Platform
         The rules.
-    host, port : str, int
-        Where to listen; port 0 lets the system choose.
-    ready : callable
-        Called with the address once clients can connect.
-    until : asyncio.Event
-        Ends the service.
-
-    Raises
-    ------
-    OSError
-        If the address cannot be listened on.
     """
-    clients: dict[Device, _Client] = {}
-    open_clients: set[_Client] = set()
-    server = await asyncio.get_running_loop().create_server(
-        lambda: _Client(platform, clients, open_clients), host, port, family=socket.AF_UNSPEC
-    )
-    ready(*server.sockets[0].getsockname()[:2])
-    await until.wait()
-    server.close()
-    for client in list(open_clients):
-        client.close("lost")
-    # A client that reads no more holds nothing up.
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(server.wait_closed(), 1.0)
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self.clients: dict[Device, _Client] = {}
+        self.open: set[_Client] = set()
+        self.outbox = Outbox(self._deliver, self._later)
+        self._loop = asyncio.get_running_loop()
+        self._stalled_until = 0.0
+        self._waiting: list[Callable[[], None]] = []
+        self._waker: asyncio.TimerHandle | None = None
+        self._away_until = 0.0
+
+    async def serve(
+        self, host: str, port: int, ready: Callable[[str, int], None], until: asyncio.Event
+    ) -> None:
+        """Serve the platform until an event is set.
+
+        Parameters
+        ----------
+        host, port : str, int
+            Where to listen; port 0 lets the system choose.
+        ready : callable
+            Called with the address once clients can connect.
+        until : asyncio.Event
+            Ends the service.
+
+        Raises
+        ------
+        OSError
+            If the address cannot be listened on.
+        """
+        server = await self._loop.create_server(
+            lambda: _Client(self), host, port, family=socket.AF_UNSPEC
+        )
+        ready(*server.sockets[0].getsockname()[:2])
+        await until.wait()
+        server.close()
+        for client in list(self.open):
+            client.close("lost")
+        # A client that reads no more holds nothing up.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(server.wait_closed(), 1.0)
+
+    def kick(self, product_key: str, device_key: str) -> bool:
+        """Close the connection of a device, as a takeover does; return whether there was one."""
+        client = self.clients.get((product_key, device_key))
+        if client is not None:
+            client.close("kicked")
+        return client is not None
+
+    def away(self, seconds: float) -> bool:
+        """Put everybody off, and refuse who connects, for a while."""
+        self._away_until = max(self._away_until, self._loop.time() + seconds)
+        for client in list(self.clients.values()):
+            client.close("kicked")
+        return True
+
+    @property
+    def is_away(self) -> bool:
+        """Whether nobody is admitted at present."""
+        return self._loop.time() < self._away_until
+
+    def stall(self, seconds: float) -> bool:
+        """Let everything stand still for a while: nothing is read and nothing is sent."""
+        until = self._loop.time() + seconds
+        if until > self._stalled_until:
+            self._stalled_until = until
+            if self._waker is not None:
+                self._waker.cancel()
+            self._waker = self._loop.call_at(until, self._wake)
+            for client in self.open:
+                client.pause()
+        return True
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether everything stands still."""
+        return self._stalled_until > 0.0
+
+    def do(self, action: Callable[[], None]) -> None:
+        """Do something now, or, while everything stands still, afterwards in its turn."""
+        if self.is_stalled:
+            self._waiting.append(action)
+        else:
+            action()
+
+    def _wake(self) -> None:
+        self._stalled_until = 0.0
+        for client in self.open:
+            client.resume()
+        waiting, self._waiting = self._waiting, []
+        # One of them may stall again; then the others wait on, in order.
+        for action in waiting:
+            self.do(action)
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        self._loop.call_later(seconds, self.do, action)
+
+    def _deliver(self, device: Device, topic: str, payload: bytes) -> None:
+        """Send a reply through the session that the device has by now."""
+        if client := self.clients.get(device):
+            client.deliver(topic, payload)
 
 
 class _Client(asyncio.Protocol):
     """One socket: before its CONNECT a stranger, afterwards a device's session."""
 
-    def __init__(
-        self, platform: Platform, clients: dict[Device, _Client], open_clients: set[_Client]
-    ) -> None:
-        self._platform = platform
-        self._clients = clients
-        self._open = open_clients
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        self._platform = endpoint.platform
         self._decoder = mqtt.Decoder()
         self._device: Device | None = None
         self._session = -1
@@ -94,7 +168,9 @@ class _Client(asyncio.Protocol):
         with contextlib.suppress(OSError):
             # Without it a reply waits for the client's delayed acknowledgement.
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._open.add(self)
+        self._endpoint.open.add(self)
+        if self._endpoint.is_stalled:
+            self.pause()
         self._heard_at = asyncio.get_running_loop().time()
         self._look()
 
@@ -106,36 +182,65 @@ class _Client(asyncio.Protocol):
         """Take bytes; a client that breaks the protocol is put off."""
         self._heard_at = asyncio.get_running_loop().time()
         try:
-            for packet in self._decoder.feed(data):
-                self._take(packet)
-                if self._transport.is_closing():
-                    return
+            packets = self._decoder.feed(data)
         except mqtt.PacketError:
-            self.close("protocol error")
+            self._endpoint.do(lambda: self.close("protocol error"))
+            return
+        for packet in packets:
+            # A packet may let everything stand still: those behind it wait.
+            self._endpoint.do(partial(self._take, packet))
+
+    def pause(self) -> None:
+        """Read nothing more; what the client sends stays with it once the buffers are full."""
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again. That nothing was heard meanwhile is not the client's fault."""
+        self._heard_at = asyncio.get_running_loop().time()
+        self._transport.resume_reading()
 
     def close(self, how: str) -> None:
         """End the session, if there is one, and close the socket."""
         if self._watch is not None:
             self._watch.cancel()
-        self._open.discard(self)
+        self._endpoint.open.discard(self)
         if self._device is not None:
             self._platform.end(self._session, how, now_ms())
-            if self._clients.get(self._device) is self:
-                del self._clients[self._device]
+            if self._endpoint.clients.get(self._device) is self:
+                del self._endpoint.clients[self._device]
             self._device = None
         self._transport.close()
+
+    def reset(self) -> None:
+        """End the session with a TCP reset: no farewell, what was on its way may be lost."""
+        with contextlib.suppress(OSError):
+            self._transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _RESET
+            )
+        self._transport.abort()
+        self.close("reset")
 
     def _look(self) -> None:
         """Close the connection if nothing was heard for too long; look again when it would be."""
         if self._silence is None:
             return
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._heard_at + self._silence:
+        if self._endpoint.is_stalled:
+            self._watch = loop.call_later(self._silence, self._look)
+        elif loop.time() >= self._heard_at + self._silence:
             self.close("timed out")
         else:
             self._watch = loop.call_at(self._heard_at + self._silence, self._look)
 
     def _take(self, packet: mqtt.Packet) -> None:
+        if self._transport.is_closing():
+            return
+        try:
+            self._follow(packet)
+        except mqtt.PacketError:
+            self.close("protocol error")
+
+    def _follow(self, packet: mqtt.Packet) -> None:
         if self._device is None:
             if not isinstance(packet, mqtt.Connect):
                 raise mqtt.PacketError("the first packet is a CONNECT")
@@ -165,16 +270,17 @@ class _Client(asyncio.Protocol):
             self.close("protocol error")
             return
         admission = self._platform.connect(
-            packet.client_id, packet.username, packet.password, now_ms()
-        )
+            packet.client_id, packet.username, packet.password, now_ms(),
+            away=self._endpoint.is_away,
+        )  # fmt: skip
         if admission.code != ACCEPTED:
             self._send(mqtt.Connack(admission.code))
             self.close("refused")
             return
-        if former := self._clients.pop(admission.device, None):
+        if former := self._endpoint.clients.pop(admission.device, None):
             former.close("taken over")
         self._device, self._session = admission.device, admission.session
-        self._clients[admission.device] = self
+        self._endpoint.clients[admission.device] = self
         if self._watch is not None:
             self._watch.cancel()
         # MQTT 3.1.1, 3.1.2.10: one and a half times the keepalive; 0 switches it off.
@@ -183,13 +289,29 @@ class _Client(asyncio.Protocol):
         self._send(mqtt.Connack(ACCEPTED))
 
     def _publish(self, device: Device, packet: mqtt.Publish) -> None:
-        if packet.qos:
-            self._send(mqtt.Puback(packet.packet_id))
-        reply = self._platform.receive(device, packet.topic, packet.payload, now_ms())
-        if reply is not None:
-            self._deliver(packet.topic + "_reply", reply)
+        fault = self._platform.draw(packet.topic)
+        if fault is not None and fault.kind == "stall":
+            self._endpoint.stall(fault.seconds)
+        self._endpoint.do(lambda: self._handle(device, packet, fault))
 
-    def _deliver(self, topic: str, payload: bytes) -> None:
+    def _handle(self, device: Device, packet: mqtt.Publish, fault: Fault | None) -> None:
+        course = course_of(fault)
+        if packet.qos and course.acknowledged:
+            self._send(mqtt.Puback(packet.packet_id))
+        if course.handled:
+            code = 0 if fault is None else fault.code
+            reply = self._platform.receive(device, packet.topic, packet.payload, now_ms(), code)
+            if reply is not None and course.replied:
+                self._endpoint.outbox.put(device, packet.topic + "_reply", reply, fault)
+        match course.ending:
+            case "reset":
+                self.reset()
+            case "kick":
+                self._endpoint.kick(*device)
+            case "away" if fault is not None:
+                self._endpoint.away(fault.seconds)
+
+    def deliver(self, topic: str, payload: bytes) -> None:
         """Send a message if the client asked for it; as the platform, nothing to others."""
         granted = [qos for name, qos in self._filters.items() if topic_matches(name, topic)]
         if not granted:
@@ -208,4 +330,5 @@ class _Client(asyncio.Protocol):
         return tuple(codes)
 
     def _send(self, packet: mqtt.Packet) -> None:
-        self._transport.write(mqtt.encode(packet))
+        if not self._transport.is_closing():
+            self._transport.write(mqtt.encode(packet))

@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -23,6 +26,7 @@ import orjson
 from ..errors import ConfigError, ConnectError
 from ..settings import PLAIN_PORT, Connection
 from ..thing_model import model_of
+from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
 from .world import ANY_PRODUCT, Device, world_of
 
@@ -53,6 +57,7 @@ class RehearsalPlatform:
         host: str,
         port: int,
         behind: str | None,
+        faults: Any,
     ) -> None:
         self._gateway = _device(gateway, "gateway")
         subs = _devices(sub_devices, "sub_devices")
@@ -64,7 +69,7 @@ class RehearsalPlatform:
         everyone = dict.fromkeys([self._gateway, *subs, *_devices(devices, "devices")])
         self._secrets = {device: secrets.token_hex(16) for device in everyone}
         self._n_sub_devices = len(subs)
-        configuration = {
+        self._configuration = {
             "models": _models(model),
             "devices": [[*device, secret] for device, secret in self._secrets.items()],
             "gateway": self._gateway,
@@ -74,14 +79,20 @@ class RehearsalPlatform:
             "host": host,
             "port": port,
             "behind": None if behind is None else _broker(behind),
+            "faults": None if faults is None else _script(faults, behind).as_dict(),
+            "killed_at": 0,
         }
-        self._world = world_of(configuration)
+        self._world = world_of(self._configuration)
         self._lock = threading.Lock()
-        self._process = _start()
         # Also when the user forgets: at garbage collection, or when the interpreter ends.
-        self._finalizer = weakref.finalize(self, _end, self._process)
+        self._resources = contextlib.ExitStack()
+        self._finalizer = weakref.finalize(self, self._resources.close)
+        # A file without a name: it goes with the last process that holds it.
+        memory = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
+        self._memory = self._resources.enter_context(memory)
+        self._is_killed = False
         try:
-            greeting = self._exchange(orjson.dumps(configuration))
+            greeting = self._begin()
         except BaseException:
             self.close()
             raise
@@ -151,7 +162,7 @@ class RehearsalPlatform:
         DataFrame
             ``product_key``, ``device_key``, ``client_id``, ``connected_at``, ``ended_at`` and
             ``how``: ``open``, ``disconnected``, ``taken over``, ``lost``, ``timed out``,
-            ``protocol error`` or ``refused: …``.
+            ``protocol error``, ``kicked``, ``reset``, ``killed`` or ``refused: …``.
         """
         from .frames import sessions_frame
 
@@ -169,6 +180,75 @@ class RehearsalPlatform:
         from .frames import requests_frame
 
         return requests_frame(self._ask(b"requests"))
+
+    def kick(self, product_key: str, device_key: str) -> bool:
+        """Close the connection of a device in an orderly way, as a takeover does.
+
+        Returns
+        -------
+        bool
+            Whether it was connected.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such device, or a real broker holds the connections.
+        """
+        self.connection_for(product_key, device_key)
+        return self._do("kick", product_key, device_key)
+
+    def stall(self, seconds: float) -> None:
+        """Let everything stand still: nothing is read and nothing is sent for so long. [s]."""
+        self._do("stall", seconds_of(seconds, "stall"))
+
+    def away(self, seconds: float) -> None:
+        """Close all connections, and refuse with CONNACK 3 who connects, for so long. [s]."""
+        self._do("away", seconds_of(seconds, "away"))
+
+    def kill(self) -> None:
+        """Kill the platform's process: nobody is told, its port is closed; once is enough.
+
+        What it had accepted is kept for :meth:`restart`.
+        """
+        with self._lock:
+            self._check_is_open()
+            if self._is_killed:
+                return
+            self._process.kill()
+            _end(self._process)
+            self._is_killed = True
+            self._configuration["killed_at"] = time.time_ns() // 1_000_000
+            if self._configuration["behind"] is None:
+                # Nobody else is given the port meanwhile; bound and not listening, it is closed.
+                self._place = self._resources.enter_context(socket.socket(_family(self.host)))
+                self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                self._place.bind((self.host, self.port))
+
+    def restart(self) -> None:
+        """Start a platform that was killed: the same port, the same secrets, all that was kept.
+
+        Raises
+        ------
+        ConfigError
+            If it was not killed.
+        ConnectError
+            If it does not start.
+
+        Notes
+        -----
+        ``stored()``, ``sessions()`` and ``requests()`` go on, connects of before count, blocked
+        devices stay blocked, and the fault script goes on where it stood.
+        """
+        with self._lock:
+            self._check_is_open()
+            if not self._is_killed:
+                raise ConfigError("the rehearsal platform is running; kill() it before restart()")
+            if self._configuration["behind"] is None:
+                self._configuration.update(host=self.host, port=self.port)
+            self._begin()
+            self._is_killed = False
+            if self._configuration["behind"] is None:
+                self._place.close()
 
     def close(self) -> None:
         """End the platform; once is enough. What it stored is gone with it."""
@@ -189,19 +269,51 @@ class RehearsalPlatform:
     def __repr__(self) -> str:
         return (
             f"<rehearsal platform at {self.host}:{self.port}, {self._n_sub_devices} sub-devices"
-            f"{'' if self._finalizer.alive else ', closed'}>"
+            f"{self._state}>"
         )
+
+    @property
+    def _state(self) -> str:
+        if not self._finalizer.alive:
+            return ", closed"
+        return ", killed" if self._is_killed else ""
 
     def _ask(self, command: bytes) -> bytes:
         with self._lock:
-            if not self._finalizer.alive:
-                raise ConfigError(
-                    "the rehearsal platform is closed, and what it stored is gone; ask before "
-                    "close() or inside the with block"
-                )
+            self._check_is_running()
             size = self._exchange(command)["size"]
             pipe = self._process.stdout
             return pipe.read(size) if pipe is not None else b""
+
+    def _do(self, *command: Any) -> bool:
+        if self._configuration["behind"] is not None:
+            raise ConfigError(
+                f"{command[0]}() concerns the connections, which a real broker holds here; it "
+                "works without behind="
+            )
+        with self._lock:
+            self._check_is_running()
+            done: bool = self._exchange(orjson.dumps(command))["done"]
+        return done
+
+    def _check_is_open(self) -> None:
+        if not self._finalizer.alive:
+            raise ConfigError(
+                "the rehearsal platform is closed, and what it stored is gone; ask before "
+                "close() or inside the with block"
+            )
+
+    def _check_is_running(self) -> None:
+        self._check_is_open()
+        if self._is_killed:
+            raise ConfigError("the rehearsal platform was killed; restart() it before you ask")
+
+    def _begin(self) -> dict[str, Any]:
+        """Start the process and return its greeting."""
+        self._process = _start(self._memory.fileno())
+        self._resources.callback(_end, self._process)
+        configuration = {**self._configuration, "memory": self._memory.fileno()}
+        return self._exchange(orjson.dumps(configuration))
 
     def _exchange(self, line: bytes) -> dict[str, Any]:
         """Send a line and return the line that answers it."""
@@ -220,7 +332,7 @@ class RehearsalPlatform:
         return fields
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(memory: int) -> subprocess.Popen[bytes]:
     """Start the platform's process; it finds the same mpreplay as this one."""
     root = str(Path(__file__).parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -231,12 +343,13 @@ def _start() -> subprocess.Popen[bytes]:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         # Of its own group, so that Ctrl-C in the terminal reaches the parent alone.
         process_group=0,
+        pass_fds=[memory],
     )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and let go of its pipes."""
-    if process.stdin is not None:
+    """End the process and let go of its pipes; once is enough."""
+    if process.stdin is not None and not process.stdin.closed:
         # The word ends it also where a forked process still holds the other end of the pipe.
         with contextlib.suppress(OSError):
             process.stdin.write(b"end\n")
@@ -251,6 +364,20 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _script(faults: Any, behind: str | None) -> FaultScript:
+    script = FaultScript.of(faults)
+    if behind is not None and (wrong := sorted(script.kinds - BEHIND_A_BROKER)):
+        raise ConfigError(
+            f"behind a real broker the faults {', '.join(wrong)} cannot be had; those that can "
+            f"are {', '.join(sorted(BEHIND_A_BROKER))}"
+        )
+    return script
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _models(given: Any) -> dict[str, str]:

@@ -10,23 +10,30 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from . import gateways
+from .faults import Fault, FaultScript
 from .rules import METHODS, Record, Verdict, judge, read_request, reply
 from .topics import Topic, read_topic
 from .world import Device, World
 
-__all__ = ["ACCEPTED", "BAD_SIGN_IN", "NOT_AUTHORISED", "Admission", "Platform"]
+__all__ = ["ACCEPTED", "BAD_SIGN_IN", "NOT_AUTHORISED", "UNAVAILABLE", "Admission", "Platform"]
 
 # CONNACK return codes of MQTT 3.1.1, section 3.2.2.3. Which of them the platform uses for a
 # blocked device is not documented; 5, not authorised, is ours.
-ACCEPTED, BAD_SIGN_IN, NOT_AUTHORISED = 0, 4, 5
+ACCEPTED, UNAVAILABLE, BAD_SIGN_IN, NOT_AUTHORISED = 0, 3, 4, 5
 
 _OPEN: Final = "open"
+_UNKNOWN: Final = "refused: unknown device"
+_AWAY: Final = "refused: away"
+_UNCOUNTED: Final = frozenset({_UNKNOWN, _AWAY})  # attempts that do not count towards a block
+_LOGINS: Final = frozenset({"combine/login", "combine/login/batch"})
+
+Event = list[Any]  # a kind, and what is told of it; JSON values
 
 
 class Admission(NamedTuple):
@@ -44,10 +51,13 @@ class Platform:
     ----------
     world : World
         Who exists, who belongs to whom, what the models and limits say.
+    faults : FaultScript, optional
+        What goes wrong; a shell asks for it with :meth:`draw`.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, faults: FaultScript | None = None) -> None:
         self.world = world
+        self.faults = faults
         self.accepted: list[Record] = []
         self.sessions: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
@@ -56,8 +66,71 @@ class Platform:
         self._blocked_until: dict[Device, int] = {}
         self._bytes: dict[Device, _Allowance] = {}
         self._values = _Allowance(world.limits.max_values_per_second)
+        self._keep: Callable[[Event, bytes], None] = lambda event, payload: None
 
-    def connect(self, client_id: str, username: str, password: str, now: int) -> Admission:
+    def recall(
+        self,
+        events: Iterable[tuple[Event, bytes]],
+        keep: Callable[[Event, bytes], None],
+        now: int,
+    ) -> None:
+        """Take up what a process that was killed had kept; keep what happens from now on.
+
+        Parameters
+        ----------
+        events : iterable of (list, bytes)
+            What was handed to its ``keep``, in order.
+        keep : callable
+            Takes an event and its payload, before anybody is told of it.
+        now : int
+            When the former process ended, and its sessions with it. [ms]
+
+        Notes
+        -----
+        The fault script goes on where it stood. Allowances are full again, and sub-devices have to
+        sign in again, as after any end of their gateway's session.
+        """
+        recalled: dict[str, Callable[..., Any]] = {
+            "session": self._recall_session,
+            "end": lambda _, session, how, at: self.end(session, how, at),
+            "request": self._recall_request,
+            "topology": lambda payload, device, tail: gateways.answer(
+                gateways.TOPOLOGY[tail], self.world, tuple(device), payload
+            ),
+            "drawn": lambda _: self.faults and self.faults.next(),
+        }
+        for (kind, *told), payload in events:
+            recalled[kind](payload, *told)
+        self._keep = keep
+        for session in list(self._current.values()):
+            self.end(session, "killed", now)
+
+    def _recall_session(self, _: bytes, row: dict[str, Any]) -> None:
+        device = (row["product_key"], row["device_key"])
+        if row["how"] not in _UNCOUNTED:
+            self._connects_too_often(device, row["connected_at"])
+        if row["how"] == _OPEN:
+            self._current[device] = len(self.sessions)
+        self.sessions.append(row)
+
+    def _recall_request(self, payload: bytes, row: dict[str, Any], head: list[Any] | None) -> None:
+        if head is not None:
+            product_key, device_key, received_at, skip = head
+            self.accepted.append(Record((product_key, device_key), received_at, skip, payload))
+        self.requests.append(row)
+
+    def draw(self, topic: str) -> Fault | None:
+        """Return the fault that a message meets, if any; called once per message, in order."""
+        if self.faults is None or (parts := read_topic(topic)) is None:
+            return None
+        if not (_is_report(parts) or (self.faults.logins and parts.tail in _LOGINS)):
+            return None
+        self._keep(["drawn"], b"")
+        return self.faults.next()
+
+    def connect(
+        self, client_id: str, username: str, password: str, now: int, *, away: bool = False
+    ) -> Admission:
         """Admit or refuse a device that signs in; the newcomer takes its device's session over.
 
         Parameters
@@ -66,10 +139,12 @@ class Platform:
             From the CONNECT.
         now : int
             When. [ms]
+        away : bool
+            Whether nobody is admitted at present; such attempts do not count towards a block.
         """
         device_key, _, product_key = username.partition("&")
         device = (product_key, device_key)
-        code, why = self._admit(device, client_id, password, now)
+        code, why = (UNAVAILABLE, _AWAY) if away else self._admit(device, client_id, password, now)
         if code == ACCEPTED and device in self._current:
             self.end(self._current[device], "taken over", now)
         session = len(self.sessions)
@@ -83,13 +158,14 @@ class Platform:
                 "how": why,
             }
         )
+        self._keep(["session", self.sessions[session]], b"")
         if code == ACCEPTED:
             self._current[device] = session
         return Admission(code, device, session)
 
     def _admit(self, device: Device, client_id: str, password: str, now: int) -> tuple[int, str]:
         if device not in self.world.secrets:
-            return BAD_SIGN_IN, "refused: unknown device"
+            return BAD_SIGN_IN, _UNKNOWN
         if self._connects_too_often(device, now):
             return NOT_AUTHORISED, "refused: blocked"
         name, options = _read_client_id(client_id)
@@ -122,6 +198,7 @@ class Platform:
         if row["how"] != _OPEN:
             return
         row.update(how=how, ended_at=now)
+        self._keep(["end", session, how, now], b"")
         device = (row["product_key"], row["device_key"])
         del self._current[device]
         self.world.sign_out_all(device)
@@ -134,7 +211,9 @@ class Platform:
     def _speaks_for(self, device: Device, other: Device) -> bool:
         return other == device or self.world.is_online(other, device)
 
-    def receive(self, device: Device, topic: str, payload: bytes, now: int) -> bytes | None:
+    def receive(
+        self, device: Device, topic: str, payload: bytes, now: int, code: int = 0
+    ) -> bytes | None:
         """Answer a publish; the reply goes to ``topic + "_reply"``.
 
         Parameters
@@ -147,6 +226,8 @@ class Platform:
             What was published.
         now : int
             When it was received. [ms]
+        code : int, optional
+            A fault: answer with this code and store nothing.
 
         Returns
         -------
@@ -158,13 +239,17 @@ class Platform:
         if parts is None or not self._speaks_for(device, parts.device):
             is_ours = topic.startswith(("/sys/", "/ext/"))
             return reply(read_request(payload, "", None).id, 1009) if is_ours else None
-        if not self._may_send(device, len(payload), now):
-            verdict = Verdict(429, read_request(payload, "", None).id, 0, 0)
+        if not code and not self._may_send(device, len(payload), now):
+            code = 429
+        if code:
+            verdict = Verdict(code, read_request(payload, "", None).id, 0, 0)
             return self._note(parts, topic, payload, verdict, now)
-        if parts.kind == "sys" and parts.tail in METHODS:
+        if _is_report(parts):
             return self._note(parts, topic, payload, self._judge(parts, payload, now), now)
         table = gateways.SESSION if parts.kind == "session" else gateways.TOPOLOGY
         if handler := table.get(parts.tail):
+            if table is gateways.TOPOLOGY:
+                self._keep(["topology", parts.device, parts.tail], payload)
             return gateways.answer(handler, self.world, parts.device, payload)
         return reply(read_request(payload, "", None).id, 1009)
 
@@ -181,21 +266,23 @@ class Platform:
         return verdict
 
     def _note(self, parts: Topic, topic: str, payload: bytes, verdict: Verdict, now: int) -> bytes:
-        """Keep what was accepted, and remember the request."""
-        if verdict.record is not None:
-            self.accepted.append(verdict.record)
-        self.requests.append(
-            {
-                "received_at": now,
-                "device_key": parts.device[1],
-                "topic": topic,
-                "request_id": str(verdict.request_id),
-                "n_bytes": len(payload),
-                "n_entries": verdict.n_entries,
-                "n_values": verdict.n_values,
-                "code": verdict.code,
-            }
-        )
+        """Keep what was accepted, and remember the request, before anybody is told."""
+        record = verdict.record
+        row = {
+            "received_at": now,
+            "device_key": parts.device[1],
+            "topic": topic,
+            "request_id": str(verdict.request_id),
+            "n_bytes": len(payload),
+            "n_entries": verdict.n_entries,
+            "n_values": verdict.n_values,
+            "code": verdict.code,
+        }
+        head = None if record is None else [*record.device, record.received_at, record.skip]
+        self._keep(["request", row, head], b"" if record is None else payload)
+        if record is not None:
+            self.accepted.append(record)
+        self.requests.append(row)
         return reply(verdict.request_id, verdict.code)
 
     def answer(self, command: bytes) -> Iterable[bytes]:
@@ -210,6 +297,11 @@ class Platform:
                 yield record.payload
         else:
             yield orjson.dumps({b"sessions": self.sessions, b"requests": self.requests}[command])
+
+
+def _is_report(parts: Topic) -> bool:
+    """Whether a topic is one of those for measurement points."""
+    return parts.kind == "sys" and parts.tail in METHODS
 
 
 class _Allowance:

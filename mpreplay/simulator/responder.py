@@ -1,14 +1,18 @@
 """The same rules behind a real broker, so that client and endpoint cannot be wrong alike.
 
 A shell: paho's thread puts messages on a queue, the main thread answers them. A real broker does
-not check our signatures, so every device that the rules know counts as connected.
+not check our signatures, so every device that the rules know counts as connected. Of the faults
+there are those that concern replies and codes.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import queue
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import paho.mqtt.client as paho
@@ -16,8 +20,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from ..errors import ConnectError
 from .endpoint import now_ms
+from .faults import Outbox, course_of
 from .platform import Platform
 from .topics import read_topic
+from .world import Device
 
 __all__ = ["Responder"]
 
@@ -51,6 +57,9 @@ class Responder:
         self, platform: Platform, host: str, port: int, username: str = "", password: str = ""
     ) -> None:
         self._platform = platform
+        self._outbox = Outbox(self._deliver, self._later)
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = itertools.count()  # of two actions due at once the first comes first
         # What paho's thread says to the main thread: nothing else passes between them.
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._client = client = paho.Client(
@@ -99,12 +108,29 @@ class Responder:
 
     def run(self) -> None:
         """Answer messages until told to end."""
-        while (event := self._events.get()) is not None:
+        while (event := self._next()) is not None:
             if callable(event):
                 event()
             elif event[0] not in (_READY, _REFUSED):
                 self._answer(cast("Message", event))
         self.close()
+
+    def _next(self) -> Any:
+        """Return the next event; meanwhile do what is due."""
+        while True:
+            now = time.monotonic()
+            while self._due and self._due[0][0] <= now:
+                heapq.heappop(self._due)[2]()
+            try:
+                return self._events.get(timeout=self._due[0][0] - now if self._due else None)
+            except queue.Empty:
+                continue
+
+    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._count), action))
+
+    def _deliver(self, _: Device, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, payload, qos=1)
 
     def _answer(self, message: Message) -> None:
         topic, payload = message
@@ -115,10 +141,15 @@ class Responder:
         device = parts.device
         if device not in self._platform.world.secrets:
             return
+        fault = self._platform.draw(topic)
+        course = course_of(fault)
+        if not course.handled:
+            return
+        code = 0 if fault is None else fault.code
         # Nobody but the topic says who published; a sub-device that is online was spoken for.
-        reply = self._platform.receive(device, topic, payload, now_ms())
-        if reply is not None:
-            self._client.publish(topic + "_reply", reply, qos=1)
+        reply = self._platform.receive(device, topic, payload, now_ms(), code)
+        if reply is not None and course.replied:
+            self._outbox.put(device, topic + "_reply", reply, fault)
 
     def close(self) -> None:
         """Leave the broker."""

@@ -1,0 +1,416 @@
+"""One replay under way: session, transport and journal, brought together by a loop.
+
+A shell, and the only thread that touches the three. The clock and the transport are given to it, so
+that a test can drive it through any fault without waiting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from .dividing import chunk_at, divide
+from .errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
+from .pacing import next_connect
+from .preparing import Chunk, Policy, Prepared, Preparer, Tally, add_tally
+from .protocol import batch_reply_topic, batch_topic, decode_reply
+from .results import joined, rejects_of_chunk, rejects_withheld
+from .session import Session, Settled
+from .transport import Acknowledged, Event, Lost, Message, Transport
+
+if TYPE_CHECKING:
+    from .history import History
+    from .interrupts import Interrupts
+    from .journal import Intent, Journal, Unfinished
+    from .settings import Connection, Limits
+    from .sub_devices import SubDevices
+    from .thing_model import ModelSet
+
+__all__ = ["Clock", "ConnectRecord", "Driver", "SystemClock"]
+
+log = logging.getLogger("mpreplay")
+# How long a lost connection may stay away before the run ends. [s]
+REGAIN_WITHIN: Final = 600.0
+# How long an interrupted run waits for replies to what it has published. [s]
+GRACE: Final = 10.0
+IDLE: Final = 0.5  # how often to look around while nothing is due [s]
+# A connection that the platform closes so soon after it was made was taken over. [s]
+TAKEN_OVER_WITHIN: Final = 10.0
+COUNTED: Final = (
+    "strangers", "doubles", "contradictions", "broken_replies", "connects", "published",
+    "acknowledged",
+)  # fmt: skip
+
+
+class Clock(Protocol):
+    """Tells the time and waits."""
+
+    def now(self) -> float:
+        """Return a reading that only grows. [s]"""  # noqa: D400
+
+    def wall(self) -> float:
+        """Return the time since the Unix epoch. [s]"""  # noqa: D400
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> float:
+        """Return a reading that only grows."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Return the time since the Unix epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class ConnectRecord(Protocol):
+    """Remembers when a device connected, across runs."""
+
+    def connects(self) -> list[float]:
+        """Return when, since the Unix epoch."""
+
+    def remember(self, time: float) -> None:
+        """Add one."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What is kept of a request until it settles."""
+
+    chunk: Chunk
+    sent_at: int | None = None
+
+
+@dataclass(slots=True)
+class Driver:
+    """Sends a history, or what an earlier run of it left.
+
+    Parameters
+    ----------
+    history, models, preparer, policy, limits, connection
+        What is sent, how, and as which device.
+    journal : Journal
+        Remembers each step before the next relies on it.
+    transport : Transport
+        The way to the platform.
+    sub_devices : SubDevices
+        Who is signed in through the gateway.
+    record : ConnectRecord
+        The device's connects.
+    interrupts : Interrupts
+        Whether the user wishes to end.
+    unfinished : Unfinished
+        What the journal knows of the run so far.
+    """
+
+    history: History
+    models: ModelSet
+    preparer: Preparer
+    policy: Policy
+    limits: Limits
+    connection: Connection
+    journal: Journal
+    transport: Transport
+    sub_devices: SubDevices
+    record: ConnectRecord
+    interrupts: Interrupts
+    unfinished: Unfinished
+    next_id: Any
+    clock: Clock
+    bar: Any
+    session: Session = field(init=False)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    _slabs: Iterator[Prepared] = field(init=False)
+    _requests: dict[str, _Sent] = field(default_factory=dict)
+    _exhausted: bool = False
+    _connected_at: float | None = None
+    _lost_since: float | None = None
+    _last_loss: Lost | None = None
+    _quick_losses: int = 0
+    _ending: float | None = None  # when an interrupted run stops waiting
+
+    def __post_init__(self) -> None:
+        """Make the session, without connecting."""
+        self.session = Session(self.limits)
+        self._slabs = self._prepared()
+        for name in COUNTED:
+            self.counts[name] = int(self.unfinished.counts.get(name, 0))
+
+    def run(self) -> None:
+        """Send everything, and remember how it ended."""
+        started = False
+        try:
+            self._feed()
+            if self._is_done():  # an earlier run has settled everything
+                return
+            self._await_connect_limit()
+            self._connect()
+            started = True
+            self._loop()
+            self.sub_devices.sign_out(self.transport)
+        except ConnectError as error:
+            self.session.stopped = self.session.stopped or str(error)
+            if not started:
+                raise
+        finally:
+            self.transport.close()
+            self._finish()
+
+    def _loop(self) -> None:
+        session = self.session
+        while True:
+            self._heed_interrupts()
+            self._feed()
+            publish, settled = session.poll(self.clock.now(), _jitter())
+            for request_id in publish:
+                self._publish(request_id)
+            self._settle(settled)
+            if session.stopped:
+                self._settle(session.stop("", self.clock.now()))
+            if self._is_done():
+                return
+            if self._lost_since is not None:
+                self._regain()
+            elif session.needs_sign_in:
+                self._sign_in()
+            else:
+                self._handle(self.transport.receive(self._wait()))
+
+    def _is_done(self) -> bool:
+        return not self.session.n_open and (self._exhausted or bool(self.session.stopped))
+
+    def _wait(self) -> float:
+        now = self.clock.now()
+        due = self.session.next_event(now)
+        return IDLE if due is None else min(IDLE, max(0.0, due - now))
+
+    def _heed_interrupts(self) -> None:
+        """Publish no more once the user wishes to end; wait for replies for a while."""
+        if not self.interrupts.name:
+            return
+        now = self.clock.now()
+        if self._ending is None:
+            log.warning("%s: no more is published; waiting for replies", self.interrupts.name)
+            self._ending = now + GRACE
+            self._settle(self.session.stop(f"interrupted ({self.interrupts.name})", now))
+        elif now >= self._ending:
+            self._settle(self.session.give_up(now))
+
+    def _handle(self, event: Event | None) -> None:
+        match event:
+            case Message(topic, payload) if topic == batch_reply_topic(*self.connection.device):
+                self._receive(payload)
+            case Acknowledged(topic) if topic == batch_topic(*self.connection.device):
+                self.counts["acknowledged"] += 1
+            case Lost():
+                self._lose(event)
+
+    def _lose(self, loss: Lost) -> None:
+        log.warning("the connection is lost (%s)", loss.reason)
+        now = self.clock.now()
+        quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
+        # A network fails with an error; a platform that gives the session to another closes it.
+        self._quick_losses = self._quick_losses + 1 if loss.closed_by_peer and quick else 0
+        self._lost_since = now
+        self._settle(self.session.on_lost(now))
+        if self._quick_losses > 1:
+            self.session.stopped = self.session.stopped or (
+                f"another client signs in as {self.connection.device_key}: the platform closed the "
+                "connection twice soon after it was made. End the other client, then continue"
+            )
+
+    def _receive(self, payload: bytes) -> None:
+        try:
+            reply = decode_reply(payload)
+        except PlatformError as error:
+            # Whose it was cannot be told: the request is tried again when it is overdue.
+            self.counts["broken_replies"] += 1
+            log.warning("%s", error)
+            return
+        now = self.clock.now()
+        self._settle(
+            self.session.receive(reply.request_id, reply.code, reply.message, now, _jitter())
+        )
+
+    def _await_connect_limit(self) -> None:
+        """Wait as long as connects of earlier runs ask for."""
+        while (wait := self._connect_pause()) > 0 and not self.interrupts.name:
+            log.info("waiting %.0f s: the platform limits how often a device connects", wait)
+            self.clock.sleep(min(wait, IDLE))
+
+    def _connect_pause(self) -> float:
+        now = self.clock.wall()
+        limits = self.limits
+        allowed = next_connect(
+            [time for time in self.record.connects() if time <= now + limits.connect_period],
+            now,
+            limit=limits.connects,
+            period=limits.connect_period,
+        )
+        return allowed - now
+
+    def _connect(self) -> None:
+        """Sign in, and the sub-devices with it."""
+        self.record.remember(self.clock.wall())
+        self.counts["connects"] += 1
+        self.transport.connect()
+        self._connected_at = self.clock.now()
+        self._lost_since = None
+        self._sign_in()
+
+    def _sign_in(self) -> None:
+        try:
+            for event in self.sub_devices.sign_in(self.transport):
+                self._handle(event)
+            if self._lost_since is None:
+                self.session.on_connected(self.clock.now())
+        except ConnectionLost as error:
+            self._handle(Lost(str(error)))
+
+    def _regain(self) -> None:
+        """Connect again, as soon as the platform's connect limit allows."""
+        now = self.clock.now()
+        lost_since = now if self._lost_since is None else self._lost_since
+        if now - lost_since > REGAIN_WITHIN:
+            self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
+            self._settle(self.session.give_up(now))
+            return
+        if (pause := self._connect_pause()) > 0:
+            self.clock.sleep(min(pause, IDLE))
+            return
+        try:
+            self._connect()
+        except ConnectError as error:
+            log.warning("%s", error)
+            self._lost_since = lost_since
+            if error.is_final:
+                self.session.stopped = self.session.stopped or str(error)
+
+    def _prepared(self) -> Iterator[Prepared]:
+        window = (self.history.start, self.history.end)
+        settled = self.unfinished.settled_slabs
+        for raw in self.history.slabs(self.models.all(), without=settled):
+            yield self.preparer.prepare(raw, window)
+
+    def _feed(self) -> None:
+        """Make requests ready while the session wants them."""
+        while not self._exhausted and self.session.wants_more:
+            prepared = next(self._slabs, None)
+            if prepared is None:
+                self._exhausted = True
+            elif (intents := self.unfinished.open_requests.get(prepared.number)) is not None:
+                self._take_up(prepared, intents)
+            else:
+                self._intend(prepared)
+
+    def _take_up(self, prepared: Prepared, intents: list[Intent]) -> None:
+        """Queue what an earlier run intended and did not settle, under the same ids and bytes."""
+        for intent in intents:
+            try:
+                chunk = chunk_at(prepared, intent.path, self.preparer.own)
+                digest = self._digest(intent.request_id, chunk)[0]
+            except LookupError:
+                digest = ""
+            if digest != intent.digest:
+                raise JournalMismatch(
+                    f"{self.journal.path}: request {intent.request_id} cannot be made again with "
+                    "the same bytes: the history, the model or the version of a library has "
+                    "changed since. Replay it with a new journal; sending values twice does no harm",
+                    ("requests",),
+                )
+            self._queue(intent.request_id, chunk, intent.n_bytes)
+        self.bar.add(prepared.n_rows)
+
+    def _intend(self, prepared: Prepared) -> None:
+        """Write a slab down, then queue its requests."""
+        intents = []
+        for chunk in prepared.chunks():
+            request_id = self.next_id()
+            intents.append((request_id, chunk, *self._digest(request_id, chunk)))
+        tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
+        for part in prepared.parts:
+            add_tally(tallies["read"], part.tally_read())
+            add_tally(tallies["withheld"], part.tally_withheld())
+        self.journal.intend(
+            prepared, intents, tallies, joined(map(rejects_withheld, prepared.parts))
+        )
+        for request_id, chunk, _, n_bytes in intents:
+            self._queue(request_id, chunk, n_bytes)
+        self.bar.add(prepared.n_rows)
+
+    def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
+        payload = chunk.payload(request_id, self.policy)
+        return hashlib.sha256(payload).hexdigest(), len(payload)
+
+    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, *, first: bool = False) -> None:
+        self._requests[request_id] = _Sent(chunk)
+        self.session.add(request_id, n_bytes, chunk.n_values, first=first)
+
+    def _publish(self, request_id: str) -> None:
+        sent = self._requests[request_id]
+        sent.sent_at = round(self.clock.wall() * 1000)
+        payload = sent.chunk.payload(request_id, self.policy)
+        log.debug("request %s: %d bytes", request_id, len(payload))
+        self.counts["published"] += 1
+        self.transport.publish(batch_topic(*self.connection.device), payload)
+
+    def _settle(self, settled: list[Settled]) -> None:
+        """Write down what became of requests and their values."""
+        for one in settled:
+            sent = self._requests.pop(one.request_id)
+            log.debug("request %s: %s, code %s", one.request_id, one.outcome, one.code)
+            if one.outcome == "divided":
+                self._divide(one, sent)
+                continue
+            tally, suspects = sent.chunk.tally(), {}
+            if one.outcome == "accepted" and self.policy.skip_invalid_measurepoints:
+                suspects = sent.chunk.tally_suspects()
+                add_tally(tally, {key: -n for key, n in suspects.items()})
+            unlike = one.outcome != "accepted" or suspects
+            rejects = rejects_of_chunk(sent.chunk, one) if unlike else joined([])
+            tallies = {one.outcome: tally} | ({"declined": suspects} if suspects else {})
+            self.journal.settle(one, sent.sent_at, tallies, rejects)
+
+    def _divide(self, settled: Settled, sent: _Sent) -> None:
+        """Take a request apart, and queue its parts before everything else."""
+        intents = []
+        for chunk in divide(sent.chunk, self.preparer.own):
+            request_id = self.next_id()
+            intents.append((request_id, chunk, *self._digest(request_id, chunk)))
+        self.journal.divide(settled, sent.sent_at, intents)
+        for request_id, chunk, _, n_bytes in reversed(intents):
+            self._queue(request_id, chunk, n_bytes, first=True)
+
+    def _finish(self) -> None:
+        """Settle what is open, and remember how the run ended."""
+        session = self.session
+        if session.n_open:
+            self._settle(session.give_up(self.clock.now()))
+        for name in ("strangers", "doubles", "contradictions"):
+            self.counts[name] += getattr(session, name)
+        self.counts["sub_devices_refused"] = len(self.sub_devices.refused)
+        self.counts["disordered_slabs"] = self.preparer.duplicates.n_disordered
+        self.journal.note(
+            counts=self.counts,
+            ended_at=round(self.clock.wall() * 1000),
+            stopped=session.stopped,
+            read_all=self._exhausted,
+        )
+        log.info("run ended%s", f": {session.stopped}" if session.stopped else "")
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - it spreads pauses, and keeps no secret
