@@ -363,6 +363,8 @@ def _replay(options: argparse.Namespace) -> int:
             _write(getattr(run, name), path)
     _say_run(run)
     totals = run.summary()
+    if str(totals["stopped"]).startswith("interrupted"):
+        return INTERRUPTED
     if not run.complete:
         return NOT_COMPLETE
     return OK if totals["accepted"] == totals["read"] else REJECTS

@@ -151,23 +151,22 @@ class Driver:
 
     def run(self) -> None:
         """Send everything, and remember how it ended."""
-        started = False
         try:
             self._feed()
-            if self._is_done():  # an earlier run has settled everything
-                return
-            self._await_connect_limit()
-            self._connect()
-            started = True
-            self._loop()
-            self.sub_devices.sign_out(self.transport)
+            if not self._is_done():  # else an earlier run has settled everything
+                self._await_connect_limit()
+                self._connect()
+                self._loop()
+                self.sub_devices.sign_out(self.transport)
         except ConnectError as error:
             self.session.stopped = self.session.stopped or str(error)
-            if not started:
-                raise
+            raise
+        else:
+            if self.session.n_open:  # signing in failed for good, or the platform said stop
+                self._settle(self.session.give_up(self.clock.now()))
         finally:
             self.transport.close()
-            self._finish()
+            self._note_end()
 
     def _loop(self) -> None:
         session = self.session
@@ -375,14 +374,13 @@ class Driver:
             if one.outcome == "divided":
                 self._divide(one, sent)
                 continue
-            tally, suspects = sent.chunk.tally(), {}
+            corrections: dict[str, Tally] = {}
             if one.outcome == "accepted" and self.policy.skip_invalid_measurepoints:
-                suspects = sent.chunk.tally_suspects()
-                add_tally(tally, {key: -n for key, n in suspects.items()})
-            unlike = one.outcome != "accepted" or suspects
+                skipped = sent.chunk.tally_suspects()
+                corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
+            unlike = one.outcome != "accepted" or corrections.get("declined")
             rejects = rejects_of_chunk(sent.chunk, one) if unlike else joined([])
-            tallies = {one.outcome: tally} | ({"declined": suspects} if suspects else {})
-            self.journal.settle(one, sent.sent_at, tallies, rejects)
+            self.journal.settle(one, sent.sent_at, corrections, rejects)
 
     def _divide(self, settled: Settled, sent: _Sent) -> None:
         """Take a request apart, and queue its parts before everything else."""
@@ -394,11 +392,9 @@ class Driver:
         for request_id, chunk, _, n_bytes in reversed(intents):
             self._queue(request_id, chunk, n_bytes, first=True)
 
-    def _finish(self) -> None:
-        """Settle what is open, and remember how the run ended."""
+    def _note_end(self) -> None:
+        """Remember how the run ended."""
         session = self.session
-        if session.n_open:
-            self._settle(session.give_up(self.clock.now()))
         for name in ("strangers", "doubles", "contradictions"):
             self.counts[name] += getattr(session, name)
         self.counts["sub_devices_refused"] = len(self.sub_devices.refused)

@@ -77,9 +77,40 @@ class Duplicates:
     devices: frozenset[Device] = frozenset()
     example: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for a journal."""
+        return {
+            "shares": [[*key, *_plain(share)] for key, share in self.shares.items()],
+            "devices": sorted(self.devices),
+            "n": [self.n_superseded, self.n_copies, self.n_disordered],
+            "last_time": self.last_time,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Duplicates:
+        """Return what :meth:`as_dict` wrote."""
+        shares = {
+            (slab, part): Share(
+                [(column, np.array(at, np.int64), why) for column, at, why in superseded],
+                [(column, np.array(at, np.int64)) for column, at in copies],
+                [(column, position, source, row) for column, position, source, row in twins],
+            )
+            for slab, part, superseded, copies, twins in plain["shares"]
+        }
+        devices = frozenset(Device(*device) for device in plain["devices"])
+        superseded, copies, disordered = plain["n"]
+        return cls(shares, superseded, copies, disordered, plain["last_time"], devices)
+
     def share(self, slab: int, part: int) -> Share:
         """Return what is repeated in one product's share of a slab."""
         return self.shares.get((slab, part)) or Share()
+
+
+def _plain(share: Share) -> tuple[list[Any], list[Any], list[Any]]:
+    superseded = [[int(column), at.tolist(), why] for column, at, why in share.superseded]
+    copies = [[int(column), at.tolist()] for column, at in share.copies]
+    twins = [[int(column), int(at), source, int(row)] for column, at, source, row in share.twins]
+    return superseded, copies, twins
 
 
 @dataclass(slots=True)
@@ -154,7 +185,7 @@ def find_duplicates(
     if not suspects:
         return found
     repeated = _repeated_rows(history, models, own, suspects)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for raw in history.slabs(models.all()):
         if raw.number in repeated:
             for part, readings in enumerate(read_slab(raw, models, own, window)):
@@ -322,9 +353,12 @@ def _decide(
     # Of the copies of the chosen value the first is sent.
     sent = equal & ~table[equal].duplicated(key).reindex(table.index, fill_value=True)
     winner = pd.Series(np.where(sent, table.index, -1)).groupby(groups.ngroup()).transform("max")
-    shares: dict[tuple[int, int], Share] = {}
+    shares: dict[Any, Share] = {}
     by_share = ["slab", "part", "column"]
     lost = table[~equal].assign(winner=winner[~equal])
+    slab: Any
+    part: Any
+    column: Any
     for (slab, part, column), rows in lost.groupby(by_share):
         better = table.loc[rows["winner"]]
         reasons = [

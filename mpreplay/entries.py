@@ -107,9 +107,7 @@ def _by_row(at: NDArray[np.int64], mask: NDArray[np.bool_], n: int) -> NDArray[n
     return places
 
 
-def split_entries(
-    entries: Entries, groups: Mapping[int, Sequence[NDArray[np.int64]]]
-) -> Entries:
+def split_entries(entries: Entries, groups: Mapping[int, Sequence[NDArray[np.int64]]]) -> Entries:
     """Return entries of which some are cut into several, each with a group of its columns.
 
     ``groups`` are those of each entry that is cut.

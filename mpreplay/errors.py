@@ -76,7 +76,20 @@ class TransportError(MpReplayError):
 
 
 class ConnectError(TransportError):
-    """No connection: refused, unknown host, closed port, or no answer in time."""
+    """No connection: refused, unknown host, closed port, or no answer in time.
+
+    Attributes
+    ----------
+    is_final : bool
+        Whether trying again cannot help: the credentials are wrong, or another run holds the device.
+    """
+
+    def __init__(self, message: str, is_final: bool = False) -> None:
+        super().__init__(message, is_final)
+        self.is_final = is_final
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class ConnectionLost(TransportError):

@@ -6,26 +6,30 @@ in ``layout.py`` and ``readings.py``.
 
 from __future__ import annotations
 
-import datetime as dt
 import glob
-import hashlib
 import html
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from .errors import HistoryError
 from .layout import Columns, Layout, resolve
 from .readings import RawSlab
+from .sources import (
+    EPOCH,
+    MILLISECOND,
+    FrameSource,
+    ParquetSource,
+    Source,
+    TableSource,
+)
 from .times import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -39,330 +43,7 @@ __all__ = ["SLAB_ROWS", "History", "read_history"]
 SLAB_ROWS: Final = 65_536
 # What a slab may hold at most, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
-INDEX: Final = "(index)"  # how the index of a DataFrame is called
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-MILLISECOND: Final = dt.timedelta(milliseconds=1)
 HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
-
-
-class Source(Protocol):
-    """One thing that holds rows: a frame, a table or a file."""
-
-    @property
-    def name(self) -> str:
-        """How messages and frames call it."""
-        ...
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows it has."""
-        ...
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of its columns."""
-        ...
-
-    @property
-    def partitions(self) -> Mapping[str, str | None]:
-        """Columns that its path spells out."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """What tells it from another source, and from itself after a change."""
-        ...
-
-    def batches(
-        self,
-        needed: list[str],
-        n_rows: int,
-        window: tuple[int | None, int | None],
-        time: str | None,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the first row and the columns of each slab."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class FrameSource:
-    """A pandas DataFrame; its memory is shared, never written to."""
-
-    frame: pd.DataFrame
-    time_from_index: bool
-    name: str = "DataFrame"
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows it has."""
-        return len(self.frame)
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of its columns."""
-        return list(self.frame.columns)
-
-    @property
-    def partitions(self) -> Mapping[str, str | None]:
-        """None: a frame has no path."""
-        return {}
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash over the cells."""
-        frame = _hashable(self.frame)
-        hashes = pd.util.hash_pandas_object(frame, index=self.time_from_index)
-        kinds = repr([(name, str(kind)) for name, kind in frame.dtypes.items()])
-        digest = hashlib.sha256(kinds.encode("utf-8", "backslashreplace"))
-        digest.update(hashes.to_numpy(np.uint64).tobytes())  # in order: rows have places
-        return f"frame:{len(frame)}:{digest.hexdigest()}"
-
-    def batches(
-        self,
-        needed: list[str],
-        n_rows: int,
-        window: tuple[int | None, int | None],
-        time: str | None,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the first row and the columns of each slab."""
-        del window, time  # rows are left out after their times are read
-        for first in range(0, len(self.frame), n_rows):
-            part = self.frame.iloc[first : first + n_rows]
-            columns = {name: _raw(part[name]) for name in needed}
-            if self.time_from_index:
-                columns[INDEX] = _raw(part.index.to_series(index=pd.RangeIndex(len(part))))
-            yield first, columns
-
-
-def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose lists and dicts are texts, since those cannot be hashed."""
-    kinds = list(frame.dtypes)
-    odd = {
-        n
-        for n, kind in enumerate(kinds)
-        if str(kind) == "object" or isinstance(kind, pd.ArrowDtype)
-    }
-    if not odd:
-        return frame
-    columns = [frame.iloc[:, n] for n in range(len(kinds))]
-    texts = [c.astype(object).map(_spelled) if n in odd else c for n, c in enumerate(columns)]
-    return pd.concat(texts, axis=1) if texts else frame
-
-
-def _spelled(value: Any) -> str:
-    # The repr of a long array leaves out its middle.
-    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
-@dataclass(frozen=True, slots=True)
-class TableSource:
-    """An Arrow table."""
-
-    table: pa.Table
-    name: str = "Table"
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows it has."""
-        return int(self.table.num_rows)
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of its columns."""
-        return list(self.table.column_names)
-
-    @property
-    def partitions(self) -> Mapping[str, str | None]:
-        """None: a table has no path."""
-        return {}
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash over the cells."""
-        return f"table:{FrameSource(self.table.to_pandas(), False).fingerprint}"
-
-    def batches(
-        self,
-        needed: list[str],
-        n_rows: int,
-        window: tuple[int | None, int | None],
-        time: str | None,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the first row and the columns of each slab."""
-        del window, time
-        for first in range(0, self.n_rows, n_rows):
-            part = self.table.select(needed).slice(first, n_rows)
-            yield first, _columns_of(part)
-
-
-@dataclass(frozen=True, slots=True)
-class ParquetSource:
-    """A Parquet file, read row group by row group."""
-
-    path: Path
-    name: str
-    schema: pa.Schema
-    n_rows: int
-    partitions: Mapping[str, str | None]
-    fingerprint: str
-
-    @classmethod
-    def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
-        """Read the footer of a file."""
-        try:
-            before = _stamp(path)
-            with _parquet(path) as file:
-                schema, n_rows = file.schema_arrow, file.metadata.num_rows
-        except (pa.ArrowException, OSError) as error:
-            raise HistoryError(
-                f"{path}: cannot be read as Parquet ({_first_line(error)}); expected a complete "
-                "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
-            ) from error
-        return cls(path, str(path), schema, n_rows, partitions, before)
-
-    @property
-    def columns(self) -> list[str]:
-        """The names of its columns, those of its folders after those of the file."""
-        own = list(self.schema.names)
-        return own + [name for name in self.partitions if name not in own]
-
-    def batches(
-        self,
-        needed: list[str],
-        n_rows: int,
-        window: tuple[int | None, int | None],
-        time: str | None,
-    ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the first row and the columns of each slab."""
-        own = [name for name in needed if name in self.schema.names]
-        self._check_unchanged()
-        try:
-            with _parquet(self.path) as file:
-                for first, groups in _row_groups(file, window, time):
-                    batches = file.iter_batches(n_rows, groups, columns=own, use_threads=False)
-                    for part in _in_slabs(batches, n_rows):
-                        yield first, self._columns_of(part, needed)
-                        first += part.num_rows  # noqa: PLW2901 - the run goes on
-        except (pa.ArrowException, OSError) as error:
-            self._check_unchanged()  # if it did change, that is why
-            raise HistoryError(f"{self.path}: cannot be read ({_first_line(error)})") from error
-        self._check_unchanged()
-
-    def _check_unchanged(self) -> None:
-        try:
-            stamp = _stamp(self.path)
-        except OSError as error:
-            raise HistoryError(f"{self.path}: cannot be read ({error.strerror})") from error
-        if stamp != self.fingerprint:
-            raise HistoryError(
-                f"{self.path}: the file changed while it was read; start again once it is complete"
-            )
-
-    def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
-        columns = _columns_of(part)
-        for name in needed:
-            if name not in columns:
-                value = pa.scalar(self.partitions[name], pa.string())
-                columns[name] = pa.repeat(value, part.num_rows)
-        return columns
-
-
-def _parquet(path: Path) -> pq.ParquetFile:
-    # Memory-mapping, pre-buffering and threads make memory grow with the file.
-    return pq.ParquetFile(path, pre_buffer=False, memory_map=False, buffer_size=65_536)
-
-
-def _stamp(path: Path) -> str:
-    stat = path.stat()
-    return f"file:{stat.st_size}:{stat.st_mtime_ns}"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
-
-
-def _row_groups(
-    file: pq.ParquetFile, window: tuple[int | None, int | None], time: str | None
-) -> Iterator[tuple[int, list[int]]]:
-    """Yield runs of row groups that may hold times of the window, with their first row."""
-    metadata = file.metadata
-    run: list[int] = []
-    run_first = row = 0
-    for group in range(metadata.num_row_groups):
-        if _may_hold(metadata.row_group(group), time, window):
-            run_first = run_first if run else row
-            run.append(group)
-        elif run:
-            yield run_first, run
-            run = []
-        row += metadata.row_group(group).num_rows
-    if run:
-        yield run_first, run
-
-
-def _may_hold(group: Any, time: str | None, window: tuple[int | None, int | None]) -> bool:
-    if window == (None, None) or time is None:
-        return True
-    for n in range(group.num_columns):
-        column = group.column(n)
-        if column.path_in_schema != time or not column.is_stats_set:
-            continue
-        statistics = column.statistics
-        if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
-            return True
-        if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
-            return True
-        if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
-            return True
-        # Rounded down as the rows' own times are, so that both agree at the window's edges.
-        low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
-        start, end = window
-        return (start is None or high >= start) and (end is None or low < end)
-    return True
-
-
-def _in_slabs(batches: Iterable[pa.RecordBatch], n_rows: int) -> Iterator[pa.Table]:
-    """Join batches, which end with their row group, into slabs of equal length."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        rest = batch
-        while count + rest.num_rows >= n_rows:
-            take = n_rows - count
-            yield pa.Table.from_batches([*held, rest.slice(0, take)])
-            rest, held, count = rest.slice(take), [], 0
-        if rest.num_rows:
-            held.append(rest)
-            count += rest.num_rows
-    if held:
-        yield pa.Table.from_batches(held)
-
-
-def _columns_of(table: pa.Table) -> dict[str, Any]:
-    table = table.unify_dictionaries()
-    return {
-        name: column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-        for name, column in zip(table.column_names, table.columns, strict=True)
-    }
-
-
-def _raw(series: pd.Series) -> Any:
-    """Return a Series as Arrow where it has one type, else as its Python objects."""
-    if isinstance(series.dtype, pd.PeriodDtype):
-        series = series.dt.to_timestamp()
-    if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.categories.dtype == object:
-        series = series.astype(object)
-    if isinstance(series.dtype, pd.SparseDtype):
-        series = series.astype(series.dtype.subtype)
-    if series.dtype == object:
-        return series.to_numpy()
-    if isinstance(series.dtype, np.dtype) and not series.dtype.isnative:
-        series = series.astype(series.dtype.newbyteorder("="))
-    try:
-        array = pa.array(series, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError):
-        return series.astype(object).to_numpy()
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -399,7 +80,13 @@ class History:
             for source, own in zip(self.sources, names, strict=True)
         ]
 
-    def slabs(self, models: Iterable[ThingModel], *, keys_only: bool = False) -> Iterator[RawSlab]:
+    def slabs(
+        self,
+        models: Iterable[ThingModel],
+        *,
+        keys_only: bool = False,
+        without: Container[int] = (),
+    ) -> Iterator[RawSlab]:
         """Yield the history in slabs of consecutive rows of one source.
 
         Parameters
@@ -408,20 +95,26 @@ class History:
             What its columns may be.
         keys_only : bool, optional
             Read times and devices only.
+        without : container of int, optional
+            Numbers of slabs that are not wanted; they are not read either.
         """
         number = 0
         for source, layout in zip(self.sources, self.layouts(models), strict=True):
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
-            if keys_only:
-                named = self.columns
-                keys = (named.time, named.device, named.product, named.point)
-                needed = [name for name in needed if name in keys]
-                needed = needed or layout.needed[:1]
-            window = (self.start, self.end)
-            for first, columns in source.batches(needed, n_rows, window, self.columns.time):
-                yield RawSlab(number, source.name, first, columns, layout)
-                number += 1
+            spans = source.spans(n_rows, (self.start, self.end), self.columns.time)
+            numbers = [number + n for n in range(len(spans)) if number + n not in without]
+            wanted = [spans[n - number] for n in numbers]
+            names = self._keys(layout) if keys_only else needed
+            slabs = zip(numbers, wanted, source.read(names, wanted), strict=True)
+            for one, (first, _), columns in slabs if wanted else ():
+                yield RawSlab(one, source.name, first, columns, layout)
+            number += len(spans)
+
+    def _keys(self, layout: Layout) -> list[str]:
+        columns = self.columns
+        keys = (columns.time, columns.device, columns.product, columns.point)
+        return [name for name in layout.needed if name in keys] or layout.needed[:1]
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"

@@ -1,6 +1,7 @@
 """The file that remembers every step of a run. A shell: the only import of sqlite3.
 
-It decides nothing: it writes what it is told, and reads it back as frames.
+It decides nothing: it writes what it is told, before the next step relies on it, and reads it back.
+Reading it as frames is ``JournalReader``'s.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -21,27 +23,74 @@ from .protocol import return_code
 from .results import FATES, REJECT_COLUMNS, RESULT_COLUMNS, books_frame, typed
 
 if TYPE_CHECKING:
-    from .preparing import Tally
+    from .preparing import Chunk, Prepared, Tally
     from .session import Settled
 
-__all__ = ["FORMAT", "Journal", "JournalReader", "read_journal"]
+__all__ = ["FORMAT", "Intent", "Journal", "JournalReader", "Unfinished", "read_journal"]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+# Every change of state is one transaction; synchronous NORMAL under WAL survives the death of the
+# process at any moment. A power loss may cost the last moments, which are then sent again.
 _SCHEMA: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE slabs (number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL);
 CREATE TABLE requests (
-    request_id TEXT PRIMARY KEY, parent_id TEXT, slab INTEGER, chunk INTEGER,
-    n_entries INTEGER, n_values INTEGER, n_bytes INTEGER, first_time INTEGER, last_time INTEGER,
-    digest TEXT, outcome TEXT, code INTEGER, message TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    request_id TEXT PRIMARY KEY, parent_id TEXT, slab INTEGER NOT NULL, path TEXT NOT NULL,
+    n_entries INTEGER NOT NULL, n_values INTEGER NOT NULL, n_bytes INTEGER NOT NULL,
+    first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, digest TEXT NOT NULL,
+    outcome TEXT, code INTEGER, message TEXT, attempts INTEGER NOT NULL DEFAULT 0,
     sent_at INTEGER, latency REAL
 );
+CREATE INDEX open_requests ON requests (slab) WHERE outcome IS NULL;
 CREATE TABLE tallies (
-    product_key TEXT, device_key TEXT, day INTEGER, fate TEXT, n INTEGER NOT NULL,
-    UNIQUE (product_key, device_key, day, fate)
+    owner TEXT NOT NULL, product_key TEXT NOT NULL, device_key TEXT NOT NULL, day INTEGER,
+    fate TEXT NOT NULL, n INTEGER NOT NULL
 );
-CREATE TABLE rejects (number INTEGER PRIMARY KEY, n INTEGER NOT NULL, frame BLOB NOT NULL);
+CREATE INDEX tallies_of ON tallies (owner);
+CREATE TABLE rejects (
+    number INTEGER PRIMARY KEY, owner TEXT NOT NULL, n INTEGER NOT NULL, frame BLOB NOT NULL
+);
+CREATE INDEX rejects_of ON rejects (owner);
 """
-NO_DAY: Final = -(1 << 40)  # stands for a day that could not be read, since NULLs are never equal
+# Whether a value of a request that has not settled arrived is in doubt.
+_FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
+# Outcomes that a later attempt may still change.
+_OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
+_ADD_REQUEST: Final = (
+    "INSERT INTO requests (request_id, parent_id, slab, path, n_entries, n_values, n_bytes, "
+    "first_time, last_time, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class Intent(NamedTuple):
+    """A request that was written down and has not settled."""
+
+    request_id: str
+    path: str
+    digest: str
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a journal knows of a run that is to be continued; empty for a new one.
+
+    Parameters
+    ----------
+    settled_slabs : set of int
+        Slabs all of whose requests have settled.
+    open_requests : dict of int to list of Intent
+        By slab, the requests that have not.
+    last_id : str
+        The latest request id, or the empty text.
+    counts : dict of str to int
+        What was counted before.
+    """
+
+    settled_slabs: frozenset[int] = frozenset()
+    open_requests: dict[int, list[Intent]] = field(default_factory=dict)
+    last_id: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Journal:
@@ -50,101 +99,165 @@ class Journal:
     Parameters
     ----------
     path : Path
-        A file that does not exist yet.
+        A file that does not exist yet, or the journal of a run that is to be continued.
 
     Raises
     ------
     JournalError
-        If the file exists, or cannot be written.
+        If it cannot be written, or is no journal; a damaged one is set aside first.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.exists():
-            raise JournalError(
-                f"{path}: there is a file already; give a journal another name, or a folder. "
-                "mpreplay.open_run() reads the run in it"
-            )
         self.path = path
+        self.is_new = not path.exists() or path.stat().st_size == 0
+        if not self.is_new:
+            _check_intact(path)
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(_SCHEMA)
+            # A run that died before its first step has left a file without a table.
+            self.is_new = self.is_new or not self._tables()
         except sqlite3.Error as error:
             raise JournalError(f"{path}: the journal cannot be written ({error})") from error
-        self.note(format=FORMAT)
+
+    def begin(self, **facts: Any) -> None:
+        """Make the tables and remember what the run is, in one step."""
+        with self._together():
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._note({"format": FORMAT, **facts})
 
     def note(self, **facts: Any) -> None:
         """Remember facts of the run, in the place of what was said of them before."""
         with self._together():
-            self._db.executemany(
-                "INSERT OR REPLACE INTO run VALUES (?, ?)",
-                [(key, json.dumps(value, default=str)) for key, value in facts.items()],
-            )
+            self._note(facts)
 
     def intend(
-        self, requests: Iterable[tuple[Any, ...]], tallies: dict[str, Tally], rejects: pd.DataFrame
+        self,
+        prepared: Prepared,
+        intents: Iterable[tuple[str, Chunk, str, int]],
+        tallies: dict[str, Tally],
+        rejects: pd.DataFrame,
     ) -> None:
         """Remember a slab before any of it is sent: its requests, what was read, what is withheld.
 
-        ``requests`` are (request_id, slab, chunk, n_entries, n_values, n_bytes, first_time,
-        last_time, digest).
+        ``intents`` are (request id, chunk, digest, bytes).
         """
         with self._together():
-            self._db.executemany(
-                "INSERT INTO requests (request_id, slab, chunk, n_entries, n_values, n_bytes, "
-                "first_time, last_time, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                requests,
+            self._db.execute(
+                "INSERT INTO slabs VALUES (?, ?, ?)",
+                (prepared.number, prepared.n_rows, prepared.n_empty),
             )
-            self._add(tallies, rejects)
+            self._add_requests(None, intents)
+            self._add(f"slab {prepared.number}", tallies, rejects)
 
     def settle(
         self,
         settled: Settled,
         sent_at: int | None,
-        tallies: dict[str, Tally],
+        corrections: dict[str, Tally],
         rejects: pd.DataFrame,
     ) -> None:
-        """Remember how a request ended, and so what became of its values."""
+        """Remember how a request ended, and so what became of its values.
+
+        All of them meet the request's outcome, save for ``corrections``, which are added.
+        """
         with self._together():
+            self._end(settled, sent_at)
             self._db.execute(
-                "UPDATE requests SET outcome = ?, code = ?, message = ?, attempts = ?, "
-                "sent_at = ?, latency = ? WHERE request_id = ?",
-                (
-                    settled.outcome,
-                    settled.code,
-                    settled.message,
-                    settled.attempts,
-                    sent_at,
-                    settled.latency,
-                    settled.request_id,
-                ),
+                "UPDATE tallies SET fate = ? WHERE owner = ?",
+                (settled.outcome, settled.request_id),
             )
-            self._add(tallies, rejects)
+            self._add(settled.request_id, corrections, rejects)
+
+    def divide(
+        self,
+        settled: Settled,
+        sent_at: int | None,
+        intents: Iterable[tuple[str, Chunk, str, int]],
+    ) -> None:
+        """Remember that a request was taken apart, and its parts."""
+        with self._together():
+            self._end(settled, sent_at)
+            self._db.execute("DELETE FROM tallies WHERE owner = ?", (settled.request_id,))
+            self._add_requests(settled.request_id, intents)
+
+    def take_up(self) -> Unfinished:
+        """Reopen what an earlier run left in doubt or unsent, and return what is known of it."""
+        with self._together():
+            chosen = f"(SELECT request_id FROM requests WHERE outcome IN {_OPEN_ENDED})"
+            self._db.execute(f"UPDATE tallies SET fate = 'open' WHERE owner IN {chosen}")
+            self._db.execute(f"DELETE FROM rejects WHERE owner IN {chosen}")
+            self._db.execute(f"UPDATE requests SET outcome = NULL WHERE outcome IN {_OPEN_ENDED}")
+        open_requests: dict[int, list[Intent]] = {}
+        for slab, *intent in self._db.execute(
+            "SELECT slab, request_id, path, digest, n_bytes FROM requests "
+            "WHERE outcome IS NULL ORDER BY rowid"
+        ):
+            open_requests.setdefault(slab, []).append(Intent(*intent))
+        slabs = {number for (number,) in self._db.execute("SELECT number FROM slabs")}
+        (last_id,) = self._db.execute(
+            "SELECT request_id FROM requests ORDER BY CAST(request_id AS INTEGER) DESC LIMIT 1"
+        ).fetchone() or ("",)
+        counts = JournalReader(self.path).facts().get("counts", {})
+        return Unfinished(frozenset(slabs - set(open_requests)), open_requests, last_id, counts)
 
     def close(self) -> None:
         """Write everything out and let go of the file."""
-        # The journal becomes one file, which can be read where nothing can be written. It stays
-        # as it is while another process reads it.
-        with suppress(sqlite3.Error):
-            self._db.execute("PRAGMA busy_timeout = 100")
-            self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
-    def _add(self, tallies: dict[str, Tally], rejects: pd.DataFrame) -> None:
+    def _tables(self) -> set[str]:
+        found = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name for (name,) in found}
+
+    def _note(self, facts: dict[str, Any]) -> None:
         self._db.executemany(
-            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            "INSERT OR REPLACE INTO run VALUES (?, ?)",
+            [(key, json.dumps(value, default=str)) for key, value in facts.items()],
+        )
+
+    def _end(self, settled: Settled, sent_at: int | None) -> None:
+        self._db.execute(
+            "UPDATE requests SET outcome = ?, code = ?, message = ?, attempts = attempts + ?, "
+            "sent_at = coalesce(?, sent_at), latency = ? WHERE request_id = ?",
+            (
+                settled.outcome,
+                settled.code,
+                settled.message,
+                settled.attempts,
+                sent_at,
+                settled.latency,
+                settled.request_id,
+            ),
+        )
+
+    def _add_requests(
+        self, parent: str | None, intents: Iterable[tuple[str, Chunk, str, int]]
+    ) -> None:
+        for request_id, chunk, digest, n_bytes in intents:
+            sizes = (chunk.n_entries, chunk.n_values, n_bytes)
+            row = (request_id, parent, chunk.slab, chunk.path, *sizes, *chunk.times, digest)
+            self._db.execute(_ADD_REQUEST, row)
+            self._add_tallies(request_id, {"open": chunk.tally()})
+
+    def _add(self, owner: str, tallies: dict[str, Tally], rejects: pd.DataFrame) -> None:
+        self._add_tallies(owner, tallies)
+        if len(rejects):
+            self._db.execute(
+                "INSERT INTO rejects (owner, n, frame) VALUES (?, ?, ?)",
+                (owner, len(rejects), _packed(rejects)),
+            )
+
+    def _add_tallies(self, owner: str, tallies: dict[str, Tally]) -> None:
+        self._db.executemany(
+            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (product_key, device_key, NO_DAY if day is None else day, fate, int(n))
+                (owner, product_key, device_key, day, fate, int(n))
                 for fate, tally in tallies.items()
                 for (product_key, device_key, day), n in tally.items()
             ],
         )
-        if len(rejects):
-            self._db.execute(
-                "INSERT INTO rejects (n, frame) VALUES (?, ?)", (len(rejects), _packed(rejects))
-            )
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -154,16 +267,43 @@ class Journal:
             yield
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._roll_back()
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
-        except BaseException:
-            self._roll_back()
-            raise
-
-    def _roll_back(self) -> None:
-        with suppress(sqlite3.Error):
+        finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def _check_intact(path: Path) -> None:
+    """Set a damaged journal aside, and say so: it is never written over."""
+    try:
+        with closing(_read_only(path)) as db:
+            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        damage = "" if found == "ok" else str(found)
+        if not damage and tables and not {"run", "requests", "tallies"} <= tables:
+            raise JournalError(
+                f"{path}: this is a database, but no journal of mpreplay; give the journal another "
+                "name"
+            )
+    except sqlite3.DatabaseError as error:
+        damage = str(error)
+    if damage:
+        aside = _set_aside(path)
+        raise JournalError(
+            f"{path}: the journal is damaged ({damage}) and was set aside as {aside.name}. Nothing "
+            "was sent. Run again to begin anew: sending values twice does no harm"
+        )
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):  # the file itself last, so that a crash repeats the search
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
 
 
 def _packed(frame: pd.DataFrame) -> bytes:
@@ -177,6 +317,10 @@ def _packed(frame: pd.DataFrame) -> bytes:
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
+def _read_only(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
 class JournalReader:
     """Reads a journal, also one that is being written.
 
@@ -187,7 +331,7 @@ class JournalReader:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path.absolute()  # the working directory may change
+        self.path = path.absolute()
 
     def facts(self) -> dict[str, Any]:
         """Return what is remembered of the run."""
@@ -206,7 +350,8 @@ class JournalReader:
                 request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes
             ) in self._rows(
                 "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
-                "n_entries, n_values, n_bytes, first_time, last_time FROM requests ORDER BY rowid"
+                "n_entries, n_values, n_bytes, first_time, last_time FROM requests "
+                "ORDER BY slab, rowid"
             )
         ]  # fmt: skip
         return typed(rows, RESULT_COLUMNS)
@@ -215,22 +360,24 @@ class JournalReader:
         """Yield rejects as they were recorded, a frame at a time."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
             with pa.ipc.open_stream(blob) as reader:
-                yield reader.read_all().to_pandas().astype(REJECT_COLUMNS)
+                yield typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
 
     def n_rejects(self) -> int:
         """Return how many rejects there are."""
         return int(next(self._rows("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
 
     def books(self) -> pd.DataFrame:
-        """Return one row a device and UTC day."""
+        """Return one row a device and UTC day; what has not settled yet is in doubt."""
         tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
-        for product_key, device_key, day, fate, n in self._rows("SELECT * FROM tallies"):
-            tallies[fate][product_key, device_key, None if day == NO_DAY else day] = n
+        for product_key, device_key, day, fate, n in self._rows(
+            f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
+        ):
+            tallies[fate][product_key, device_key, day] = n
         return books_frame(tallies)
 
     def totals(self) -> dict[str, int]:
         """Return how many values were read and how many met each fate."""
-        found = dict(self._rows("SELECT fate, sum(n) FROM tallies GROUP BY fate"))
+        found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
         return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
 
     def outcomes(self) -> dict[tuple[str, int | None], int]:
@@ -238,9 +385,20 @@ class JournalReader:
         query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
         return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
 
+    def n_open(self) -> int:
+        """Return how many requests have no final answer."""
+        query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {_OPEN_ENDED}"
+        return int(next(self._rows(query))[0])
+
+    def rows(self) -> tuple[int, int]:
+        """Return how many rows were read, and how many of them hold nothing to send."""
+        query = "SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_empty), 0) FROM slabs"
+        n_rows, n_empty = next(self._rows(query))
+        return int(n_rows), int(n_empty)
+
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         try:
-            with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as db:
+            with closing(_read_only(self.path)) as db:
                 yield from db.execute(query)
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: not a journal that can be read ({error})") from error

@@ -76,8 +76,8 @@ class Part:
         counts = np.zeros(len(self.readings.rows), np.int64)
         for column in self.readings.columns:
             counts += np.bincount(column.at, column.present(), len(counts)).astype(np.int64)
-        for column, positions in self.share.copies:
-            np.subtract.at(counts, self.readings.columns[column].at[positions], 1)
+        for number, positions in self.share.copies:
+            np.subtract.at(counts, self.readings.columns[number].at[positions], 1)
         tally = _tally_rows(self.readings, counts)
         twins = np.array([c.entry for c in self.entries.copies], np.int64)
         add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))

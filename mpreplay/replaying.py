@@ -1,65 +1,39 @@
-"""``replay()``: drives a session over a transport and a journal. A shell.
-
-What to send is decided in ``preparing.py``, when and how often in ``session.py``, what it means in
-``results.py``; here it is done.
-"""
+"""``replay()``: checks what it is given, opens the journal, and lets a driver run. A shell."""
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import random
 import shutil
-import sys
-import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
-from importlib import import_module
-from importlib.util import find_spec
 from itertools import count
-from pathlib import Path
-from tempfile import mkdtemp
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import __version__
-from .duplicates import Duplicates, find_duplicates
-from .errors import (
-    ConfigError,
-    ConnectError,
-    ConnectionLost,
-    InvalidHistory,
-    PlatformError,
-    ReplayWarning,
-)
+from .continuing import Fingerprint, check_same, fingerprint, journal_path
+from .driving import Driver, SystemClock
+from .duplicates import Duplicates
+from .errors import ConfigError, ReplayWarning
 from .history import History
-from .journal import Journal, read_journal
-from .pacing import next_connect
-from .preparing import Chunk, Policy, Prepared, Preparer, Tally, add_tally
-from .protocol import batch_reply_topic, batch_topic, decode_reply
-from .readings import Device, read_slab
-from .results import joined, rejects_of_chunk, rejects_withheld
+from .interrupts import Interrupts
+from .journal import Journal, Unfinished, read_journal
+from .preparing import Policy, Preparer
+from .progress import Bar
+from .protocol import batch_reply_topic
+from .readings import Device
 from .running import Run, open_run
-from .session import Session, Settled
 from .settings import Connection, Limits, reveal
+from .state import Lease, lock_journal
 from .sub_devices import SubDevices, checked_secrets
 from .thing_model import ModelSet
-from .transport import Acknowledged, Event, Lost, Message, MqttTransport, Transport
-from .validation import Checker, violations
+from .transport import MqttTransport
+from .validation import Checker
+from .verdict import reach_verdict
 
 if TYPE_CHECKING:
     import os
 
 __all__ = ["Run", "open_run", "replay"]
-
-log = logging.getLogger("mpreplay")
-# How long a lost connection may stay away before the run ends. [s]
-REGAIN_WITHIN: Final = 600.0
-IDLE: Final = 1.0  # how often to look around while nothing is due [s]
-MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
 
 
 def replay(
@@ -102,7 +76,9 @@ def replay(
     limits : Limits, optional
         Sizes, rates, attempts.
     journal : path, optional
-        A file, or a folder, in which to keep the record of the run. None: a temporary file.
+        A file, or a folder, in which to keep the record of the run. The journal of an unfinished
+        run is continued: what has settled is not sent again, what is in doubt is sent again under
+        the same id. None: a temporary file.
     progress : bool or "auto", optional
         Show a bar; "auto": in a notebook or a terminal.
 
@@ -117,6 +93,8 @@ def replay(
         If values are invalid or contradict each other and the caller asked to raise.
     ConnectError
         If no connection can be made to begin with.
+    JournalMismatch
+        If the journal is of a run with another history, model, mapping or limits.
     ConfigError, HistoryError, JournalError
         If an argument, the history or the journal cannot work.
 
@@ -124,6 +102,11 @@ def replay(
     -----
     ReplayWarning
         If sub-devices are neither signed in nor allowed to be offline.
+
+    Notes
+    -----
+    Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published, replies
+    are awaited for ten seconds, and the partial run is returned. A second one ends it at once.
 
     References
     ----------
@@ -146,34 +129,93 @@ def replay(
     limits = limits or Limits()
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     models = ModelSet.of(model)
-    own = Device(*connection.device)
-    preparer = Preparer(models, Checker(models), policy, limits, own)
-    if on_invalid == "raise":
-        _raise_for_violations(history, models, preparer, own)
-    preparer.duplicates = _duplicates(history, models, preparer, own, policy)
-    _warn_of_offline(preparer.duplicates, own, policy, secrets)
-    path, temporary = _journal_path(journal)
-    start = time.time_ns() // 1_000_000
-    with ExitStack() as stack:
-        if temporary is not None:
-            stack.callback(shutil.rmtree, temporary, ignore_errors=True)
-        with closing(Journal(path)) as record, _Bar(history.n_rows, progress) as bar:
-            record.note(
-                version=__version__,
-                started_at=_instant(start),
-                gateway=connection.device_key,
-                connection=connection.to_uri(),
-                model=models.digest,
-                limits=limits.as_dict(),
-                policy={name: getattr(policy, name) for name in Policy.__slots__},
-                sources=[(source.name, source.fingerprint) for source in history.sources],
-                counts={"disordered_slabs": preparer.duplicates.n_disordered},
-            )
-            _Driver(
-                history, models, preparer, policy, limits, connection, record, secrets, start
-            ).run(bar)
-        stack.pop_all()  # the folder is the run's from here on
+    preparer = Preparer(models, Checker(models), policy, limits, Device(*connection.device))
+    mark = fingerprint(history, models, policy, limits, connection)
+    path, temporary = journal_path(journal, mark)
+    with ExitStack() as on_failure, ExitStack() as stack:
+        if temporary is None:
+            stack.callback(lock_journal(path).free)
+        else:
+            on_failure.callback(shutil.rmtree, temporary, ignore_errors=True)
+        record = stack.enter_context(closing(Journal(path)))
+        unfinished = _open(record, history, models, preparer, policy, mark)
+        _warn_of_offline(preparer.duplicates, preparer.own, policy, secrets)
+        clock = SystemClock()
+        start = _start(
+            record, unfinished, history, connection, limits, mark, preparer.duplicates, clock
+        )
+        numbers = count(start)
+        sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
+        topics = [batch_reply_topic(*connection.device), *sub_devices.reply_topics]
+        Driver(
+            history=history,
+            models=models,
+            preparer=preparer,
+            policy=policy,
+            limits=limits,
+            connection=connection,
+            journal=record,
+            transport=MqttTransport(connection, topics, keepalive=limits.keepalive),
+            sub_devices=sub_devices,
+            record=stack.enter_context(Lease(connection, f"a replay with the journal {path}")),
+            interrupts=stack.enter_context(Interrupts()),
+            unfinished=unfinished,
+            next_id=lambda: str(next(numbers)),
+            clock=clock,
+            bar=stack.enter_context(Bar(history.n_rows, progress)),
+        ).run()
+        on_failure.pop_all()  # the folder is the run's from here on
     return Run(read_journal(path), temporary)
+
+
+def _open(
+    record: Journal,
+    history: History,
+    models: ModelSet,
+    preparer: Preparer,
+    policy: Policy,
+    mark: Fingerprint,
+) -> Unfinished:
+    """Look through the history, or take up what an earlier run has settled."""
+    if record.is_new:
+        preparer.duplicates = reach_verdict(history, models, preparer, policy)
+        return Unfinished()
+    check_same(record.path, mark)
+    facts = read_journal(record.path).facts()
+    preparer.duplicates = Duplicates.from_dict(facts["duplicates"])
+    return record.take_up()
+
+
+def _start(
+    record: Journal,
+    unfinished: Unfinished,
+    history: History,
+    connection: Connection,
+    limits: Limits,
+    mark: Fingerprint,
+    duplicates: Duplicates,
+    clock: SystemClock,
+) -> int:
+    """Write down what the run is, and return its next request id.
+
+    Ids are unique for a gateway across runs, so that a late reply to an earlier run settles nothing
+    here: the run's start in milliseconds, and six digits to count.
+    """
+    now = round(clock.wall() * 1000)
+    facts = {"stopped": "", "read_all": False, "limits": limits.as_dict(), "version": __version__}
+    if not record.is_new:
+        record.note(**facts)
+        return int(unfinished.last_id or now * 1_000_000) + 1
+    record.begin(
+        **facts,
+        started_at=now,
+        n_rows=history.n_rows,
+        gateway=connection.device_key,
+        connection=connection.to_uri(),
+        fingerprint=mark,
+        duplicates=duplicates.as_dict(),
+    )
+    return now * 1_000_000
 
 
 def _check_options(history: Any, on_invalid: str, duplicates: str, isolate: Any) -> None:
@@ -195,50 +237,6 @@ def _check_options(history: Any, on_invalid: str, duplicates: str, isolate: Any)
         )
 
 
-def _raise_for_violations(
-    history: History, models: ModelSet, preparer: Preparer, own: Device
-) -> None:
-    """Look through the whole history and raise if any value is invalid."""
-    frames: list[pd.DataFrame] = []
-    n_faults = 0
-    for raw in history.slabs(models.all()):
-        for readings in read_slab(raw, models, own, (history.start, history.end)):
-            for fault in preparer.faults(readings):
-                if n_faults < MAX_EXAMPLES:
-                    frames.append(violations(readings, fault, MAX_EXAMPLES))
-                n_faults += len(fault.positions)
-    if n_faults:
-        found = pd.concat(frames).sort_values(["source", "row"], kind="stable", ignore_index=True)
-        first = found.iloc[0]
-        raise InvalidHistory(
-            f"{n_faults:,} violations of the thing model; the first: row {first['row']} of "
-            f"{first['source']}, {first['measurepoint'] or 'the row'} = {first['value'] or '?'}: "
-            f"{first['reason']}. Nothing was sent; on_invalid='withhold' sends the rest, "
-            "validate() lists them",
-            found,
-        )
-
-
-def _duplicates(
-    history: History, models: ModelSet, preparer: Preparer, own: Device, policy: Policy
-) -> Duplicates:
-    duplicates = find_duplicates(
-        history,
-        models,
-        own,
-        preparer.faults,
-        keep="first" if policy.duplicates == "first" else "last",
-        withhold=policy.on_invalid != "send",
-    )
-    if policy.duplicates == "raise" and duplicates.n_superseded:
-        raise InvalidHistory(
-            f"{duplicates.n_superseded:,} values have the device, time and point of another, and "
-            f"another value; the first: {duplicates.example}. Nothing was sent; "
-            "duplicates='first' or 'last' says which one to send"
-        )
-    return duplicates
-
-
 def _warn_of_offline(
     duplicates: Duplicates, own: Device, policy: Policy, secrets: Mapping[Any, str]
 ) -> None:
@@ -253,294 +251,3 @@ def _warn_of_offline(
             ReplayWarning,
             stacklevel=3,
         )
-
-
-def _journal_path(journal: Any) -> tuple[Path, Path | None]:
-    """Return where to write, and the folder to remove when the run is forgotten."""
-    if journal is None:
-        temporary = Path(mkdtemp(prefix="mpreplay-"))
-        return temporary / "run.db", temporary
-    path = Path(journal)
-    if path.is_dir():
-        stem = time.strftime("run-%Y%m%dT%H%M%SZ", time.gmtime())
-        names = (f"{stem}{'' if n == 0 else f'-{n}'}.db" for n in count())
-        return next(path / name for name in names if not (path / name).exists()), None
-    if not path.parent.is_dir():
-        raise ConfigError(f"journal={str(path)!r}: there is no folder {str(path.parent)!r}")
-    return path, None
-
-
-def _instant(ms: int) -> str:
-    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
-
-
-class _Bar:
-    """A progress bar over rows, or nothing."""
-
-    def __init__(self, total: int, progress: bool | str) -> None:
-        notebook = "ipykernel" in sys.modules
-        flavour = "tqdm.notebook" if notebook and find_spec("ipywidgets") else "tqdm"
-        tqdm = import_module(flavour).tqdm
-        wanted = notebook or sys.stderr.isatty() if progress == "auto" else bool(progress)
-        self._bar = tqdm(total=total, unit=" rows", desc="replay", disable=not wanted, leave=False)
-
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def add(self, rows: int) -> None:
-        """Move on."""
-        self._bar.update(rows)
-
-
-@dataclass(slots=True)
-class _Sent:
-    """What is kept of a request until it settles."""
-
-    chunk: Chunk
-    sent_at: int | None = None
-
-
-@dataclass(slots=True)
-class _Driver:
-    """One replay under way: the only thread that touches session, transport and journal."""
-
-    history: History
-    models: ModelSet
-    preparer: Preparer
-    policy: Policy
-    limits: Limits
-    connection: Connection
-    journal: Journal
-    secrets: Mapping[Device, str]
-    start: int
-    session: Session = field(init=False)
-    transport: Transport = field(init=False)
-    sub_devices: SubDevices = field(init=False)
-    _slabs: Iterator[Prepared] = field(init=False)
-    _requests: dict[str, _Sent] = field(default_factory=dict)
-    _exhausted: bool = False
-    _connects: list[float] = field(default_factory=list)
-    _lost_since: float | None = None
-    _numbers: Iterator[int] = field(default_factory=count)
-    _counts: dict[str, int] = field(default_factory=dict)
-    _bar: Any = None
-
-    def __post_init__(self) -> None:
-        """Make the session and the way to the platform, without connecting."""
-        self.session = Session(self.limits)
-        self.sub_devices = SubDevices(self.connection, self.secrets, self._next_id)
-        topics = [batch_reply_topic(*self.connection.device), *self.sub_devices.reply_topics]
-        self.transport = MqttTransport(self.connection, topics, keepalive=self.limits.keepalive)
-        self._slabs = self._prepared()
-        names = (
-            "rows",
-            "empty_entries",
-            "strangers",
-            "doubles",
-            "contradictions",
-            "broken_replies",
-            "connects",
-            "published",
-            "acknowledged",
-        )
-        self._counts = dict.fromkeys(names, 0)
-
-    def run(self, bar: _Bar) -> None:
-        """Send everything, and remember how it ended."""
-        self._bar = bar
-        try:
-            self._connect()
-            self._loop()
-            self.sub_devices.sign_out(self.transport)
-        except ConnectError as error:
-            if not self._requests and not self._counts["rows"]:
-                raise
-            self.session.stopped = str(error)
-        finally:
-            self.transport.close()
-            self._finish()
-
-    def _loop(self) -> None:
-        session = self.session
-        while True:
-            self._feed()
-            now = time.monotonic()
-            publish, settled = session.poll(now, random.random())  # noqa: S311 - spreads pauses
-            for request_id in publish:
-                self._publish(request_id)
-            self._settle(settled)
-            if session.stopped:
-                self._settle(session.stop("", time.monotonic()))
-            if not session.n_open and (self._exhausted or session.stopped):
-                return
-            if self._lost_since is not None:
-                self._regain()
-                continue
-            if session.needs_sign_in:
-                self._sign_in()
-            self._handle(self.transport.receive(self._wait()))
-
-    def _wait(self) -> float:
-        now = time.monotonic()
-        due = self.session.next_event(now)
-        return IDLE if due is None else min(IDLE, max(0.0, due - now))
-
-    def _handle(self, event: Event | None) -> None:
-        match event:
-            case Message(topic, payload) if topic == batch_reply_topic(*self.connection.device):
-                self._receive(payload)
-            case Acknowledged(topic) if topic == batch_topic(*self.connection.device):
-                self._counts["acknowledged"] += 1
-            case Lost(reason):
-                log.warning("the connection is lost (%s)", reason)
-                now = time.monotonic()
-                self._lost_since = now
-                self._settle(self.session.on_lost(now))
-
-    def _receive(self, payload: bytes) -> None:
-        try:
-            reply = decode_reply(payload)
-        except PlatformError as error:
-            # Whose it was cannot be told: the request is tried again when it is overdue.
-            self._counts["broken_replies"] += 1
-            log.warning("%s", error)
-            return
-        self._settle(
-            self.session.receive(
-                reply.request_id,
-                reply.code,
-                reply.message,
-                time.monotonic(),
-                random.random(),  # noqa: S311
-            )
-        )
-
-    def _connect(self) -> None:
-        """Sign in, and the sub-devices with it."""
-        self._connects.append(time.monotonic())
-        self._counts["connects"] += 1
-        self.transport.connect()
-        self._lost_since = None
-        self._sign_in()
-
-    def _sign_in(self) -> None:
-        try:
-            for event in self.sub_devices.sign_in(self.transport):
-                self._handle(event)
-            self.session.on_connected(time.monotonic())
-        except ConnectionLost as error:
-            self._handle(Lost(str(error)))
-
-    def _regain(self) -> None:
-        """Connect again, as soon as the platform's connect limit allows."""
-        now = time.monotonic()
-        lost_since = now if self._lost_since is None else self._lost_since
-        if now - lost_since > REGAIN_WITHIN:
-            self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
-            self._settle(self.session.give_up(now))
-            return
-        allowed = next_connect(
-            self._connects, now, limit=self.limits.connects, period=self.limits.connect_period
-        )
-        if allowed > now:
-            # Nothing else can happen: wait where an interrupt can end the wait.
-            time.sleep(min(allowed - now, IDLE))
-            return
-        try:
-            self._connect()
-        except ConnectError as error:
-            log.warning("%s", error)
-            self._lost_since = lost_since
-
-    def _prepared(self) -> Iterator[Prepared]:
-        window = (self.history.start, self.history.end)
-        for raw in self.history.slabs(self.models.all()):
-            yield self.preparer.prepare(raw, window)
-
-    def _feed(self) -> None:
-        """Make requests ready while the session wants them."""
-        while not self._exhausted and self.session.wants_more:
-            prepared = next(self._slabs, None)
-            if prepared is None:
-                self._exhausted = True
-                return
-            self._intend(prepared)
-
-    def _intend(self, prepared: Prepared) -> None:
-        """Write a slab down, then queue its requests."""
-        rows, queued = [], []
-        for chunk in prepared.chunks():
-            request_id = self._next_id()
-            payload = chunk.payload(request_id, self.policy)
-            digest = hashlib.sha256(payload).hexdigest()
-            rows.append(
-                (
-                    request_id, chunk.slab, chunk.number, chunk.n_entries, chunk.n_values,
-                    len(payload), *chunk.times, digest,
-                )
-            )  # fmt: skip
-            queued.append((request_id, len(payload), chunk.n_values))
-            self._requests[request_id] = _Sent(chunk)
-        tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
-        for part in prepared.parts:
-            add_tally(tallies["read"], part.tally_read())
-            add_tally(tallies["withheld"], part.tally_withheld())
-        self.journal.intend(rows, tallies, joined(map(rejects_withheld, prepared.parts)))
-        for request in queued:
-            self.session.add(*request)
-        self._counts["rows"] += prepared.n_rows
-        self._counts["empty_entries"] += prepared.n_empty
-        self._bar.add(prepared.n_rows)
-
-    def _publish(self, request_id: str) -> None:
-        sent = self._requests[request_id]
-        sent.sent_at = time.time_ns() // 1_000_000
-        payload = sent.chunk.payload(request_id, self.policy)
-        log.debug("request %s: %d bytes", request_id, len(payload))
-        self.transport.publish(batch_topic(*self.connection.device), payload)
-        self._counts["published"] += 1
-
-    def _settle(self, settled: list[Settled]) -> None:
-        """Write down what became of requests and their values."""
-        for one in settled:
-            sent = self._requests.pop(one.request_id)
-            tally, suspects = sent.chunk.tally(), {}
-            if one.outcome == "accepted" and self.policy.skip_invalid_measurepoints:
-                suspects = sent.chunk.tally_suspects()
-                add_tally(tally, {key: -n for key, n in suspects.items()})
-            rejects = (
-                rejects_of_chunk(sent.chunk, one)
-                if one.outcome != "accepted" or suspects
-                else joined([])
-            )
-            tallies: dict[str, Tally] = {one.outcome: tally}
-            if suspects:
-                tallies["declined"] = suspects
-            self.journal.settle(one, sent.sent_at, tallies, rejects)
-            log.debug("request %s: %s, code %s", one.request_id, one.outcome, one.code)
-
-    def _next_id(self) -> str:
-        # Unique for a gateway across runs: a late reply to an earlier run settles nothing here.
-        return str(self.start * 1_000_000 + next(self._numbers))
-
-    def _finish(self) -> None:
-        """Settle what is open, and remember how the run ended."""
-        session = self.session
-        self._settle(session.give_up(time.monotonic()) if session.n_open else [])
-        self._counts["strangers"] = session.strangers
-        self._counts["doubles"] = session.doubles
-        self._counts["contradictions"] = session.contradictions
-        self._counts["sub_devices_refused"] = len(self.sub_devices.refused)
-        self._counts["disordered_slabs"] = self.preparer.duplicates.n_disordered
-        unread = 0 if self._exhausted else max(0, self.history.n_rows - self._counts["rows"])
-        self._counts["unread_rows"] = unread
-        self.journal.note(
-            counts=self._counts,
-            ended_at=_instant(time.time_ns() // 1_000_000),
-            stopped=session.stopped,
-            complete=self._exhausted and not session.stopped,
-        )
-        log.info("run ended%s", f": {session.stopped}" if session.stopped else "")

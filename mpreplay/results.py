@@ -249,8 +249,8 @@ def causes(rejects: pd.DataFrame) -> pd.DataFrame:
     columns = ["outcome", "device_key", "measurepoint", "check", "reason", "mend"]
     # A superseded value names the row that supersedes it: together they are one cause.
     reason = rejects["reason"].str.replace(_BY_ROW, "superseded by a row that", regex=True)
-    found = rejects.assign(reason=reason).groupby(columns, dropna=False, sort=True).size()
-    found = found.reset_index(name="values").sort_values(
+    counts = rejects.assign(reason=reason).groupby(columns, dropna=False, sort=True).size()
+    found = counts.reset_index(name="values").sort_values(
         "values", ascending=False, kind="stable", ignore_index=True
     )
     return found[["values", *columns]]

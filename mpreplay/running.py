@@ -55,10 +55,7 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether everything was read, and every request has an answer."""
-        totals = self._journal.totals()
-        return bool(self._journal.facts().get("complete")) and not (
-            totals["in_doubt"] or totals["not_sent"]
-        )
+        return bool(self._journal.facts().get("read_all")) and not self._journal.n_open()
 
     def summary(self) -> dict[str, int | str]:
         """Return the run in a few numbers and words.
@@ -80,9 +77,15 @@ class Run:
         summary["requests"] = sum(requests.values())
         summary |= {f"requests_{outcome}": n for outcome, n in sorted(requests.items())}
         summary |= dict(sorted(codes.items()))
+        summary["rows"], summary["empty_entries"] = self._journal.rows()
+        is_read = bool(facts.get("read_all"))
+        unread = 0 if is_read else int(facts.get("n_rows", 0)) - int(summary["rows"])
+        summary["unread_rows"] = max(0, unread)
         summary |= facts.get("counts", {})
-        for name in ("gateway", "started_at", "ended_at", "stopped"):
-            summary[name] = facts.get(name) or ""
+        for name in ("started_at", "ended_at"):
+            summary[name] = _instant(facts.get(name))
+        summary["gateway"] = facts.get("gateway") or ""
+        summary["stopped"] = facts.get("stopped") or ""
         summary["complete"] = "yes" if self.complete else "no"
         return summary
 
@@ -112,6 +115,12 @@ class Run:
         rejects = self.rejects
         table = causes(rejects).head(10).to_html(index=False) if len(rejects) else ""
         return f"<p>{html.escape(repr(self))}</p>{table}"
+
+
+def _instant(ms: int | None) -> str:
+    if ms is None:
+        return ""
+    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

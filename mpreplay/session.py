@@ -22,6 +22,8 @@ __all__ = ["Outcome", "Session", "Settled"]
 Outcome = Literal["accepted", "declined", "divided", "in_doubt", "not_sent"]
 FIRST_PAUSE: Final = 1.0  # before a request is published again after a code that asks for it [s]
 LONGEST_PAUSE: Final = 60.0  # [s]
+# A large request takes the platform longer: by one more reply_timeout for each of these.
+TIMEOUT_BYTES: Final = 1_000_000
 MANY: Final = 16  # attempts after which pauses have long stopped to grow
 JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
 
@@ -35,7 +37,7 @@ class Settled:
     request_id : str
         Which.
     outcome : str
-        accepted, declined, in_doubt or not_sent.
+        accepted, declined, divided (its parts are to be sent instead), in_doubt or not_sent.
     code : int or None
         The code of the reply that settled it; None when unanswered.
     message : str
@@ -116,9 +118,13 @@ class Session:
         """Whether further requests should be made ready."""
         return not self.stopped and len(self._new) < self.limits.window
 
-    def add(self, request_id: str, n_bytes: int, n_values: int) -> None:
-        """Queue a request."""
-        self._new.append(_Request(request_id, n_bytes, n_values))
+    def add(self, request_id: str, n_bytes: int, n_values: int, *, first: bool = False) -> None:
+        """Queue a request, behind or before all others."""
+        request = _Request(request_id, n_bytes, n_values)
+        if first:
+            self._new.appendleft(request)
+        else:
+            self._new.append(request)
 
     def on_connected(self, now: float) -> None:
         """Begin to publish; what was in flight when the connection was lost is due already."""
@@ -244,7 +250,7 @@ class Session:
         self._values.take(request.n_values, now)
         request.attempts += 1
         request.published_at = now
-        request.due = now + self.limits.reply_timeout
+        request.due = now + self.limits.reply_timeout * (1 + request.n_bytes / TIMEOUT_BYTES)
         self._in_flight[request.request_id] = request
 
     def _unanswered(self, request: _Request, now: float, jitter: float = 0.0) -> list[Settled]:
@@ -260,7 +266,7 @@ class Session:
 
     def _settle(self, request: _Request, now: float) -> Settled:
         outcome = self._outcome(request)
-        answered = request.code is not None and outcome in {"accepted", "declined"}
+        answered = request.code is not None and outcome not in {"in_doubt", "not_sent"}
         self._codes[request.request_id] = request.code
         self.n_settled += 1
         self._count_alike(outcome, request.code)
@@ -278,16 +284,22 @@ class Session:
             return "not_sent"
         if request.code is not None and return_code(request.code).asks == "accepted":
             return "accepted"
+        if request.code is not None and self._is_divisible(request):
+            return "divided"
         # With attempts used up: unless all were answered, nobody knows.
         transient = request.code is None or return_code(request.code).asks == "retry"
         if request.unanswered and transient:
             return "in_doubt"
         return "declined" if request.code is not None else "in_doubt"
 
+    def _is_divisible(self, request: _Request) -> bool:
+        asks = None if request.code is None else return_code(request.code).asks
+        return asks == "split" and request.n_values > 1 and not self.stopped
+
     def _count_alike(self, outcome: Outcome, code: int | None) -> None:
         """Stop a run whose requests are all declined with one code from the start."""
         limit = self.limits.give_up_after
-        if self._varied or outcome == "not_sent":
+        if self._varied or outcome in {"not_sent", "divided"}:
             return
         if outcome != "declined" or code is None or (self._alike and self._alike[0] != code):
             self._varied = True

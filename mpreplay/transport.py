@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, NamedTuple, Protocol
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 
 from .errors import ConfigError, ConnectError, TransportError
 from .protocol import sign_in
@@ -24,6 +24,10 @@ from .settings import Connection, reveal
 __all__ = ["Acknowledged", "Event", "Lost", "Message", "MqttTransport", "Transport"]
 
 log = logging.getLogger("mpreplay")
+# Shares of the keepalive: when to ask for a sign of life, and how long to wait for it. Together they
+# stay below 1.5, after which the platform would give us up, too.
+PROBE_AFTER: Final = 0.75
+PROBE_WAIT: Final = 0.5
 CONNECT_TIMEOUT: Final = 15.0  # for TCP, CONNACK and SUBACK each [s]
 # MQTT 3.1.1, table 3.1, and what each asks of the user.
 _REFUSALS: Final = {
@@ -36,6 +40,8 @@ _REFUSALS: Final = {
     "4 times in 2 minutes; wait 5 minutes)",
 }
 
+_FINAL: Final = frozenset({1, 2, 4})  # trying again cannot help
+
 
 class Message(NamedTuple):
     """Something was received."""
@@ -45,9 +51,10 @@ class Message(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The connection is gone."""
+    """The connection is gone: closed in order by the other side, or failed."""
 
     reason: str
+    closed_by_peer: bool = False
 
 
 class Acknowledged(NamedTuple):
@@ -104,6 +111,9 @@ class MqttTransport:
         self._client: mqtt.Client | None = None
         self._inbox: SimpleQueue[Any] = SimpleQueue()
         self._unacknowledged: dict[int, str] = {}  # topics by packet id; the caller's thread's own
+        self._heard_at = 0.0
+        self._probed_at: float | None = None
+        self._is_silent = False
 
     def connect(self) -> None:
         """Sign in and subscribe.
@@ -117,6 +127,7 @@ class MqttTransport:
         self.close()
         self._inbox = SimpleQueue()
         self._unacknowledged.clear()
+        self._heard_at, self._probed_at, self._is_silent = time.monotonic(), None, False
         client = self._client = self._new_client()
         connection = self._connection
         try:
@@ -142,10 +153,13 @@ class MqttTransport:
             self._unacknowledged[info.mid] = topic
 
     def receive(self, timeout: float) -> Event | None:
-        """Return what happens next, or None after ``timeout`` seconds."""
-        event = self._take(timeout)
-        if event is None and self._is_dead():
-            return Lost("the network thread has ended")
+        """Return what happens next, or None after ``timeout`` seconds at most."""
+        event = self._take(min(timeout, self._keepalive / 10))
+        now = time.monotonic()
+        if event is not None:
+            self._heard_at, self._probed_at = now, None
+        elif self._client is not None:
+            return self._watch(now)
         match event:
             case Message() | Lost():
                 return event
@@ -156,15 +170,35 @@ class MqttTransport:
     def close(self) -> None:
         """Disconnect and end the network thread."""
         client, self._client = self._client, None
-        if client is not None:
-            # Without disconnect() first, loop_stop() can wait for acknowledgements for ever.
-            client.disconnect()
-            client.loop_stop()
+        if client is None:
+            return
+        # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without
+        # an end of the socket it waits for one that has fallen silent.
+        client.disconnect()
+        sock: Any = client.socket()
+        if self._is_silent and sock is not None:
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        client.loop_stop()
 
-    def _is_dead(self) -> bool:
-        # An exception in paho's thread ends it without a word, and publishing still succeeds.
-        thread = None if self._client is None else self._client._thread
-        return self._client is not None and (thread is None or not thread.is_alive())
+    def _watch(self, now: float) -> Lost | None:
+        """Return a loss that nobody reports: the thread's death, or silence.
+
+        A connection whose other end vanished shows no error. Where nothing was heard for a while, the
+        subscription is asked for once more: the platform answers that, whatever else it does.
+        """
+        client = self._client
+        thread = None if client is None else client._thread
+        if thread is None or not thread.is_alive():
+            return Lost("the network thread has ended")
+        silence = now - self._heard_at
+        if silence > PROBE_AFTER * self._keepalive and self._probed_at is None and client:
+            self._probed_at = now
+            client.subscribe([(topic, 1) for topic in self._topics])
+        if self._probed_at is not None and now - self._probed_at > PROBE_WAIT * self._keepalive:
+            self._is_silent = True
+            return Lost(f"nothing was heard for {silence:.0f} s")
+        return None
 
     @property
     def _where(self) -> str:
@@ -192,10 +226,16 @@ class MqttTransport:
         if connection.tls:
             _set_tls(client, connection)
         inbox = self._inbox
+        failures: list[str] = []  # what paho says of a socket that failed, and does not hand over
+        client.on_log = lambda _c, _u, level, text: (
+            failures.append(text) if level == LogLevel.MQTT_LOG_ERR else None
+        )
         client.on_socket_open = _set_nodelay
         client.on_connect = lambda _c, _u, _f, code, _p: inbox.put(("signed in", code.value))
         client.on_subscribe = lambda _c, _u, _m, codes, _p: inbox.put(("subscribed", codes))
-        client.on_disconnect = lambda _c, _u, _f, code, _p: inbox.put(Lost(str(code)))
+        client.on_disconnect = lambda _c, _u, _f, code, _p: inbox.put(
+            Lost("; ".join(failures) or str(code), closed_by_peer=not failures)
+        )
         client.on_publish = lambda _c, _u, mid, _r, _p: inbox.put(("acknowledged", mid))
         # Runs in paho's network thread: hand the bytes over, touch nothing else.
         client.on_message = lambda _c, _u, m: inbox.put(Message(m.topic, bytes(m.payload)))
@@ -223,7 +263,8 @@ class MqttTransport:
             # paho gives MQTT 3.1.1 refusals as the reason codes of MQTT 5.
             number = _V5_TO_V3.get(code, code)
             refusal = _REFUSALS.get(number, f"refused with code {number}")
-            raise ConnectError(f"{self._where}: sign-in refused: {refusal}")
+            final = number in _FINAL
+            raise ConnectError(f"{self._where}: sign-in refused: {refusal}", final)
 
     def _subscribe(self, client: mqtt.Client) -> None:
         client.subscribe([(topic, 1) for topic in self._topics])

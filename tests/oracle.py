@@ -95,7 +95,9 @@ def fits(value: Any, point: Measurepoint) -> bool:
             )
         case _:
             item = Measurepoint(point.identifier, str(point.item_type))
-            return isinstance(value, list) and all(not is_absent(v) and fits(v, item) for v in value)
+            return isinstance(value, list) and all(
+                not is_absent(v) and fits(v, item) for v in value
+            )
 
 
 def keeps(value: Any, point: Measurepoint) -> bool:
@@ -117,7 +119,8 @@ def keeps(value: Any, point: Measurepoint) -> bool:
             return _is_date(value)
         case "STRUCT":
             return all(
-                not m.required if is_absent(value.get(m.identifier)) else keeps(value[m.identifier], m)
+                keeps(value[m.identifier], m) if not is_absent(value.get(m.identifier))
+                else not m.required
                 for m in point.members
             )  # fmt: skip
         case "ARRAY":

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from hypothesis import strategies as st
+from oracle import Row
 
 from mpreplay import Limits, Measurepoint, ThingModel, read_history
 from mpreplay.duplicates import find_duplicates
@@ -16,14 +17,25 @@ from mpreplay.preparing import Policy, Prepared, Preparer
 from mpreplay.readings import Device
 from mpreplay.thing_model import ModelSet
 from mpreplay.validation import Checker
-from oracle import Row
 
 PRODUCTS = ("p1", 'p"2', "größe")
 OWN = ("p1", "d0")
 DEVICES = ("d0", "d1", "gerät 2\\")
 START = 1_388_534_400_000  # 2014-01-01 [ms]
 COLUMNS = {"(time)", "(device)", "(product)"}
-NAMES = ("P", "Ba_avg", "S.x", 'q"uote', "back\\slash", "gr öße", "7%", "風😀", ".dot", "a.b.c", "\x01")
+NAMES = (
+    "P",
+    "Ba_avg",
+    "S.x",
+    'q"uote',
+    "back\\slash",
+    "gr öße",
+    "7%",
+    "風😀",
+    ".dot",
+    "a.b.c",
+    "\x01",
+)
 FLOAT32_MAX = 3.4028234663852886e38
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -39,7 +51,8 @@ def _bounds(least: float, most: float, whole: bool) -> st.SearchStrategy[dict[st
     pairs = st.tuples(number, number).map(lambda pair: sorted(n + 0 for n in pair))  # -0.0 is 0.0
     return st.just({}) | st.builds(
         lambda pair, low, high: {
-            "minimum": pair[0], "maximum": pair[1], "exclusive_minimum": low, "exclusive_maximum": high,
+            "minimum": pair[0], "maximum": pair[1],
+            "exclusive_minimum": low, "exclusive_maximum": high,
         },
         pairs, st.booleans(), st.booleans(),
     )  # fmt: skip
@@ -123,7 +136,8 @@ WRONG: dict[str, list[Any]] = {
     "STRING": ["x" * 2000, "é" * 600, "lone \ud800", 7, True],
     "DATE": ["2024-02-30 00:00:00", "2024-1-5 00:00:00", "yesterday", "2024-01-01 24:00:00", 7],
     "TIMESTAMP": [
-        "yesterday", True,
+        "yesterday",
+        True,
         dt.datetime(2024, 1, 1),  # noqa: DTZ001
         dt.datetime(2024, 1, 1, microsecond=1, tzinfo=dt.UTC),
     ],

@@ -8,13 +8,13 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import oracle
 import pandas as pd
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracle
-import strategies
 from mpreplay import ConfigError, Limits, Measurepoint, ThingModel, read_history
 from mpreplay import history as history_module
 from mpreplay.chunking import cut, group_columns
@@ -81,7 +81,9 @@ def test_groups_hold_every_value_once(sizes: list[int], room: int, most: int | N
 @st.composite
 def long_rows(draw: Any) -> list[oracle.Row]:
     """Draw rows whose values are up to a good part of the smallest request."""
-    text = st.builds(lambda c, n: c * n, st.sampled_from(["x", "é", "\x01", '"']), st.integers(0, 90))
+    text = st.builds(
+        lambda c, n: c * n, st.sampled_from(["x", "é", "\x01", '"']), st.integers(0, 90)
+    )
     value = {"s0": text, "s1": text, "s2": text, "a": st.lists(st.integers(0, 9**9), max_size=12)}
     who = st.tuples(st.sampled_from(["p1", "π"]), st.sampled_from(["d0", "device" * 6]),
                     st.integers(-5, 5) | st.integers(10**12, 10**13))  # fmt: skip
@@ -169,7 +171,10 @@ def _check_whole(
 def test_a_value_too_large_alone_is_withheld_and_its_neighbours_go() -> None:
     """One runaway text must not hold back a day of readings, nor vanish."""
     frame = strategies.frame_of(
-        [oracle.Row("p1", "d1", n, {"s0": "x" * size, "s1": "y"}) for n, size in enumerate([9, 400])],
+        [
+            oracle.Row("p1", "d1", n, {"s0": "x" * size, "s1": "y"})
+            for n, size in enumerate([9, 400])
+        ],
         ["s0", "s1"],
     )
 

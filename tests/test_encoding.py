@@ -7,14 +7,14 @@ import json
 from typing import Any
 
 import numpy as np
+import oracle
 import orjson
 import pyarrow as pa
 import pytest
+import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import oracle
-import strategies
 from mpreplay import Limits, Measurepoint, ThingModel
 from mpreplay.encoding import encode_entries, longest_text, plain_texts, texts_of
 from mpreplay.entries import entries_of
@@ -78,7 +78,9 @@ def test_a_slice_of_a_column_has_the_texts_of_its_values(drawn: Any, data: Any) 
 
     texts = texts_of(part).array().to_pylist()
 
-    assert [normal(t) for t in texts] == wanted(column.point, cells[start:], [None] * len(cells[start:]))
+    assert [normal(t) for t in texts] == wanted(
+        column.point, cells[start:], [None] * len(cells[start:])
+    )
 
 
 @settings(deadline=None, max_examples=100)

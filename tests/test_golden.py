@@ -9,8 +9,8 @@ from typing import Any
 import orjson
 import pandas as pd
 import pytest
-
 import strategies
+
 from mpreplay import Measurepoint, ThingModel, read_history
 from mpreplay.preparing import Policy
 from mpreplay.protocol import METHOD, decode_reply
@@ -36,7 +36,11 @@ FRAME = pd.DataFrame(
         "device": ["device1", "device1", "device2"],
         "Power": [{"value": v, "quality": 9} for v in (1, 2, 1)],
         "temp": [1.02, 2.02, 1.02],
-        "branchCurr": [["1.02", "2.02", "7.93"], ["2.02", "3.02", "9.93"], ["1.02", "2.02", "7.93"]],
+        "branchCurr": [
+            ["1.02", "2.02", "7.93"],
+            ["2.02", "3.02", "9.93"],
+            ["1.02", "2.02", "7.93"],
+        ],
     }
 )
 DOTTED = FRAME.drop(columns="Power").assign(

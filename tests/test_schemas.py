@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import oracle
 import pandas as pd
 import pandera.pandas as pandera
 import pyarrow as pa
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracle
-import strategies
 from mpreplay import Measurepoint, ThingModel
 from mpreplay.schemas import arrow_of, schema_of, series_of
 
@@ -87,7 +87,7 @@ def test_a_bound_is_where_the_model_says(
     ],
 )
 def test_a_date_is_a_day_that_exists(text: str, is_date: bool) -> None:
-    """strptime takes much that no calendar holds."""
+    """Strptime takes much that no calendar holds."""
     found = failures(Measurepoint("x", "DATE"), [text, None])
 
     assert found == ({} if is_date else {0: ["date"]})

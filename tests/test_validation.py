@@ -10,14 +10,14 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import oracle
 import pandas as pd
 import pandera.pandas as pandera
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import oracle
-import strategies
 from mpreplay import ConfigError, HistoryError, Measurepoint, ThingModel, read_history, validate
 from mpreplay import history as history_module
 from mpreplay import validation as validation_module
@@ -148,7 +148,7 @@ def test_a_users_check_faults_exactly_its_values(check: Any, numbers: list[int |
 
 
 def test_an_updated_column_is_checked_as_it_now_says() -> None:
-    """pandera's own way to extend a schema works, and replaces what it replaces."""
+    """Pandera's own way to extend a schema works, and replaces what it replaces."""
     schema = MODEL.schema().update_column("P", checks=[pandera.Check.lt(0, error="is positive")])
 
     violations = validate(read_history(two([9_999.0, -9_999.0])), schema).violations

@@ -248,8 +248,8 @@ class FaultScript:
     def as_dict(self) -> dict[str, Any]:
         """Return the script, with where it stands, as plain JSON values."""
         return {
-            "words": self.words,
-            "odds": self.odds,
+            "words": [None if word is None else list(word) for word in self.words],
+            "odds": [[probability, list(fault)] for probability, fault in self.odds],
             "seed": str(self.seed),  # JSON's numbers may be too small for it
             "logins": self.logins,
             "drawn": self.drawn,
