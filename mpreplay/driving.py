@@ -38,6 +38,9 @@ log = logging.getLogger("mpreplay")
 REGAIN_WITHIN: Final = 600.0
 # How long an interrupted run waits for replies to what it has published. [s]
 GRACE: Final = 10.0
+# Between attempts to regain a connection, doubled each time. [s]
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
 IDLE: Final = 0.5  # how often to look around while nothing is due [s]
 # A connection that the platform closes so soon after it was made was taken over. [s]
 TAKEN_OVER_WITHIN: Final = 10.0
@@ -138,8 +141,9 @@ class Driver:
     _exhausted: bool = False
     _connected_at: float | None = None
     _lost_since: float | None = None
-    _last_loss: Lost | None = None
     _quick_losses: int = 0
+    _attempt_at: float = 0.0  # when to try to regain the connection
+    _failures: int = 0  # attempts in a row that failed
     _ending: float | None = None  # when an interrupted run stops waiting
 
     def __post_init__(self) -> None:
@@ -153,8 +157,8 @@ class Driver:
         """Send everything, and remember how it ended."""
         try:
             self._feed()
-            if not self._is_done():  # else an earlier run has settled everything
-                self._await_connect_limit()
+            # An earlier run may have settled everything; the user may have had enough of waiting.
+            if not self._is_done() and self._await_connect_limit():
                 self._connect()
                 self._loop()
                 self.sub_devices.sign_out(self.transport)
@@ -244,11 +248,16 @@ class Driver:
             self.session.receive(reply.request_id, reply.code, reply.message, now, _jitter())
         )
 
-    def _await_connect_limit(self) -> None:
-        """Wait as long as connects of earlier runs ask for."""
-        while (wait := self._connect_pause()) > 0 and not self.interrupts.name:
-            log.info("waiting %.0f s: the platform limits how often a device connects", wait)
+    def _await_connect_limit(self) -> bool:
+        """Wait as long as connects of earlier runs ask for; return whether to go on."""
+        if (wait := self._connect_pause()) > 0:
+            log.warning("waiting %.0f s: the platform limits how often a device connects", wait)
+        while (wait := self._connect_pause()) > 0:
+            self._heed_interrupts()
+            if self.session.stopped:
+                return False
             self.clock.sleep(min(wait, IDLE))
+        return True
 
     def _connect_pause(self) -> float:
         now = self.clock.wall()
@@ -287,14 +296,19 @@ class Driver:
             self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
             self._settle(self.session.give_up(now))
             return
-        if (pause := self._connect_pause()) > 0:
+        if (pause := max(self._connect_pause(), self._attempt_at - now)) > 0:
             self.clock.sleep(min(pause, IDLE))
             return
         try:
             self._connect()
+            self._failures = 0
         except ConnectError as error:
             log.warning("%s", error)
             self._lost_since = lost_since
+            longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
+            self._attempt_at = self.clock.now() + longest * (1 - _jitter() / 2)
+            self._failures += 1
+            self._quick_losses = 0  # a platform that is away is no rival
             if error.is_final:
                 self.session.stopped = self.session.stopped or str(error)
 

@@ -24,6 +24,14 @@ PRODUCT = "turbine"
 FARM = [(PRODUCT, "T1"), (PRODUCT, "T2")]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the locks and connects of tests out of the user's state folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPREPLAY_STATE", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def model() -> mp.ThingModel:
     """Three points of a wind turbine."""

@@ -14,17 +14,20 @@ PACKAGE = Path(mpreplay.__file__).parent
 # The order in which data flows: a module imports only from modules above it.
 ORDER = [
     "errors", "measurepoint", "model_json", "schemas", "drafting", "thing_model", "protocol",
-    "settings", "times", "odd", "values", "layout", "readings", "history", "encoding",
-    "validation", "duplicates", "entries", "chunking", "preparing", "planning", "pacing",
-    "session", "results", "transport", "sub_devices", "journal", "running", "replaying",
+    "settings", "odd", "times", "scalars", "values", "layout", "readings", "sources", "history",
+    "encoding", "validation", "duplicates", "entries", "chunking", "preparing", "dividing",
+    "planning", "verdict", "pacing", "session", "results", "transport", "sub_devices", "journal",
+    "running", "state", "interrupts", "progress", "continuing", "driving", "replaying",
     "simulator", "demo", "cli",
 ]  # fmt: skip
 SHELLS = {
     "thing_model",  # only ThingModel.load, which reads a file
-    "settings", "history", "transport", "sub_devices", "journal", "running", "replaying",
-    "demo", "cli",
+    "settings", "sources", "history", "transport", "sub_devices", "journal", "running", "state",
+    "interrupts", "progress", "continuing", "driving", "replaying", "demo", "cli",
 }  # fmt: skip
-SIMULATOR_CORE = ["limits", "judging", "world", "rules", "gateways", "platform", "topics", "mqtt"]
+SIMULATOR_CORE = [
+    "limits", "judging", "world", "rules", "gateways", "platform", "topics", "mqtt", "faults",
+]  # fmt: skip
 FORBIDDEN = {
     "asyncio", "logging", "os", "paho", "pathlib", "random", "socket", "sqlite3", "subprocess",
     "sys", "tempfile", "threading", "time",

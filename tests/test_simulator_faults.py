@@ -7,6 +7,7 @@ import socket
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, ConnectError, Limits, Measurepoint, ThingModel, replay
+from mpreplay.cli import main
 from mpreplay.protocol import (
     batch_login,
     batch_reply_topic,
@@ -418,6 +420,14 @@ def test_a_script_that_cannot_work_is_refused(given: Any, match: str) -> None:
     """A misspelt fault that never comes would be a rehearsal of nothing."""
     with pytest.raises(ConfigError, match=match):
         simulate(MODEL, faults=given)
+
+
+def test_the_command_line_hands_its_faults_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """A rehearsal with a mistake in its script ends before it begins."""
+    model = Path(__file__).parents[1] / "data" / "wind_farm.model.json"
+
+    assert main(["simulate", "--model", str(model), "--faults", "kick=2"]) == 2
+    assert "kick takes a probability" in capsys.readouterr().err
 
 
 @given(st.integers(0, 3), st.text(), st.integers(1, 2**31))
