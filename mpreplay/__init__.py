@@ -16,13 +16,13 @@ if TYPE_CHECKING:
         ConnectError,
         ConnectionLost,
         HistoryError,
-        ReplayWarning,
         InvalidHistory,
         JournalError,
         JournalMismatch,
         MpReplayError,
         PlatformError,
         ReplayFailed,
+        ReplayWarning,
         TransportError,
     )
     from .history import History, read_history

@@ -6,6 +6,7 @@ before, by its points.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -96,4 +97,4 @@ def group_columns(
     """
     there = np.flatnonzero(sizes)
     cuts = cut(sizes[there], np.ones(len(there), np.int64), room=room, max_values=max_values)
-    return [there[start:stop] for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [there[start:stop] for start, stop in pairwise(cuts.tolist())]

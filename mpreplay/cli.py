@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     parser = argparse.ArgumentParser(
         prog="mpreplay",
-        description="Backfill history into an EnOS IoT platform, with every value's fate on record.",
+        description="Backfill history into an EnOS IoT platform; every value's fate is on record.",
         epilog=STATUS,
         formatter_class=_Help,
     )

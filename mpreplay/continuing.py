@@ -1,8 +1,8 @@
-"""Whether a journal belongs to a run that is to be continued, and where journals lie. A shell over paths.
+"""Whether a journal belongs to a run that is to be continued, and where journals lie.
 
-Requests depend on the history, the mapping, the model, the flags, the policies and the sizes of a
-request: where one of these differs, the rest of a run cannot follow its beginning. Window, rates and
-time-outs may differ.
+A shell over paths. Requests depend on the history, the mapping, the model, the flags, the policies
+and the sizes of a request: where one of these differs, the rest of a run cannot follow its
+beginning. Window, rates and time-outs may differ.
 """
 
 from __future__ import annotations

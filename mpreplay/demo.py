@@ -155,7 +155,8 @@ def demonstrate(say: Callable[[str], None]) -> bool:
         secrets = {(PRODUCT, OFFLINE): connection.device_secret}
         run = replay(
             farm.history(), model, platform.connection, sub_device_secrets=secrets,
-            on_invalid="withhold", duplicates="last", limits=Limits(max_entries=200), progress=False,
+            on_invalid="withhold", duplicates="last", limits=Limits(max_entries=200),
+            progress=False,
         )  # fmt: skip
         stored = platform.stored()
     say(

@@ -1,7 +1,7 @@
 """Taking a chunk apart: in two by value count, between entries where it can, else between points.
 
-Pure and repeatable: the same chunk always falls into the same parts, so that a path of halves names a
-part for good (``"5/0/1"``: the second half of the first half of chunk 5).
+Pure and repeatable: the same chunk always falls into the same parts, so that a path of halves
+names a part for good (``"5/0/1"``: the second half of the first half of chunk 5).
 """
 
 from __future__ import annotations

@@ -341,7 +341,7 @@ class Driver:
                 raise JournalMismatch(
                     f"{self.journal.path}: request {intent.request_id} cannot be made again with "
                     "the same bytes: the history, the model or the version of a library has "
-                    "changed since. Replay it with a new journal; sending values twice does no harm",
+                    "changed since. Use a new journal; sending values twice does no harm",
                     ("requests",),
                 )
             self._queue(intent.request_id, chunk, intent.n_bytes)

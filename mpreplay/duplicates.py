@@ -1,7 +1,7 @@
 """Readings of the same device, time and point: which is sent, which is a copy, which is superseded.
 
-Pure over the slabs it is given. A first pass reads who and when only and keeps a range of times for each
-device and slab; slabs that cannot hold a repeated time are not looked at again.
+Pure over the slabs it is given. A first pass reads who and when only and keeps a range of times
+for each device and slab; slabs that cannot hold a repeated time are not looked at again.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _plain(share: Share) -> tuple[list[Any], list[Any], list[Any]]:
 
 @dataclass(slots=True)
 class _Keys:
-    """The keys of a history's rows: a number for each device, and in the long form for each point."""
+    """A number for each device of a history, and in the long form for each of its points."""
 
     numbers: dict[Any, int] = field(default_factory=dict)
     devices: set[Device] = field(default_factory=set)
@@ -244,9 +244,9 @@ class _Ranges:
 
 def _ranges(history: History, models: ModelSet, own: Device) -> _Ranges:
     ranges, numbering = _Ranges(), _Keys()
-    for raw, _rows, ids, time in _each(history, models, own, numbering):
-        order = np.lexsort((time, ids))
-        ids, time = ids[order], time[order]
+    for raw, _rows, unsorted, times in _each(history, models, own, numbering):
+        order = np.lexsort((times, unsorted))
+        ids, time = unsorted[order], times[order]
         starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if len(ids) else ids
         ends = np.append(starts[1:], len(ids)) - 1 if len(ids) else ids
         ranges.slab.append(np.full(len(starts), raw.number, np.int64))
@@ -298,8 +298,8 @@ def withheld(
         if fault.column >= 0 and (all_violations or fault.is_unsendable):
             masks[fault.column][fault.positions] = True
     if len(unreadable):
-        for column, mask in zip(readings.columns, masks, strict=True):
-            mask |= np.isin(column.at, unreadable)
+        for number, column in enumerate(readings.columns):
+            masks[number] |= np.isin(column.at, unreadable)
     return masks
 
 
@@ -313,8 +313,8 @@ def _candidates(
     """Yield the sendable values in rows whose device and time are repeated."""
     gone = withheld(readings, faults_of(readings), withhold)
     chosen = np.isin(readings.rows, rows)
-    for number, (column, mask) in enumerate(zip(readings.columns, gone, strict=True)):
-        positions = np.flatnonzero(column.present() & ~mask & chosen[column.at])
+    for number, column in enumerate(readings.columns):
+        positions = np.flatnonzero(column.present() & ~gone[number] & chosen[column.at])
         if not len(positions):
             continue
         at = column.at[positions]

@@ -1,8 +1,8 @@
 """Readings as the JSON text of the wire, a column at a time.
 
-Pure. Every value becomes a piece of text in a pool; an index says which piece stands where; one ``take``
-lays the text of all entries down. An absent value is the empty piece, so sparse and dense readings
-share one path, and no Python object is made for a value or a row.
+Pure. Every value becomes a piece of text in a pool; an index says which piece stands where; one
+``take`` lays the text of all entries down. An absent value is the empty piece, so sparse and dense
+readings share one path, and no Python object is made for a value or a row.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Texts:
     index: NDArray[np.int64]
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return the length of each value's text; 0 where it is absent. [bytes]"""
+        """Return the length of each value's text, in bytes; 0 where it is absent."""
         sizes = pc.binary_length(self.pool).to_numpy(zero_copy_only=False).astype(np.int64)
         return np.append(sizes, 0)[self.index]
 
@@ -147,7 +147,7 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
 
 
 def longest_text(column: Column) -> int:
-    """Return a bound that no value's text exceeds, without writing the texts. [bytes]"""
+    """Return a bound that no value's text exceeds, without writing the texts, in bytes."""
     odd = max((len(o.text) for o in column.odd if o.text is not None), default=0)
     return max(odd, _longest(column.values) + len('{"value":,"quality":0}'))
 

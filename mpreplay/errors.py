@@ -13,7 +13,7 @@
     ├── PlatformError                 the platform broke the protocol: an undecodable reply
     ├── JournalError                  a journal that cannot be used
     │   └── JournalMismatch           it belongs to another history, model or limits; ``.differs``
-    └── ReplayFailed                  only from ``Run.raise_for_rejects()``; ``.rejects`` is the frame
+    └── ReplayFailed                  from ``Run.raise_for_rejects()``; ``.rejects`` is the frame
 
 The first three are the caller's to mend, ``TransportError`` the network's, ``PlatformError`` the
 platform's. A declined request is no exception: it is a row of ``results``.
@@ -31,13 +31,13 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "HistoryError",
-    "ReplayWarning",
     "InvalidHistory",
     "JournalError",
     "JournalMismatch",
     "MpReplayError",
     "PlatformError",
     "ReplayFailed",
+    "ReplayWarning",
     "TransportError",
 ]
 
@@ -81,7 +81,8 @@ class ConnectError(TransportError):
     Attributes
     ----------
     is_final : bool
-        Whether trying again cannot help: the credentials are wrong, or another run holds the device.
+        Whether trying again cannot help: the credentials are wrong, or another run holds the
+        device.
     """
 
     def __init__(self, message: str, is_final: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM: a wish to end, not yet an end.
 
-A shell over signals. The first is noted, so that a run can wait for its replies; the second ends it at
-once.
+A shell over signals. The first is noted, so that a run can wait for its replies; the second ends
+it at once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A slab of history, made ready: what is withheld and why, and the rest in chunks to be sent.
 
-Pure. It depends on the history, the model, the mapping, the flags and the sizes of a request, and on
-nothing else: the same input makes the same requests.
+Pure. It depends on the history, the model, the mapping, the flags and the sizes of a request, and
+on nothing else: the same input makes the same requests.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Policy:
     duplicates: Literal["raise", "first", "last"] = "raise"
 
     def overhead(self) -> int:
-        """Return how long a request is without its entries. [bytes]"""
+        """Return how long a request is without its entries, in bytes."""
         head, tail = self.envelope(WIDEST_ID)
         return len(head) + len(tail)
 
@@ -211,12 +211,12 @@ class Chunk:
 
     @property
     def times(self) -> tuple[int, int]:
-        """Its first and last time. [ms]"""
+        """Its first and last time, in milliseconds."""
         parts = [part.entries.time[a:b] for part, a, b in self.spans]
         return min(int(p.min()) for p in parts), max(int(p.max()) for p in parts)
 
     def n_bytes(self, request_id: str, policy: Policy) -> int:
-        """Return how long the request is. [bytes]"""
+        """Return how long the request is, in bytes."""
         head, tail = policy.envelope(request_id)
         texts = (
             int(part.encoded.offsets[b] - part.encoded.offsets[a]) for part, a, b in self.spans
@@ -325,7 +325,7 @@ class Preparer:
         return faults
 
     def _rooms(self, devices: Sequence[Device]) -> NDArray[np.int64]:
-        """Return how many bytes of values an entry of each device may hold. [bytes]
+        """Return how many bytes of values an entry of each device may hold, in bytes.
 
         The last is that of rows without a device.
         """

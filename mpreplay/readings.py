@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -333,17 +334,21 @@ _TEXTUAL = frozenset({"STRING", "DATE", "TIMESTAMP", "ANY"})
 def _read_text(column: Any, point: Measurepoint) -> Any:
     """Return the values in a column of texts: in the long form one column serves all types."""
     textual = point.type in _TEXTUAL or (point.type == "ENUM" and not point.has_int_keys)
-    if textual or isinstance(column, np.ndarray) or not _is_text(column.type):
+    if textual or not _is_all_text(column):
         return column
-    import orjson
-
     values = np.empty(len(column), object)
-    for n, text in enumerate(column.to_pylist()):
+    for n, text in enumerate(column.tolist()):
         try:
-            values[n] = None if text is None or text == "" else orjson.loads(text)
+            values[n] = orjson.loads(text) if isinstance(text, str) and text else None
         except orjson.JSONDecodeError:
             values[n] = text
     return values
+
+
+def _is_all_text(column: Any) -> bool:
+    if isinstance(column, np.ndarray):
+        return all(isinstance(value, str) for value in column[~absent_in(column)].tolist())
+    return _is_text(column.type)
 
 
 def _is_absent(column: Any) -> NDArray[np.bool_]:

@@ -105,7 +105,8 @@ def replay(
 
     Notes
     -----
-    Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published, replies
+    Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published,
+    replies
     are awaited for ten seconds, and the partial run is returned. A second one ends it at once.
 
     References

@@ -89,7 +89,7 @@ _MEND: Final = {
     "not_sent": "replay it: it was never sent",
 }
 _MEND_CODES: Final = {
-    1204: "find the value that the platform's thing model forbids: one of this request's is to blame",
+    1204: "find the value that the platform's thing model forbids: one of this request's is it",
     1206: "find the value whose format is wrong: one of this request's is to blame",
     1212: "sign the sub-device in (sub_device_secrets=), or set allow_offline_sub_device=True; "
     "if it is declined then too, add it to the gateway's topology",
@@ -103,7 +103,14 @@ def typed(rows: Any, columns: dict[str, str]) -> pd.DataFrame:
     for name, kind in columns.items():
         if kind == _TIME and not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
             frame[name] = pd.to_datetime(frame[name].astype("Int64"), unit="ms", utc=True)
-    return frame.astype(columns)
+        if kind == "str" and _WRITES_NONE:
+            frame[name] = frame[name].map(str, na_action="ignore").astype(object)
+    skipped = {"str"} if _WRITES_NONE else set()
+    return frame.astype({name: kind for name, kind in columns.items() if kind not in skipped})
+
+
+# Before its third version pandas turns what is absent into the word "None".
+_WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
 
 
 def rejects_withheld(part: Part) -> pd.DataFrame:
@@ -224,7 +231,7 @@ def _rejects(
     frame["code"] = pd.array([code] * n, "Int64")
     frame["request_id"] = request_id
     frame["mend"] = mend
-    return frame.astype(REJECT_COLUMNS)
+    return typed(frame, REJECT_COLUMNS)
 
 
 def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

@@ -263,8 +263,12 @@ def _texts(column: pa.Array, where: _Where) -> Times:
 def _parsed(texts: pa.Array, aware: bool) -> pa.Array:
     texts = pc.replace_substring(pc.utf8_upper(texts), ",", ".")
     # Nanoseconds would narrow what years pandas can hold, and are cut off in any case.
-    texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1").to_pandas()
-    return pa.array(pd.to_datetime(texts, format="ISO8601", utc=aware, errors="coerce"))
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
+    try:
+        return texts.cast(pa.timestamp("us", tz="UTC" if aware else None))
+    except pa.ArrowInvalid:  # one of them is no time, such as 30 February: find out which
+        parsed = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=aware, errors="coerce")
+        return pa.array(parsed)
 
 
 def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:

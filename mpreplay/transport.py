@@ -24,7 +24,8 @@ from .settings import Connection, reveal
 __all__ = ["Acknowledged", "Event", "Lost", "Message", "MqttTransport", "Transport"]
 
 log = logging.getLogger("mpreplay")
-# Shares of the keepalive: when to ask for a sign of life, and how long to wait for it. Together they
+# Shares of the keepalive: when to ask for a sign of life, and how long to wait for it. Together
+# they
 # stay below 1.5, after which the platform would give us up, too.
 PROBE_AFTER: Final = 0.75
 PROBE_WAIT: Final = 0.5
@@ -184,8 +185,8 @@ class MqttTransport:
     def _watch(self, now: float) -> Lost | None:
         """Return a loss that nobody reports: the thread's death, or silence.
 
-        A connection whose other end vanished shows no error. Where nothing was heard for a while, the
-        subscription is asked for once more: the platform answers that, whatever else it does.
+        A connection whose other end vanished shows no error. Where nothing was heard for a while,
+        the subscription is asked for once more: the platform answers that, whatever else it does.
         """
         client = self._client
         thread = None if client is None else client._thread

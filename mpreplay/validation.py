@@ -1,7 +1,7 @@
 """Which values of a history the thing model forbids, each with the row it came from.
 
-Pure, save that ``validate`` walks through a history. pandera decides: the model's schema runs lazily
-over each slab, and for a check that fails the same check says which values it was.
+Pure, save that ``validate`` walks through a history. pandera decides: the model's schema runs
+lazily over each slab, and for a check that fails the same check says which values it was.
 """
 
 from __future__ import annotations

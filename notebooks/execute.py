@@ -1,7 +1,7 @@
 """Run every notebook from top to bottom, and fail where a cell does.
 
-``python notebooks/execute.py [--html FOLDER]`` leaves the notebooks as they are; with ``--html`` it writes
-what a reader would see.
+``python notebooks/execute.py [--html FOLDER]`` leaves the notebooks as they are; with ``--html``
+it writes what a reader would see.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from brokers import CLIENTS_INSTALLED, free_port
 
 import mpreplay as mp
-from brokers import CLIENTS_INSTALLED, free_port
 from mpreplay.cli import main
 from mpreplay.protocol import batch_reply_topic, batch_topic, sign_in
 
@@ -50,7 +50,7 @@ def test_the_demo_fails_where_a_value_misses_its_fate(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A demonstration that cannot fail shows nothing."""
-    import mpreplay.demo as demo
+    from mpreplay import demo
 
     planted = demo.wind_farm()
     planted.invalid.pop()
@@ -131,13 +131,22 @@ def _wrong(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
     frame.rename(columns={"P_avg": "Pavg"}).to_parquet(strange)
     gone = f"mqtt://gw-1:s@127.0.0.1:{free_port()}/gateway"
     return {
-        "malformed model": (["--model", str(malformed), *COLUMNS, HISTORY], 2, "P_avg.*unknown type 'Odd'"),
-        "no model": (["--model", "none.json", *COLUMNS, HISTORY], 2, "none.json.*No such file.*JSON"),
+        "malformed model": (
+            ["--model", str(malformed), *COLUMNS, HISTORY], 2, "P_avg.*unknown type 'Odd'",
+        ),
+        "no model": (
+            ["--model", "none.json", *COLUMNS, HISTORY], 2, "none.json.*No such file.*JSON",
+        ),
         "not Parquet": ([*KNOWN, str(no_parquet)], 2, "cannot be read as Parquet.*complete"),
         "no history": ([*KNOWN, "none.parquet"], 2, "none.parquet: there is no such file"),
         "naive times": ([*KNOWN, str(naive)], 2, "naive times.*row 0.*give tz="),
-        "strange column": ([*KNOWN, str(strange)], 2, "'Pavg' is not in the thing model.*nearest: P_avg.*ignore="),
-        "closed port": ([*KNOWN, HISTORY, "--connection", gone], 3, "nobody listens.*host and port"),
+        "strange column": (
+            [*KNOWN, str(strange)], 2,
+            "'Pavg' is not in the thing model.*nearest: P_avg.*ignore=",
+        ),
+        "closed port": (
+            [*KNOWN, HISTORY, "--connection", gone], 3, "nobody listens.*host and port",
+        ),
         "unknown host": (
             [*KNOWN, HISTORY, "--connection", "mqtt://gw-1:s@no-such-host.invalid/gateway"],
             3, "unknown host: check the host name",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from random import Random
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpreplay import JournalError, open_run
-from mpreplay.journal import Journal, read_journal
+from mpreplay.journal import Intent, Journal, Unfinished, read_journal
 from mpreplay.results import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
 from mpreplay.session import Settled
 
@@ -22,9 +25,26 @@ NO_REJECTS = typed([], REJECT_COLUMNS)
 DAY = 19_875
 
 
-def request(number: int, n_values: int = 3) -> tuple[Any, ...]:
+KEY = ("p", "d", DAY)
+
+
+def slab(number: int = 0, n_rows: int = 0) -> Any:
+    """Return what a journal asks of a slab."""
+    return SimpleNamespace(number=number, n_rows=n_rows, n_empty=0)
+
+
+def request(number: int, n_values: int = 3, slab: int = 0) -> tuple[str, Any, str, int]:
     """Return what is intended of a request."""
-    return (str(number), 0, number, 2, n_values, 100, 5, 6, "digest")
+    chunk = SimpleNamespace(
+        slab=slab, path=str(number), n_entries=2, n_values=n_values, times=(5, 6),
+        tally=lambda: {KEY: n_values},
+    )  # fmt: skip
+    return str(number), chunk, "digest", 100
+
+
+def settled(number: int, outcome: Any, code: int | None = None, attempts: int = 1) -> Settled:
+    """Return how a request ended."""
+    return Settled(str(number), outcome, code, "", attempts, None if code is None else 0.25)
 
 
 def rejects(n: int) -> pd.DataFrame:
@@ -41,6 +61,7 @@ def rejects(n: int) -> pd.DataFrame:
 def journal(tmp_path: Path) -> Any:
     """Open a new journal."""
     one = Journal(tmp_path / "run.db")
+    one.begin()
     yield one
     one.close()
 
@@ -63,10 +84,9 @@ def test_frames_have_the_same_types_full_and_empty(journal: Journal) -> None:
     empty = {
         name: getattr(open_run(journal.path), name) for name in ("results", "rejects", "books")
     }
-    tallies = {"read": {("p", "d", DAY): 5}, "withheld": {("p", "d", DAY): 2}}
-    journal.intend([request(1), request(2)], tallies, rejects(2))
-    settled = Settled("1", "accepted", 200, "", 1, 0.25)
-    journal.settle(settled, 1_700_000_000_000, {"accepted": {("p", "d", DAY): 3}}, NO_REJECTS)
+    tallies = {"read": {KEY: 8}, "withheld": {KEY: 2}}
+    journal.intend(slab(), [request(1), request(2)], tallies, rejects(2))
+    journal.settle(settled(1, "accepted", 200), 1_700_000_000_000, {}, NO_REJECTS)
     run = open_run(journal.path)
 
     for name, frame in empty.items():
@@ -81,10 +101,9 @@ def test_frames_have_the_same_types_full_and_empty(journal: Journal) -> None:
 
 def test_what_is_settled_reads_back(journal: Journal) -> None:
     """The journal is the only record: what is not in it did not happen."""
-    journal.note(gateway="gw-1", counts={"rows": 4}, complete=True)
-    journal.intend([request(1), request(2)], {"read": {("p", "d", DAY): 6}}, NO_REJECTS)
-    journal.settle(Settled("2", "declined", 1204, "no", 3, 0.5), 1_000,
-                   {"declined": {("p", "d", DAY): 3}}, rejects(3))  # fmt: skip
+    journal.note(gateway="gw-1", read_all=True)
+    journal.intend(slab(0, 4), [request(1), request(2)], {"read": {KEY: 6}}, NO_REJECTS)
+    journal.settle(Settled("2", "declined", 1204, "no", 3, 0.5), 1_000, {}, rejects(3))
     run = open_run(journal.path)
 
     first, second = run.results.to_dict("records")
@@ -97,7 +116,7 @@ def test_what_is_settled_reads_back(journal: Journal) -> None:
     }  # fmt: skip
     pd.testing.assert_frame_equal(run.rejects, rejects(3))
     (book,) = run.books.to_dict("records")
-    assert (book["read"], book["declined"], book["balanced"]) == (6, 3, False)
+    assert (book["read"], book["declined"], book["in_doubt"], book["balanced"]) == (6, 3, 3, True)
     assert book["day"] == pd.Timestamp(DAY, unit="D", tz="UTC")
 
 
@@ -116,9 +135,10 @@ def test_books_add_up_what_was_noted(
 ) -> None:
     """Days before 1970 and days that could not be read among them."""
     journal = Journal(tmp_path_factory.mktemp("books") / "run.db")
+    journal.begin()
     expected: dict[tuple[str, int | None], dict[str, int]] = {}
-    for fate, device, day, n in notes:
-        journal.intend([], {fate: {("p", device, day): n}}, NO_REJECTS)
+    for number, (fate, device, day, n) in enumerate(notes):
+        journal.intend(slab(number), [], {fate: {("p", device, day): n}}, NO_REJECTS)
         book = expected.setdefault((device, day), dict.fromkeys(("read", *FATES), 0))
         book[fate] += n
     journal.close()
@@ -134,11 +154,11 @@ def test_books_add_up_what_was_noted(
 
 def test_a_step_is_remembered_whole_or_not_at_all(journal: Journal) -> None:
     """A request without its tallies would leave books that never balance."""
-    journal.intend([request(1)], {"read": {("p", "d", DAY): 3}}, NO_REJECTS)
+    journal.intend(slab(0), [request(1)], {"read": {KEY: 3}}, NO_REJECTS)
     with pytest.raises(JournalError, match="cannot be written"):
-        journal.intend([request(2), request(1)], {"read": {("p", "d", DAY): 3}}, NO_REJECTS)
+        journal.intend(slab(1), [request(2), request(1)], {"read": {KEY: 3}}, NO_REJECTS)
     with pytest.raises(TypeError):
-        journal.intend([request(3)], {"read": {("p", "d", DAY): None}}, NO_REJECTS)  # type: ignore[dict-item]
+        journal.intend(slab(2), [request(3)], {"read": {KEY: None}}, NO_REJECTS)  # type: ignore[dict-item]
 
     reader = read_journal(journal.path)
     assert len(reader.results()) == 1
@@ -146,16 +166,107 @@ def test_a_step_is_remembered_whole_or_not_at_all(journal: Journal) -> None:
     journal.note(still="writes")
 
 
-@pytest.mark.parametrize("content", [b"", b"notes of mine", b"SQLite format 3\0 not really"])
-def test_a_file_that_exists_is_refused_and_untouched(tmp_path: Path, content: bytes) -> None:
-    """It may be somebody's record of another run, or no journal at all."""
+@pytest.mark.parametrize(
+    "content", [b"notes of mine", b"SQLite format 3\0 not really", b"\0" * 9_000]
+)
+def test_what_is_no_journal_is_set_aside_unchanged(tmp_path: Path, content: bytes) -> None:
+    """It may be what is left of another run's record: an auditor may want to look at it."""
     path = tmp_path / "run.db"
-    path.write_bytes(content)
-    with pytest.raises(JournalError, match="there is a file already"):
+    for number in (1, 2):
+        path.write_bytes(content)
+        with pytest.raises(JournalError, match=rf"set aside as run\.db\.damaged-{number}") as caught:
+            Journal(path)
+
+        assert (tmp_path / f"run.db.damaged-{number}").read_bytes() == content
+        assert "Nothing was sent. Run again to begin anew" in str(caught.value)
+    assert not path.exists()
+
+
+def test_a_database_of_another_program_is_refused_and_untouched(tmp_path: Path) -> None:
+    """Nothing is wrong with it: the name was."""
+    path = tmp_path / "run.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("CREATE TABLE songs (title)")
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="no journal of mpreplay; give the journal another name"):
         Journal(path)
 
-    assert path.read_bytes() == content
+    assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["run.db"]
+
+
+@pytest.mark.parametrize("is_made", [False, True])
+def test_a_file_without_a_table_is_a_new_journal(tmp_path: Path, is_made: bool) -> None:
+    """A run that died before its first step has left one; there is nothing in it to lose."""
+    path = tmp_path / "run.db"
+    path.touch()
+    if is_made:
+        Journal(path).close()
+    journal = Journal(path)
+    assert journal.is_new
+    journal.begin(gateway="gw-1")
+    journal.close()
+
+    assert not Journal(path).is_new
+    assert open_run(path).summary()["gateway"] == "gw-1"
+
+
+def test_what_an_earlier_run_left_is_taken_up(journal: Journal) -> None:
+    """Settled is settled; what is in doubt, unsent or open is the next run's to send."""
+    outcomes = {1: ("accepted", 200), 2: ("in_doubt", None), 3: ("not_sent", None)}
+    requests = [request(n) for n in (1, 2, 3, 10)]
+    journal.intend(slab(0), requests, {"read": {KEY: 12}}, NO_REJECTS)
+    journal.intend(slab(1), [request(9, slab=1)], {"read": {KEY: 3}}, NO_REJECTS)
+    journal.intend(slab(2), [], {}, NO_REJECTS)  # nothing to send is settled
+    for number, (outcome, code) in outcomes.items():
+        journal.settle(settled(number, outcome, code), 5, {}, NO_REJECTS if code else rejects(1))
+    journal.settle(settled(9, "declined", 1204), 5, {}, rejects(1))
+    journal.note(counts={"published": 7})
+    before = read_journal(journal.path).n_rejects()
+    found = journal.take_up()
+
+    assert found.settled_slabs == {1, 2}
+    assert {n: [one.request_id for one in open_] for n, open_ in found.open_requests.items()} == {
+        0: ["2", "3", "10"]
+    }
+    assert found.open_requests[0][0] == Intent("2", "2", "digest", 100)
+    assert found.last_id == "10"  # by number, not by text
+    assert found.counts == {"published": 7}
+    # Of what is sent again nothing is said twice.
+    assert (before, read_journal(journal.path).n_rejects()) == (3, 1)
+    totals = read_journal(journal.path).totals()
+    assert (totals["accepted"], totals["declined"], totals["in_doubt"]) == (3, 3, 9)
+    journal.settle(settled(2, "accepted", 200, attempts=2), 6, {}, NO_REJECTS)
+    assert list(open_run(journal.path).results["attempts"][:2]) == [1, 3]
+
+
+def test_nothing_to_take_up_is_nothing(journal: Journal) -> None:
+    """A run that died between its first step and its first slab."""
+    assert journal.take_up() == Unfinished()
+
+
+def test_a_divided_request_leaves_the_books_to_its_parts(journal: Journal) -> None:
+    """Its values are counted once, wherever they ended."""
+    journal.intend(slab(), [request(1, 5)], {"read": {KEY: 5}}, NO_REJECTS)
+    journal.divide(settled(1, "divided", 1008), 5, [request(2, 2), request(3, 3)])
+    journal.settle(settled(2, "accepted", 200), 6, {}, NO_REJECTS)
+    run = open_run(journal.path)
+
+    assert list(run.results["outcome"]) == ["divided", "accepted", "in_doubt"]
+    assert list(run.results["parent_id"].fillna("")) == ["", "1", "1"]
+    assert run.books["balanced"].all()
+    assert (run.summary()["accepted"], run.summary()["in_doubt"]) == (2, 3)
+
+
+def test_a_correction_moves_values_between_fates(journal: Journal) -> None:
+    """A request accepted under skip holds values that the platform left out."""
+    journal.intend(slab(), [request(1, 5)], {"read": {KEY: 5}}, NO_REJECTS)
+    corrections = {"declined": {KEY: 2}, "accepted": {KEY: -2}}
+    journal.settle(settled(1, "accepted", 200), 6, corrections, rejects(2))
+    run = open_run(journal.path)
+
+    assert run.books["balanced"].all()
+    assert (run.summary()["accepted"], run.summary()["declined"]) == (3, 2)
 
 
 @pytest.mark.parametrize("content", [b"", b"notes of mine " * 100])
@@ -172,7 +283,7 @@ def test_a_file_that_is_no_journal_is_an_error_of_ours(tmp_path: Path, content: 
 def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
     """A later version's journal must not be misread."""
     journal.note(format=99)
-    with pytest.raises(JournalError, match="format 99; this version reads 1"):
+    with pytest.raises(JournalError, match="format 99; this version reads 2"):
         open_run(journal.path)
 
 
@@ -186,7 +297,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> 
 def test_a_journal_may_have_any_name(tmp_path: Path, name: str) -> None:
     """sqlite3 is asked by URI, in which some characters mean something else."""
     journal = Journal(tmp_path / name)
-    journal.note(gateway="gw-1")
+    journal.begin(gateway="gw-1")
     journal.close()
 
     assert open_run(tmp_path / name).summary()["gateway"] == "gw-1"
@@ -195,7 +306,8 @@ def test_a_journal_may_have_any_name(tmp_path: Path, name: str) -> None:
 def test_a_closed_journal_is_one_file(tmp_path: Path) -> None:
     """It is copied and archived as one; what stood beside it would be left behind."""
     journal = Journal(tmp_path / "run.db")
-    journal.intend([request(1)], {"read": {("p", "d", DAY): 3}}, NO_REJECTS)
+    journal.begin()
+    journal.intend(slab(), [request(1)], {"read": {KEY: 3}}, NO_REJECTS)
     journal.close()
     open_run(journal.path).summary()
 
@@ -211,6 +323,7 @@ def test_a_journal_reads_from_another_folder(
     """A notebook changes its working directory and still looks at its run."""
     monkeypatch.chdir(tmp_path)
     journal = Journal(Path("run.db"))
+    journal.begin()
     run = open_run("run.db")
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
@@ -222,7 +335,7 @@ def test_a_journal_reads_from_another_folder(
 
 def test_another_process_reads_a_run_that_goes_on(journal: Journal) -> None:
     """A colleague looks how far the night's backfill is."""
-    journal.intend([request(1)], {"read": {("p", "d", DAY): 3}}, NO_REJECTS)
+    journal.intend(slab(), [request(1)], {"read": {KEY: 3}}, NO_REJECTS)
     script = "import sys, mpreplay as mp; print(mp.open_run(sys.argv[1]).summary()['read'])"
     found = subprocess.run(
         [sys.executable, "-c", script, journal.path], capture_output=True, check=True, text=True
@@ -230,3 +343,34 @@ def test_another_process_reads_a_run_that_goes_on(journal: Journal) -> None:
 
     assert found.stdout == "3\n"
     journal.note(still="writes")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_journal_with_a_damaged_page_is_an_error_of_ours_or_reads(
+    tmp_path: Path, seed: int
+) -> None:
+    """A bad sector is no traceback of sqlite3's or json's, and never a journal begun anew."""
+    journal = Journal(tmp_path / "run.db")
+    journal.begin(gateway="gw-1", fingerprint={"model": "x" * 5_000})
+    for number in range(40):
+        one = request(number, slab=number)
+        journal.intend(slab(number), [one], {"read": {KEY: 3}}, rejects(1))
+    journal.close()
+    content = bytearray(journal.path.read_bytes())
+    random = Random(seed)
+    for _ in range(40):
+        content[random.randrange(len(content))] ^= 1 << random.randrange(8)
+    journal.path.write_bytes(content)
+    try:
+        run = open_run(journal.path)
+        run.summary(), run.books, run.results
+    except JournalError:
+        pass
+    try:
+        again = Journal(journal.path)
+        assert not again.is_new
+        again.take_up()
+        again.close()
+    except JournalError:
+        aside = tmp_path / "run.db.damaged-1"
+        assert (aside if aside.exists() else journal.path).read_bytes() == content

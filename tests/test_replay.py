@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import heapq
 import itertools
 import logging
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -19,12 +16,12 @@ import pandas as pd
 import pytest
 from brokers import free_port
 from conftest import FARM, PRODUCT, history_of
+from scripted import Scripted, scripted_replay
 
 import mpreplay as mp
-from mpreplay import replaying, sub_devices
 from mpreplay.errors import ConnectError
 from mpreplay.results import FATES
-from mpreplay.transport import Acknowledged, Lost, Message
+from mpreplay.transport import Lost
 
 T1, T2 = FARM
 POINTS = ("P", "wind", "state")
@@ -345,16 +342,17 @@ def test_a_mapping_of_models_serves_two_products_in_one_request(model: mp.ThingM
     ]  # fmt: skip
 
 
-def test_a_journal_is_refused_where_there_is_a_file(
+def test_what_is_no_journal_is_set_aside_before_anything_is_sent(
     platform: Any, model: mp.ThingModel, history: mp.History, tmp_path: Path
 ) -> None:
-    """It may be the only record of last night's run."""
+    """It may be the only record of last night's run: nothing is ever written over it."""
     path = tmp_path / "run.db"
     path.write_bytes(b"precious")
-    with pytest.raises(mp.JournalError, match="there is a file already"):
+    with pytest.raises(mp.JournalError, match=r"was set aside as run\.db\.damaged-1"):
         mp.replay(history, model, platform.connection, allow_offline_sub_device=True, journal=path)
 
-    assert path.read_bytes() == b"precious"
+    assert (tmp_path / "run.db.damaged-1").read_bytes() == b"precious"
+    assert len(platform.sessions()) == 0
 
 
 def test_a_folder_gets_a_journal_for_each_run(
@@ -366,9 +364,8 @@ def test_a_folder_gets_a_journal_for_each_run(
             history, model, platform.connection, allow_offline_sub_device=True, journal=tmp_path
         )
 
-    found = sorted(tmp_path.iterdir())
+    found = sorted(tmp_path.glob("run-*.db"))
     assert len(found) == 3
-    assert all(path.suffix == ".db" for path in found)
     assert [mp.open_run(path).summary()["accepted"] for path in found] == [22] * 3
 
 
@@ -421,119 +418,32 @@ def test_a_frame_is_no_history(model: mp.ThingModel, frame: pd.DataFrame) -> Non
 # Along a scripted way to go wrong: no socket, no clock, no sleep.
 
 
-class Clock:
-    """A clock that moves when somebody waits."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self.module = SimpleNamespace(
-            monotonic=lambda: self.now,
-            time_ns=lambda: int(self.now * 1e9),
-            sleep=self.pass_time,
-            strftime=time.strftime,
-            gmtime=time.gmtime,
-        )
-
-    def pass_time(self, seconds: float) -> None:
-        """Wait."""
-        self.now += max(seconds, 1e-6)
-
-
-class Scripted:
-    """A transport whose platform does what the script says.
-
-    ``script(n, message)`` is asked at the n-th publish to the batch topic and returns what
-    follows: pairs of a delay and a code, raw bytes, or Lost. None: accepted at once.
-    """
-
-    def __init__(self, clock: Clock, script: Callable[[int, Any], Any], refusals: int = 0) -> None:
-        self.clock, self.script, self.refusals = clock, script, refusals
-        self.published: list[tuple[str, bytes]] = []
-        self.other: list[tuple[str, Any]] = []
-        self.connects: list[float] = []
-        self.events: list[tuple[float, int, Any]] = []
-        self.order = itertools.count()
-        self.is_open = False
-
-    def connect(self) -> None:
-        """Sign in, unless the script refuses it."""
-        self.connects.append(self.clock.now)
-        if len(self.connects) > 1 and self.refusals:
-            self.refusals -= 1
-            raise ConnectError("refused by the script")
-        self.events, self.is_open = [], True
-
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Ask the script what becomes of a message."""
-        if not self.is_open:
-            return
-        message = orjson.loads(payload)
-        self._later(0.0, Acknowledged(topic))
-        if not topic.endswith("resume/batch"):
-            self.other.append((topic, message))
-            self._reply(topic, 0.0, message, 200)
-            return
-        self.published.append((topic, payload))
-        fate = self.script(len(self.published), message)
-        for delay, what in [(0.0, 200)] if fate is None else fate:
-            self._reply(topic, delay, message, what)
-
-    def _reply(self, topic: str, delay: float, message: Any, what: Any) -> None:
-        if isinstance(what, int):
-            what = orjson.dumps({"id": message["id"], "code": what, "data": {}})
-        self._later(delay, what if isinstance(what, Lost) else Message(f"{topic}_reply", what))
-
-    def _later(self, delay: float, event: Any) -> None:
-        heapq.heappush(self.events, (self.clock.now + delay, next(self.order), event))
-
-    def receive(self, timeout: float) -> Any:
-        """Let time pass until something happens."""
-        if not self.events or self.events[0][0] > self.clock.now + timeout:
-            self.clock.pass_time(timeout)
-            return None
-        at, _, event = heapq.heappop(self.events)
-        self.clock.now = max(self.clock.now, at)
-        if isinstance(event, Lost):
-            self.is_open, self.events = False, []
-        return event
-
-    def close(self) -> None:
-        """Disconnect."""
-        self.is_open = False
-
-
 Play = Callable[..., tuple[mp.Run, Scripted]]
 
 
 @pytest.fixture
 def play(
-    monkeypatch: pytest.MonkeyPatch, model: mp.ThingModel, frame: pd.DataFrame
+    monkeypatch: pytest.MonkeyPatch, model: mp.ThingModel, frame: pd.DataFrame, tmp_path: Path
 ) -> Play:  # fmt: skip
     """Replay the farm, an entry a request, along a script."""
+    states = itertools.count()
 
     def run(
         script: Callable[[int, Any], Any], *, refusals: int = 0, history: Any = None,
         limits: mp.Limits = SOLO, **options: Any,
     ) -> tuple[mp.Run, Scripted]:  # fmt: skip
-        clock = Clock()
-        transport = Scripted(clock, script, refusals)
-        monkeypatch.setattr(replaying, "MqttTransport", lambda *_, **__: transport)
-        monkeypatch.setattr(replaying, "time", clock.module)
-        monkeypatch.setattr(sub_devices, "time", clock.module)
-        connection = mp.Connection("h", product_key="gateway", device_key="gw-1",
-                                   device_secret="s")  # fmt: skip
-        flags = {"allow_offline_sub_device": True, **options}
-        record = mp.replay(history or history_of(frame), model, connection, limits=limits, **flags)
+        monkeypatch.setenv("MPREPLAY_STATE", str(tmp_path / f"state-{next(states)}"))
+        record, transport = scripted_replay(
+            monkeypatch, script, history or history_of(frame), model, refusals=refusals,
+            limits=limits, **options,
+        )  # fmt: skip
+        if isinstance(record, BaseException):
+            raise record
         if history is None:
             check(record, frame)
         return record, transport
 
     return run
-
-
-def ids_of(transport: Scripted) -> list[str]:
-    """Return the ids of what was published, in order."""
-    return [str(orjson.loads(payload)["id"]) for _, payload in transport.published]
 
 
 def test_requests_in_flight_are_sent_again_after_a_loss(play: Play) -> None:
@@ -546,7 +456,7 @@ def test_requests_in_flight_are_sent_again_after_a_loss(play: Play) -> None:
     assert run.summary()["connects"] == 2
     first, again = transport.published[:3], transport.published[3:6]
     assert first == again
-    assert len(set(ids_of(transport))) == 8
+    assert len(set(transport.ids)) == 8
     assert list(run.results["attempts"]) == [2, 2, 2, 1, 1, 1, 1, 1]
 
 
@@ -581,7 +491,7 @@ def test_a_reply_that_never_comes_is_asked_for_again(play: Play) -> None:
 
     assert run.complete
     assert sorted(run.results["attempts"]) == [1] * 7 + [2]
-    ids = ids_of(transport)
+    ids = transport.ids
     assert ids[8] == ids[1]
     assert transport.published[8] == transport.published[1]
 
@@ -602,7 +512,7 @@ def test_no_reply_to_any_attempt_leaves_the_values_in_doubt(play: Play) -> None:
     assert list(doubtful["request_id"]) == silent
     assert doubtful["attempts"].iloc[0] == 5
     assert doubtful["code"].isna().all()
-    assert ids_of(transport).count(silent[0]) == 5
+    assert transport.ids.count(silent[0]) == 5
     # Published, acknowledged and accepted are three things.
     counts = [run.summary()[name] for name in ("published", "acknowledged", "requests_accepted")]
     assert counts == [12, 12, 7]
@@ -741,7 +651,7 @@ def test_the_same_input_makes_the_same_requests(play: Play) -> None:
 def test_ids_are_numbers_that_no_other_run_of_the_gateway_has(play: Play) -> None:
     """A late reply to an earlier run must settle nothing here."""
     _, transport = play(lambda _n, _m: None, sub_device_secrets={T1: "a"})
-    ids = [*ids_of(transport), *(message["id"] for _, message in transport.other)]
+    ids = [*transport.ids, *(message["id"] for _, message in transport.other)]
 
     assert len(set(ids)) == len(ids) == 10
     assert {int(one) // 1_000_000 for one in ids} == {1_000_000}  # the clock's start [ms]

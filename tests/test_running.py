@@ -9,25 +9,22 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from test_journal import DAY, NO_REJECTS, rejects, request
+from test_journal import KEY, NO_REJECTS, rejects, request, settled, slab
 
 import mpreplay as mp
 from mpreplay.journal import Journal, read_journal
 from mpreplay.running import Run
-from mpreplay.session import Settled
-
-KEY = ("p", "d", DAY)
 
 
 def run_of(path: Path, **facts: Any) -> Run:
     """Return a run of two requests, one of which was declined, and two withheld values."""
     journal = Journal(path)
-    journal.intend([request(1), request(2)], {"read": {KEY: 8}, "withheld": {KEY: 2}}, rejects(2))
-    journal.settle(Settled("1", "accepted", 200, "", 1, 0.1), 1, {"accepted": {KEY: 3}}, NO_REJECTS)
-    journal.settle(
-        Settled("2", "declined", 1204, "", 1, 0.1), 1, {"declined": {KEY: 3}}, rejects(3)
-    )
-    journal.note(**{"complete": True, "counts": {"rows": 4}, **facts})
+    journal.begin()
+    tallies = {"read": {KEY: 8}, "withheld": {KEY: 2}}
+    journal.intend(slab(0, 4), [request(1), request(2)], tallies, rejects(2))
+    journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
+    journal.settle(settled(2, "declined", 1204), 1, {}, rejects(3))
+    journal.note(**{"read_all": True, **facts})
     journal.close()
     return mp.open_run(path)
 
@@ -67,7 +64,7 @@ def test_raising_for_rejects_says_how_many_and_carries_them(tmp_path: Path) -> N
 
 def test_a_run_that_was_stopped_is_not_complete(tmp_path: Path) -> None:
     """Everything read may be accepted, and half of the history unread."""
-    run = run_of(tmp_path / "run.db", complete=False, stopped="code 1220")
+    run = run_of(tmp_path / "run.db", read_all=False, stopped="code 1220")
 
     assert not run.complete
     assert run.summary()["complete"] == "no"
@@ -78,7 +75,7 @@ def test_a_run_that_was_stopped_is_not_complete(tmp_path: Path) -> None:
 
 def test_a_run_shows_what_matters_in_a_notebook(tmp_path: Path) -> None:
     """Counts first, then the causes; texts of the data are shown as text."""
-    run = run_of(tmp_path / "run.db", complete=False, stopped="<b>")
+    run = run_of(tmp_path / "run.db", read_all=False, stopped="<b>")
 
     assert repr(run).startswith("Run(3 of 8 values accepted, 3 declined, 2 withheld, not complete")
     shown = run._repr_html_()

@@ -269,7 +269,7 @@ def test_a_late_reply_settles_the_request() -> None:
     session.add("1", 10, 1)
     session.on_connected(0.0)
     session.poll(0.0)
-    session.poll(30.0)
+    session.poll(30.1)
     assert session.n_in_flight == 0
     (settled,) = session.receive("1", 200, "", 30.5)
 

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from brokers import MOSQUITTO_INSTALLED, mosquitto
 
 import mpreplay as mp
-from brokers import MOSQUITTO_INSTALLED, mosquitto
 
 DATA = Path(__file__).parents[1] / "data"
 FOLDER = os.environ.get("MPREPLAY_YEAR")
