@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
+import re
 import sys
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from .options import parser_of_commands
+
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Sequence
 
 __all__ = ["main"]
@@ -17,16 +21,6 @@ WRONG_INPUT: Final = 2
 NO_CONNECTION: Final = 3
 NOT_COMPLETE: Final = 4
 INTERRUPTED: Final = 5
-STATUS: Final = """\
-exit status:
-  0  every value is accounted for and accepted (validate: every value is valid)
-  1  some values were not accepted (validate: not valid); the rejects say which and why
-  2  something given cannot work: an argument, the thing model, the history, the journal
-  3  no connection to the platform
-  4  the run ended before everything was settled
-  5  interrupted
-"""
-CONNECTION: Final = "mqtt://DEVICE:SECRET@HOST:PORT/PRODUCT"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,12 +36,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
-    options = _parser().parse_args(arguments)
+    options = parser_of_commands().parse_args(arguments)
     if options.verbose:
         import logging
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    command: Callable[[argparse.Namespace], int] = options.command
+    warnings.showwarning = _warn
+    command = _COMMANDS[options.command]
     try:
         return command(options)
     except KeyboardInterrupt:
@@ -61,203 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, MpReplayError):
             raise
-        print(f"mpreplay: error: {error}", file=sys.stderr)
+        print(f"mpreplay: error: {_spoken(str(error))}", file=sys.stderr)
         return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
 
 
-def _parser() -> argparse.ArgumentParser:
-    from . import __version__
-
-    parser = argparse.ArgumentParser(
-        prog="mpreplay",
-        description="Backfill history into an EnOS IoT platform; every value's fate is on record.",
-        epilog=STATUS,
-        formatter_class=_Help,
-    )
-    parser.add_argument("--version", action="version", version=f"mpreplay {__version__}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="tell what is being done")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_demo(commands)
-    _add_validate(commands)
-    _add_replay(commands)
-    _add_simulate(commands)
-    _add_model(commands)
-    return parser
-
-
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help with an option and its meaning on one line, so that it fits a screen."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=36, width=100)
-
-
-def _add(
-    commands: Any, name: str, command: Any, text: str, usage: str = ""
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=f"{text[0].upper()}{text[1:]}.",
-        usage=f"mpreplay {name} {usage}".rstrip(),
-        formatter_class=_Help,
-    )
-    parser.set_defaults(command=command)
-    return parser
-
-
-HISTORY_USAGE: Final = "HISTORY --model [PRODUCT=]FILE --time COLUMN [options]"
-
-
-def _add_demo(commands: Any) -> None:
-    _add(commands, "demo", _demo, "replay a small wind farm against the rehearsal platform")
-
-
-def _add_validate(commands: Any) -> None:
-    parser = _add(
-        commands, "validate", _validate, "check a history against a thing model", HISTORY_USAGE
-    )
-    _add_history(parser)
-    parser.add_argument(
-        "--violations", metavar="FILE", help="write them to a .parquet or .csv file"
-    )
-
-
-def _add_replay(commands: Any) -> None:
-    parser = _add(commands, "replay", _replay, "send a history to the platform", HISTORY_USAGE)
-    _add_history(parser)
-    to = parser.add_argument_group("how to send it")
-    to.add_argument("--connection", metavar="URI", help=f"{CONNECTION}, or MPREPLAY_CONNECTION")
-    to.add_argument(
-        "--allow-offline-sub-device", action="store_true", help="let the platform take their data"
-    )
-    to.add_argument(
-        "--skip-invalid-measurepoints", action="store_true", help="let the platform drop values"
-    )
-    to.add_argument(
-        "--sub-device-secrets",
-        metavar="FILE",
-        help='JSON: {"PRODUCT/DEVICE": "secret or env:NAME"}',
-    )
-    to.add_argument(
-        "--on-invalid",
-        choices=("raise", "withhold", "send"),
-        default="raise",
-        metavar="WHAT",
-        help="raise (default), withhold, or send invalid values",
-    )
-    to.add_argument(
-        "--duplicates",
-        choices=("raise", "first", "last"),
-        default="raise",
-        metavar="WHAT",
-        help="raise (default), or send the first or last of two readings",
-    )
-    to.add_argument("--max-bytes", type=int, metavar="N", help="of a request, default 480000")
-    to.add_argument("--max-entries", type=int, metavar="N", help="of a request")
-    to.add_argument(
-        "--bytes-per-second", type=float, metavar="N", help="default 1000000; 0: no limit"
-    )
-    to.add_argument("--values-per-second", type=float, metavar="N", help="default: no limit")
-    to.add_argument("--window", type=int, metavar="N", help="requests in flight, default 16")
-    out = parser.add_argument_group("what to keep (.parquet or .csv)")
-    out.add_argument("--journal", metavar="PATH", help="a file, or a folder for a file a run")
-    for name, text in (
-        ("results", "one row a request"),
-        ("rejects", "one row a value that did not arrive"),
-        ("books", "one row a device and day"),
-    ):
-        out.add_argument(f"--{name}", metavar="FILE", help=text)
-
-
-def _add_simulate(commands: Any) -> None:
-    parser = _add(
-        commands,
-        "simulate",
-        _simulate,
-        "run the rehearsal platform until interrupted",
-        "--model FILE [options]",
-    )
-    parser.add_argument("--model", metavar="FILE", required=True, help="thing model, as JSON")
-    parser.add_argument(
-        "--gateway", metavar="PRODUCT/DEVICE", default="gateway/gw-1", help="default: gateway/gw-1"
-    )
-    for name, text in (
-        ("sub-device", "in the gateway's topology"),
-        ("online", "likewise, and signed in already"),
-        ("device", "one that exists and is not in the topology"),
-    ):
-        parser.add_argument(
-            f"--{name}", metavar="PRODUCT/DEVICE", action="append", default=[], help=text
-        )
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument(
-        "--no-connect-limit", action="store_true", help="allow any number of connects"
-    )
-    parser.add_argument("--behind", metavar="mqtt://HOST:PORT", help="serve behind this broker")
-    parser.add_argument(
-        "--faults",
-        metavar="TEXT",
-        help='what goes wrong: a seed like 7, "lose_reply=0.1 delay=0.2:1.5", or "script: ok kick '
-        'delay:0.5"; the words stand in the README and in pydoc mpreplay.simulator.faults',
-    )
-
-
-def _add_model(commands: Any) -> None:
-    parser = _add(
-        commands, "model", _model, "show a thing model, convert it, or draft one", "FILE [options]"
-    )
-    parser.add_argument(
-        "file", metavar="FILE", help="thing model as JSON; with --draft: a Parquet file"
-    )
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-    parser.add_argument("--draft", action="store_true", help="guess a model from readings")
-    parser.add_argument(
-        "--ignore", metavar="COLUMN", action="append", default=[], help="with --draft: no reading"
-    )
-
-
-def _add_history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "history", metavar="HISTORY", help="a Parquet file, a folder of them, or a pattern"
-    )
-    parser.add_argument(
-        "--model", metavar="[PRODUCT=]FILE", action="append", required=True,
-        help="thing model as JSON; once a product, if there are several",
-    )  # fmt: skip
-    columns = parser.add_argument_group("its columns")
-    columns.add_argument("--time", metavar="COLUMN", required=True, help="when")
-    columns.add_argument("--tz", metavar="ZONE", help="the zone of naive times")
-    columns.add_argument(
-        "--time-unit",
-        choices=("s", "ms", "us", "ns"),
-        metavar="UNIT",
-        help="of numeric times: s, ms, us, ns",
-    )
-    columns.add_argument("--device", metavar="COLUMN", help="device keys")
-    columns.add_argument("--device-key", metavar="KEY", help="or one for all rows")
-    columns.add_argument("--product", metavar="COLUMN", help="product keys")
-    columns.add_argument("--product-key", metavar="KEY", help="or one for all rows")
-    columns.add_argument(
-        "--point",
-        metavar="COLUMN=NAME",
-        action="append",
-        default=[],
-        help="a column called otherwise than its point",
-    )
-    columns.add_argument(
-        "--quality",
-        metavar="COLUMN=COLUMN",
-        action="append",
-        default=[],
-        help="a column and that of its quality",
-    )
-    columns.add_argument(
-        "--ignore", metavar="COLUMN", action="append", default=[], help="no reading"
-    )
-    columns.add_argument("--long", metavar="POINT,VALUE[,QUALITY]", help="columns of the long form")
-    columns.add_argument("--start", metavar="TIME", help="from here on, UTC")
-    columns.add_argument("--end", metavar="TIME", help="before here, UTC")
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a person at a terminal reads it."""
+    print(f"mpreplay: warning: {_spoken(str(message))}", file=sys.stderr)
 
 
 def _history(options: argparse.Namespace) -> Any:
@@ -361,7 +166,7 @@ def _replay(options: argparse.Namespace) -> int:
     for name in ("results", "rejects", "books"):
         if path := getattr(options, name):
             _write(getattr(run, name), path)
-    _say_run(run)
+    _say_run(run, options.journal)
     totals = run.summary()
     if str(totals["stopped"]).startswith("interrupted"):
         return INTERRUPTED
@@ -370,21 +175,53 @@ def _replay(options: argparse.Namespace) -> int:
     return OK if totals["accepted"] == totals["read"] else REJECTS
 
 
-def _say_run(run: Any) -> None:
-    from .results import causes
-
+def _say_run(run: Any, journal: str | None) -> None:
     print(run)
-    rejects = run.rejects
-    if len(rejects):
-        found = causes(rejects)
+    found = run.causes
+    if len(found):
         print("\nwhy values did not arrive:")
-        for cause in found.head(20).itertuples():
-            print(
-                f"  {cause.values:,} {cause.outcome}: {cause.measurepoint or 'row'} of "
-                f"{cause.device_key}: {cause.reason} [{cause.check}]. To do: {cause.mend}"
-            )
-        if len(found) > 20:
-            print(f"  … and {len(found) - 20} causes more; --rejects FILE keeps them all")
+    for cause in found.head(20).itertuples():
+        what = f"{cause.measurepoints or 'row'} of {cause.devices}"
+        print(
+            f"  {cause.values:,} {cause.outcome}: {what}: {_spoken(cause.reason)} [{cause.check}]"
+        )
+        print(f"      to do: {_spoken(cause.mend)}")
+    if len(found) > 20:
+        print(f"  … and {len(found) - 20} causes more; --rejects FILE keeps them all")
+    if journal:
+        print(f"\njournal: {run.path}")
+    if not run.complete:
+        print(
+            "to continue: the same command again"
+            if journal
+            else "nothing was kept to continue from: run it again with --journal PATH"
+        )
+
+
+# What the library calls an argument and the command line an option.
+_OPTIONS: Final = {
+    "time_column": "time", "device_column": "device", "product_column": "product",
+    "points": "point", "point_column": "long",
+}  # fmt: skip
+
+
+def _spoken(text: str) -> str:
+    """Return a message with options in the place of arguments: ``--on-invalid withhold``."""
+    names = "|".join(_ARGUMENTS)
+
+    def option(found: re.Match[str]) -> str:
+        name = _OPTIONS.get(found[1], found[1]).replace("_", "-")
+        value = (found[2] or "").strip("'\"")
+        return f"--{name}" if value in {"", "True"} else f"--{name} {value}"
+
+    return re.sub(rf"\b({names})=('[^']*'|\[[^]]*\]|True)?", option, text)
+
+
+_ARGUMENTS: Final = (
+    "allow_offline_sub_device", "device_column", "device_key", "duplicates", "ignore",
+    "on_invalid", "point_column", "points", "product_column", "product_key", "quality",
+    "sub_device_secrets", "time_column", "time_unit", "tz",
+)  # fmt: skip
 
 
 def _limits(options: argparse.Namespace) -> Any:
@@ -395,6 +232,8 @@ def _limits(options: argparse.Namespace) -> Any:
     for name in ("bytes_per_second", "values_per_second"):
         if given.get(name) == 0:
             given[name] = None
+    if options.no_connect_limit:
+        given["connects"] = None
     return Limits(**given)
 
 
@@ -433,8 +272,9 @@ def _write(frame: Any, path: str) -> None:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    import threading
+    import time
 
+    from .interrupts import Interrupts
     from .simulator import PlatformLimits, simulate
     from .thing_model import ThingModel
 
@@ -456,10 +296,10 @@ def _simulate(options: argparse.Namespace) -> int:
             uri = platform.connection_for(*device).to_uri(reveal_secret=True)
             print(f"  {uri}", flush=True)
         print("End with Ctrl-C.", flush=True)
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            print(f"\n{len(platform.stored()):,} values stored")
+        with Interrupts() as interrupts:
+            while not interrupts.name:
+                time.sleep(0.1)
+        print(f"\n{len(platform.stored()):,} values stored")
     return OK
 
 
@@ -491,3 +331,12 @@ def _readings(path: str) -> Any:
             return next(file.iter_batches(65_536)).to_pandas()
     except (OSError, ValueError, StopIteration) as error:
         raise HistoryError(f"{path}: cannot be read as Parquet ({error})") from error
+
+
+_COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "demo": _demo,
+    "validate": _validate,
+    "replay": _replay,
+    "simulate": _simulate,
+    "model": _model,
+}

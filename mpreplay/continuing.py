@@ -15,6 +15,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
+
 from .errors import ConfigError, JournalError, JournalMismatch
 from .journal import JournalReader, read_journal
 
@@ -43,21 +45,25 @@ def fingerprint(
         json.dumps(
             {
                 "history": [source.fingerprint for source in history.sources],
-                "start": history.start,
-                "end": history.end,
-                "columns": asdict(history.columns),
+                "start": _instant(history.start),
+                "end": _instant(history.end),
+                **asdict(history.columns),
                 "model": models.digest,
-                "policy": asdict(policy),
+                **asdict(policy),
                 "max_bytes": limits.max_bytes,
                 "max_entries": limits.max_entries,
                 "max_values": limits.max_values,
-                "host": connection.host,
-                "device": list(connection.device),
+                "platform": f"{connection.host}:{connection.port}",
+                "gateway": "/".join(connection.device),
             },
             default=str,
         )
     )
     return mark
+
+
+def _instant(ms: int | None) -> str | None:
+    return None if ms is None else pd.Timestamp(ms, unit="ms", tz="UTC").isoformat()
 
 
 def check_same(path: Path, wanted: Fingerprint) -> None:

@@ -167,7 +167,8 @@ def demonstrate(say: Callable[[str], None]) -> bool:
     for fault in faults:
         say(f"NOT AS PLANTED: {fault}")
     say(
-        f"The platform has {len(stored):,} values, equal to what was sent."
+        f"The platform has {len(stored):,} values, equal to what was sent: {farm.copies} of those "
+        "accepted are equal copies, sent once."
         if not faults
         else "Some values did not meet the fate that was planted."
     )
@@ -233,7 +234,7 @@ def _say_run(run: Run, say: Callable[[str], None]) -> None:
     ]
     say(f"rejects\n{_table(rejects)}\n")
     for cause in causes(run.rejects).itertuples():
-        say(f"{cause.values} of {cause.device_key}: {cause.measurepoint} {cause.reason}")
+        say(f"{cause.values} {cause.measurepoints} of {cause.devices}: {cause.reason}")
     say(f"\nbooks\n{_table(run.books)}\n")
 
 

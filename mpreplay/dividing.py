@@ -6,13 +6,14 @@ names a part for good (``"5/0/1"``: the second half of the first half of chunk 5
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .encoding import encode_entries
-from .preparing import Chunk, Part, Prepared
+from .preparing import Chunk, Part
 
 if TYPE_CHECKING:
     from .readings import Device
@@ -48,8 +49,8 @@ def divide(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
     return first, second
 
 
-def chunk_at(prepared: Prepared, path: str, own: Device) -> Chunk:
-    """Return the chunk or part of a chunk that a path names.
+def chunk_at(chunks: Sequence[Chunk], path: str, own: Device) -> Chunk:
+    """Return the chunk or part of a chunk that a path names, of the chunks of its slab.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def chunk_at(prepared: Prepared, path: str, own: Device) -> Chunk:
         If the slab has no such chunk.
     """
     number, *turns = path.split("/")
-    chunk = prepared.chunks()[int(number)]
+    chunk = chunks[int(number)]
     for turn in turns:
         chunk = divide(chunk, own)[int(turn)]
     return chunk

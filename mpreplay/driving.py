@@ -26,7 +26,7 @@ from .transport import Acknowledged, Event, Lost, Message, Transport
 if TYPE_CHECKING:
     from .history import History
     from .interrupts import Interrupts
-    from .journal import Intent, Journal, Unfinished
+    from .journal import Journal, Unfinished
     from .settings import Connection, Limits
     from .sub_devices import SubDevices
     from .thing_model import ModelSet
@@ -164,10 +164,11 @@ class Driver:
                 self.sub_devices.sign_out(self.transport)
         except ConnectError as error:
             self.session.stopped = self.session.stopped or str(error)
+            self._give_up()
             raise
         else:
-            if self.session.n_open:  # signing in failed for good, or the platform said stop
-                self._settle(self.session.give_up(self.clock.now()))
+            if self.session.stopped:  # for good, or by a user who had enough of waiting
+                self._give_up()
         finally:
             self.transport.close()
             self._note_end()
@@ -182,6 +183,7 @@ class Driver:
                 self._publish(request_id)
             self._settle(settled)
             if session.stopped:
+                self._take_up_rest()
                 self._settle(session.stop("", self.clock.now()))
             if self._is_done():
                 return
@@ -226,7 +228,8 @@ class Driver:
         now = self.clock.now()
         quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
         # A network fails with an error; a platform that gives the session to another closes it.
-        self._quick_losses = self._quick_losses + 1 if loss.closed_by_peer and quick else 0
+        # One that does so while we send may look like either: an error proves nothing.
+        self._quick_losses = self._quick_losses + loss.closed_by_peer if quick else 0
         self._lost_since = now
         self._settle(self.session.on_lost(now))
         if self._quick_losses > 1:
@@ -286,7 +289,7 @@ class Driver:
             if self._lost_since is None:
                 self.session.on_connected(self.clock.now())
         except ConnectionLost as error:
-            self._handle(Lost(str(error)))
+            self._handle(Lost(str(error), error.closed_by_peer))
 
     def _regain(self) -> None:
         """Connect again, as soon as the platform's connect limit allows."""
@@ -294,7 +297,7 @@ class Driver:
         lost_since = now if self._lost_since is None else self._lost_since
         if now - lost_since > REGAIN_WITHIN:
             self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
-            self._settle(self.session.give_up(now))
+            self._give_up()
             return
         if (pause := max(self._connect_pause(), self._attempt_at - now)) > 0:
             self.clock.sleep(min(pause, IDLE))
@@ -302,6 +305,8 @@ class Driver:
         try:
             self._connect()
             self._failures = 0
+            if self._lost_since is not None:  # again, before the sub-devices were signed in
+                self._lost_since = lost_since
         except ConnectError as error:
             log.warning("%s", error)
             self._lost_since = lost_since
@@ -324,16 +329,28 @@ class Driver:
             prepared = next(self._slabs, None)
             if prepared is None:
                 self._exhausted = True
-            elif (intents := self.unfinished.open_requests.get(prepared.number)) is not None:
-                self._take_up(prepared, intents)
+            elif prepared.number in self.unfinished.open_requests:
+                self._take_up(prepared)
             else:
                 self._intend(prepared)
 
-    def _take_up(self, prepared: Prepared, intents: list[Intent]) -> None:
+    def _take_up_rest(self) -> None:
+        """Queue what an earlier run left and this one did not come to: it is to settle, too."""
+        # Slabs are read in order, so that those of an earlier run come before any other.
+        while self.unfinished.open_requests:
+            self._take_up(next(self._slabs))
+
+    def _give_up(self) -> None:
+        """Settle whatever is open."""
+        self._take_up_rest()
+        self._settle(self.session.give_up(self.clock.now()))
+
+    def _take_up(self, prepared: Prepared) -> None:
         """Queue what an earlier run intended and did not settle, under the same ids and bytes."""
-        for intent in intents:
+        chunks = prepared.chunks()
+        for intent in self.unfinished.open_requests.pop(prepared.number):
             try:
-                chunk = chunk_at(prepared, intent.path, self.preparer.own)
+                chunk = chunk_at(chunks, intent.path, self.preparer.own)
                 digest = self._digest(intent.request_id, chunk)[0]
             except LookupError:
                 digest = ""
@@ -344,7 +361,8 @@ class Driver:
                     "changed since. Use a new journal; sending values twice does no harm",
                     ("requests",),
                 )
-            self._queue(intent.request_id, chunk, intent.n_bytes)
+            # It may have been sent, and may have arrived, before the earlier run ended.
+            self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=intent.in_doubt)
         self.bar.add(prepared.n_rows)
 
     def _intend(self, prepared: Prepared) -> None:
@@ -368,9 +386,9 @@ class Driver:
         payload = chunk.payload(request_id, self.policy)
         return hashlib.sha256(payload).hexdigest(), len(payload)
 
-    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, *, first: bool = False) -> None:
+    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: bool) -> None:
         self._requests[request_id] = _Sent(chunk)
-        self.session.add(request_id, n_bytes, chunk.n_values, first=first)
+        self.session.add(request_id, n_bytes, chunk.n_values, **options)
 
     def _publish(self, request_id: str) -> None:
         sent = self._requests[request_id]
@@ -413,6 +431,7 @@ class Driver:
             self.counts[name] += getattr(session, name)
         self.counts["sub_devices_refused"] = len(self.sub_devices.refused)
         self.counts["disordered_slabs"] = self.preparer.duplicates.n_disordered
+        self.counts["equal_copies"] = self.preparer.duplicates.n_copies
         self.journal.note(
             counts=self.counts,
             ended_at=round(self.clock.wall() * 1000),

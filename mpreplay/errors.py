@@ -94,7 +94,20 @@ class ConnectError(TransportError):
 
 
 class ConnectionLost(TransportError):
-    """The connection was lost and could not be regained."""
+    """The connection was lost and could not be regained.
+
+    Attributes
+    ----------
+    closed_by_peer : bool
+        Whether the other side closed it in order, as a platform does at a takeover.
+    """
+
+    def __init__(self, message: str, closed_by_peer: bool = False) -> None:
+        super().__init__(message, closed_by_peer)
+        self.closed_by_peer = closed_by_peer
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 class PlatformError(MpReplayError):

@@ -10,7 +10,7 @@ import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -69,6 +69,7 @@ class Intent(NamedTuple):
     path: str
     digest: str
     n_bytes: int
+    in_doubt: bool = True  # it may have been sent; only an end in order says that it was not
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,17 +186,18 @@ class Journal:
 
     def take_up(self) -> Unfinished:
         """Reopen what an earlier run left in doubt or unsent, and return what is known of it."""
+        open_requests: dict[int, list[Intent]] = {}
         with self._together():
+            for slab, request_id, path, digest, n_bytes, in_doubt in self._db.execute(
+                "SELECT slab, request_id, path, digest, n_bytes, outcome IS NOT 'not_sent' "
+                f"FROM requests WHERE outcome IS NULL OR outcome IN {_OPEN_ENDED} ORDER BY rowid"
+            ):
+                intent = Intent(request_id, path, digest, n_bytes, bool(in_doubt))
+                open_requests.setdefault(slab, []).append(intent)
             chosen = f"(SELECT request_id FROM requests WHERE outcome IN {_OPEN_ENDED})"
             self._db.execute(f"UPDATE tallies SET fate = 'open' WHERE owner IN {chosen}")
             self._db.execute(f"DELETE FROM rejects WHERE owner IN {chosen}")
             self._db.execute(f"UPDATE requests SET outcome = NULL WHERE outcome IN {_OPEN_ENDED}")
-        open_requests: dict[int, list[Intent]] = {}
-        for slab, *intent in self._db.execute(
-            "SELECT slab, request_id, path, digest, n_bytes FROM requests "
-            "WHERE outcome IS NULL ORDER BY rowid"
-        ):
-            open_requests.setdefault(slab, []).append(Intent(*intent))
         slabs = {number for (number,) in self._db.execute("SELECT number FROM slabs")}
         (last_id,) = self._db.execute(
             "SELECT request_id FROM requests ORDER BY CAST(request_id AS INTEGER) DESC LIMIT 1"
@@ -204,7 +206,10 @@ class Journal:
         return Unfinished(frozenset(slabs - set(open_requests)), open_requests, last_id, counts)
 
     def close(self) -> None:
-        """Write everything out and let go of the file."""
+        """Write everything out and let go of the file; what stood beside it goes."""
+        # A reader of a file in WAL mode leaves two files beside it, which a copy would lack.
+        with suppress(sqlite3.Error):  # somebody reads it now; the next to close it tidies up
+            self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
     def _tables(self) -> set[str]:
@@ -321,6 +326,15 @@ def _read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say which file it is that holds what no journal holds."""
+    try:
+        yield
+    except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+        raise JournalError(f"{path}: not a journal that can be read ({error})") from error
+
+
 class JournalReader:
     """Reads a journal, also one that is being written.
 
@@ -335,7 +349,9 @@ class JournalReader:
 
     def facts(self) -> dict[str, Any]:
         """Return what is remembered of the run."""
-        return {key: json.loads(value) for key, value in self._rows("SELECT key, value FROM run")}
+        with _readable(self.path):
+            rows = self._rows("SELECT key, value FROM run")
+            return {key: json.loads(value) for key, value in rows}
 
     def results(self) -> pd.DataFrame:
         """Return one row a request."""
@@ -354,13 +370,15 @@ class JournalReader:
                 "ORDER BY slab, rowid"
             )
         ]  # fmt: skip
-        return typed(rows, RESULT_COLUMNS)
+        with _readable(self.path):
+            return typed(rows, RESULT_COLUMNS)
 
     def iter_rejects(self) -> Iterator[pd.DataFrame]:
         """Yield rejects as they were recorded, a frame at a time."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
-            with pa.ipc.open_stream(blob) as reader:
-                yield typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
+            with _readable(self.path), pa.ipc.open_stream(blob) as reader:
+                frame = typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
+            yield frame
 
     def n_rejects(self) -> int:
         """Return how many rejects there are."""
@@ -369,11 +387,13 @@ class JournalReader:
     def books(self) -> pd.DataFrame:
         """Return one row a device and UTC day; what has not settled yet is in doubt."""
         tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
-        for product_key, device_key, day, fate, n in self._rows(
+        query = (
             f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
-        ):
-            tallies[fate][product_key, device_key, day] = n
-        return books_frame(tallies)
+        )
+        with _readable(self.path):
+            for product_key, device_key, day, fate, n in self._rows(query):
+                tallies[fate][product_key, device_key, day] = n
+            return books_frame(tallies)
 
     def totals(self) -> dict[str, int]:
         """Return how many values were read and how many met each fate."""
@@ -397,11 +417,8 @@ class JournalReader:
         return int(n_rows), int(n_empty)
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
-        try:
-            with closing(_read_only(self.path)) as db:
-                yield from db.execute(query)
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: not a journal that can be read ({error})") from error
+        with _readable(self.path), closing(_read_only(self.path)) as db:
+            yield from db.execute(query)
 
 
 def read_journal(path: Path) -> JournalReader:

@@ -109,11 +109,13 @@ def resolve(
     layout = Layout(columns)
     skipped = (set(columns.ignore) | set(columns.named)) - set(columns.points or {})
     folders = set(partitions)
-    for name in names:
-        if name in skipped:
-            continue
-        if not _place(name, layout, models) and name not in folders:
-            raise HistoryError(_stranger(name, source, models))
+    strangers = [
+        name
+        for name in names
+        if name not in skipped and not _place(name, layout, models) and name not in folders
+    ]
+    if strangers:
+        raise HistoryError(_stranger(strangers, source, models))
     for name, column in (columns.quality or {}).items():
         identifier = (columns.points or {}).get(name, name)
         if name in names and column in names:
@@ -227,11 +229,14 @@ def _check_quality(
         )
 
 
-def _stranger(name: str, source: str, models: list[ThingModel]) -> str:
+def _stranger(names: list[str], source: str, models: list[ThingModel]) -> str:
     known = sorted({identifier for model in models for identifier in model.measurepoints})
+    first, *others = names
+    more = f", nor {'is' if len(others) == 1 else 'are'} {', '.join(map(repr, others))}"
     return (
-        f"{source}: column {name!r} is not in the thing model{_nearest(name, known)}; name it in "
-        f"points= if it is called otherwise there, or in ignore= if it is no reading"
+        f"{source}: column {first!r} is not in the thing model{_nearest(first, known)}"
+        f"{more if others else ''}; name it in points= if it is called otherwise there, or in "
+        f"ignore= if it is no reading"
     )
 
 

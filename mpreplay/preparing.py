@@ -153,7 +153,7 @@ class Prepared:
     n_rows, n_values : int
         What was read of the history.
     n_empty : int
-        Rows without any value, and rows all of whose values are withheld.
+        Rows without any value.
     parts : list of Part
         By product.
     cuts : ndarray of int64
@@ -392,14 +392,13 @@ def _homes(entries: Entries, column: int) -> list[int]:
 
 
 def _n_empty(parts: Sequence[Part]) -> int:
+    """Return how many rows hold no value at all."""
     total = 0
     for part in parts:
-        carried = np.zeros(len(part.readings.rows), bool)
-        for column, cells in zip(part.readings.columns, part.entries.cells, strict=True):
-            carried[column.at[cells[cells >= 0]]] = True
-        for number, positions in part.share.copies:
-            carried[part.readings.columns[number].at[positions]] = True
-        total += int((~carried).sum())
+        held = np.zeros(len(part.readings.rows), bool)
+        for column in part.readings.columns:
+            held[column.at[column.present()]] = True
+        total += int((~held).sum())
     return total
 
 

@@ -39,7 +39,7 @@ __all__ = ["Run", "open_run", "replay"]
 def replay(
     history: History,
     model: Any,
-    connection: Connection | None = None,
+    connection: Connection | str | None = None,
     *,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
@@ -59,8 +59,9 @@ def replay(
         What ``read_history`` returned.
     model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
         What its values must satisfy.
-    connection : Connection, optional
-        Where to send it and as which device; by default what MPREPLAY_CONNECTION says.
+    connection : Connection or str, optional
+        Where to send it and as which device, also as a URI; by default what MPREPLAY_CONNECTION
+        says.
     allow_offline_sub_device, skip_invalid_measurepoints : bool, optional
         The two flags of the message [1]_.
     sub_device_secrets : mapping, optional
@@ -124,7 +125,10 @@ def replay(
     Run(2 of 2 values accepted)
     """
     _check_options(history, on_invalid, duplicates, isolate)
-    connection = Connection.from_environment() if connection is None else connection
+    if connection is None:
+        connection = Connection.from_environment()
+    elif isinstance(connection, str):
+        connection = Connection.from_uri(connection)
     secrets = checked_secrets(sub_device_secrets)
     reveal(connection.device_secret)  # a reference to nothing is an error now, not in an hour
     limits = limits or Limits()

@@ -91,8 +91,8 @@ _MEND: Final = {
 _MEND_CODES: Final = {
     1204: "find the value that the platform's thing model forbids: one of this request's is it",
     1206: "find the value whose format is wrong: one of this request's is to blame",
-    1212: "sign the sub-device in (sub_device_secrets=), or set allow_offline_sub_device=True; "
-    "if it is declined then too, add it to the gateway's topology",
+    1212: "one of this request's devices is to blame: sign it in (sub_device_secrets=), or set "
+    "allow_offline_sub_device=True; one that is declined then too is not in the gateway's topology",
     1008: "lower Limits(max_bytes=...)",
 }
 
@@ -250,17 +250,37 @@ def causes(rejects: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a cause: ``values`` (how many), ``outcome``, ``device_key``, ``measurepoint``,
-        ``check``, ``reason``, ``mend``.
+        One row a cause: ``values`` (how many), ``outcome``, ``check``, ``reason``, ``devices`` and
+        ``measurepoints`` (their names, or how many), ``first_time``, ``last_time``, ``mend``.
     """
-    columns = ["outcome", "device_key", "measurepoint", "check", "reason", "mend"]
+    key = ["outcome", "check", "point", "reason", "mend"]
     # A superseded value names the row that supersedes it: together they are one cause.
     reason = rejects["reason"].str.replace(_BY_ROW, "superseded by a row that", regex=True)
-    counts = rejects.assign(reason=reason).groupby(columns, dropna=False, sort=True).size()
-    found = counts.reset_index(name="values").sort_values(
-        "values", ascending=False, kind="stable", ignore_index=True
-    )
-    return found[["values", *columns]]
+    # What befell a request befell all of its points; a check is about one.
+    point = rejects["measurepoint"].where(~rejects["check"].isin(_OF_REQUESTS), "")
+    groups = rejects.assign(reason=reason, point=point).groupby(key, dropna=False, sort=True)
+    found = groups.agg(
+        values=("row", "size"),
+        devices=("device_key", _names),
+        measurepoints=("measurepoint", _names),
+        first_time=("time", "min"),
+        last_time=("time", "max"),
+    ).reset_index()
+    found = found.sort_values("values", ascending=False, kind="stable", ignore_index=True)
+    return found[_CAUSE_COLUMNS]
+
+
+def _names(column: pd.Series) -> str:
+    """Return up to three names, or how many there are."""
+    names = sorted(column.dropna().astype(str).unique())
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} of them"
+
+
+_CAUSE_COLUMNS: Final = [
+    "values", "outcome", "check", "reason", "devices", "measurepoints", "first_time", "last_time",
+    "mend",
+]  # fmt: skip
+_OF_REQUESTS: Final = frozenset({"platform", "no_reply", "not_sent", "superseded"})
 
 
 _BY_ROW: Final = r"^superseded by row \d+ of .*?, which"

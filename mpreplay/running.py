@@ -33,6 +33,11 @@ class Run:
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
 
     @property
+    def path(self) -> Path:
+        """The journal."""
+        return self._journal.path
+
+    @property
     def results(self) -> pd.DataFrame:
         """One row a request: sizes, times, attempts, code, meaning, outcome."""
         return self._journal.results()
@@ -102,11 +107,18 @@ class Run:
             self.rejects,
         )
 
+    @property
+    def causes(self) -> pd.DataFrame:
+        """One row a cause of rejects, the most frequent first: how many values, why, what to do."""
+        return causes(self.rejects)
+
     def __repr__(self) -> str:
         totals = self._journal.totals()
         parts = [f"{totals['accepted']:,} of {totals['read']:,} values accepted"]
         parts += [f"{totals[f]:,} {f.replace('_', ' ')}" for f in FATES[1:] if totals[f]]
         stopped = self._journal.facts().get("stopped")
+        if unread := self.summary()["unread_rows"]:
+            parts.append(f"{unread:,} rows not read")
         if not self.complete:
             parts.append(f"not complete{f': {stopped}' if stopped else ''}")
         return f"Run({', '.join(parts)})"

@@ -118,9 +118,21 @@ class Session:
         """Whether further requests should be made ready."""
         return not self.stopped and len(self._new) < self.limits.window
 
-    def add(self, request_id: str, n_bytes: int, n_values: int, *, first: bool = False) -> None:
-        """Queue a request, behind or before all others."""
-        request = _Request(request_id, n_bytes, n_values)
+    def add(
+        self,
+        request_id: str,
+        n_bytes: int,
+        n_values: int,
+        *,
+        first: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
+        """Queue a request, behind or before all others.
+
+        ``in_doubt``: an earlier run may have sent it, and did not learn what became of it.
+        """
+        # It counts as an attempt without a reply: only a final answer ends the doubt.
+        request = _Request(request_id, n_bytes, n_values, unanswered=int(in_doubt))
         if first:
             self._new.appendleft(request)
         else:
@@ -281,7 +293,7 @@ class Session:
 
     def _outcome(self, request: _Request) -> Outcome:
         if request.attempts == 0:
-            return "not_sent"
+            return "in_doubt" if request.unanswered else "not_sent"
         if request.code is not None and return_code(request.code).asks == "accepted":
             return "accepted"
         if request.code is not None and self._is_divisible(request):

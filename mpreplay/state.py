@@ -146,10 +146,13 @@ def lock_journal(path: Path) -> FileLock:
     Raises
     ------
     JournalError
-        If another run is writing it.
+        If another run is writing it, or nobody can.
     """
     lock = FileLock(path.with_name(path.name + ".lock"))
-    taken = lock.take(f"process {os.getpid()} on {socket.gethostname()}")
+    try:
+        taken = lock.take(f"process {os.getpid()} on {socket.gethostname()}")
+    except OSError as error:
+        raise JournalError(f"{path}: the journal cannot be locked ({error.strerror})") from error
     if taken is not None:
         raise JournalError(
             f"{path}: the run in this journal is going on in {taken}; wait for it to end. "

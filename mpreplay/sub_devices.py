@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from .errors import ConfigError, ConnectionLost, PlatformError
-from .protocol import Reply, batch_login, decode_reply, logout, return_code, session_topic
+from .protocol import (
+    RETURN_CODES,
+    Reply,
+    batch_login,
+    decode_reply,
+    logout,
+    return_code,
+    session_topic,
+)
 from .readings import Device
 from .settings import reveal
 from .transport import Event, Lost, Message
@@ -24,8 +32,10 @@ __all__ = ["SubDevices", "checked_secrets"]
 
 log = logging.getLogger("mpreplay")
 AT_ONCE: Final = 50  # sub-devices a login request
-LOGIN_TIMEOUT: Final = 15.0  # [s]
+LOGIN_TIMEOUT: Final = 15.0  # for a final reply [s]
+LOGIN_AGAIN: Final = 5.0  # without one: a lost reply must not decline a whole history [s]
 NO_REPLY: Final = Reply("", 6205, "no reply in time", None)
+TRANSIENT: Final = frozenset(entry.code for entry in RETURN_CODES if entry.asks == "retry")
 
 
 def checked_secrets(given: Mapping[tuple[str, str], str] | None) -> dict[Device, str]:
@@ -97,7 +107,7 @@ class SubDevices:
             reply = self._login(transport, devices, aside)
             if reply.code == 200:
                 continue
-            if reply is NO_REPLY:  # to ask fifty times more would take a quarter of an hour
+            if reply.code in TRANSIENT:  # to ask fifty times more would take a quarter of an hour
                 self.refused |= dict.fromkeys(devices, reply)
                 continue
             # One code for all: ask for each that is not in, to learn its own.
@@ -124,6 +134,37 @@ class SubDevices:
                 transport.publish(self._topic("logout"), logout(self._next_id(), *device))
 
     def _login(self, transport: Transport, devices: list[Device], aside: list[Event]) -> Reply:
+        """Ask until a reply is final or the time is up; one to any of the attempts will do."""
+        topic = self._topic("login/batch")
+        asked: set[str] = set()
+        last = NO_REPLY
+        due = now = time.monotonic()
+        deadline = now + LOGIN_TIMEOUT
+        while now < deadline:
+            if now >= due:
+                asked.add(self._ask(transport, topic, devices))
+                due = now + LOGIN_AGAIN
+            event = transport.receive(min(due, deadline) - now)
+            now = time.monotonic()
+            if isinstance(event, Lost):
+                raise ConnectionLost(
+                    f"lost while sub-devices were signed in: {event.reason}", event.closed_by_peer
+                )
+            if event is None:
+                continue
+            reply = None
+            if isinstance(event, Message) and event.topic == f"{topic}_reply":
+                reply = _reply(event)
+            if reply is None or reply.request_id not in asked:
+                aside.append(event)
+            elif reply.code in TRANSIENT:
+                last = reply
+            else:
+                return reply
+        return last
+
+    def _ask(self, transport: Transport, topic: str, devices: list[Device]) -> str:
+        """Publish a login, and return its request id."""
         request_id = self._next_id()
         payload = batch_login(
             request_id,
@@ -131,22 +172,8 @@ class SubDevices:
             client_id=self._gateway[1],
             timestamp=time.time_ns() // 1_000_000,
         )
-        topic = self._topic("login/batch")
         transport.publish(topic, payload)
-        deadline = time.monotonic() + LOGIN_TIMEOUT
-        while (left := deadline - time.monotonic()) > 0:
-            event = transport.receive(left)
-            if isinstance(event, Lost):
-                raise ConnectionLost(f"lost while sub-devices were signed in: {event.reason}")
-            if event is None:
-                continue
-            reply = None
-            if isinstance(event, Message) and event.topic == f"{topic}_reply":
-                reply = _reply(event)
-            if reply is not None and reply.request_id == request_id:
-                return reply
-            aside.append(event)
-        return NO_REPLY
+        return request_id
 
     def _topic(self, action: str) -> str:
         return session_topic(*self._gateway, action)

@@ -6,6 +6,7 @@ It decides nothing: callbacks put what happened on a queue, and the caller's thr
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import socket
 import ssl
@@ -29,6 +30,7 @@ log = logging.getLogger("mpreplay")
 # stay below 1.5, after which the platform would give us up, too.
 PROBE_AFTER: Final = 0.75
 PROBE_WAIT: Final = 0.5
+FAREWELL: Final = 2.0  # for a disconnect to reach the network [s]
 CONNECT_TIMEOUT: Final = 15.0  # for TCP, CONNACK and SUBACK each [s]
 # MQTT 3.1.1, table 3.1, and what each asks of the user.
 _REFUSALS: Final = {
@@ -173,11 +175,13 @@ class MqttTransport:
         client, self._client = self._client, None
         if client is None:
             return
-        # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without
-        # an end of the socket it waits for one that has fallen silent.
+        # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without an
+        # end of the socket, for as long as the network takes nothing: a minute and more.
         client.disconnect()
+        if (thread := client._thread) is not None:
+            thread.join(0.0 if self._is_silent else FAREWELL)
         sock: Any = client.socket()
-        if self._is_silent and sock is not None:
+        if sock is not None:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         client.loop_stop()
@@ -235,7 +239,7 @@ class MqttTransport:
         client.on_connect = lambda _c, _u, _f, code, _p: inbox.put(("signed in", code.value))
         client.on_subscribe = lambda _c, _u, _m, codes, _p: inbox.put(("subscribed", codes))
         client.on_disconnect = lambda _c, _u, _f, code, _p: inbox.put(
-            Lost("; ".join(failures) or str(code), closed_by_peer=not failures)
+            Lost("; ".join(failures) or str(code), _is_closed_by_peer(code.value, failures))
         )
         client.on_publish = lambda _c, _u, mid, _r, _p: inbox.put(("acknowledged", mid))
         # Runs in paho's network thread: hand the bytes over, touch nothing else.
@@ -275,7 +279,14 @@ class MqttTransport:
                 raise ConnectError(f"{self._where}: the subscription to {topic} was not granted")
 
 
+_SILENT: Final = 141  # paho's own verdict: the other side has not answered its ping
+# What a socket says that was closed in order by the other side, and reset for what was sent after.
+_AFTER_THE_END: Final = f"[Errno {errno.EPIPE}]"
 _V5_TO_V3: Final = {132: 1, 133: 2, 136: 3, 134: 4, 135: 5}
+
+
+def _is_closed_by_peer(code: int, failures: list[str]) -> bool:
+    return code != _SILENT and all(_AFTER_THE_END in text for text in failures)
 
 
 def _set_nodelay(_client: mqtt.Client, _userdata: Any, sock: Any) -> None:

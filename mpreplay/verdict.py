@@ -11,7 +11,7 @@ import pandas as pd
 
 from .duplicates import Duplicates, find_duplicates
 from .errors import InvalidHistory
-from .readings import Device, read_slab
+from .readings import read_slab
 from .validation import violations
 
 if TYPE_CHECKING:
@@ -34,50 +34,55 @@ def reach_verdict(
     InvalidHistory
         If values are invalid or contradict each other, and the policy is to raise.
     """
-    if policy.on_invalid == "raise":
-        _raise_for_violations(history, models, preparer, preparer.own)
-    return _duplicates(history, models, preparer, preparer.own, policy)
-
-
-def _raise_for_violations(
-    history: History, models: ModelSet, preparer: Preparer, own: Device
-) -> None:
-    """Look through the whole history and raise if any value is invalid."""
-    frames: list[pd.DataFrame] = []
-    n_faults = 0
-    for raw in history.slabs(models.all()):
-        for readings in read_slab(raw, models, own, (history.start, history.end)):
-            for fault in preparer.faults(readings):
-                if n_faults < MAX_EXAMPLES:
-                    frames.append(violations(readings, fault, MAX_EXAMPLES))
-                n_faults += len(fault.positions)
-    if n_faults:
-        found = pd.concat(frames).sort_values(["source", "row"], kind="stable", ignore_index=True)
-        first = found.iloc[0]
-        raise InvalidHistory(
-            f"{n_faults:,} violations of the thing model; the first: row {first['row']} of "
-            f"{first['source']}, {first['measurepoint'] or 'the row'} = {first['value'] or '?'}: "
-            f"{first['reason']}. Nothing was sent; on_invalid='withhold' sends the rest, "
-            "validate() lists them",
-            found,
-        )
-
-
-def _duplicates(
-    history: History, models: ModelSet, preparer: Preparer, own: Device, policy: Policy
-) -> Duplicates:
+    frames, n_faults = (
+        _violations(history, models, preparer) if policy.on_invalid == "raise" else ([], 0)
+    )
     duplicates = find_duplicates(
         history,
         models,
-        own,
+        preparer.own,
         preparer.faults,
         keep="first" if policy.duplicates == "first" else "last",
         withhold=policy.on_invalid != "send",
     )
+    told = [_told_of_faults(frames, n_faults)] if n_faults else []
     if policy.duplicates == "raise" and duplicates.n_superseded:
-        raise InvalidHistory(
-            f"{duplicates.n_superseded:,} values have the device, time and point of another, and "
-            f"another value; the first: {duplicates.example}. Nothing was sent; "
-            "duplicates='first' or 'last' says which one to send"
-        )
+        told.append(_told_of_conflicts(duplicates))
+    if told:  # all of it at once: who mends the one would meet the other next
+        found = pd.concat(frames, ignore_index=True) if frames else None
+        raise InvalidHistory(f"{'. '.join(told)}. Nothing was sent", found)
     return duplicates
+
+
+def _violations(
+    history: History, models: ModelSet, preparer: Preparer
+) -> tuple[list[pd.DataFrame], int]:
+    """Return the first violations, in frames, and how many there are."""
+    frames: list[pd.DataFrame] = []
+    n_faults = kept = 0
+    for raw in history.slabs(models.all()):
+        for readings in read_slab(raw, models, preparer.own, (history.start, history.end)):
+            found = [(readings, fault) for fault in preparer.faults(readings)]
+            n_faults += sum(len(fault.positions) for _, fault in found)
+            if found and kept < MAX_EXAMPLES:
+                frame = pd.concat([violations(*one, MAX_EXAMPLES) for one in found])
+                frames.append(frame.sort_values("row", kind="stable", ignore_index=True))
+                kept += len(frame)
+    return frames, n_faults
+
+
+def _told_of_faults(frames: list[pd.DataFrame], n_faults: int) -> str:
+    first = frames[0].iloc[0]
+    return (
+        f"{n_faults:,} violations of the thing model, the first in row {first['row']} of "
+        f"{first['source']}: {first['measurepoint'] or 'the row'} = {first['value'] or '?'} is "
+        f"{first['reason']}; on_invalid='withhold' sends the rest, validate() lists them"
+    )
+
+
+def _told_of_conflicts(duplicates: Duplicates) -> str:
+    return (
+        f"{duplicates.n_superseded:,} values have the device, time and point of another, and "
+        f"another value, the first: {duplicates.example}; duplicates='first' or 'last' says which "
+        "one to send"
+    )

@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long to look for what goes wrong; the defaults are for a suite that ends soon."""
     parser.addoption("--fault-scripts", type=int, default=40, help="how many seeds of faults")
     parser.addoption("--fault-seed", type=int, help="one seed of faults alone")
-    parser.addoption("--kill-writes", type=int, default=40, help="journal writes to be killed after")
+    parser.addoption("--kill-writes", type=int, default=40, help="of a run, and a kill after each")
     parser.addoption("--soak-seconds", type=float, default=20.0, help="of continuous faults")
 
 

@@ -1,4 +1,4 @@
-"""A clock that moves when somebody waits, and a platform that follows a script: no socket, no sleep."""
+"""A clock that moves when somebody waits, a platform that follows a script: no socket, no sleep."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ def scripted_replay(
 ) -> tuple[Any, Scripted]:  # fmt: skip
     """Replay along a script; return the run, or the error that ended it, and the transport.
 
-    The connects of a device are remembered in ``MPREPLAY_STATE``: a test that begins with a clock of
-    its own should have a state folder of its own.
+    The connects of a device are remembered in ``MPREPLAY_STATE``: a test that begins with a clock
+    of its own should have a state folder of its own.
     """
     clock = clock or Clock()
     transport = Scripted(clock, script, refusals)

@@ -18,7 +18,7 @@ ORDER = [
     "encoding", "validation", "duplicates", "entries", "chunking", "preparing", "dividing",
     "planning", "verdict", "pacing", "session", "results", "transport", "sub_devices", "journal",
     "running", "state", "interrupts", "progress", "continuing", "driving", "replaying",
-    "simulator", "demo", "cli",
+    "simulator", "demo", "options", "cli",
 ]  # fmt: skip
 SHELLS = {
     "thing_model",  # only ThingModel.load, which reads a file

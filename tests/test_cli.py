@@ -139,10 +139,10 @@ def _wrong(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
         ),
         "not Parquet": ([*KNOWN, str(no_parquet)], 2, "cannot be read as Parquet.*complete"),
         "no history": ([*KNOWN, "none.parquet"], 2, "none.parquet: there is no such file"),
-        "naive times": ([*KNOWN, str(naive)], 2, "naive times.*row 0.*give tz="),
+        "naive times": ([*KNOWN, str(naive)], 2, "naive times.*row 0.*give --tz"),
         "strange column": (
             [*KNOWN, str(strange)], 2,
-            "'Pavg' is not in the thing model.*nearest: P_avg.*ignore=",
+            "'Pavg' is not in the thing model.*nearest: P_avg.*--ignore",
         ),
         "closed port": (
             [*KNOWN, HISTORY, "--connection", gone], 3, "nobody listens.*host and port",

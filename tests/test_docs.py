@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mpreplay as mp
-from mpreplay.cli import STATUS, _parser
+from mpreplay.options import STATUS, parser_of_commands
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -46,7 +46,7 @@ def test_the_readme_begins_with_two_commands() -> None:
 
 def test_every_command_stands_in_the_readme() -> None:
     """A command that nobody can find does not exist."""
-    actions = next(a for a in _parser()._actions if a.choices and "demo" in a.choices)
+    actions = next(a for a in parser_of_commands()._actions if a.choices and "demo" in a.choices)
 
     assert set(re.findall(r"^\| `mpreplay (\w+)` \|", README, re.MULTILINE)) == set(actions.choices)
 

@@ -161,8 +161,8 @@ def test_a_product_with_nothing_to_send_leaves_the_others_whole(gone: str) -> No
     assert (chunk.n_entries, chunk.n_values, chunk.times) == (4, 4, (1, 2))
 
 
-def test_rows_without_a_value_to_send_are_counted() -> None:
-    """They are in no request; the summary says how many they were."""
+def test_rows_that_hold_no_value_are_counted() -> None:
+    """They are in no request and no reject; the summary says how many they were."""
     values: list[dict[str, Any]] = [
         {"P": 1.0},
         {},
@@ -175,7 +175,7 @@ def test_rows_without_a_value_to_send_are_counted() -> None:
 
     [slab] = strategies.prepare(strategies.read(strategies.frame_of(rows, ["P", "s"])), MODEL)
 
-    assert (slab.n_rows, slab.n_values, slab.n_empty) == (5, 5, 2)
+    assert (slab.n_rows, slab.n_values, slab.n_empty) == (5, 5, 1)
 
 
 def test_a_history_without_rows_makes_no_request() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mpreplay import Limits
 from mpreplay.protocol import return_code
-from mpreplay.session import FIRST_PAUSE, JITTER, Session, Settled
+from mpreplay.session import FIRST_PAUSE, JITTER, TIMEOUT_BYTES, Session, Settled
 
 CODES = [200, 200, 200, 429, 500, 1008, 1009, 1204, 1212, 1220, 777]
 STOP_AFTER = 4  # so that most conversations get somewhere first
@@ -29,6 +29,8 @@ class Conversation(RuleBasedStateMachine):
         self.published: dict[str, int] = {}
         self.replies: dict[str, list[int]] = {}
         self.lost: dict[str, int] = {}  # attempts whose reply was overdue or lost
+        self.sizes: dict[str, tuple[int, int]] = {}  # bytes and values
+        self.was_stopped = False
         self.in_flight: dict[str, float] = {}
         self.settled: dict[str, Settled] = {}
         self.connected = False
@@ -46,15 +48,23 @@ class Conversation(RuleBasedStateMachine):
             reply_timeout=5.0,
         )  # fmt: skip
         self.session = Session(self.limits)
-        self.add([1, 1, 1, 1])
+        self.add([(1, 1)] * 4, first=False, in_doubt=False)
         self.connect()
 
-    @rule(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4))
-    def add(self, sizes: list[int]) -> None:
-        """Queue requests."""
-        for n_bytes in sizes:
+    @rule(
+        sizes=st.lists(st.tuples(st.integers(1, 40), st.integers(1, 2)), min_size=1, max_size=4),
+        first=st.booleans(),
+        in_doubt=st.booleans(),
+    )
+    def add(self, sizes: list[tuple[int, int]], first: bool, in_doubt: bool) -> None:
+        """Queue requests, parts of a divided one and those of an earlier run among them."""
+        for n_bytes, n_values in sizes:
             self.n_added += 1
-            self.session.add(str(self.n_added), n_bytes, 1)
+            request_id = str(self.n_added)
+            self.sizes[request_id] = (n_bytes, n_values)
+            if in_doubt:
+                self.lost[request_id] = 1
+            self.session.add(request_id, n_bytes, n_values, first=first, in_doubt=in_doubt)
 
     @rule()
     def connect(self) -> None:
@@ -87,7 +97,8 @@ class Conversation(RuleBasedStateMachine):
             assert request_id not in self.settled, "nothing settled is sent again"
             assert request_id not in self.in_flight
             self.published[request_id] = self.published.get(request_id, 0) + 1
-            self.in_flight[request_id] = self.now + self.limits.reply_timeout
+            allowance = 1 + self.sizes[request_id][0] / TIMEOUT_BYTES
+            self.in_flight[request_id] = self.now + self.limits.reply_timeout * allowance
         if publish:
             assert self.connected
             assert not self.session.stopped
@@ -112,6 +123,7 @@ class Conversation(RuleBasedStateMachine):
 
     def _reply(self, request_id: str, code: int) -> None:
         counted = self.session.strangers, self.session.doubles, self.session.contradictions
+        self.was_stopped = bool(self.session.stopped)
         settled = self.session.receive(request_id, code, "said", self.now)
         self.in_flight.pop(request_id, None)
         if request_id in self.settled or request_id == "stranger":
@@ -141,11 +153,14 @@ class Conversation(RuleBasedStateMachine):
         lost = self.lost.get(one.request_id, 0)
         final = [code for code in replies if return_code(code).asks not in {"retry", "sign_in"}]
         assert one.attempts == self.published.get(one.request_id, 0) <= self.limits.attempts
+        n_values = self.sizes[one.request_id][1]
         if one.attempts == 0:
-            assert one.outcome == "not_sent"
+            assert one.outcome == ("in_doubt" if lost else "not_sent")
         elif final:
             assert one.code == final[0]
-            assert one.outcome == ("accepted" if final[0] == 200 else "declined")
+            divided = final[0] == 1008 and n_values > 1 and not self.was_stopped
+            named = {200: "accepted"}.get(final[0], "divided" if divided else "declined")
+            assert one.outcome == named
         elif one.outcome == "declined":
             assert one.code == replies[-1]
             assert not lost or return_code(replies[-1]).asks == "sign_in"
@@ -417,3 +432,77 @@ def test_the_rates_hold_over_every_second() -> None:
     busiest = max(sum(start <= at < start + 1 for at in sent) for start in sent)
     assert busiest * 10 <= 50 * 1.5 + 10
     assert now == pytest.approx(60 * 10 / 50, rel=0.1)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 500_000, 2_000_000])
+def test_a_time_out_grows_with_the_size_of_the_request(n_bytes: int) -> None:
+    """What takes longer to carry and to read may take longer to answer."""
+    session = Session(replace(OFF, reply_timeout=10.0))
+    session.add("1", n_bytes, 1)
+    session.on_connected(0.0)
+    session.poll(0.0)
+
+    assert session.next_event(0.0) == pytest.approx(10.0 * (1 + n_bytes / 1_000_000))
+
+
+def test_1008_divides_what_can_be_divided() -> None:
+    """The parts are the caller's to make; a single value that is too large is declined."""
+    session = Session(OFF)
+    session.add("1", 10, 2)
+    session.add("2", 10, 1)
+    session.on_connected(0.0)
+    session.poll(0.0)
+    (first,) = session.receive("1", 1008, "", 0.1)
+    session.add("3", 5, 1, first=True)
+    (second,) = session.receive("2", 1008, "", 0.1)
+
+    assert (first.outcome, first.code, second.outcome) == ("divided", 1008, "declined")
+    assert session.poll(0.2)[0] == ["3"]
+
+
+def test_nothing_is_divided_in_a_run_that_stops() -> None:
+    """Its parts would not be sent."""
+    session = Session(OFF)
+    session.add("1", 10, 2)
+    session.on_connected(0.0)
+    session.poll(0.0)
+    session.stop("interrupted", 0.1)
+    (settled,) = session.receive("1", 1008, "", 0.2)
+
+    assert settled.outcome == "declined"
+
+
+def test_parts_go_before_everything_else() -> None:
+    """A device's entries should arrive in ascending time."""
+    session = Session(replace(OFF, window=4))
+    session.add("later", 10, 1)
+    for part in reversed("abc"):
+        session.add(part, 10, 1, first=True)
+    session.on_connected(0.0)
+
+    assert session.poll(0.0)[0] == ["a", "b", "c", "later"]
+
+
+def test_divided_requests_do_not_count_towards_giving_up() -> None:
+    """They were neither accepted nor declined yet; and then their parts are."""
+    session = Session(replace(OFF, window=1, give_up_after=2))
+    for request_id, n_values in (("1", 2), ("2", 1), ("3", 1)):
+        session.add(request_id, 10, n_values)
+    session.on_connected(0.0)
+    for code in (1008, 1204):
+        (request_id,) = session.poll(0.0)[0]
+        session.receive(request_id, code, "", 0.0)
+    assert not session.stopped
+    session.poll(0.0)
+    session.receive("3", 1204, "", 0.0)
+
+    assert "first 2 requests" in session.stopped
+
+
+def test_what_an_earlier_run_left_in_doubt_stays_so_until_an_answer() -> None:
+    """It may have arrived: to stop before it is sent again makes nothing certain."""
+    session = Session(OFF)
+    session.add("1", 10, 1, in_doubt=True)
+    session.add("2", 10, 1)
+
+    assert [one.outcome for one in session.stop("enough", 0.0)] == ["in_doubt", "not_sent"]

@@ -117,17 +117,17 @@ def test_a_dead_network_thread_is_a_lost_connection(
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "message", "final"),
     [
-        ({"device_secret": "wrong-Zebra"}, "device secret is wrong, or there is no such device"),
-        ({"device_key": "nobody"}, "check product key, device key and secret"),
-        ({"product_key": "nothing"}, "check product key, device key and secret"),
-        ({"host": "no-such-host.invalid"}, "unknown host: check the host name"),
-        ({"port": "closed"}, "nobody listens there: check host and port"),
+        ({"device_secret": "wrong-Zebra"}, "device secret is wrong, or there is no such", True),
+        ({"device_key": "nobody"}, "check product key, device key and secret", True),
+        ({"product_key": "nothing"}, "check product key, device key and secret", True),
+        ({"host": "no-such-host.invalid"}, "unknown host: check the host name", False),
+        ({"port": "closed"}, "nobody listens there: check host and port", False),
     ],
 )
 def test_a_failing_connect_names_cause_and_remedy_in_one_line(
-    platform: Any, changes: dict[str, Any], message: str
+    platform: Any, changes: dict[str, Any], message: str, final: bool
 ) -> None:
     """It is the first thing that goes wrong, and often the only thing a user sees."""
     if changes.get("port") == "closed":
@@ -137,6 +137,7 @@ def test_a_failing_connect_names_cause_and_remedy_in_one_line(
         MqttTransport(connection, ["/sys/x"]).connect()
 
     text = str(caught.value)
+    assert caught.value.is_final is final  # whether a run that goes on should try again
     assert "\n" not in text
     assert f"{connection.host}:{connection.port} as {connection.device_key}" in text
     assert connection.device_secret not in text
@@ -191,3 +192,88 @@ def test_tls_at_a_port_without_it_is_an_error(platform: Any) -> None:
     gc.collect()
 
     assert "\n" not in text
+
+
+def test_a_session_that_another_client_takes_over_is_closed_by_the_peer(
+    transport: MqttTransport, platform: Any
+) -> None:
+    """By this a run tells a rival from a bad network."""
+    transport.connect()
+    rival = MqttTransport(platform.connection, [batch_reply_topic(*platform.connection.device)])
+    rival.connect()
+    try:
+        event = transport.receive(PATIENCE)
+    finally:
+        rival.close()
+
+    assert isinstance(event, Lost)
+    assert event.closed_by_peer
+
+
+def test_a_connection_that_failed_is_not_closed_by_the_peer(platform: Any) -> None:
+    """A reset is the network's doing: the run connects again."""
+    with mp.simulate(
+        platform_model(), gateway=("gateway", "gw-1"), faults="script: reset_before"
+    ) as other:
+        one = MqttTransport(other.connection, [batch_reply_topic(*other.connection.device)])
+        one.connect()
+        ask(one, other.connection.device)
+        event = one.receive(PATIENCE)
+        one.close()
+
+    assert isinstance(event, Lost)
+    assert not event.closed_by_peer
+
+
+def platform_model() -> mp.ThingModel:
+    """Return any thing model."""
+    return mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
+
+
+class Watched:
+    """A clock for the watchdog, and a client that notes what it is asked."""
+
+    def __init__(self, transport: MqttTransport, patch: pytest.MonkeyPatch) -> None:
+        self.now = 1_000.0
+        self.asked: list[Any] = []
+        client = transport._client
+        assert client is not None
+        patch.setattr(client, "subscribe", self.asked.append)
+        patch.setattr(transport_module.time, "monotonic", lambda: self.now)
+        transport._heard_at = self.now
+
+
+def test_silence_is_a_lost_connection(
+    transport: MqttTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cable that is pulled reports nothing: without this a run would wait for ever."""
+    transport.connect()
+    with monkeypatch.context() as patch:
+        watched = Watched(transport, patch)
+        assert transport.receive(0.0) is None
+        watched.now += 44
+        assert transport.receive(0.0) is None
+        assert watched.asked == []
+        watched.now += 2  # three quarters of the keepalive
+        assert transport.receive(0.0) is None
+        assert transport.receive(0.0) is None
+        assert watched.asked == [[(transport._topics[0], 1)]]  # asked once
+        watched.now += 31
+        assert transport.receive(0.0) == Lost("nothing was heard for 77 s")
+
+
+def test_a_sign_of_life_ends_the_doubt(
+    transport: MqttTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform with nothing to say is not gone: it answers when it is asked."""
+    transport.connect()
+    with monkeypatch.context() as patch:
+        watched = Watched(transport, patch)
+        for _ in range(3):
+            watched.now += 46
+            assert transport.receive(0.0) is None
+            transport._inbox.put(("subscribed", []))
+            assert transport.receive(0.0) is None
+        watched.now += 29
+        assert transport.receive(0.0) is None
+    assert len(watched.asked) == 3

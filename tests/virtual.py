@@ -1,4 +1,4 @@
-"""A platform, a network and a clock in which whole replays run without a socket and without waiting.
+"""A platform, a network and a clock in which whole replays run without sockets and waiting.
 
 The rules are the rehearsal platform's own; what is virtual is what moves the bytes. A message takes
 ``LATENCY`` each way and keeps its place in the line; time goes by when somebody waits.

@@ -1,0 +1,223 @@
+"""What outlives a run: one lease for each device, and when it connected."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import history_of
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted import GATEWAY, Clock, always, scripted_replay
+
+import mpreplay as mp
+from mpreplay.pacing import next_connect
+from mpreplay.state import KEPT, FileLock, Lease, lock_journal, state_folder
+
+# Holds a device, says so, and waits to be ended.
+HOLDER = """
+import sys
+import mpreplay as mp
+from mpreplay.state import Lease
+connection = mp.Connection("h", product_key="gateway", device_key="gw-1", device_secret="s")
+with Lease(connection, "the other one"):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Give each test a state folder of its own."""
+    monkeypatch.setenv("MPREPLAY_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+def test_the_state_folder_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the rules of the desktop, or wherever a container says."""
+    assert state_folder().name == "state"
+    monkeypatch.delenv("MPREPLAY_STATE")
+    monkeypatch.setenv("XDG_STATE_HOME", "/x")
+    assert state_folder() == Path("/x/mpreplay")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/h")
+    assert state_folder() == Path("/h/.local/state/mpreplay")
+
+
+def test_a_second_lease_is_refused_with_the_holders_name() -> None:
+    """Two connections of one device take the session from each other until both are blocked."""
+    with (
+        Lease(GATEWAY, "a replay with the journal night.db"),
+        pytest.raises(mp.ConnectError, match="gw-1 at h:") as caught,
+    ):
+        Lease(GATEWAY, "another")
+
+    text = str(caught.value)
+    assert f"in use by process {os.getpid()} on" in text
+    assert "a replay with the journal night.db" in text
+    assert "wait for it to end, or end it" in text
+    with Lease(GATEWAY, "and again once it is free"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "changes", [{"host": "other"}, {"port": 1}, {"product_key": "p"}, {"device_key": "a/../b"}]
+)
+def test_another_device_has_a_lease_of_its_own(changes: dict[str, Any], folder: Path) -> None:
+    """Many gateways are replayed at once, each by a process of its own; keys are any text."""
+    with Lease(GATEWAY, "one"), Lease(dataclasses.replace(GATEWAY, **changes), "other"):
+        assert len(list(folder.iterdir())) == 2
+
+
+def test_a_lease_ends_with_its_process() -> None:
+    """A killed run leaves nothing behind that somebody has to remove."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(mp.ConnectError, match=rf"process {holder.pid} on .*, the other one"):
+            Lease(GATEWAY, "mine")
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    with Lease(GATEWAY, "mine"):
+        pass
+
+
+def test_a_second_run_for_a_gateway_is_refused_before_it_connects(
+    monkeypatch: pytest.MonkeyPatch, history: mp.History, model: mp.ThingModel
+) -> None:
+    """The run that is going on is not disturbed."""
+    clock = Clock()
+    refused: list[Any] = []
+
+    def again(_n: int, _message: Any) -> None:
+        refused.append(scripted_replay(monkeypatch, always, history, model, clock=clock))
+
+    run, _ = scripted_replay(monkeypatch, again, history, model, clock=clock)
+
+    assert run.complete
+    error, transport = refused[0]
+    assert isinstance(error, mp.ConnectError)
+    assert f"process {os.getpid()}" in str(error)
+    assert transport.connects == []
+
+
+def test_connects_are_remembered_across_leases() -> None:
+    """The platform counts them, whoever made them."""
+    with Lease(GATEWAY, "one") as lease:
+        assert lease.connects() == []
+        lease.remember(1.5)
+    with Lease(GATEWAY, "two") as lease:
+        lease.remember(2.5)
+        assert lease.connects() == [1.5, 2.5]
+    with Lease(dataclasses.replace(GATEWAY, device_key="gw-2"), "three") as lease:
+        assert lease.connects() == []
+
+
+def test_only_the_last_connects_are_kept(folder: Path) -> None:
+    """A service that runs for a year must not gather a file of a year."""
+    with Lease(GATEWAY, "one") as lease:
+        for n in range(KEPT + 10):
+            lease.remember(float(n))
+        assert lease.connects() == [float(n) for n in range(10, KEPT + 10)]
+    assert not list(folder.glob("*.new"))
+
+
+@pytest.mark.parametrize("content", ["", "{", "5", "[null]", '["x"]', "\x00" * 20])
+def test_a_torn_record_is_written_anew(folder: Path, content: str) -> None:
+    """A full disk or a power cut a week ago is no reason to refuse tonight's run."""
+    with Lease(GATEWAY, "one") as lease:
+        lease.remember(1.0)
+        (record,) = folder.glob("*.connects.json")
+        record.write_text(content)
+        assert lease.connects() == []
+        lease.remember(2.0)
+        assert json.loads(record.read_text()) == [2.0]
+
+
+def test_a_state_folder_that_cannot_be_used_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a container the home folder is often read-only."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MPREPLAY_STATE", str(tmp_path / "file"))
+    with pytest.raises(mp.ConfigError, match=r"cannot be used .*; set MPREPLAY_STATE to one that"):
+        Lease(GATEWAY, "one")
+
+
+def test_neither_lock_nor_record_holds_a_secret(folder: Path) -> None:
+    """Other users of the machine may read the state folder."""
+    connection = dataclasses.replace(GATEWAY, device_secret="Zebra")
+    with Lease(connection, "one") as lease:
+        lease.remember(1.0)
+        for path in folder.iterdir():
+            assert "Zebra" not in path.name + path.read_text()
+
+
+def test_a_lock_names_its_present_holder(tmp_path: Path) -> None:
+    """And not one that held it last week."""
+    path = tmp_path / "lock"
+    for holder in ("a long name of the first", "second"):
+        lock, other = FileLock(path), FileLock(path)
+        assert lock.take(holder) is None
+        assert other.take("mine") == holder
+        lock.free()
+        lock.free()
+
+
+def test_a_journals_lock_stands_beside_it(tmp_path: Path) -> None:
+    """The locks of SQLite are let go between two steps."""
+    lock = lock_journal(tmp_path / "run.db")
+    with pytest.raises(mp.JournalError, match=r"run\.db: the run in this journal is going on in"):
+        lock_journal(tmp_path / "run.db")
+    lock_journal(tmp_path / "other.db").free()
+    lock.free()
+    lock_journal(tmp_path / "run.db").free()
+
+
+def test_a_journal_that_cannot_be_locked_is_an_error_of_ours(tmp_path: Path) -> None:
+    """A folder that nobody may write to is the user's to mend."""
+    (tmp_path / "run.db.lock").mkdir()
+    with pytest.raises(mp.JournalError, match=r"run\.db: the journal cannot be locked"):
+        lock_journal(tmp_path / "run.db")
+
+
+def test_runs_in_a_row_keep_to_the_platforms_limit(
+    monkeypatch: pytest.MonkeyPatch, frame: Any, model: mp.ThingModel
+) -> None:
+    """The fifth run in two minutes would block the device: it waits before it connects."""
+    clock = Clock()
+    connects: list[float] = []
+    for n in range(9):
+        history = history_of(frame.iloc[: n % 3 + 1])
+        run, transport = scripted_replay(monkeypatch, always, history, model, clock=clock)
+        assert run.complete
+        connects += transport.connects
+
+    assert len(connects) == 9
+    for start in connects:
+        assert sum(start <= at <= start + 120 for at in connects) <= 4
+    assert connects[4] - connects[0] <= 125  # and no longer than it must
+
+
+@given(st.lists(st.floats(0, 400), max_size=30), st.integers(1, 6), st.floats(1, 200))
+def test_no_period_ever_sees_more_connects_than_the_limit(
+    wishes: list[float], limit: int, period: float
+) -> None:
+    """Whenever somebody wishes to connect."""
+    made: list[float] = []
+    for wish in sorted(wishes):
+        now = max(wish, made[-1] if made else 0.0)
+        made.append(next_connect(made, now, limit=limit, period=period))
+
+    assert made == sorted(made)
+    for start in made:
+        assert sum(start <= at <= start + period for at in made) <= limit
