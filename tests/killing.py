@@ -86,7 +86,7 @@ def _count_writes(counts: memoryview, last: int) -> None:
         if counts[0] == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Journal._together = counted  # type: ignore[method-assign]
+    Journal._together = counted  # type: ignore[assignment,method-assign]
 
 
 def main() -> None:

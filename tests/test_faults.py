@@ -99,7 +99,7 @@ def frame_of(rng: np.random.Generator) -> pd.DataFrame:
         frame.loc[rng.random(n) < 0.1, point] = None
     frame.loc[rng.random(n) < 0.05, list(POINTS)] = None
     copies = frame.iloc[rng.integers(0, n, 6)].copy()
-    copies.iloc[:3, copies.columns.get_loc("P")] = 1.25
+    copies["P"] = np.where(np.arange(len(copies)) < 3, 1.25, copies["P"])
     frame = pd.concat([frame, copies], ignore_index=True)
     order = rng.permutation(len(frame)) if rng.integers(3) == 0 else np.arange(len(frame))
     return frame.iloc[order].reset_index(drop=True)
