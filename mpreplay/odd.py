@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import orjson
 import pandas as pd
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Odd", "absent_in", "has_lone_surrogate", "is_nan", "json_text", "shown"]
+__all__ = ["Odd", "absent_in", "has_lone_surrogate", "is_nan", "json_text", "python_of", "shown"]
 
 
 class Odd(NamedTuple):
@@ -35,6 +36,14 @@ class Odd(NamedTuple):
     def of(cls, position: int, value: Any, check: str, reason: str) -> Odd:
         """Return a value as it was read, with what is wrong with it."""
         return cls(position, json_text(value), check, reason, shown(value))
+
+
+def python_of(array: pa.Array) -> list[Any]:
+    """Return Arrow's values as Python's; times beyond the year 9999 as texts."""
+    try:
+        return list(array.to_pylist())
+    except (OverflowError, ValueError):
+        return [value.cast(pa.string()).as_py() if value.is_valid else None for value in array]
 
 
 def shown(value: Any) -> str:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from .errors import HistoryError
 from .layout import Layout, point_named
 from .measurepoint import Measurepoint
-from .odd import Odd, absent_in, has_lone_surrogate
+from .odd import Odd, absent_in, has_lone_surrogate, python_of
 from .thing_model import ModelSet, ThingModel, model_of
 from .times import Times, read_times
 from .values import objects_of, settle, settle_struct, with_quality
@@ -367,7 +367,7 @@ def _unknown(
     reason = f"{identifier!r} is not in the thing model" if identifier else "no point is named"
     if is_file:
         reason = f"{identifier!r} is a FILE, which travels over the HTTP channel only"
-    values = column if isinstance(column, np.ndarray) else objects_of(column.to_pylist())
+    values = column if isinstance(column, np.ndarray) else objects_of(python_of(column))
     odd = [
         Odd.of(position, values[position], "point", reason)
         for position in np.flatnonzero(~absent).tolist()

@@ -153,7 +153,7 @@ def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pd.DataFrame:
     check, reason = {
         "declined": ("platform", _meaning(settled)),
         "in_doubt": ("no_reply", f"no reply after {settled.attempts} attempts"),
-    }.get(settled.outcome, ("not_sent", "the run ended before it was sent"))
+    }.get(settled.outcome, ("not_sent", _unsent(settled)))
     frames = []
     for part, start, stop in chunk.spans:
         for number, positions in part.cells(start, stop):
@@ -166,6 +166,12 @@ def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pd.DataFrame:
         why = f"{reason}; a copy of another reading"
         frames += _copies(part, part.copies(start, stop), check, why, settled, settled.outcome)
     return joined(frames)
+
+
+def _unsent(settled: Settled) -> str:
+    if not settled.attempts:
+        return "the run ended before it was sent"
+    return f"the run ended before it was sent again; attempts that were refused: {settled.attempts}"
 
 
 def _meaning(settled: Settled) -> str:

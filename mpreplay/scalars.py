@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import Measurepoint
-from .odd import Odd
+from .odd import Odd, python_of
 from .times import NANOSECONDS, read_aware_texts, read_times
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def with_odd(values: pa.Array, column: pa.Array, faults: list[Fault]) -> Settled
         positions = np.flatnonzero(mask & ~taken)
         taken |= mask
         for position, value in zip(
-            positions.tolist(), column.take(pa.array(positions)).to_pylist(), strict=True
+            positions.tolist(), python_of(column.take(pa.array(positions))), strict=True
         ):
             odd.append(Odd.of(position, value, check, reason))
     if taken.any():

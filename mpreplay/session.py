@@ -63,6 +63,7 @@ class _Request:
     n_values: int
     attempts: int = 0
     unanswered: int = 0  # attempts that got no reply
+    cut_short: bool = False  # the run ended before its attempts were used up
     signed_in_again: bool = False
     published_at: float = 0.0
     due: float = 0.0  # when to give up waiting for a reply, or to publish again
@@ -205,7 +206,7 @@ class Session:
             request.signed_in_again = True
             # One that was on its way before the last sign-in does not ask for another.
             self.needs_sign_in |= request.published_at >= self._signed_in_at
-            if request.attempts < self.limits.attempts and not self.stopped:
+            if self._may_try_again(request):
                 self._again[request_id] = request
                 request.due = now
                 return []
@@ -213,7 +214,7 @@ class Session:
             self.stopped = (
                 self.stopped or f"code {code} again after signing in: {return_code(code).meaning}"
             )
-        elif asks == "retry" and request.attempts < self.limits.attempts and not self.stopped:
+        elif asks == "retry" and self._may_try_again(request):
             request.due = now + _pause(request.attempts, jitter)
             self._again[request_id] = request
             return []
@@ -223,6 +224,8 @@ class Session:
         """Publish no more; settle what was never published, keep waiting for the rest."""
         self.stopped = self.stopped or reason
         waiting = [*self._new, *self._again.values()]
+        for request in self._again.values():
+            request.cut_short = True
         self._new.clear()
         self._again.clear()
         return [self._settle(request, now) for request in waiting]
@@ -298,11 +301,19 @@ class Session:
             return "accepted"
         if request.code is not None and self._is_divisible(request):
             return "divided"
+        if request.cut_short and not request.unanswered:
+            return "not_sent"  # the platform could not take it yet, and was not asked again
         # With attempts used up: unless all were answered, nobody knows.
         transient = request.code is None or return_code(request.code).asks == "retry"
         if request.unanswered and transient:
             return "in_doubt"
         return "declined" if request.code is not None else "in_doubt"
+
+    def _may_try_again(self, request: _Request) -> bool:
+        if request.attempts >= self.limits.attempts:
+            return False
+        request.cut_short = bool(self.stopped)
+        return not request.cut_short
 
     def _is_divisible(self, request: _Request) -> bool:
         asks = None if request.code is None else return_code(request.code).asks

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import QUALITY_RANGE, Measurepoint
-from .odd import Odd, absent_in, has_lone_surrogate, is_nan, json_text, shown
+from .odd import Odd, absent_in, has_lone_surrogate, is_nan, json_text, python_of, shown
 from .scalars import SCALARS, Settled, Settler, a_kind, all_odd, is_present, with_odd
 from .times import instants_of
 
@@ -234,7 +234,7 @@ def _assemble(
 
 def _settle_struct_column(column: pa.Array, point: Measurepoint) -> Settled:
     if pa.types.is_map(column.type):
-        return _settle_objects(objects_of([v and dict(v) for v in column.to_pylist()]), point)
+        return _settle_objects(objects_of([v and dict(v) for v in python_of(column)]), point)
     if not pa.types.is_struct(column.type):
         return all_odd(column, point)
     names = [f.name for f in column.type]
@@ -244,7 +244,7 @@ def _settle_struct_column(column: pa.Array, point: Measurepoint) -> Settled:
     strange: dict[int, Odd] = {}
     for name in (n for n in names if n not in known):
         for position in np.flatnonzero(is_present(fields[name])).tolist():
-            value = column[position].as_py()
+            [value] = python_of(column.slice(position, 1))
             strange.setdefault(position, Odd.of(position, value, "type", f"has no member {name!r}"))
     return _replaced(settled, strange)
 
@@ -300,6 +300,9 @@ def _gravest(faulty: dict[str, Odd]) -> tuple[str, Odd]:
 
 def _text_of(value: pa.Scalar) -> bytes | None:
     """Return a settled value as it travels; a FLOAT in its shortest form."""
+    if pa.types.is_timestamp(value.type):  # Python's own end with the year 9999
+        milliseconds = value.cast(pa.int64()).as_py()
+        return None if milliseconds is None else json_text(str(milliseconds))
     as_python = value.as_py()
     is_float = pa.types.is_float32(value.type) and as_python is not None
     return json_text(np.float32(as_python) if is_float else as_python)
@@ -345,7 +348,7 @@ def _mask_of(positions: list[int], length: int) -> NDArray[np.bool_]:
 def _settle_any(column: pa.Array, point: Measurepoint) -> Settled:
     if pa.types.is_float32(column.type):  # in its shortest form
         return _settle_anything(objects_of(list(column.to_numpy(zero_copy_only=False))), point)
-    return _settle_anything(objects_of(column.to_pylist()), point)
+    return _settle_anything(objects_of(python_of(column)), point)
 
 
 def _settle_anything(objects: NDArray[Any], point: Measurepoint) -> Settled:

@@ -55,7 +55,7 @@ def test_a_real_broker_makes_no_difference(
 ) -> None:
     """The same requests, the same outcomes, the same books, the same values stored."""
     frame.loc[[1, 6], "P"] = 9999.0
-    options = {"on_invalid": "send", "limits": mp.Limits(max_entries=2), **options}
+    options = {"on_invalid": "send", "limits": mp.Limits(max_entries=2, connects=None), **options}
     ours, stored = replayed(frame, model, None, **options)
     real, stored_there = replayed(frame, model, broker, **options)
 
