@@ -244,7 +244,7 @@ class Driver:
         except PlatformError as error:
             # Whose it was cannot be told: the request is tried again when it is overdue.
             self.counts["broken_replies"] += 1
-            log.warning("%s", error)
+            log.warning("%s", str(error))  # a log that keeps records must not keep the client
             return
         now = self.clock.now()
         self._settle(
@@ -308,7 +308,7 @@ class Driver:
             if self._lost_since is not None:  # again, before the sub-devices were signed in
                 self._lost_since = lost_since
         except ConnectError as error:
-            log.warning("%s", error)
+            log.warning("%s", str(error))  # a log that keeps records must not keep the client
             self._lost_since = lost_since
             longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
             self._attempt_at = self.clock.now() + longest * (1 - _jitter() / 2)

@@ -161,6 +161,11 @@ class Conversation(RuleBasedStateMachine):
             divided = final[0] == 1008 and n_values > 1 and not self.was_stopped
             named = {200: "accepted"}.get(final[0], "divided" if divided else "declined")
             assert one.outcome == named
+        elif one.outcome == "not_sent":  # the run ended while the platform asked for patience
+            assert self.session.stopped
+            assert not lost
+            assert one.attempts < self.limits.attempts
+            assert one.code is None
         elif one.outcome == "declined":
             assert one.code == replies[-1]
             assert not lost or return_code(replies[-1]).asks == "sign_in"
@@ -506,3 +511,19 @@ def test_what_an_earlier_run_left_in_doubt_stays_so_until_an_answer() -> None:
     session.add("2", 10, 1)
 
     assert [one.outcome for one in session.stop("enough", 0.0)] == ["in_doubt", "not_sent"]
+
+
+def test_a_request_that_waits_to_be_tried_again_when_the_run_ends_is_not_sent() -> None:
+    """The platform could not take it yet: a continued run asks again, so it is not declined."""
+    session = Session(OFF)
+    for request_id in ("1", "2"):
+        session.add(request_id, 10, 1)
+    session.on_connected(0.0)
+    session.poll(0.0)
+    session.receive("1", 429, "", 0.0)
+
+    [waiting] = session.stop("enough", 0.0)
+    [late] = session.receive("2", 500, "", 0.0)
+
+    assert (waiting.outcome, waiting.code, waiting.attempts) == ("not_sent", None, 1)
+    assert (late.outcome, late.code) == ("not_sent", None)
