@@ -19,7 +19,13 @@ from .errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
 from .pacing import next_connect
 from .preparing import Chunk, Policy, Prepared, Preparer, Tally, add_tally
 from .protocol import batch_reply_topic, batch_topic, decode_reply
-from .results import joined, rejects_of_chunk, rejects_withheld
+from .results import (
+    NO_SUB_DEVICE,
+    joined,
+    name_refused,
+    rejects_of_chunk,
+    rejects_withheld,
+)
 from .session import Session, Settled
 from .transport import Acknowledged, Event, Lost, Message, Transport
 
@@ -156,9 +162,11 @@ class Driver:
     def run(self) -> None:
         """Send everything, and remember how it ended."""
         try:
-            self._feed()
-            # An earlier run may have settled everything; the user may have had enough of waiting.
-            if not self._is_done() and self._await_connect_limit():
+            if not self.journal.is_new:
+                self._feed()
+            if self._is_done():
+                log.warning("the run in %s was finished: nothing is sent", self.journal.path)
+            elif self._await_connect_limit():  # unless the user has had enough of waiting
                 self._connect()
                 self._loop()
                 self.sub_devices.sign_out(self.transport)
@@ -412,6 +420,10 @@ class Driver:
                 corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
             unlike = one.outcome != "accepted" or corrections.get("declined")
             rejects = rejects_of_chunk(sent.chunk, one) if unlike else joined([])
+            if one.code == NO_SUB_DEVICE and self.sub_devices.refused:
+                refused = self.sub_devices.refused.items()
+                told = {device: (reply.code, reply.message) for device, reply in refused}
+                rejects = name_refused(rejects, told)
             self.journal.settle(one, sent.sent_at, corrections, rejects)
 
     def _divide(self, settled: Settled, sent: _Sent) -> None:

@@ -54,6 +54,7 @@ CREATE INDEX rejects_of ON rejects (owner);
 """
 # Whether a value of a request that has not settled arrived is in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
+_MAGIC: Final = b"SQLite format 3\0"
 # Outcomes that a later attempt may still change.
 _OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
 _ADD_REQUEST: Final = (
@@ -279,7 +280,16 @@ class Journal:
 
 
 def _check_intact(path: Path) -> None:
-    """Set a damaged journal aside, and say so: it is never written over."""
+    """Set a damaged journal aside, and say so: it is never written over.
+
+    A file that is something else is left alone.
+    """
+    with path.open("rb") as file:
+        begin = file.read(len(_MAGIC))
+        if begin != _MAGIC and begin.strip(b"\0"):  # zeros are what a power cut may leave
+            raise JournalError(
+                f"{path}: this is no journal, and was left as it is; give the journal another name"
+            )
     try:
         with closing(_read_only(path)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()

@@ -5,7 +5,7 @@ Pure: outcomes in, rows out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .entries import Copy
     from .preparing import Chunk, Part, Tally
-    from .readings import Readings
+    from .readings import Device, Readings
     from .session import Settled
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "RESULT_COLUMNS",
     "books_frame",
     "causes",
+    "joined",
+    "name_refused",
     "rejects_of_chunk",
     "rejects_withheld",
     "typed",
@@ -69,6 +71,7 @@ BOOK_COLUMNS: Final = {
     "balanced": "bool",
 }
 
+NO_SUB_DEVICE: Final = 1212
 # What to do about a value that did not arrive, by the check it failed.
 _MEND: Final = {
     "range": "correct the value, or widen the range in the platform's thing model",
@@ -248,6 +251,24 @@ def joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(kept, ignore_index=True).sort_values(
         ["source", "row"], kind="stable", ignore_index=True
     )
+
+
+def name_refused(rejects: pd.DataFrame, refused: Mapping[Device, tuple[int, str]]) -> pd.DataFrame:
+    """Say of values declined for their sub-device why that device is not signed in.
+
+    Parameters
+    ----------
+    rejects : DataFrame
+        Of one request.
+    refused : mapping of Device to (int, str)
+        The code and the words with which each sign-in was refused.
+    """
+    for (product_key, device_key), (code, words) in refused.items():
+        of_device = (rejects["product_key"] == product_key) & (rejects["device_key"] == device_key)
+        chosen = of_device & (rejects["code"] == NO_SUB_DEVICE)
+        meaning = words or return_code(code).meaning
+        rejects.loc[chosen, "reason"] += f"; its sign-in was refused with {code}: {meaning}"
+    return rejects
 
 
 def causes(rejects: pd.DataFrame) -> pd.DataFrame:

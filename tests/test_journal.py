@@ -166,10 +166,19 @@ def test_a_step_is_remembered_whole_or_not_at_all(journal: Journal) -> None:
     journal.note(still="writes")
 
 
-@pytest.mark.parametrize(
-    "content", [b"notes of mine", b"SQLite format 3\0 not really", b"\0" * 9_000]
-)
-def test_what_is_no_journal_is_set_aside_unchanged(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    """Somebody mistyped a name: their readings must not move."""
+    path = tmp_path / "readings.parquet"
+    path.write_bytes(b"PAR1 and so on")
+    with pytest.raises(JournalError, match="no journal, and was left as it is; give the journal"):
+        Journal(path)
+
+    assert path.read_bytes() == b"PAR1 and so on"
+    assert [path.name for path in tmp_path.iterdir()] == ["readings.parquet"]
+
+
+@pytest.mark.parametrize("content", [b"SQLite format 3\0 not really", b"\0" * 9_000])
+def test_what_is_left_of_a_journal_is_set_aside_unchanged(tmp_path: Path, content: bytes) -> None:
     """It may be what is left of another run's record: an auditor may want to look at it."""
     path = tmp_path / "run.db"
     for number in (1, 2):

@@ -342,16 +342,16 @@ def test_a_mapping_of_models_serves_two_products_in_one_request(model: mp.ThingM
     ]  # fmt: skip
 
 
-def test_what_is_no_journal_is_set_aside_before_anything_is_sent(
+def test_what_is_left_of_a_journal_is_set_aside_before_anything_is_sent(
     platform: Any, model: mp.ThingModel, history: mp.History, tmp_path: Path
 ) -> None:
     """It may be the only record of last night's run: nothing is ever written over it."""
     path = tmp_path / "run.db"
-    path.write_bytes(b"precious")
+    path.write_bytes(b"SQLite format 3\0precious")
     with pytest.raises(mp.JournalError, match=r"was set aside as run\.db\.damaged-1"):
         mp.replay(history, model, platform.connection, allow_offline_sub_device=True, journal=path)
 
-    assert (tmp_path / "run.db.damaged-1").read_bytes() == b"precious"
+    assert (tmp_path / "run.db.damaged-1").read_bytes() == b"SQLite format 3\0precious"
     assert len(platform.sessions()) == 0
 
 
@@ -692,3 +692,19 @@ def test_an_interrupted_run_is_on_record(
     assert run.summary()["ended_at"]
     assert "in_doubt" in set(run.results["outcome"])
     assert "run ended" in caplog.text
+
+
+def test_a_reject_says_why_its_sub_device_is_not_signed_in(
+    model: mp.ThingModel, history: mp.History
+) -> None:
+    """1212 alone sends people to the topology when it is the secret that is wrong."""
+    with mp.simulate(model, sub_devices=FARM) as platform:
+        secrets = {FARM[0]: platform.connection_for(*FARM[0]).device_secret, FARM[1]: "wrong"}
+        run = mp.replay(
+            history, model, platform.connection, sub_device_secrets=secrets, progress=False,
+            limits=mp.Limits(max_entries=4),
+        )  # fmt: skip
+    reasons = run.rejects.groupby("device_key")["reason"].unique()
+
+    assert list(reasons.index) == ["T2"]
+    assert "its sign-in was refused with 742" in reasons["T2"][0]
