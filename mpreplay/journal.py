@@ -6,6 +6,7 @@ Reading it as frames is ``JournalReader``'s.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import sqlite3
@@ -326,9 +327,20 @@ def _packed(frame: pd.DataFrame) -> bytes:
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
         writer.write_table(table)
-    return sink.getvalue()
+    packed = sink.getvalue()
+    return hashlib.blake2b(packed, digest_size=CHECKSUM).digest() + packed
 
 
+def _unpacked(blob: bytes) -> pd.DataFrame:
+    """Return a packed frame; Arrow trusts what it reads, and a flipped bit can end the process."""
+    checksum, packed = blob[:CHECKSUM], blob[CHECKSUM:]
+    if hashlib.blake2b(packed, digest_size=CHECKSUM).digest() != checksum:
+        raise ValueError("the record of a reject is damaged")
+    with pa.ipc.open_stream(packed) as reader:
+        return typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
+
+
+CHECKSUM: Final = 16  # bytes
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
@@ -386,8 +398,8 @@ class JournalReader:
     def iter_rejects(self) -> Iterator[pd.DataFrame]:
         """Yield rejects as they were recorded, a frame at a time."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
-            with _readable(self.path), pa.ipc.open_stream(blob) as reader:
-                frame = typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
+            with _readable(self.path):
+                frame = _unpacked(blob)
             yield frame
 
     def n_rejects(self) -> int:

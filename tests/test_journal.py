@@ -387,3 +387,14 @@ def test_a_journal_with_a_damaged_page_is_an_error_of_ours_or_reads(
             assert aside.read_bytes() == content
         else:
             assert journal.path.stat().st_size >= len(content)
+
+
+def test_a_flipped_bit_in_a_reject_is_an_error_and_no_crash() -> None:
+    """Arrow trusts what it reads: a damaged frame could end the process, or tell a falsehood."""
+    packed = journal_module._packed(NO_REJECTS)
+    assert journal_module._unpacked(packed).empty
+    for place in range(0, len(packed), 7):
+        damaged = bytearray(packed)
+        damaged[place] ^= 1
+        with pytest.raises(ValueError, match="damaged"):
+            journal_module._unpacked(bytes(damaged))
