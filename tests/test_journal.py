@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mpreplay.journal as journal_module
 from mpreplay import JournalError, open_run
 from mpreplay.journal import Intent, Journal, Unfinished, read_journal
 from mpreplay.results import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
