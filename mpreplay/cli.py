@@ -139,6 +139,8 @@ def _validate(options: argparse.Namespace) -> int:
         _write(validation.violations, options.violations)
     elif validation.n_violations:
         print(validation.violations.head(20).to_string(index=False))
+        if validation.n_violations > 20:
+            print(f"… and {validation.n_violations - 20:,} more; --violations FILE keeps them")
     return OK if validation.ok else REJECTS
 
 
@@ -189,7 +191,8 @@ def _say_run(run: Any, journal: str | None) -> None:
     if len(found) > 20:
         print(f"  … and {len(found) - 20} causes more; --rejects FILE keeps them all")
     if journal:
-        print(f"\njournal: {run.path}")
+        continued = run.summary()["continued"]
+        print(f"\njournal: {run.path}{f' (continued {continued} times)' if continued else ''}")
     if not run.complete:
         print(
             "to continue: the same command again"
@@ -227,7 +230,10 @@ _ARGUMENTS: Final = (
 def _limits(options: argparse.Namespace) -> Any:
     from .settings import Limits
 
-    names = ("max_bytes", "max_entries", "window", "bytes_per_second", "values_per_second")
+    names = (
+        "max_bytes", "max_entries", "window", "bytes_per_second", "values_per_second",
+        "reply_timeout", "attempts",
+    )  # fmt: skip
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     for name in ("bytes_per_second", "values_per_second"):
         if given.get(name) == 0:

@@ -8,6 +8,8 @@ beginning. Window, rates and time-outs may differ.
 from __future__ import annotations
 
 import json
+import logging
+import os
 import time
 from dataclasses import asdict
 from itertools import count
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fingerprint", "check_same", "fingerprint", "journal_path"]
 
+log = logging.getLogger("mpreplay")
 # What a run is made from, by name; JSON values.
 Fingerprint = dict[str, Any]
 # How a difference is told, for those whose values say nothing to people.
@@ -96,6 +99,8 @@ def journal_path(journal: Any, wanted: Fingerprint) -> tuple[Path, Path | None]:
         temporary = Path(mkdtemp(prefix="mpreplay-"))
         return temporary / "run.db", temporary
     path = Path(journal)
+    if str(journal).endswith(("/", os.sep)):  # whoever writes runs/ means a folder
+        path.mkdir(exist_ok=True)
     if path.is_dir():
         return _unfinished_in(path, wanted) or _new_in(path), None
     if not path.parent.is_dir():
@@ -109,9 +114,13 @@ def _unfinished_in(folder: Path, wanted: Fingerprint) -> Path | None:
             facts = _facts(path)
         except JournalError:
             continue  # not ours, or damaged; whoever names it is told
-        is_over = facts.get("read_all") and not JournalReader(path).n_open()
-        if facts.get("fingerprint") == wanted and not is_over:
+        if facts.get("read_all") and not JournalReader(path).n_open():
+            continue
+        kept = facts.get("fingerprint", {})
+        if kept == wanted:
             return path
+        differs = ", ".join(name for name in wanted if kept.get(name) != wanted[name])
+        log.warning("the unfinished run in %s is not taken up: it differs in %s", path, differs)
     return None
 
 

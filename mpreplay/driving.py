@@ -232,7 +232,7 @@ class Driver:
                 self._lose(event)
 
     def _lose(self, loss: Lost) -> None:
-        log.warning("the connection is lost (%s)", loss.reason)
+        log.warning("the connection is lost (%s); connecting again", loss.reason)
         now = self.clock.now()
         quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
         # A network fails with an error; a platform that gives the session to another closes it.
@@ -287,6 +287,8 @@ class Driver:
         self.counts["connects"] += 1
         self.transport.connect()
         self._connected_at = self.clock.now()
+        if self._lost_since is not None:
+            log.warning("connected again")
         self._lost_since = None
         self._sign_in()
 

@@ -121,6 +121,7 @@ class Journal:
             self._db.execute("PRAGMA synchronous = NORMAL")
             # A run that died before its first step has left a file without a table.
             self.is_new = self.is_new or not self._tables()
+            self.has_begun = not self.is_new
         except sqlite3.Error as error:
             raise JournalError(f"{path}: the journal cannot be written ({error})") from error
 
@@ -130,6 +131,7 @@ class Journal:
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self._note({"format": FORMAT, **facts})
+        self.has_begun = True
 
     def note(self, **facts: Any) -> None:
         """Remember facts of the run, in the place of what was said of them before."""
@@ -295,7 +297,7 @@ def _check_intact(path: Path) -> None:
         with closing(_read_only(path)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-        damage = "" if found == "ok" else str(found)
+        damage = "" if found == "ok" else "; ".join(str(found).splitlines())
         if not damage and tables and not {"run", "requests", "tallies"} <= tables:
             raise JournalError(
                 f"{path}: this is a database, but no journal of mpreplay; give the journal another "

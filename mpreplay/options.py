@@ -113,6 +113,10 @@ def _add_replay(commands: Any) -> None:
     to.add_argument(
         "--no-connect-limit", action="store_true", help="for a platform without one: a rehearsal"
     )
+    to.add_argument(
+        "--reply-timeout", type=float, metavar="S", help="before trying again, default 30"
+    )
+    to.add_argument("--attempts", type=int, metavar="N", help="publishes of a request, default 5")
     to.add_argument("--window", type=int, metavar="N", help="requests in flight, default 16")
     out = parser.add_argument_group("what to keep (.parquet or .csv)")
     out.add_argument("--journal", metavar="PATH", help="a file, or a folder for a file a run")
@@ -152,7 +156,7 @@ def _add_simulate(commands: Any) -> None:
         "--faults",
         metavar="TEXT",
         help='what goes wrong: a seed like 7, "lose_reply=0.1 delay=0.2:1.5", or "script: ok kick '
-        'delay:0.5"; pydoc mpreplay.simulator.faults lists the words',
+        'delay:0.5"; python -m pydoc mpreplay.simulator.faults lists the words',
     )
 
 

@@ -142,7 +142,9 @@ def replay(
             stack.callback(lock_journal(path).free)
         else:
             on_failure.callback(shutil.rmtree, temporary, ignore_errors=True)
+        lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
         record = stack.enter_context(closing(Journal(path)))
+        on_failure.callback(_remove_unbegun, record)
         unfinished = _open(record, history, models, preparer, policy, mark)
         _warn_of_offline(preparer.duplicates, preparer.own, policy, secrets)
         clock = SystemClock()
@@ -162,7 +164,7 @@ def replay(
             journal=record,
             transport=MqttTransport(connection, topics, keepalive=limits.keepalive),
             sub_devices=sub_devices,
-            record=stack.enter_context(Lease(connection, f"a replay with the journal {path}")),
+            record=lease,
             interrupts=stack.enter_context(Interrupts()),
             unfinished=unfinished,
             next_id=lambda: str(next(numbers)),
@@ -191,6 +193,13 @@ def _open(
     return record.take_up()
 
 
+def _remove_unbegun(record: Journal) -> None:
+    """Leave no file of a run that was refused before it began."""
+    if not record.has_begun:
+        for suffix in ("", "-wal", "-shm"):
+            record.path.with_name(record.path.name + suffix).unlink(missing_ok=True)
+
+
 def _start(
     record: Journal,
     unfinished: Unfinished,
@@ -209,7 +218,8 @@ def _start(
     now = round(clock.wall() * 1000)
     facts = {"stopped": "", "read_all": False, "limits": limits.as_dict(), "version": __version__}
     if not record.is_new:
-        record.note(**facts)
+        times = int(read_journal(record.path).facts().get("continued", 0)) + 1
+        record.note(**facts, continued=times)
         return int(unfinished.last_id or now * 1_000_000) + 1
     record.begin(
         **facts,

@@ -288,8 +288,8 @@ def causes(rejects: pd.DataFrame) -> pd.DataFrame:
     groups = rejects.assign(reason=reason, point=point).groupby(key, dropna=False, sort=True)
     found = groups.agg(
         values=("row", "size"),
-        devices=("device_key", _names),
-        measurepoints=("measurepoint", _names),
+        devices=("device_key", _devices),
+        measurepoints=("measurepoint", _points),
         first_time=("time", "min"),
         last_time=("time", "max"),
     ).reset_index()
@@ -297,10 +297,18 @@ def causes(rejects: pd.DataFrame) -> pd.DataFrame:
     return found[_CAUSE_COLUMNS]
 
 
-def _names(column: pd.Series) -> str:
+def _devices(column: pd.Series) -> str:
+    return _names(column, "devices")
+
+
+def _points(column: pd.Series) -> str:
+    return _names(column, "points")
+
+
+def _names(column: pd.Series, what: str) -> str:
     """Return up to three names, or how many there are."""
     names = sorted(column.dropna().astype(str).unique())
-    return ", ".join(names) if len(names) <= 3 else f"{len(names)} of them"
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} {what}"
 
 
 _CAUSE_COLUMNS: Final = [

@@ -89,6 +89,7 @@ class Run:
         summary |= facts.get("counts", {})
         for name in ("started_at", "ended_at"):
             summary[name] = _instant(facts.get(name))
+        summary["continued"] = int(facts.get("continued", 0))
         summary["gateway"] = facts.get("gateway") or ""
         summary["stopped"] = facts.get("stopped") or ""
         summary["complete"] = "yes" if self.complete else "no"

@@ -83,6 +83,6 @@ def _told_of_faults(frames: list[pd.DataFrame], n_faults: int) -> str:
 def _told_of_conflicts(duplicates: Duplicates) -> str:
     return (
         f"{duplicates.n_superseded:,} values have the device, time and point of another, and "
-        f"another value, the first: {duplicates.example}; duplicates='first' or 'last' says which "
-        "one to send"
+        f"another value, the first: {duplicates.example}; duplicates='first' or "
+        "duplicates='last' says which one to send"
     )
