@@ -10,14 +10,24 @@ __all__ = ["Bar"]
 
 
 class Bar:
-    """A progress bar over rows, or nothing."""
+    """A progress bar over rows, or nothing.
+
+    Parameters
+    ----------
+    total : int
+        How many rows there are.
+    progress : bool or "auto"
+        "auto": in a notebook or a terminal.
+    """
 
     def __init__(self, total: int, progress: bool | str) -> None:
-        notebook = "ipykernel" in sys.modules
+        notebook = _is_notebook()
         flavour = "tqdm.notebook" if notebook and find_spec("ipywidgets") else "tqdm"
         tqdm = import_module(flavour).tqdm
+        # Without a monitor tqdm leaves no thread behind.
+        quiet = type("Bar", (tqdm,), {"monitor_interval": 0})
         wanted = notebook or sys.stderr.isatty() if progress == "auto" else bool(progress)
-        self._bar = tqdm(total=total, unit=" rows", desc="replay", disable=not wanted, leave=False)
+        self._bar = quiet(total=total, unit=" rows", desc="replay", disable=not wanted, leave=False)
 
     def __enter__(self) -> Bar:
         return self
@@ -28,3 +38,9 @@ class Bar:
     def add(self, rows: int) -> None:
         """Move on."""
         self._bar.update(rows)
+
+
+def _is_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and "IPKernelApp" in shell.config

@@ -348,7 +348,9 @@ def test_an_exception_in_the_network_thread_cannot_stall_a_run(
     with going_on(frame, model, platform.connection) as future:
         check(future.result(PATIENCE), frame, platform)
 
-    assert losses(caplog) == ["the connection is lost (the network thread has ended)"]
+    assert losses(caplog) == [
+        "the connection is lost (the network thread has ended); connecting again"
+    ]
 
 
 # Takeovers, and two runs at once.
