@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import socket
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
 
+log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
 
@@ -129,8 +131,17 @@ class Lease:
             return [float(time) for time in times]
         except FileNotFoundError:
             return []
-        except (OSError, ValueError, TypeError):
-            return []  # what cannot be read is written anew at the next connect
+        except OSError as error:
+            raise ConfigError(
+                f"the record of connects {str(self._history)!r} cannot be read ({error.strerror}); "
+                f"make it readable, or set {ENVIRONMENT} to another folder"
+            ) from error
+        except (ValueError, TypeError):
+            # Nobody knows how many there were: as many as any limit allows, when it was written.
+            log.warning(
+                "%s is damaged; waiting as if the connect limit were used up", self._history
+            )
+            return [self._history.stat().st_mtime] * KEPT
 
     def remember(self, time: float) -> None:
         """Remember a connect before it is made, so that a crash forgets none."""

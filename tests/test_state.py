@@ -132,15 +132,20 @@ def test_only_the_last_connects_are_kept(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "5", "[null]", '["x"]', "\x00" * 20])
-def test_a_torn_record_is_written_anew(folder: Path, content: str) -> None:
-    """A full disk or a power cut a week ago is no reason to refuse tonight's run."""
+def test_a_torn_record_counts_as_a_used_up_limit_when_it_was_written(
+    folder: Path, content: str
+) -> None:
+    """A power cut a week ago does not hold tonight's run back; one a minute ago does."""
     with Lease(GATEWAY, "one") as lease:
         lease.remember(1.0)
         (record,) = folder.glob("*.connects.json")
         record.write_text(content)
-        assert lease.connects() == []
-        lease.remember(2.0)
-        assert json.loads(record.read_text()) == [2.0]
+        os.utime(record, (500.0, 500.0))
+        connects = lease.connects()
+        assert next_connect(connects, 501.0, limit=4, period=120.0) > 620.0
+        assert next_connect(connects, 700.0, limit=4, period=120.0) == 700.0
+        lease.remember(701.0)
+        assert json.loads(record.read_text())[-2:] == [500.0, 701.0]
 
 
 def test_a_state_folder_that_cannot_be_used_says_what_to_set(
