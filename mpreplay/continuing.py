@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from .errors import ConfigError, JournalError, JournalMismatch
-from .journal import JournalReader, read_journal
+from .journal_reader import JournalReader, read_journal
 
 if TYPE_CHECKING:
     from .history import History

@@ -1,13 +1,11 @@
-"""The file that remembers every step of a run. A shell: the only import of sqlite3.
+"""The file that remembers every step of a run. A shell: only it and its reader import sqlite3.
 
 It decides nothing: it writes what it is told, before the next step relies on it, and reads it back.
-Reading it as frames is ``JournalReader``'s.
+Reading it as frames is ``journal_reader``'s.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -16,20 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import pandas as pd
-import pyarrow as pa
-
 from .errors import JournalError
-from .protocol import return_code
-from .results import FATES, REJECT_COLUMNS, RESULT_COLUMNS, books_frame, typed
+from .journal_reader import FORMAT, OPEN_ENDED, JournalReader, open_read_only
+from .packing import packed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .preparing import Chunk, Prepared, Tally
     from .session import Settled
 
-__all__ = ["FORMAT", "Intent", "Journal", "JournalReader", "Unfinished", "read_journal"]
+__all__ = ["Intent", "Journal", "Unfinished"]
 
-FORMAT: Final = 2
 # Every change of state is one transaction; synchronous NORMAL under WAL survives the death of the
 # process at any moment. A power loss may cost the last moments, which are then sent again.
 _SCHEMA: Final = """
@@ -53,11 +49,7 @@ CREATE TABLE rejects (
 );
 CREATE INDEX rejects_of ON rejects (owner);
 """
-# Whether a value of a request that has not settled arrived is in doubt.
-_FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
 _MAGIC: Final = b"SQLite format 3\0"
-# Outcomes that a later attempt may still change.
-_OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
 _ADD_REQUEST: Final = (
     "INSERT INTO requests (request_id, parent_id, slab, path, n_entries, n_values, n_bytes, "
     "first_time, last_time, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -194,14 +186,14 @@ class Journal:
         with self._together():
             for slab, request_id, path, digest, n_bytes, in_doubt in self._db.execute(
                 "SELECT slab, request_id, path, digest, n_bytes, outcome IS NOT 'not_sent' "
-                f"FROM requests WHERE outcome IS NULL OR outcome IN {_OPEN_ENDED} ORDER BY rowid"
+                f"FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} ORDER BY rowid"
             ):
                 intent = Intent(request_id, path, digest, n_bytes, bool(in_doubt))
                 open_requests.setdefault(slab, []).append(intent)
-            chosen = f"(SELECT request_id FROM requests WHERE outcome IN {_OPEN_ENDED})"
+            chosen = f"(SELECT request_id FROM requests WHERE outcome IN {OPEN_ENDED})"
             self._db.execute(f"UPDATE tallies SET fate = 'open' WHERE owner IN {chosen}")
             self._db.execute(f"DELETE FROM rejects WHERE owner IN {chosen}")
-            self._db.execute(f"UPDATE requests SET outcome = NULL WHERE outcome IN {_OPEN_ENDED}")
+            self._db.execute(f"UPDATE requests SET outcome = NULL WHERE outcome IN {OPEN_ENDED}")
         slabs = {number for (number,) in self._db.execute("SELECT number FROM slabs")}
         (last_id,) = self._db.execute(
             "SELECT request_id FROM requests ORDER BY CAST(request_id AS INTEGER) DESC LIMIT 1"
@@ -255,7 +247,7 @@ class Journal:
         if len(rejects):
             self._db.execute(
                 "INSERT INTO rejects (owner, n, frame) VALUES (?, ?, ?)",
-                (owner, len(rejects), _packed(rejects)),
+                (owner, len(rejects), packed(rejects)),
             )
 
     def _add_tallies(self, owner: str, tallies: dict[str, Tally]) -> None:
@@ -294,7 +286,7 @@ def _check_intact(path: Path) -> None:
                 f"{path}: this is no journal, and was left as it is; give the journal another name"
             )
     try:
-        with closing(_read_only(path)) as db:
+        with closing(open_read_only(path)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         damage = "" if found == "ok" else "; ".join(str(found).splitlines())
@@ -322,141 +314,3 @@ def _set_aside(path: Path) -> Path:
         if part.exists():
             part.rename(aside.with_name(aside.name + suffix))
     return aside
-
-
-def _packed(frame: pd.DataFrame) -> bytes:
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
-        writer.write_table(table)
-    packed = sink.getvalue()
-    return hashlib.blake2b(packed, digest_size=CHECKSUM).digest() + packed
-
-
-def _unpacked(blob: bytes) -> pd.DataFrame:
-    """Return a packed frame; Arrow trusts what it reads, and a flipped bit can end the process."""
-    checksum, packed = blob[:CHECKSUM], blob[CHECKSUM:]
-    if hashlib.blake2b(packed, digest_size=CHECKSUM).digest() != checksum:
-        raise ValueError("the record of a reject is damaged")
-    with pa.ipc.open_stream(packed) as reader:
-        return typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
-
-
-CHECKSUM: Final = 16  # bytes
-_COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
-
-
-def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-
-
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Say which file it is that holds what no journal holds."""
-    try:
-        yield
-    except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
-        raise JournalError(f"{path}: not a journal that can be read ({error})") from error
-
-
-class JournalReader:
-    """Reads a journal, also one that is being written.
-
-    Parameters
-    ----------
-    path : Path
-        An existing journal.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path.absolute()
-
-    def facts(self) -> dict[str, Any]:
-        """Return what is remembered of the run."""
-        with _readable(self.path):
-            rows = self._rows("SELECT key, value FROM run")
-            return {key: json.loads(value) for key, value in rows}
-
-    def results(self) -> pd.DataFrame:
-        """Return one row a request."""
-        gateway = self.facts().get("gateway", "")
-        rows = [
-            (
-                request_id, parent_id, gateway, *sizes, attempts, code,
-                None if code is None else return_code(code).meaning, outcome or "in_doubt", sent_at,
-                latency,
-            )
-            for (
-                request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes
-            ) in self._rows(
-                "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
-                "n_entries, n_values, n_bytes, first_time, last_time FROM requests "
-                "ORDER BY slab, rowid"
-            )
-        ]  # fmt: skip
-        with _readable(self.path):
-            return typed(rows, RESULT_COLUMNS)
-
-    def iter_rejects(self) -> Iterator[pd.DataFrame]:
-        """Yield rejects as they were recorded, a frame at a time."""
-        for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
-            with _readable(self.path):
-                frame = _unpacked(blob)
-            yield frame
-
-    def n_rejects(self) -> int:
-        """Return how many rejects there are."""
-        return int(next(self._rows("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
-
-    def books(self) -> pd.DataFrame:
-        """Return one row a device and UTC day; what has not settled yet is in doubt."""
-        tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
-        query = (
-            f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
-        )
-        with _readable(self.path):
-            for product_key, device_key, day, fate, n in self._rows(query):
-                tallies[fate][product_key, device_key, day] = n
-            return books_frame(tallies)
-
-    def totals(self) -> dict[str, int]:
-        """Return how many values were read and how many met each fate."""
-        found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
-        return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
-
-    def outcomes(self) -> dict[tuple[str, int | None], int]:
-        """Return how many requests ended with each outcome and code."""
-        query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
-        return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
-
-    def n_open(self) -> int:
-        """Return how many requests have no final answer."""
-        query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {_OPEN_ENDED}"
-        return int(next(self._rows(query))[0])
-
-    def rows(self) -> tuple[int, int]:
-        """Return how many rows were read, and how many of them hold nothing to send."""
-        query = "SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_empty), 0) FROM slabs"
-        n_rows, n_empty = next(self._rows(query))
-        return int(n_rows), int(n_empty)
-
-    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
-        with _readable(self.path), closing(_read_only(self.path)) as db:
-            yield from db.execute(query)
-
-
-def read_journal(path: Path) -> JournalReader:
-    """Return a reader of a journal.
-
-    Raises
-    ------
-    JournalError
-        If there is no such file, or it is no journal of this version.
-    """
-    if not path.is_file():
-        raise JournalError(f"{path}: there is no journal")
-    reader = JournalReader(path)
-    found = reader.facts().get("format")
-    if found != FORMAT:
-        raise JournalError(f"{path}: a journal of format {found}; this version reads {FORMAT}")
-    return reader

@@ -16,7 +16,8 @@ from .duplicates import Duplicates
 from .errors import ConfigError, ReplayWarning
 from .history import History
 from .interrupts import Interrupts
-from .journal import Journal, Unfinished, read_journal
+from .journal import Journal, Unfinished
+from .journal_reader import read_journal
 from .preparing import Policy, Preparer
 from .progress import Bar
 from .protocol import batch_reply_topic

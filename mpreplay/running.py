@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from .errors import ReplayFailed
-from .journal import JournalReader, read_journal
+from .journal_reader import JournalReader, read_journal
 from .results import FATES, REJECT_COLUMNS, causes, joined, typed
 
 __all__ = ["Run", "open_run"]

@@ -16,14 +16,15 @@ ORDER = [
     "errors", "measurepoint", "model_json", "schemas", "drafting", "thing_model", "protocol",
     "settings", "odd", "times", "scalars", "values", "layout", "readings", "sources", "history",
     "encoding", "validation", "duplicates", "entries", "chunking", "preparing", "dividing",
-    "planning", "verdict", "pacing", "session", "results", "transport", "sub_devices", "journal",
-    "running", "state", "interrupts", "progress", "continuing", "driving", "replaying",
-    "simulator", "demo", "options", "cli",
+    "planning", "verdict", "pacing", "session", "results", "transport", "sub_devices", "packing",
+    "journal_reader", "journal", "running", "state", "interrupts", "progress", "continuing",
+    "driving", "replaying", "simulator", "demo", "options", "cli",
 ]  # fmt: skip
 SHELLS = {
     "thing_model",  # only ThingModel.load, which reads a file
-    "settings", "sources", "history", "transport", "sub_devices", "journal", "running", "state",
-    "interrupts", "progress", "continuing", "driving", "replaying", "demo", "cli",
+    "settings", "sources", "history", "transport", "sub_devices", "journal", "journal_reader",
+    "running", "state", "interrupts", "progress", "continuing", "driving", "replaying", "demo",
+    "cli",
 }  # fmt: skip
 SIMULATOR_CORE = [
     "limits", "judging", "world", "rules", "gateways", "platform", "topics", "mqtt", "faults",
@@ -96,7 +97,7 @@ def test_a_module_imports_only_from_modules_above_it(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("paho", {"transport", "simulator/responder"}), ("sqlite3", {"journal"})],
+    [("paho", {"transport", "simulator/responder"}), ("sqlite3", {"journal", "journal_reader"})],
 )
 def test_a_shell_library_is_imported_in_one_place(library: str, home: set[str]) -> None:
     """Whoever changes how bytes travel or are kept has one file to read."""

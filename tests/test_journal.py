@@ -16,9 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import mpreplay.journal as journal_module
 from mpreplay import JournalError, open_run
-from mpreplay.journal import Intent, Journal, Unfinished, read_journal
+from mpreplay.journal import Intent, Journal, Unfinished
+from mpreplay.journal_reader import read_journal
+from mpreplay.packing import packed as pack
+from mpreplay.packing import unpacked
 from mpreplay.results import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
 from mpreplay.session import Settled
 
@@ -392,10 +394,10 @@ def test_a_journal_with_a_damaged_page_is_an_error_of_ours_or_reads(
 
 def test_a_flipped_bit_in_a_reject_is_an_error_and_no_crash() -> None:
     """Arrow trusts what it reads: a damaged frame could end the process, or tell a falsehood."""
-    packed = journal_module._packed(NO_REJECTS)
-    assert journal_module._unpacked(packed).empty
+    packed = pack(NO_REJECTS)
+    assert unpacked(packed).empty
     for place in range(0, len(packed), 7):
         damaged = bytearray(packed)
         damaged[place] ^= 1
         with pytest.raises(ValueError, match="damaged"):
-            journal_module._unpacked(bytes(damaged))
+            unpacked(bytes(damaged))

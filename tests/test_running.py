@@ -12,7 +12,8 @@ import pytest
 from test_journal import KEY, NO_REJECTS, rejects, request, settled, slab
 
 import mpreplay as mp
-from mpreplay.journal import Journal, read_journal
+from mpreplay.journal import Journal
+from mpreplay.journal_reader import read_journal
 from mpreplay.running import Run
 
 

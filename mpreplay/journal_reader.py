@@ -1,0 +1,146 @@
+"""Reading a journal as facts and frames, also while it is written. A shell."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from .errors import JournalError
+from .packing import unpacked
+from .protocol import return_code
+from .results import FATES, RESULT_COLUMNS, books_frame, typed
+
+if TYPE_CHECKING:
+    from .preparing import Tally
+
+__all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal"]
+
+FORMAT: Final = 3
+# Whether a value of a request that has not settled arrived is in doubt.
+_FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
+# Outcomes that a later attempt may still change.
+OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
+
+
+class JournalReader:
+    """Reads a journal, also one that is being written.
+
+    Parameters
+    ----------
+    path : Path
+        An existing journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is remembered of the run."""
+        with _readable(self.path):
+            rows = self._rows("SELECT key, value FROM run")
+            return {key: json.loads(value) for key, value in rows}
+
+    def results(self) -> pd.DataFrame:
+        """Return one row a request."""
+        gateway = self.facts().get("gateway", "")
+        rows = [
+            (
+                request_id, parent_id, gateway, *sizes, attempts, code,
+                None if code is None else return_code(code).meaning, outcome or "in_doubt", sent_at,
+                latency,
+            )
+            for (
+                request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes
+            ) in self._rows(
+                "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
+                "n_entries, n_values, n_bytes, first_time, last_time FROM requests "
+                "ORDER BY slab, rowid"
+            )
+        ]  # fmt: skip
+        with _readable(self.path):
+            return typed(rows, RESULT_COLUMNS)
+
+    def iter_rejects(self) -> Iterator[pd.DataFrame]:
+        """Yield rejects as they were recorded, a frame at a time."""
+        for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
+            with _readable(self.path):
+                frame = unpacked(blob)
+            yield frame
+
+    def n_rejects(self) -> int:
+        """Return how many rejects there are."""
+        return int(next(self._rows("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
+
+    def books(self) -> pd.DataFrame:
+        """Return one row a device and UTC day; what has not settled yet is in doubt."""
+        tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
+        query = (
+            f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
+        )
+        with _readable(self.path):
+            for product_key, device_key, day, fate, n in self._rows(query):
+                tallies[fate][product_key, device_key, day] = n
+            return books_frame(tallies)
+
+    def totals(self) -> dict[str, int]:
+        """Return how many values were read and how many met each fate."""
+        found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
+        return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
+
+    def outcomes(self) -> dict[tuple[str, int | None], int]:
+        """Return how many requests ended with each outcome and code."""
+        query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
+        return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
+
+    def n_open(self) -> int:
+        """Return how many requests have no final answer."""
+        query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED}"
+        return int(next(self._rows(query))[0])
+
+    def rows(self) -> tuple[int, int]:
+        """Return how many rows were read, and how many of them hold nothing to send."""
+        query = "SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_empty), 0) FROM slabs"
+        n_rows, n_empty = next(self._rows(query))
+        return int(n_rows), int(n_empty)
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        with _readable(self.path), closing(open_read_only(self.path)) as db:
+            yield from db.execute(query)
+
+
+def read_journal(path: Path) -> JournalReader:
+    """Return a reader of a journal.
+
+    Raises
+    ------
+    JournalError
+        If there is no such file, or it is no journal of this version.
+    """
+    if not path.is_file():
+        raise JournalError(f"{path}: there is no journal")
+    reader = JournalReader(path)
+    found = reader.facts().get("format")
+    if found != FORMAT:
+        raise JournalError(f"{path}: a journal of format {found}; this version reads {FORMAT}")
+    return reader
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say which file it is that holds what no journal holds."""
+    try:
+        yield
+    except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+        raise JournalError(f"{path}: not a journal that can be read ({error})") from error
