@@ -6,7 +6,6 @@ that a test can drive it through any fault without waiting.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import random
 import time
@@ -14,18 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from .dividing import chunk_at, divide
+from .dividing import chunk_at
 from .errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
+from .isolating import Isolation, root_of, waits_for
 from .pacing import next_connect
 from .preparing import Chunk, Policy, Prepared, Preparer, Tally, add_tally
-from .protocol import batch_reply_topic, batch_topic, decode_reply
-from .results import (
-    NO_SUB_DEVICE,
-    joined,
-    name_refused,
-    rejects_of_chunk,
-    rejects_withheld,
-)
+from .protocol import NO_SUB_DEVICE, batch_reply_topic, batch_topic, decode_reply
+from .rejects import NO_REJECTS, joined, name_refused, rejects_of_chunk, rejects_withheld
 from .session import Session, Settled
 from .transport import Acknowledged, Event, Lost, Message, Transport
 
@@ -123,6 +117,8 @@ class Driver:
         Whether the user wishes to end.
     unfinished : Unfinished
         What the journal knows of the run so far.
+    isolation : Isolation
+        Which declined requests are taken apart, and how.
     """
 
     history: History
@@ -137,6 +133,7 @@ class Driver:
     record: ConnectRecord
     interrupts: Interrupts
     unfinished: Unfinished
+    isolation: Isolation
     next_id: Any
     clock: Clock
     bar: Any
@@ -154,7 +151,10 @@ class Driver:
 
     def __post_init__(self) -> None:
         """Make the session, without connecting."""
-        self.session = Session(self.limits)
+        self.session = Session(
+            self.limits,
+            lambda one, code: self.isolation.may_divide(self._requests[one].chunk, code),
+        )
         self._slabs = self._prepared()
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
@@ -218,6 +218,7 @@ class Driver:
         if self._ending is None:
             log.warning("%s: no more is published; waiting for replies", self.interrupts.name)
             self._ending = now + GRACE
+            self.session.interrupted = True
             self._settle(self.session.stop(f"interrupted ({self.interrupts.name})", now))
         elif now >= self._ending:
             self._settle(self.session.give_up(now))
@@ -358,6 +359,7 @@ class Driver:
     def _take_up(self, prepared: Prepared) -> None:
         """Queue what an earlier run intended and did not settle, under the same ids and bytes."""
         chunks = prepared.chunks()
+        taken: list[tuple[str, Chunk]] = []
         for intent in self.unfinished.open_requests.pop(prepared.number):
             try:
                 chunk = chunk_at(chunks, intent.path, self.preparer.own)
@@ -372,7 +374,10 @@ class Driver:
                     ("requests",),
                 )
             # It may have been sent, and may have arrived, before the earlier run ended.
-            self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=intent.in_doubt)
+            after = _waits_for(chunk, taken)
+            in_doubt = intent.in_doubt and not after
+            self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=in_doubt, after=after)
+            taken.append((intent.request_id, chunk))
         self.bar.add(prepared.n_rows)
 
     def _intend(self, prepared: Prepared) -> None:
@@ -390,15 +395,16 @@ class Driver:
         )
         for request_id, chunk, _, n_bytes in intents:
             self._queue(request_id, chunk, n_bytes)
+        self._set_aside([request_id for request_id, *_ in intents])
         self.bar.add(prepared.n_rows)
 
     def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
-        payload = chunk.payload(request_id, self.policy)
-        return hashlib.sha256(payload).hexdigest(), len(payload)
+        return chunk.digest(request_id, self.policy), chunk.n_bytes(request_id, self.policy)
 
-    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: bool) -> None:
+    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: Any) -> None:
         self._requests[request_id] = _Sent(chunk)
-        self.session.add(request_id, n_bytes, chunk.n_values, **options)
+        root = "{}:{}".format(*root_of(chunk))
+        self.session.add(request_id, n_bytes, chunk.n_values, root=root, **options)
 
     def _publish(self, request_id: str) -> None:
         sent = self._requests[request_id]
@@ -413,30 +419,42 @@ class Driver:
         for one in settled:
             sent = self._requests.pop(one.request_id)
             log.debug("request %s: %s, code %s", one.request_id, one.outcome, one.code)
-            if one.outcome == "divided":
-                self._divide(one, sent)
+            if one.outcome == "divided" and one.code is not None:
+                self._divide(one, sent, self.isolation.divide(sent.chunk, one.code))
                 continue
             corrections: dict[str, Tally] = {}
             if one.outcome == "accepted" and self.policy.skip_invalid_measurepoints:
                 skipped = sent.chunk.tally_suspects()
                 corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
             unlike = one.outcome != "accepted" or corrections.get("declined")
-            rejects = rejects_of_chunk(sent.chunk, one) if unlike else joined([])
+            rejects = rejects_of_chunk(sent.chunk, one) if unlike else NO_REJECTS
             if one.code == NO_SUB_DEVICE and self.sub_devices.refused:
                 refused = self.sub_devices.refused.items()
                 told = {device: (reply.code, reply.message) for device, reply in refused}
                 rejects = name_refused(rejects, told)
             self.journal.settle(one, sent.sent_at, corrections, rejects)
+            if self.isolation.learn(sent.chunk, one.code):
+                self._set_aside(list(self._requests))
 
-    def _divide(self, settled: Settled, sent: _Sent) -> None:
-        """Take a request apart, and queue its parts before everything else."""
-        intents = []
-        for chunk in divide(sent.chunk, self.preparer.own):
+    def _divide(self, settled: Settled, sent: _Sent, parts: list[Chunk]) -> None:
+        """Note that a request is taken apart, and queue its parts before everything else."""
+        intents: list[tuple[str, Chunk, str, int]] = []
+        for chunk in parts:
             request_id = self.next_id()
             intents.append((request_id, chunk, *self._digest(request_id, chunk)))
         self.journal.divide(settled, sent.sent_at, intents)
         for request_id, chunk, _, n_bytes in reversed(intents):
-            self._queue(request_id, chunk, n_bytes, first=True)
+            after = _waits_for(chunk, [(one, other) for one, other, *_ in intents])
+            self._queue(request_id, chunk, n_bytes, first=True, after=after)
+
+    def _set_aside(self, request_ids: list[str]) -> None:
+        """Part devices that were declined from what is queued, before any more of them is sent."""
+        for request_id in request_ids:
+            sent = self._requests[request_id]
+            if self.isolation.wants_aside(sent.chunk):
+                for one in self.session.withdraw(request_id, self.clock.now()):
+                    del self._requests[request_id]
+                    self._divide(one, sent, self.isolation.set_aside(sent.chunk))
 
     def _note_end(self) -> None:
         """Remember how the run ended."""
@@ -453,6 +471,12 @@ class Driver:
             read_all=self._exhausted,
         )
         log.info("run ended%s", f": {session.stopped}" if session.stopped else "")
+
+
+def _waits_for(chunk: Chunk, others: list[tuple[str, Chunk]]) -> str:
+    """Return the id of the request that has to be answered before a part may be sent, or none."""
+    first = waits_for(chunk, [other for _, other in others])
+    return next((request_id for request_id, other in others if other is first), "")
 
 
 def _jitter() -> float:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .errors import JournalError
 from .journal_reader import FORMAT, OPEN_ENDED, JournalReader, open_read_only
 from .packing import packed
+from .ranges import touched_of
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
     from .preparing import Chunk, Prepared, Tally
     from .session import Settled
@@ -36,7 +37,7 @@ CREATE TABLE requests (
     n_entries INTEGER NOT NULL, n_values INTEGER NOT NULL, n_bytes INTEGER NOT NULL,
     first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, digest TEXT NOT NULL,
     outcome TEXT, code INTEGER, message TEXT, attempts INTEGER NOT NULL DEFAULT 0,
-    sent_at INTEGER, latency REAL
+    sent_at INTEGER, latency REAL, touched BLOB NOT NULL
 );
 CREATE INDEX open_requests ON requests (slab) WHERE outcome IS NULL;
 CREATE TABLE tallies (
@@ -52,7 +53,7 @@ CREATE INDEX rejects_of ON rejects (owner);
 _MAGIC: Final = b"SQLite format 3\0"
 _ADD_REQUEST: Final = (
     "INSERT INTO requests (request_id, parent_id, slab, path, n_entries, n_values, n_bytes, "
-    "first_time, last_time, digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "first_time, last_time, digest, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -80,12 +81,15 @@ class Unfinished:
         The latest request id, or the empty text.
     counts : dict of str to int
         What was counted before.
+    spent : dict of (int, str) to int
+        How many parts were made of chunks, by slab and number.
     """
 
     settled_slabs: frozenset[int] = frozenset()
     open_requests: dict[int, list[Intent]] = field(default_factory=dict)
     last_id: str = ""
     counts: dict[str, int] = field(default_factory=dict)
+    spent: dict[tuple[int, str], int] = field(default_factory=dict)
 
 
 class Journal:
@@ -135,7 +139,7 @@ class Journal:
         prepared: Prepared,
         intents: Iterable[tuple[str, Chunk, str, int]],
         tallies: dict[str, Tally],
-        rejects: pd.DataFrame,
+        rejects: pa.Table,
     ) -> None:
         """Remember a slab before any of it is sent: its requests, what was read, what is withheld.
 
@@ -154,7 +158,7 @@ class Journal:
         settled: Settled,
         sent_at: int | None,
         corrections: dict[str, Tally],
-        rejects: pd.DataFrame,
+        rejects: pa.Table,
     ) -> None:
         """Remember how a request ended, and so what became of its values.
 
@@ -199,7 +203,13 @@ class Journal:
             "SELECT request_id FROM requests ORDER BY CAST(request_id AS INTEGER) DESC LIMIT 1"
         ).fetchone() or ("",)
         counts = JournalReader(self.path).facts().get("counts", {})
-        return Unfinished(frozenset(slabs - set(open_requests)), open_requests, last_id, counts)
+        spent: dict[tuple[int, str], int] = {}
+        for slab, path in self._db.execute("SELECT slab, path FROM requests WHERE parent_id > ''"):
+            if slab in open_requests:
+                root = slab, path.partition("/")[0]
+                spent[root] = spent.get(root, 0) + 1
+        settled = frozenset(slabs - set(open_requests))
+        return Unfinished(settled, open_requests, last_id, counts, spent)
 
     def close(self) -> None:
         """Write everything out and let go of the file; what stood beside it goes."""
@@ -238,11 +248,12 @@ class Journal:
     ) -> None:
         for request_id, chunk, digest, n_bytes in intents:
             sizes = (chunk.n_entries, chunk.n_values, n_bytes)
-            row = (request_id, parent, chunk.slab, chunk.path, *sizes, *chunk.times, digest)
-            self._db.execute(_ADD_REQUEST, row)
+            # What it would write is noted before it is sent: a process that is killed says no more.
+            facts = (*sizes, *chunk.times, digest, touched_of(chunk))
+            self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.path, *facts))
             self._add_tallies(request_id, {"open": chunk.tally()})
 
-    def _add(self, owner: str, tallies: dict[str, Tally], rejects: pd.DataFrame) -> None:
+    def _add(self, owner: str, tallies: dict[str, Tally], rejects: pa.Table) -> None:
         self._add_tallies(owner, tallies)
         if len(rejects):
             self._db.execute(

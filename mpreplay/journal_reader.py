@@ -15,16 +15,24 @@ import pyarrow as pa
 from .errors import JournalError
 from .packing import unpacked
 from .protocol import return_code
+from .ranges import touched_frame
+from .rejects import as_frame
 from .results import FATES, RESULT_COLUMNS, books_frame, typed
 
 if TYPE_CHECKING:
     from .preparing import Tally
 
-__all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal"]
+__all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
 
 FORMAT: Final = 3
+AT_ONCE: Final = 65_536  # rejects a frame
 # Whether a value of a request that has not settled arrived is in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
+# Requests whose values the platform holds, as far as is known, or may hold.
+_ARRIVED: Final = (
+    "SELECT coalesce(outcome, 'in_doubt'), {} FROM requests "
+    "WHERE outcome IS NULL OR outcome IN ('accepted', 'in_doubt') ORDER BY slab, rowid"
+)
 # Outcomes that a later attempt may still change.
 OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
 
@@ -67,12 +75,23 @@ class JournalReader:
         with _readable(self.path):
             return typed(rows, RESULT_COLUMNS)
 
-    def iter_rejects(self) -> Iterator[pd.DataFrame]:
-        """Yield rejects as they were recorded, a frame at a time."""
+    def iter_reject_tables(self) -> Iterator[pa.Table]:
+        """Yield rejects as they were recorded, a table for each slab and request."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
             with _readable(self.path):
-                frame = unpacked(blob)
-            yield frame
+                table = unpacked(blob)
+            yield table
+
+    def iter_rejects(self) -> Iterator[pd.DataFrame]:
+        """Yield rejects as they were recorded, so many at a time that a frame is worth it."""
+        kept: list[pa.Table] = []
+        for table in self.iter_reject_tables():
+            kept.append(table)
+            if sum(map(len, kept)) >= AT_ONCE:
+                yield as_frame(pa.concat_tables(kept))
+                kept.clear()
+        if kept:
+            yield as_frame(pa.concat_tables(kept))
 
     def n_rejects(self) -> int:
         """Return how many rejects there are."""
@@ -89,6 +108,17 @@ class JournalReader:
                 tallies[fate][product_key, device_key, day] = n
             return books_frame(tallies)
 
+    def touched(self) -> pd.DataFrame:
+        """Return one row a device and point that was, or may have been, written to."""
+        skips = self.facts().get("fingerprint", {}).get("skip_invalid_measurepoints", False)
+        with _readable(self.path):
+            return touched_frame(self._rows(_ARRIVED.format("touched")), skips=bool(skips))
+
+    def arrived(self) -> list[tuple[int, str, str, str, str]]:
+        """Return the requests that arrived or may have: slab, id, path, digest, outcome."""
+        query = _ARRIVED.format("slab, request_id, path, digest")
+        return [(slab, *told, outcome) for outcome, slab, *told in self._rows(query)]
+
     def totals(self) -> dict[str, int]:
         """Return how many values were read and how many met each fate."""
         found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
@@ -98,6 +128,11 @@ class JournalReader:
         """Return how many requests ended with each outcome and code."""
         query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
         return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
+
+    def n_extra(self) -> int:
+        """Return how many parts of requests were sent."""
+        query = "SELECT count(*) FROM requests WHERE parent_id IS NOT NULL AND attempts > 0"
+        return int(next(self._rows(query))[0])
 
     def n_open(self) -> int:
         """Return how many requests have no final answer."""
@@ -130,6 +165,11 @@ def read_journal(path: Path) -> JournalReader:
     if found != FORMAT:
         raise JournalError(f"{path}: a journal of format {found}; this version reads {FORMAT}")
     return reader
+
+
+def run_id_of(facts: dict[str, Any]) -> str:
+    """Return the id of the run that facts are of."""
+    return str(facts.get("run_id") or facts.get("started_at", ""))
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""Frames of rejects as bytes, with a checksum: what a journal keeps of them.
+"""Tables of rejects as bytes, with a checksum: what a journal keeps of them.
 
 Pure.
 """
@@ -9,10 +9,7 @@ import hashlib
 import io
 from typing import Final
 
-import pandas as pd
 import pyarrow as pa
-
-from .results import REJECT_COLUMNS, typed
 
 __all__ = ["packed", "unpacked"]
 
@@ -20,9 +17,8 @@ CHECKSUM: Final = 16  # bytes
 _COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
-def packed(frame: pd.DataFrame) -> bytes:
+def packed(table: pa.Table) -> bytes:
     """Return rejects as bytes."""
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
         writer.write_table(table)
@@ -30,10 +26,10 @@ def packed(frame: pd.DataFrame) -> bytes:
     return hashlib.blake2b(written, digest_size=CHECKSUM).digest() + written
 
 
-def unpacked(blob: bytes) -> pd.DataFrame:
-    """Return a packed frame; Arrow trusts what it reads, and a flipped bit can end the process."""
+def unpacked(blob: bytes) -> pa.Table:
+    """Return a packed table; Arrow trusts what it reads, and a flipped bit can end the process."""
     checksum, packed = blob[:CHECKSUM], blob[CHECKSUM:]
     if hashlib.blake2b(packed, digest_size=CHECKSUM).digest() != checksum:
         raise ValueError("the record of a reject is damaged")
     with pa.ipc.open_stream(packed) as reader:
-        return typed(reader.read_all().to_pandas(), REJECT_COLUMNS)
+        return reader.read_all()

@@ -6,6 +6,7 @@ on nothing else: the same input makes the same requests.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
@@ -193,11 +194,14 @@ class Chunk:
         Which chunk of it: its number, and behind it which half of which half (``"5/0/1"``).
     spans : list of (Part, int, int)
         The entries [start, stop) of each part.
+    levels : int, optional
+        How many cuts deep it may still be taken apart; None: it has not been, yet.
     """
 
     slab: int
     path: str
     spans: list[tuple[Part, int, int]]
+    levels: int | None = None
 
     @property
     def n_entries(self) -> int:
@@ -225,12 +229,24 @@ class Chunk:
 
     def payload(self, request_id: str, policy: Policy) -> bytes:
         """Return the request's bytes."""
+        return b"".join(self._pieces(request_id, policy))
+
+    def digest(self, request_id: str, policy: Policy) -> str:
+        """Return the SHA-256 of the request's bytes."""
+        digest = hashlib.sha256()
+        for piece in self._pieces(request_id, policy):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _pieces(self, request_id: str, policy: Policy) -> list[bytes | memoryview]:
+        """Return the request's bytes in pieces, of which the long ones are not copied."""
         head, tail = policy.envelope(request_id)
-        texts = []
+        pieces: list[bytes | memoryview] = [head]
         for part, start, stop in self.spans:
             begin, end = part.encoded.offsets[[start, stop]].tolist()
-            texts.append(part.encoded.text[begin : end - 1])  # without the last comma
-        return head + b",".join(texts) + tail
+            pieces += [part.encoded.text[begin : end - 1], b","]  # a comma between entries
+        pieces[-1] = tail  # and none behind the last
+        return pieces
 
     def tally(self) -> Tally:
         """Return how many values of each device and day it carries, copies among them."""

@@ -26,6 +26,7 @@ __all__ = [
     "CODES",
     "MAX_PUBLISH_BYTES",
     "METHOD",
+    "NO_SUB_DEVICE",
     "RETURN_CODES",
     "Asks",
     "Reply",
@@ -47,6 +48,7 @@ METHOD: Final = "thing.measurepoint.resume.batch"  # [1]_
 VERSION: Final = "1.0"  # [1]_
 MAX_PUBLISH_BYTES: Final = 524_288  # a publish must stay below it; [3]_
 SIGN_METHOD: Final = "sha256"
+NO_SUB_DEVICE: Final = 1212  # the code that is about a device, not about a value; [1]_
 MAX_CODE: Final = 2**31 - 1  # documented codes have at most five digits; journals hold 64 bits
 SECURE_MODE: Final = 2  # static activation: signed with the device secret; [2]_
 

@@ -16,14 +16,17 @@ from .duplicates import Duplicates
 from .errors import ConfigError, ReplayWarning
 from .history import History
 from .interrupts import Interrupts
+from .isolating import Isolation
 from .journal import Journal, Unfinished
 from .journal_reader import read_journal
+from .lineage import begin_lineage
 from .preparing import Policy, Preparer
 from .progress import Bar
 from .protocol import batch_reply_topic
 from .readings import Device
 from .running import Run, open_run
 from .settings import Connection, Limits, reveal
+from .sources import digest_of
 from .state import Lease, lock_journal
 from .sub_devices import SubDevices, checked_secrets
 from .thing_model import ModelSet
@@ -47,7 +50,7 @@ def replay(
     sub_device_secrets: Mapping[tuple[str, str], str] | None = None,
     on_invalid: Literal["raise", "withhold", "send"] = "raise",
     duplicates: Literal["raise", "first", "last"] = "raise",
-    isolate: Literal[False] = False,
+    isolate: Literal["point", "entry", "device", False] = "point",
     limits: Limits | None = None,
     journal: str | os.PathLike[str] | None = None,
     progress: bool | Literal["auto"] = "auto",
@@ -73,8 +76,10 @@ def replay(
         them, or let the platform judge.
     duplicates : {"raise", "first", "last"}, optional
         Which of two different values of one device, time and point is sent.
-    isolate : False
-        How far a declined request is taken apart; not yet available.
+    isolate : {"point", "entry", "device", False}, optional
+        How far a request is taken apart that the platform declines for some of its values or
+        devices: until the culprits stand alone, and all else is accepted. At most
+        ``limits.extra_requests`` are made of one.
     limits : Limits, optional
         Sizes, rates, attempts.
     journal : path, optional
@@ -168,12 +173,13 @@ def replay(
             record=lease,
             interrupts=stack.enter_context(Interrupts()),
             unfinished=unfinished,
+            isolation=Isolation(isolate, preparer.own, limits.extra_requests, unfinished.spent),
             next_id=lambda: str(next(numbers)),
             clock=clock,
             bar=stack.enter_context(Bar(history.n_rows, progress)),
         ).run()
         on_failure.pop_all()  # the folder is the run's from here on
-    return Run(read_journal(path), temporary)
+    return Run(read_journal(path), temporary, history, models)
 
 
 def _open(
@@ -225,7 +231,9 @@ def _start(
     record.begin(
         **facts,
         started_at=now,
+        **begin_lineage(history, record.path, now),
         n_rows=history.n_rows,
+        sources=[digest_of(source) for source in history.sources],
         gateway=connection.device_key,
         connection=connection.to_uri(),
         fingerprint=mark,
@@ -246,11 +254,8 @@ def _check_options(history: Any, on_invalid: str, duplicates: str, isolate: Any)
     ):
         if value not in known:
             raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    if isolate is not False:
-        raise ConfigError(
-            f"isolate={isolate!r}: taking declined requests apart is not available in this "
-            "version; leave it False"
-        )
+    if isolate is not False and isolate not in ("point", "entry", "device"):
+        raise ConfigError(f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}")
 
 
 def _warn_of_offline(

@@ -8,11 +8,12 @@ seconds of any monotonic clock. Every request that was added settles exactly onc
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from .pacing import TokenBucket
-from .protocol import return_code
+from .protocol import NO_SUB_DEVICE, return_code
 
 if TYPE_CHECKING:
     from .settings import Limits
@@ -61,6 +62,7 @@ class _Request:
     request_id: str
     n_bytes: int
     n_values: int
+    root: str  # the request that it is, or is a part of
     attempts: int = 0
     unanswered: int = 0  # attempts that got no reply
     cut_short: bool = False  # the run ended before its attempts were used up
@@ -79,23 +81,29 @@ class Session:
     ----------
     limits : Limits
         Window, rates, attempts and time-outs.
+    may_divide : callable, optional
+        Whether a request (its id) that was declined with a code is to be taken apart.
     """
 
     limits: Limits
+    may_divide: Callable[[str, int], bool] = lambda _request_id, _code: False
     strangers: int = 0  # replies to requests that are not of this run
     doubles: int = 0  # later replies that say the same as the first
     contradictions: int = 0  # later replies that say otherwise
     n_settled: int = 0
     needs_sign_in: bool = False
     stopped: str = ""  # why nothing more is published
+    interrupted: bool = False  # by the user: what is declined may be taken apart another time
     _new: deque[_Request] = field(default_factory=deque)
     _again: dict[str, _Request] = field(default_factory=dict)  # waiting to be published again
     _in_flight: dict[str, _Request] = field(default_factory=dict)
+    _held: dict[str, _Request] = field(default_factory=dict)  # by the id of whom it waits for
     _codes: dict[str, int | None] = field(default_factory=dict)  # of what settled, by id
     _connected: bool = False
     _bytes: TokenBucket = field(init=False)
     _values: TokenBucket = field(init=False)
-    _alike: tuple[int, int] | None = None  # the code all requests were declined with, and how many
+    _alike: int | None = None  # the code with which all were declined so far
+    _declined: set[str] = field(default_factory=set)  # them, or those that they are parts of
     _varied: bool = False
     _signed_in_at: float = 0.0
 
@@ -112,7 +120,7 @@ class Session:
     @property
     def n_open(self) -> int:
         """How many requests have not settled."""
-        return len(self._new) + len(self._again) + len(self._in_flight)
+        return len(self._new) + len(self._again) + len(self._in_flight) + len(self._held)
 
     @property
     def wants_more(self) -> bool:
@@ -127,14 +135,22 @@ class Session:
         *,
         first: bool = False,
         in_doubt: bool = False,
+        root: str = "",
+        after: str = "",
     ) -> None:
         """Queue a request, behind or before all others.
 
         ``in_doubt``: an earlier run may have sent it, and did not learn what became of it.
+        ``root``: the request that it is a part of.
+        ``after``: one of the same device, which must not be declined for its device.
         """
         # It counts as an attempt without a reply: only a final answer ends the doubt.
-        request = _Request(request_id, n_bytes, n_values, unanswered=int(in_doubt))
-        if first:
+        request = _Request(
+            request_id, n_bytes, n_values, root or request_id, unanswered=int(in_doubt)
+        )
+        if after:
+            self._held[after] = request
+        elif first:
             self._new.appendleft(request)
         else:
             self._new.append(request)
@@ -218,17 +234,26 @@ class Session:
             request.due = now + _pause(request.attempts, jitter)
             self._again[request_id] = request
             return []
-        return [self._settle(request, now)]
+        return self._settle(request, now)
+
+    def withdraw(self, request_id: str, now: float) -> list[Settled]:
+        """Take back a request that was never published, since its parts are sent instead."""
+        for request in self._new:
+            if request.request_id == request_id and not request.unanswered:
+                self._new.remove(request)
+                return [self._settled(request, "divided", now)]
+        return []
 
     def stop(self, reason: str, now: float) -> list[Settled]:
         """Publish no more; settle what was never published, keep waiting for the rest."""
         self.stopped = self.stopped or reason
-        waiting = [*self._new, *self._again.values()]
+        waiting = [*self._new, *self._again.values(), *self._held.values()]
         for request in self._again.values():
             request.cut_short = True
         self._new.clear()
         self._again.clear()
-        return [self._settle(request, now) for request in waiting]
+        self._held.clear()
+        return [one for request in waiting for one in self._settle(request, now)]
 
     def give_up(self, now: float) -> list[Settled]:
         """Settle everything: what was published and not answered is in doubt."""
@@ -236,7 +261,7 @@ class Session:
         for request in list(self._in_flight.values()):
             del self._in_flight[request.request_id]
             request.unanswered += 1
-            settled.append(self._settle(request, now))
+            settled += self._settle(request, now)
         return settled
 
     def _count_late(self, request_id: str, code: int) -> None:
@@ -274,24 +299,36 @@ class Session:
         request.unanswered += 1
         request.code = None
         if request.attempts >= self.limits.attempts or self.stopped:
-            return [self._settle(request, now)]
+            return self._settle(request, now)
         request.due = now + (_pause(request.attempts, jitter) if self._connected else 0.0)
         self._again[request.request_id] = request
         return []
 
-    def _settle(self, request: _Request, now: float) -> Settled:
+    def _settle(self, request: _Request, now: float) -> list[Settled]:
+        """Settle a request, and one that waits for it: it shares its lot or is free to go."""
         outcome = self._outcome(request)
+        settled = [self._settled(request, outcome, now)]
+        if held := self._held.pop(request.request_id, None):
+            if outcome == "declined" and request.code == NO_SUB_DEVICE:
+                held.code = request.code
+                held.message = f"held back: its device was declined in {request.request_id}"
+                settled.append(self._settled(held, "declined", now))
+            else:
+                self._new.appendleft(held)
+        return settled
+
+    def _settled(self, request: _Request, outcome: Outcome, now: float) -> Settled:
         answered = request.code is not None and outcome not in {"in_doubt", "not_sent"}
         self._codes[request.request_id] = request.code
         self.n_settled += 1
-        self._count_alike(outcome, request.code)
+        self._count_alike(request, outcome)
         return Settled(
             request.request_id,
             outcome,
             request.code if answered else None,
             request.message if answered else "",
             request.attempts,
-            now - request.published_at if answered else None,
+            now - request.published_at if answered and request.attempts else None,
         )
 
     def _outcome(self, request: _Request) -> Outcome:
@@ -299,7 +336,7 @@ class Session:
             return "in_doubt" if request.unanswered else "not_sent"
         if request.code is not None and return_code(request.code).asks == "accepted":
             return "accepted"
-        if request.code is not None and self._is_divisible(request):
+        if request.code is not None and self._is_divisible(request, request.code):
             return "divided"
         if request.cut_short and not request.unanswered:
             return "not_sent"  # the platform could not take it yet, and was not asked again
@@ -315,20 +352,25 @@ class Session:
         request.cut_short = bool(self.stopped)
         return not request.cut_short
 
-    def _is_divisible(self, request: _Request) -> bool:
-        asks = None if request.code is None else return_code(request.code).asks
-        return asks == "split" and request.n_values > 1 and not self.stopped
+    def _is_divisible(self, request: _Request, code: int) -> bool:
+        if self.stopped and not self.interrupted:
+            return False
+        return self.may_divide(request.request_id, code)
 
-    def _count_alike(self, outcome: Outcome, code: int | None) -> None:
-        """Stop a run whose requests are all declined with one code from the start."""
-        limit = self.limits.give_up_after
+    def _count_alike(self, request: _Request, outcome: Outcome) -> None:
+        """Stop a run whose requests are all declined with one code from the start.
+
+        Parts of a request count as one: what is good in it shows by being accepted.
+        """
+        limit, code = self.limits.give_up_after, request.code
         if self._varied or outcome in {"not_sent", "divided"}:
             return
-        if outcome != "declined" or code is None or (self._alike and self._alike[0] != code):
+        if outcome != "declined" or code is None or self._alike not in {None, code}:
             self._varied = True
             return
-        self._alike = (code, (self._alike[1] if self._alike else 0) + 1)
-        if limit is not None and self._alike[1] >= limit and not self.stopped:
+        self._alike = code
+        self._declined.add(request.root)
+        if limit is not None and len(self._declined) >= limit and not self.stopped:
             self.stopped = (
                 f"the first {limit} requests were all declined with code {code}: "
                 f"{return_code(code).meaning}"

@@ -232,6 +232,9 @@ class Limits:
         The platform takes 60 to 300. [s]
     give_up_after : int, optional
         A run ends when so many requests from its start were all declined with one code.
+    extra_requests : int, optional
+        Taking one declined request apart may cost so many more; what is then left of it is declined
+        as a group.
 
     Examples
     --------
@@ -251,6 +254,7 @@ class Limits:
     connect_period: float = 120.0
     keepalive: int = 60
     give_up_after: int | None = 20
+    extra_requests: int | None = 1_000
 
     def __post_init__(self) -> None:
         """Refuse limits under which nothing can be sent."""

@@ -127,7 +127,7 @@ def test_what_was_withheld_or_declined_is_neither_sent_nor_told_twice(
 ) -> None:
     """The rejects are in the journal in full; the platform's word is final."""
     frame.loc[1, "P"] = 9999.0
-    options = {"history": history_of(frame), "on_invalid": "withhold"}
+    options = {"history": history_of(frame), "on_invalid": "withhold", "isolate": False}
 
     def declines(n: int, _message: Any) -> Any:
         return [(0.0, 1204)] if n == 2 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from itertools import accumulate
 from typing import Any
 
@@ -14,10 +15,19 @@ from hypothesis import strategies as st
 from strategies import OWN
 
 from mpreplay import Limits
-from mpreplay.dividing import chunk_at, divide
+from mpreplay.dividing import (
+    chunk_at,
+    devices_of,
+    divide,
+    divide_devices,
+    divide_suspects,
+    divide_values,
+    levels_of,
+    set_devices_aside,
+)
 from mpreplay.preparing import Chunk, Policy, Tally, add_tally
 from mpreplay.readings import Device
-from mpreplay.results import joined, rejects_of_chunk
+from mpreplay.rejects import as_frame, joined, rejects_of_chunk
 from mpreplay.session import Settled
 
 POLICY = Policy(on_invalid="send", duplicates="last")
@@ -59,8 +69,8 @@ def leaves(chunk: Chunk) -> list[Chunk]:
 
 def rejected(chunks: list[Chunk]) -> pd.DataFrame:
     """Return the rejects of declined chunks, in the order of the rows."""
-    settled = Settled("1", "declined", 1204, "", 1, 0.1)
-    frame = joined([rejects_of_chunk(chunk, settled) for chunk in chunks])
+    settled = Settled("1", "declined", 1220, "", 1, 0.1)
+    frame = as_frame(joined([rejects_of_chunk(chunk, settled) for chunk in chunks]))
     return frame.sort_values(["source", "row", "measurepoint"], ignore_index=True)
 
 
@@ -94,9 +104,12 @@ def test_the_halves_are_as_even_as_entries_allow(case: strategies.Case, limits: 
             if len(counts) == 1:
                 assert abs(first.n_values - second.n_values) <= 1
                 continue
+            assert first.n_entries + second.n_entries == chunk.n_entries
+            if len(devices_of(chunk)) == len(devices_of(first)) + len(devices_of(second)):
+                assert min(first.n_values, second.n_values) >= chunk.n_values / 4
+                continue  # between two devices
             best = min(abs(2 * before - sum(counts)) for before in [*accumulate(counts)][:-1])
             assert abs(first.n_values - second.n_values) == best
-            assert first.n_entries + second.n_entries == chunk.n_entries
 
 
 @given(strategies.cases(most_rows=8), SLABS)
@@ -119,6 +132,85 @@ def test_a_chunk_comes_apart_to_single_values_and_each_is_found_by_its_path(
                 assert found.payload("17", POLICY) == part.payload("17", POLICY)
                 assert found.tally() == part.tally()
                 assert found.n_bytes("17", POLICY) == len(part.payload("17", POLICY))
+
+
+def parts_by(way: str, chunk: Chunk, data: st.DataObject) -> list[Chunk]:
+    """Return the parts that a way of cutting makes; none where it does not apply."""
+    n_devices = len(devices_of(chunk))
+    if way == "values" and chunk.n_values > 1:
+        return list(divide_values(chunk, OWNER))
+    if way == "devices" and n_devices > 1:
+        return list(divide_devices(chunk, OWNER))
+    if way == "suspects":
+        return list(divide_suspects(chunk, OWNER) or ())
+    if way == "aside":
+        numbers = st.lists(st.integers(0, n_devices - 1), min_size=1, unique=True)
+        return set_devices_aside(chunk, sorted(data.draw(numbers)))
+    return list(divide(chunk, OWNER)) if chunk.n_values > 1 else []
+
+
+WAYS = st.sampled_from(["values", "devices", "suspects", "aside", "entries"])
+
+
+@given(strategies.cases(most_rows=8), SLABS, st.data())
+def test_however_a_chunk_is_taken_apart_its_parts_carry_it_and_are_found_by_their_paths(
+    case: strategies.Case, limits: Limits, data: st.DataObject
+) -> None:
+    """An isolation that is killed goes on in another process, with what the paths say."""
+    slabs = strategies.prepare(case.history, case.model, POLICY, limits)
+    again = strategies.prepare(case.history, case.model, POLICY, limits)
+    for prepared, other in zip(slabs, again, strict=True):
+        for chunk in prepared.chunks():
+            whole = chunk
+            for way in data.draw(st.lists(WAYS, min_size=1, max_size=4)):
+                parts = parts_by(way, whole, data)
+                if not parts:
+                    continue
+                carried = [value for part in parts for value in values_of(part)]
+                assert sorted(carried, key=repr) == sorted(values_of(whole), key=repr)
+                assert all(p.n_values == len(values_of(p)) > 0 for p in parts)
+                assert total(*(p.tally() for p in parts)) == total(whole.tally())
+                suspects = [p.tally_suspects() for p in parts]
+                assert total(*suspects) == total(whole.tally_suspects())
+                pd.testing.assert_frame_equal(rejected(parts), rejected([whole]))
+                for part in parts:
+                    found = chunk_at(other.chunks(), part.path, OWNER)
+                    assert found.payload("17", POLICY) == part.payload("17", POLICY)
+                    assert (found.path, found.levels) == (part.path, part.levels)
+                    times: dict[Any, list[int]] = {}
+                    for product, device, time, *_ in values_of(part):
+                        times.setdefault((product, device), []).append(time)
+                    assert all(one == sorted(one) for one in times.values())
+                whole = parts[data.draw(st.integers(0, len(parts) - 1))]
+
+
+@given(strategies.cases(), st.data())
+def test_no_value_is_cut_off_more_often_than_its_chunk_has_levels(
+    case: strategies.Case, data: st.DataObject
+) -> None:
+    """That is what bounds how many requests a culprit costs."""
+    for prepared in strategies.prepare(case.history, case.model, POLICY):
+        for chunk in prepared.chunks():
+            most = levels_of(chunk)
+            assert most <= math.log2(chunk.n_values) + 2
+            part, depth = chunk, 0
+            while part.n_values > 1:
+                parts = divide_suspects(part, OWNER) or divide_values(part, OWNER)
+                part, depth = parts[data.draw(st.integers(0, 1))], depth + 1
+            assert depth <= most
+
+
+@given(strategies.cases(), st.data())
+def test_no_device_is_cut_off_more_often_than_halving_asks(
+    case: strategies.Case, data: st.DataObject
+) -> None:
+    """However unevenly values are shared between devices."""
+    for prepared in strategies.prepare(case.history, case.model, POLICY):
+        for chunk in prepared.chunks():
+            part, depth = chunk, 0
+            while len(devices_of(part)) > 1:
+                part, depth = divide_devices(part, OWNER)[data.draw(st.integers(0, 1))], depth + 1
+            assert depth <= math.ceil(math.log2(len(devices_of(chunk))))
 
 
 @given(strategies.cases())

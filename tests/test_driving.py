@@ -91,7 +91,7 @@ def test_a_transient_code_is_tried_again_with_the_same_bytes(play: Play, code: i
 @pytest.mark.parametrize("code", [1204, 1206, 1212])
 def test_a_permanent_code_is_not_tried_again(play: Play, code: int) -> None:
     """The platform has read it and said no."""
-    run, transport = play(lambda n, _: [(0.0, code)] if n == 2 else None)
+    run, transport = play(lambda n, _: [(0.0, code)] if n == 2 else None, isolate=False)
 
     assert run.complete
     assert len(transport.published) == 8
@@ -224,7 +224,8 @@ def test_a_late_reply_to_an_earlier_attempt_counts(play: Play, late: int, outcom
         # So late that the reply to the second attempt is still read.
         return [(60.0, 200)] if message["id"] in last else first_one(n, message)
 
-    run, _ = play(script, clock=clock, limits=dataclasses.replace(SOLO, window=8))
+    options = {"limits": dataclasses.replace(SOLO, window=8), "isolate": False}
+    run, _ = play(script, clock=clock, **options)
 
     first = run.results.iloc[0]
     assert (first["outcome"], first["attempts"], first["code"]) == (outcome, 2, late)
@@ -351,7 +352,9 @@ def test_one_kick_is_forgiven(play: Play) -> None:
 def test_a_run_whose_first_requests_are_all_declined_alike_gives_up(play: Play, limit: int) -> None:
     """A wrong model shows after twenty requests, not after a night."""
     run, transport = play(
-        lambda _n, _m: [(0.0, 1204)], limits=dataclasses.replace(SOLO, give_up_after=limit)
+        lambda _n, _m: [(0.0, 1204)],
+        limits=dataclasses.replace(SOLO, give_up_after=limit),
+        isolate=False,
     )
 
     assert len(transport.published) == limit
@@ -364,6 +367,7 @@ def test_what_is_accepted_once_is_not_given_up(play: Play) -> None:
     run, transport = play(
         lambda n, _: None if n == 2 else [(0.0, 1204)],
         limits=dataclasses.replace(SOLO, give_up_after=2),
+        isolate=False,
     )
 
     assert len(transport.published) == 8

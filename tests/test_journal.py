@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,10 +22,10 @@ from mpreplay.journal import Intent, Journal, Unfinished
 from mpreplay.journal_reader import read_journal
 from mpreplay.packing import packed as pack
 from mpreplay.packing import unpacked
+from mpreplay.rejects import NO_REJECTS, as_frame
 from mpreplay.results import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
 from mpreplay.session import Settled
 
-NO_REJECTS = typed([], REJECT_COLUMNS)
 DAY = 19_875
 
 
@@ -40,7 +41,7 @@ def request(number: int, n_values: int = 3, slab: int = 0) -> tuple[str, Any, st
     """Return what is intended of a request."""
     chunk = SimpleNamespace(
         slab=slab, path=str(number), n_entries=2, n_values=n_values, times=(5, 6),
-        tally=lambda: {KEY: n_values},
+        tally=lambda: {KEY: n_values}, spans=(),
     )  # fmt: skip
     return str(number), chunk, "digest", 100
 
@@ -50,14 +51,19 @@ def settled(number: int, outcome: Any, code: int | None = None, attempts: int = 
     return Settled(str(number), outcome, code, "", attempts, None if code is None else 0.25)
 
 
-def rejects(n: int) -> pd.DataFrame:
+def rejects(n: int) -> pa.Table:
     """Return some rejects, with whatever may be absent absent."""
     row = {
         "source": "DataFrame", "row": 7, "product_key": "p", "device_key": "d", "time": 86_400_000,
         "measurepoint": "P", "value": "1e9\n\u00e9", "check": "range", "reason": "above 5",
         "outcome": "withheld", "code": None, "request_id": None, "mend": "correct it",
     }  # fmt: skip
-    return typed(pd.DataFrame([row] * n), REJECT_COLUMNS)
+    return table_of(typed(pd.DataFrame([row] * n), REJECT_COLUMNS))
+
+
+def table_of(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame of rejects as a journal takes it."""
+    return pa.Table.from_pandas(frame, schema=NO_REJECTS.schema, preserve_index=False)
 
 
 @pytest.fixture
@@ -117,7 +123,7 @@ def test_what_is_settled_reads_back(journal: Journal) -> None:
         "code": 1204, "meaning": "model validation failed: invalid fields among the points",
         "outcome": "declined", "sent_at": pd.Timestamp(1, unit="s", tz="UTC"), "latency": 0.5,
     }  # fmt: skip
-    pd.testing.assert_frame_equal(run.rejects, rejects(3))
+    pd.testing.assert_frame_equal(run.rejects, as_frame(rejects(3)))
     (book,) = run.books.to_dict("records")
     assert (book["read"], book["declined"], book["in_doubt"], book["balanced"]) == (6, 3, 3, True)
     assert book["day"] == pd.Timestamp(DAY, unit="D", tz="UTC")
@@ -395,7 +401,7 @@ def test_a_journal_with_a_damaged_page_is_an_error_of_ours_or_reads(
 def test_a_flipped_bit_in_a_reject_is_an_error_and_no_crash() -> None:
     """Arrow trusts what it reads: a damaged frame could end the process, or tell a falsehood."""
     packed = pack(NO_REJECTS)
-    assert unpacked(packed).empty
+    assert len(unpacked(packed)) == 0
     for place in range(0, len(packed), 7):
         damaged = bytearray(packed)
         damaged[place] ^= 1

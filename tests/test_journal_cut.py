@@ -58,7 +58,7 @@ def replay(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         clock.at += 1_000.0
         run, transport = scripted_replay(
             monkeypatch, script, history_of(frame.iloc[:3]), model, clock=clock, journal=journal,
-            limits=LIMITS, on_invalid="withhold",
+            limits=LIMITS, on_invalid="withhold", isolate=False,
         )  # fmt: skip
         assert isinstance(run, mp.Run), run
         return run, transport

@@ -104,7 +104,7 @@ def test_the_flags_do_what_the_vendors_sample_shows(
     with mp.simulate(model, sub_devices=FARM, online=online) as platform:
         run = mp.replay(
             history_of(frame), model, platform.connection, on_invalid="send",
-            skip_invalid_measurepoints=skip, allow_offline_sub_device=allow,
+            skip_invalid_measurepoints=skip, allow_offline_sub_device=allow, isolate=False,
         )  # fmt: skip
 
         check(run, frame, platform)
@@ -128,7 +128,7 @@ def test_a_declined_request_says_which_values_did_not_arrive(
     frame.loc[5, "P"] = 9999.0
     run = mp.replay(
         history_of(frame), model, platform.connection, on_invalid="send", limits=SOLO,
-        allow_offline_sub_device=True,
+        allow_offline_sub_device=True, isolate=False,
     )  # fmt: skip
 
     check(run, frame, platform)
@@ -147,7 +147,9 @@ def test_an_offline_sub_device_declines_exactly_the_requests_that_hold_it(
     """Small requests lose less: what one bad device can hold back is a setting."""
     with mp.simulate(model, sub_devices=FARM, online=[T1]) as platform:
         with pytest.warns(mp.ReplayWarning):
-            run = mp.replay(history, model, platform.connection, limits=mp.Limits(max_entries=3))
+            run = mp.replay(
+                history, model, platform.connection, limits=mp.Limits(max_entries=3), isolate=False
+            )
         check(run, frame, platform)
 
     # Sorted by device: T1 T1 T1 | T1 T2 T2 | T2 T2.
@@ -263,7 +265,7 @@ def test_sent_invalid_values_are_the_platforms_to_judge(
     frame.loc[[1, 6], "P"] = [9999.0, float("inf")]
     run = mp.replay(
         history_of(frame), model, platform.connection, on_invalid="send", limits=SOLO,
-        allow_offline_sub_device=True,
+        allow_offline_sub_device=True, isolate=False,
     )  # fmt: skip
 
     check(run, frame, platform)

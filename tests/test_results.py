@@ -12,19 +12,11 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay import Measurepoint, ThingModel, results
+from mpreplay import Measurepoint, ThingModel, rejects
 from mpreplay import history as history_module
 from mpreplay.preparing import Chunk, Policy, Prepared, Tally, add_tally
-from mpreplay.results import (
-    BOOK_COLUMNS,
-    REJECT_COLUMNS,
-    RESULT_COLUMNS,
-    books_frame,
-    joined,
-    rejects_of_chunk,
-    rejects_withheld,
-    typed,
-)
+from mpreplay.rejects import NO_REJECTS, as_frame, joined, rejects_withheld
+from mpreplay.results import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, books_frame, typed
 from mpreplay.session import Settled
 
 TIME = "datetime64[ms, UTC]"
@@ -84,7 +76,12 @@ def ready(values: list[dict[str, Any]], policy: Policy | None = None, **keys: An
 
 def withheld(slab: Prepared) -> pd.DataFrame:
     """Return the rejects of what is withheld."""
-    return joined(map(rejects_withheld, slab.parts))
+    return as_frame(joined(map(rejects_withheld, slab.parts)))
+
+
+def rejects_of_chunk(chunk: Chunk, how: Settled) -> pd.DataFrame:
+    """Return the rejects of a request."""
+    return as_frame(rejects.rejects_of_chunk(chunk, how))
 
 
 def only(slab: Prepared) -> Chunk:
@@ -105,7 +102,11 @@ def test_frames_have_their_types_with_and_without_rows() -> None:
     slab = ready([{"P": 999.0}, {"P": 1.0}])
     row = ("1", None, "gw", 1, 1, 9, 0, 0, 1, None, "", "in_doubt", None, None)
     frames = {
-        "rejects": [withheld(slab), joined([]), rejects_of_chunk(only(slab), settled("in_doubt"))],
+        "rejects": [
+            withheld(slab),
+            as_frame(NO_REJECTS),
+            rejects_of_chunk(only(slab), settled("in_doubt")),
+        ],
         "results": [typed([row], RESULT_COLUMNS), typed([], RESULT_COLUMNS)],
         "books": [books_frame({"read": {("p", "d", None): 1}}), books_frame({})],
     }
@@ -212,27 +213,28 @@ def test_every_value_has_one_fate_and_the_books_say_the_same(
 
     frames = [withheld(prepared) for prepared in slabs]
     frames += [rejects_of_chunk(chunk, how) for one in slabs for chunk in one.chunks()]
-    rejects, books = joined(frames), books_frame(tallies)
+    found = pd.concat([as_frame(NO_REJECTS), *frames])
+    books = books_frame(tallies)
 
-    assert not rejects.duplicated(["source", "row", "measurepoint"]).any()
+    assert not found.duplicated(["source", "row", "measurepoint"]).any()
     assert books["balanced"].all()
     n_values = sum(not oracle.is_absent(v) for row in case.rows for v in row.values.values())
-    assert books["read"].sum() == n_values == len(rejects) + books["accepted"].sum()
-    counts = rejects["outcome"].value_counts()
+    assert books["read"].sum() == n_values == len(found) + books["accepted"].sum()
+    counts = found["outcome"].value_counts()
     for fate in ("withheld", "declined", "in_doubt", "not_sent"):
         assert counts.get(fate, 0) == books[fate].sum()
 
 
 def test_many_copies_of_a_failed_request_are_written_at_once() -> None:
-    """A folder with every file in it twice must not take a frame a copy."""
+    """A folder with every file in it twice must not take a table a copy."""
     n = 3_000
     rows = [{"P": 1.0}] * (2 * n)
     slab = ready(rows, times=[*range(n), *range(n)])
 
-    with mock.patch.object(results, "frame_of", wraps=results.frame_of) as made:
-        rejects = rejects_of_chunk(only(slab), settled("declined", 1204))
+    with mock.patch.object(rejects, "_rejects", wraps=rejects._rejects) as made:
+        found = rejects_of_chunk(only(slab), settled("declined", 1204))
 
-    assert sorted(rejects["row"].tolist()) == list(range(2 * n))
+    assert sorted(found["row"].tolist()) == list(range(2 * n))
     assert made.call_count == 2
 
 

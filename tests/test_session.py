@@ -450,9 +450,9 @@ def test_a_time_out_grows_with_the_size_of_the_request(n_bytes: int) -> None:
     assert session.next_event(0.0) == pytest.approx(10.0 * (1 + n_bytes / 1_000_000))
 
 
-def test_1008_divides_what_can_be_divided() -> None:
-    """The parts are the caller's to make; a single value that is too large is declined."""
-    session = Session(OFF)
+def test_what_is_declined_is_divided_where_the_caller_says_so() -> None:
+    """What it is made of is the caller's to know, as the parts are the caller's to make."""
+    session = Session(OFF, lambda request_id, code: (request_id, code) == ("1", 1008))
     session.add("1", 10, 2)
     session.add("2", 10, 1)
     session.on_connected(0.0)
@@ -463,6 +463,83 @@ def test_1008_divides_what_can_be_divided() -> None:
 
     assert (first.outcome, first.code, second.outcome) == ("divided", 1008, "declined")
     assert session.poll(0.2)[0] == ["3"]
+
+
+def test_what_a_user_interrupts_is_still_divided() -> None:
+    """Its parts are not sent, and so a continued run takes them up; declined would be for good."""
+    session = Session(OFF, lambda _request_id, _code: True)
+    session.add("1", 10, 2)
+    session.on_connected(0.0)
+    session.poll(0.0)
+    session.interrupted = True
+    session.stop("interrupted", 0.1)
+    (settled,) = session.receive("1", 1204, "", 0.2)
+    session.add("2", 5, 1, first=True)
+
+    assert settled.outcome == "divided"
+    assert [one.outcome for one in session.stop("", 0.3)] == ["not_sent"]
+    assert not session.n_open
+
+
+@pytest.mark.parametrize("code", [200, 1204, None])
+def test_a_held_request_is_sent_once_the_one_before_it_says_that_its_device_is_there(
+    code: int | None,
+) -> None:
+    """Any other answer is about other things; without an answer it has to ask itself."""
+    session = Session(replace(OFF, attempts=1))
+    session.add("probe", 10, 1)
+    session.add("rest", 10, 5, after="probe")
+    session.on_connected(0.0)
+    assert session.poll(0.0)[0] == ["probe"]
+    assert session.poll(1.0)[0] == []
+    if code is not None:
+        session.receive("probe", code, "", 2.0)
+
+    assert session.poll(1e6)[0] == ["rest"]  # by then the probe is overdue
+
+
+def test_a_held_request_shares_the_lot_of_a_device_that_is_declined() -> None:
+    """Sending it would only be told the same again; its values were not lost but declined."""
+    session = Session(OFF)
+    session.add("probe", 10, 1)
+    session.add("rest", 10, 5, after="probe")
+    session.on_connected(0.0)
+    session.poll(0.0)
+    probe, rest = session.receive("probe", 1212, "", 2.0)
+
+    assert (probe.outcome, probe.attempts, probe.latency) == ("declined", 1, 2.0)
+    assert (rest.outcome, rest.code, rest.attempts, rest.latency) == ("declined", 1212, 0, None)
+    assert "declined in probe" in rest.message
+    assert not session.n_open
+
+
+def test_a_held_request_is_not_sent_when_the_run_ends() -> None:
+    """It was never sent: a continued run asks again."""
+    session = Session(OFF)
+    session.add("probe", 10, 1)
+    session.add("rest", 10, 5, after="probe")
+    session.on_connected(0.0)
+    session.poll(0.0)
+
+    assert [(one.request_id, one.outcome) for one in session.stop("end", 1.0)] == [
+        ("rest", "not_sent")
+    ]
+    assert [one.outcome for one in session.receive("probe", 1212, "", 2.0)] == ["declined"]
+
+
+def test_a_request_is_withdrawn_only_before_it_was_published() -> None:
+    """What is on its way will be answered; what may have been sent before waits for its answer."""
+    session = Session(replace(OFF, window=1))
+    session.add("1", 10, 2)
+    session.add("2", 10, 2)
+    session.add("3", 10, 2, in_doubt=True)
+    session.on_connected(0.0)
+    session.poll(0.0)
+
+    assert session.withdraw("1", 0.1) == session.withdraw("3", 0.1) == []
+    (settled,) = session.withdraw("2", 0.1)
+    assert (settled.outcome, settled.code, settled.attempts) == ("divided", None, 0)
+    assert session.n_open == 2
 
 
 def test_nothing_is_divided_in_a_run_that_stops() -> None:
@@ -490,14 +567,16 @@ def test_parts_go_before_everything_else() -> None:
 
 def test_divided_requests_do_not_count_towards_giving_up() -> None:
     """They were neither accepted nor declined yet; and then their parts are."""
-    session = Session(replace(OFF, window=1, give_up_after=2))
-    for request_id, n_values in (("1", 2), ("2", 1), ("3", 1)):
-        session.add(request_id, 10, n_values)
+    session = Session(
+        replace(OFF, window=1, give_up_after=2), lambda request_id, _code: request_id == "1"
+    )
+    for request_id, root in (("1", "1"), ("2", "1"), ("2b", "1"), ("3", "3")):
+        session.add(request_id, 10, 1, root=root)
     session.on_connected(0.0)
-    for code in (1008, 1204):
+    for code in (1204, 1204, 1204):
         (request_id,) = session.poll(0.0)[0]
         session.receive(request_id, code, "", 0.0)
-    assert not session.stopped
+    assert not session.stopped  # "2" and "2b" are parts of one request
     session.poll(0.0)
     session.receive("3", 1204, "", 0.0)
 
