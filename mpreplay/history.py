@@ -9,7 +9,7 @@ from __future__ import annotations
 import glob
 import html
 import os
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
 from pathlib import Path
@@ -21,6 +21,7 @@ import pyarrow as pa
 
 from .errors import HistoryError
 from .layout import Columns, Layout, resolve
+from .mending import REJECTS, is_rejects
 from .readings import RawSlab
 from .sources import (
     EPOCH,
@@ -29,6 +30,7 @@ from .sources import (
     ParquetSource,
     Source,
     TableSource,
+    read_rejects,
 )
 from .times import NANOSECONDS
 
@@ -157,7 +159,9 @@ def read_history(
     Parameters
     ----------
     source : DataFrame, Arrow Table, path or glob
-        A Parquet file, a folder of such (with hive partitions, if any) or a pattern.
+        A Parquet file, a folder of such (with hive partitions, if any) or a pattern. Also what
+        was written from ``run.rejects``, to Parquet or CSV, mended or not: it is known by its
+        columns, and no argument names any.
     time_column : str, optional
         Datetimes with a zone, ISO 8601 texts with an offset, naive times with ``tz``, or numbers
         with ``time_unit``. None: the index of a DataFrame.
@@ -196,6 +200,10 @@ def read_history(
     array as lists. Files of a folder are read in the order of their names. Folders named
     ``key=value`` are columns too, left out unless they are named here or in the model.
 
+    Of rejects the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and ``value``
+    are read, each value by the type of its point; the others are ignored, save that what was
+    superseded is withheld again. A row that is deleted is not there.
+
     Examples
     --------
     >>> import pandas as pd
@@ -212,7 +220,32 @@ def read_history(
     window = _instant(start, "start"), _instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(f"start {start!r} must be before end {end!r}")
+    if rejects := _rejects(source) if columns == Columns() else ():
+        return History(tuple(rejects), REJECTS, *window)
     return History(tuple(_sources(source, columns)), columns, *window)
+
+
+def _rejects(source: Any) -> Sequence[Source]:
+    """Return the sources if they were written from rejects, by their columns; else none."""
+    if isinstance(source, pd.DataFrame):
+        return [FrameSource(source, False)] if is_rejects(source.columns) else ()
+    if isinstance(source, pa.Table | pa.RecordBatch):
+        return [TableSource(_table(source))] if is_rejects(source.schema.names) else ()
+    if not isinstance(source, str | os.PathLike):
+        return ()
+    found: list[Source] = []
+    for path, _ in _paths(source):
+        if path.suffix.lower() == ".csv":
+            found.append(read_rejects(path))
+        elif is_rejects((one := ParquetSource.open(path, {})).columns):
+            found.append(one)
+        else:
+            return ()
+    return found
+
+
+def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
+    return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
 
 
 def _check(columns: Columns) -> None:
@@ -269,11 +302,9 @@ def _sources(source: Any, columns: Columns) -> Iterator[Source]:
             )
         yield FrameSource(source, columns.time is None)
         return
-    if isinstance(source, pa.RecordBatch):
-        source = pa.Table.from_batches([source])
-    if isinstance(source, pa.Table):
+    if isinstance(source, pa.Table | pa.RecordBatch):
         _need_time_column(columns)
-        yield TableSource(source)
+        yield TableSource(_table(source))
         return
     if not isinstance(source, str | os.PathLike):
         raise HistoryError(
@@ -288,7 +319,10 @@ def _sources(source: Any, columns: Columns) -> Iterator[Source]:
 
 def _need_time_column(columns: Columns) -> None:
     if columns.time is None:
-        raise HistoryError("only a DataFrame has an index: name the time with time_column=")
+        raise HistoryError(
+            "only a DataFrame has an index, and these are not rejects: name the time with "
+            "time_column="
+        )
 
 
 def _paths(source: str | os.PathLike[str]) -> list[tuple[Path, Path]]:

@@ -33,6 +33,8 @@ class Columns:
     point: str | None = None
     value: str | None = None
     value_quality: str | None = None
+    # Of rejects: what each value failed. The values are then texts as rejects have them.
+    check: str | None = None
 
     @property
     def is_long(self) -> bool:
@@ -42,7 +44,10 @@ class Columns:
     @property
     def named(self) -> list[str]:
         """The columns that are named for a purpose other than a reading."""
-        named = [self.time, self.device, self.product, self.point, self.value, self.value_quality]
+        named = [
+            self.time, self.device, self.product, self.point, self.value, self.value_quality,
+            self.check,
+        ]  # fmt: skip
         return [name for name in named if name is not None] + list((self.quality or {}).values())
 
 

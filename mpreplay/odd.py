@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import json
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -17,13 +18,17 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Odd", "absent_in", "has_lone_surrogate", "is_nan", "json_text", "python_of", "shown"]
+__all__ = [
+    "Odd", "Unsendable", "absent_in", "has_lone_surrogate", "is_nan", "json_text", "parsed",
+    "python_of", "shown", "told", "without",
+]  # fmt: skip
 
 
 class Odd(NamedTuple):
     """A value that does not fit: its position, how it would travel, the check and the reason.
 
-    ``text`` is None where no JSON text can carry it; ``shown`` is the value for people to read.
+    ``text`` is None where no JSON text can carry it; ``told`` is then what :func:`told` makes of
+    it. ``shown`` is the value for people to read.
     """
 
     position: int
@@ -31,11 +36,14 @@ class Odd(NamedTuple):
     check: str
     reason: str
     shown: str = ""
+    told: str = ""
 
     @classmethod
     def of(cls, position: int, value: Any, check: str, reason: str) -> Odd:
         """Return a value as it was read, with what is wrong with it."""
-        return cls(position, json_text(value), check, reason, shown(value))
+        text = json_text(value)
+        untold = told(value) if text is None else ""
+        return cls(position, text, check, reason, shown(value), untold)
 
 
 def python_of(array: pa.Array) -> list[Any]:
@@ -46,10 +54,25 @@ def python_of(array: pa.Array) -> list[Any]:
         return [value.cast(pa.string()).as_py() if value.is_valid else None for value in array]
 
 
+def without(array: pa.Array, mask: NDArray[np.bool_]) -> pa.Array:
+    """Return an array with null where a mask says so.
+
+    Not by ``if_else``: in pyarrow 22 it reads beyond a slice of texts, and makes others of them.
+
+    Examples
+    --------
+    >>> without(pa.array(["a", "b", "c"])[1:], np.array([True, False])).to_pylist()
+    [None, 'c']
+    """
+    return array.take(pa.array(np.arange(len(array)), mask=mask))
+
+
 def shown(value: Any) -> str:
     """Return a value as people read it: a text without quotes, the rest as JSON if that can be."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.isoformat()  # with all the digits that keep it from travelling
     text = json_text(value)
     return str(value) if text is None else text.decode()
 
@@ -72,6 +95,54 @@ def json_text(value: Any) -> bytes | None:
         if isinstance(value, int):  # beyond 64 bits
             return str(value).encode()
         return None
+
+
+class Unsendable:
+    """What stands for a value that is neither JSON nor nearly so, such as bytes."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+UNSENDABLE: Final = "unsendable"
+
+
+def told(value: Any) -> str:
+    r"""Return a value that is no JSON as nearly that, so that :func:`parsed` gives it back.
+
+    Infinity and half characters are written as Python's ``json`` writes them.
+
+    Examples
+    --------
+    >>> told([1.5, float("inf")]), told("a\ud800"), told(b"7")
+    ('[1.5,Infinity]', '"a\\ud800"', '{"unsendable":"b\'7\'"}')
+    """
+    try:
+        text = json.dumps(value, default=_default, separators=(",", ":"))
+        if json_text(parsed(text)) is None:
+            return text
+    except (TypeError, ValueError, RecursionError):
+        pass
+    seen = str(value).encode("utf-8", "backslashreplace").decode()
+    return json.dumps({UNSENDABLE: seen}, ensure_ascii=False, separators=(",", ":"))
+
+
+def parsed(text: str) -> Any:
+    """Return what a text of JSON, or of :func:`told`, says; None where it is neither."""
+    try:
+        value = json.loads(text, parse_constant=_CONSTANTS.__getitem__)
+    except (ValueError, RecursionError):
+        return None
+    is_unsendable = isinstance(value, dict) and value.keys() == {UNSENDABLE}
+    return Unsendable(str(value[UNSENDABLE])) if is_unsendable else value
+
+
+_CONSTANTS: Final = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": None}
 
 
 # orjson's own path for NumPy refuses what is big-endian and takes naive times for UTC.

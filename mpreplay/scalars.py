@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import Measurepoint
-from .odd import Odd, python_of
+from .odd import Odd, python_of, without
 from .times import NANOSECONDS, read_aware_texts, read_times
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def with_odd(values: pa.Array, column: pa.Array, faults: list[Fault]) -> Settled
         ):
             odd.append(Odd.of(position, value, check, reason))
     if taken.any():
-        values = pc.if_else(pa.array(taken), pa.scalar(None, values.type), values)
+        values = without(values, taken)
     return Settled(values, sorted(odd))
 
 
@@ -251,8 +251,8 @@ def _settle_instants(column: pa.Array, point: Measurepoint) -> Settled:
 def _settle_time_texts(column: pa.Array, point: Measurepoint) -> Settled:
     """Settle texts: milliseconds in digits, as they travel, or ISO 8601 with an offset."""
     digits = _mask(pc.match_substring_regex(column, r"^-?\d{1,18}$"))
-    numbers = pc.if_else(pa.array(digits), column, None).cast(pa.int64())
-    times = read_aware_texts(pc.if_else(pa.array(digits), None, column))
+    numbers = without(column, ~digits).cast(pa.int64())
+    times = read_aware_texts(without(column, digits))
     values = pc.coalesce(
         numbers.cast(point.arrow_type()), _instants(times.ms, times.unreadable, point)
     )

@@ -5,8 +5,11 @@ A shell: it reads, a slab at a time, and never holds a whole file.
 
 from __future__ import annotations
 
+import csv
 import datetime as dt
 import hashlib
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,9 +19,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from .errors import HistoryError
+from .mending import lacking
+from .odd import without
 
 __all__ = [
     "EPOCH",
@@ -30,11 +37,15 @@ __all__ = [
     "Span",
     "TableSource",
     "Window",
+    "digest_of",
+    "read_rejects",
 ]
 
 INDEX: Final = "(index)"  # how the index of a DataFrame is called
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND: Final = dt.timedelta(milliseconds=1)
+_LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
+_NO_UTF8: Final = b"\xff"  # a byte that no text in UTF-8 has
 FOOTER: Final = 65_536  # bytes at the end of a Parquet file that its fingerprint is made from
 
 # Rows [first, stop) of a source.
@@ -64,6 +75,11 @@ class Source(Protocol):
     @property
     def partitions(self) -> Mapping[str, str | None]:
         """Columns that its path spells out."""
+        ...
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What pandas keeps beside a frame (``frame.attrs``), also in a file."""
         ...
 
     @property
@@ -102,6 +118,11 @@ class FrameSource:
     def partitions(self) -> Mapping[str, str | None]:
         """None: a frame has no path."""
         return {}
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What is kept beside the frame."""
+        return {str(key): value for key, value in self.frame.attrs.items()}
 
     @property
     def fingerprint(self) -> str:
@@ -153,7 +174,7 @@ class TableSource:
     """An Arrow table."""
 
     table: pa.Table
-    name: str = "Table"
+    name: str = "Table"  # or the file it was read from
 
     @property
     def n_rows(self) -> int:
@@ -171,6 +192,11 @@ class TableSource:
         return {}
 
     @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What pandas kept beside the frame that it was."""
+        return _attributes(self.table.schema)
+
+    @property
     def fingerprint(self) -> str:
         """A hash over the cells."""
         return f"table:{FrameSource(self.table.to_pandas(), False).fingerprint}"
@@ -184,6 +210,62 @@ class TableSource:
         """Yield the columns of each span."""
         for first, stop in spans:
             yield _columns_of(self.table.select(needed).slice(first, stop - first))
+
+
+def read_rejects(path: Path) -> TableSource:
+    """Return a CSV file of rejects, all of it as text.
+
+    What is empty is absent, save for a value: a reject always has one, and writers of CSV do not
+    tell the empty text from none.
+
+    Raises
+    ------
+    HistoryError
+        If it cannot be read, or is no file of rejects.
+    """
+    try:
+        written = path.read_bytes()
+        # With a mark at its beginning, as spreadsheets write one, or without.
+        head = written.partition(b"\n")[0].decode("utf-8-sig").rstrip("\r")
+        delimiter = max(",;\t", key=head.count)
+        names = next(csv.reader([head], delimiter=delimiter), [])
+        if gone := lacking(names):
+            raise HistoryError(
+                f"{path}: a CSV file, and none of rejects (there is no column {gone[0]!r}): read "
+                "it with pandas and pass the DataFrame"
+            )
+        table = arrow_csv.read_csv(
+            # pandas writes a carriage return alone without quotes, where it would end a line.
+            pa.BufferReader(_LONE_RETURN.sub(_NO_UTF8, written)),
+            # One block: a row may be as long as the file.
+            arrow_csv.ReadOptions(use_threads=False, block_size=len(written) + 1),
+            arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+            arrow_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.binary())),
+        )
+        columns = [
+            pc.replace_substring(column, _NO_UTF8, b"\r").cast(pa.string())
+            for column in table.columns
+        ]
+    except (OSError, ValueError, OverflowError, csv.Error, pa.ArrowException) as error:
+        if isinstance(error, HistoryError):
+            raise
+        raise HistoryError(f"{path}: cannot be read as CSV ({_first_line(error)})") from error
+    texts = [
+        column if name == "value" else without(column, np.asarray(pc.equal(column, ""), bool))
+        for name, column in zip(names, columns, strict=True)
+    ]
+    return TableSource(pa.Table.from_arrays(texts, names), str(path))
+
+
+def digest_of(source: Source) -> dict[str, Any]:
+    """Return what a source is known by to people: its name and, of a file, its size and SHA-256."""
+    facts: dict[str, Any] = {"name": Path(source.name).name, "bytes": None, "sha256": None}
+    if isinstance(source, FrameSource) or not Path(source.name).is_file():
+        return facts
+    with Path(source.name).open("rb") as file:
+        facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+        facts["bytes"] = file.seek(0, 2)
+    return facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +298,11 @@ class ParquetSource:
         """The names of its columns, those of its folders after those of the file."""
         own = list(self.schema.names)
         return own + [name for name in self.partitions if name not in own]
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What pandas kept beside the frame that was written."""
+        return _attributes(self.schema)
 
     @property
     def fingerprint(self) -> str:
@@ -265,6 +352,14 @@ class ParquetSource:
                 value = pa.scalar(self.partitions[name], pa.string())
                 columns[name] = pa.repeat(value, part.num_rows)
         return columns
+
+
+def _attributes(schema: pa.Schema) -> Mapping[str, Any]:
+    try:
+        kept = json.loads((schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
+    except ValueError:
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _parquet(path: Path) -> pq.ParquetFile:

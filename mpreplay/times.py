@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import HistoryError
-from .odd import absent_in, shown
+from .odd import absent_in, shown, without
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def read_times(
 def read_aware_texts(column: pa.Array) -> Times:
     """Return the times in ISO 8601 texts with an offset; any other text is unreadable."""
     aware = _matches(column, _ISO_AWARE)
-    return _texts(pc.if_else(pa.array(aware), column, None), _Where("", np.arange(len(column))))
+    return _texts(without(column, ~aware), _Where("", np.arange(len(column))))
 
 
 @dataclass(frozen=True, slots=True)

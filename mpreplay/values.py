@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import QUALITY_RANGE, Measurepoint
-from .odd import Odd, absent_in, has_lone_surrogate, is_nan, json_text, python_of, shown
+from .odd import Odd, absent_in, has_lone_surrogate, is_nan, json_text, python_of, without
 from .scalars import SCALARS, Settled, Settler, a_kind, all_odd, is_present, with_odd
 from .times import instants_of
 
@@ -182,7 +182,7 @@ def _settle_dicts(objects: NDArray[Any], point: Measurepoint) -> Settled:
     if is_struct:
         settled = settle_struct(members, point, len(objects))
     else:
-        settled = with_quality(settle(members["value"], point), members["quality"])
+        settled = with_quality(settle(members["value"], point), members["quality"], point)
     strangers = {
         n: Odd.of(n, value, "type", f"has no member {name!r}")
         for n, value in enumerate(objects)
@@ -198,7 +198,7 @@ def _replaced(settled: Settled, odd: dict[int, Odd]) -> Settled:
         return settled
     taken = np.zeros(len(settled.values), bool)
     taken[list(odd)] = True
-    values = pc.if_else(pa.array(taken), pa.scalar(None, settled.values.type), settled.values)
+    values = without(settled.values, taken)
     rest = [o for o in settled.odd if o.position not in odd]
     return Settled(values, sorted([*odd.values(), *rest]), settled.quality)
 
@@ -272,23 +272,24 @@ def settle_struct(members: dict[str, Any], point: Measurepoint, length: int) -> 
         present |= part.values.is_valid().to_numpy(zero_copy_only=False)
     gone = ~present
     gone[list(odd_at)] = True
-    values = (
-        pc.if_else(pa.array(gone), pa.scalar(None, struct.type), struct) if gone.any() else struct
-    )
+    values = without(struct, gone) if gone.any() else struct
     return Settled(values, [_odd_struct(p, odd_at[p], struct) for p in sorted(odd_at)])
 
 
 def _odd_struct(position: int, faulty: dict[str, Odd], struct: pa.StructArray) -> Odd:
-    pieces: list[bytes | None] = []
+    pieces = []
     for n, member in enumerate(struct.type):
         value = struct.field(n)[position]
-        text = faulty[member.name].text if member.name in faulty else _text_of(value)
-        if member.name in faulty or value.is_valid:
-            pieces.append(None if text is None else orjson.dumps(member.name) + b":" + text)
+        one = faulty.get(member.name)
+        if one is not None or value.is_valid:
+            text = _text_of(value) or b"null" if one is None else one.text or one.told.encode()
+            pieces.append(orjson.dumps(member.name) + b":" + text)
     name, first = _gravest(faulty)
-    text = None if None in pieces else b"{" + b",".join(p for p in pieces if p is not None) + b"}"
-    shown_as = first.shown if text is None else text.decode()
-    return Odd(position, text, first.check, f"member {name}: {first.reason}", shown_as)
+    whole = b"{" + b",".join(pieces) + b"}"
+    reason = f"member {name}: {first.reason}"
+    if first.text is None:
+        return Odd(position, None, first.check, reason, first.shown, whole.decode())
+    return Odd(position, whole, first.check, reason, whole.decode())
 
 
 def _gravest(faulty: dict[str, Odd]) -> tuple[str, Odd]:
@@ -306,6 +307,11 @@ def _text_of(value: pa.Scalar) -> bytes | None:
     as_python = value.as_py()
     is_float = pa.types.is_float32(value.type) and as_python is not None
     return json_text(np.float32(as_python) if is_float else as_python)
+
+
+def _kept_text(value: pa.Scalar) -> bytes | None:
+    """Return what a pass-through model does not know: it is kept as JSON."""
+    return None if not value.is_valid else str(value.as_py()).encode()
 
 
 def _settle_array(column: pa.Array, point: Measurepoint) -> Settled:
@@ -356,7 +362,7 @@ def _settle_anything(objects: NDArray[Any], point: Measurepoint) -> Settled:
     values = [_without_absent(value) for value in objects]
     texts = [None if value is None else json_text(value) for value in values]
     odd = [
-        Odd(n, None, *_untold(values[n]), shown(values[n]))
+        Odd.of(n, values[n], *_untold(values[n]))
         for n, text in enumerate(texts)
         if text is None and values[n] is not None
     ]
@@ -382,7 +388,7 @@ def _settle_with_quality(column: pa.Array, point: Measurepoint) -> Settled:
     if not set(fields) <= {"value", "quality"} or "value" not in fields:
         return all_odd(column, point)
     settled = settle(fields["value"], point)
-    return with_quality(settled, fields["quality"]) if "quality" in fields else settled
+    return with_quality(settled, fields["quality"], point) if "quality" in fields else settled
 
 
 _NESTED: Final[dict[str, Settler]] = {
@@ -392,14 +398,15 @@ _NESTED: Final[dict[str, Settler]] = {
 }
 
 
-def with_quality(settled: Settled, quality: Any) -> Settled:
+def with_quality(settled: Settled, quality: Any, point: Measurepoint) -> Settled:
     """Return a column with its quality; a quality that cannot be, or stands alone, makes it odd."""
+    text_of = _kept_text if point.type == "ANY" else _text_of
     marks = settle(quality, QUALITY)
     low, high = QUALITY_RANGE
     numbers = marks.values.fill_null(low).to_numpy(zero_copy_only=False)
     wrong = (numbers < low) | (numbers > high)
-    wrong_texts = {o.position: o.text for o in marks.odd}
-    wrong[list(wrong_texts)] = True
+    wrong_marks = {o.position: o for o in marks.odd}
+    wrong[list(wrong_marks)] = True
     odd_before = {o.position for o in settled.odd}
     valued = settled.values.is_valid().to_numpy(zero_copy_only=False)
     alone = ~valued & marks.values.is_valid().to_numpy(zero_copy_only=False) & ~wrong
@@ -408,20 +415,25 @@ def with_quality(settled: Settled, quality: Any) -> Settled:
     odd = list(settled.odd)
     for position in np.flatnonzero(wrong | alone).tolist():
         value = settled.values[position]
-        mark = wrong_texts.get(position, str(marks.values[position].as_py()).encode())
-        text = b'"value":' + (_text_of(value) or b"null") + b"," if value.is_valid else b""
+        one = wrong_marks.get(position)
+        mark = (
+            str(marks.values[position].as_py()).encode()
+            if one is None
+            else one.text or one.told.encode()
+        )
+        text = b'"value":' + (text_of(value) or b"null") + b"," if value.is_valid else b""
         reason = (
             f"its quality is not an integer from {low} to {high}"
             if wrong[position]
             else "a quality without a value"
         )
-        carried = None if mark is None else b"{" + text + b'"quality":' + mark + b"}"
-        seen = (carried or text).decode()
-        odd.append(Odd(position, carried, "quality", reason, seen))
+        whole = b"{" + text + b'"quality":' + mark + b"}"
+        carried = whole if one is None or one.text is not None else None
+        odd.append(Odd(position, carried, "quality", reason, whole.decode(), whole.decode()))
     taken = wrong | alone
     values = settled.values
     if taken.any():
-        values = pc.if_else(pa.array(taken), pa.scalar(None, values.type), values)
+        values = without(values, taken)
     present = values.is_valid()
     return Settled(
         values, sorted(odd), pc.if_else(present, marks.values, pa.scalar(None, pa.int64()))

@@ -62,7 +62,8 @@ def _violations(
     n_faults = kept = 0
     for raw in history.slabs(models.all()):
         for readings in read_slab(raw, models, preparer.own, (history.start, history.end)):
-            found = [(readings, fault) for fault in preparer.faults(readings)]
+            faults = preparer.faults(readings)
+            found = [(readings, fault) for fault in faults if fault.is_violation]
             n_faults += sum(len(fault.positions) for _, fault in found)
             if found and kept < MAX_EXAMPLES:
                 frame = pd.concat([violations(*one, MAX_EXAMPLES) for one in found])

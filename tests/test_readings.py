@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
+from mpreplay import history as history_module
 from mpreplay.readings import Device, Readings, read_slab
 from mpreplay.thing_model import ModelSet
 
@@ -27,7 +29,7 @@ A = ThingModel(
 B = ThingModel("B", {"P": Measurepoint("P", "STRING")})
 
 
-def read(frame: pd.DataFrame, models: Any = A, **options: Any) -> list[Readings]:
+def read(frame: Any, models: Any = A, **options: Any) -> list[Readings]:
     """Return the readings of a frame, by product."""
     history = mp.read_history(frame, **options)
     given = ModelSet.of(models)
@@ -153,3 +155,15 @@ def test_a_history_without_a_model_for_a_product_names_its_rows() -> None:
 
     assert validation.violations["reason"].tolist() == ["there is no thing model for product 'x'"]
     assert validation.n_values == 2
+
+
+def test_keys_of_a_slice_of_texts_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest supported pyarrow made other texts of them: values went to nobody's device."""
+    monkeypatch.setattr(history_module, "SLAB_ROWS", 1)
+    keys = pa.array(["p1", "", "d1"])
+    table = pa.table({"t": [1, 2, 3], "d": keys, "p": keys, "P": [1.0, 2.0, 3.0]})
+    named = {"time_column": "t", "device_column": "d", "product_column": "p"}
+
+    slabs = read(table, time_unit="ms", **named)
+
+    assert [slab.devices for slab in slabs] == [[("p1", "p1")], [], [("d1", "d1")]]

@@ -200,7 +200,7 @@ def test_each_array_keeps_its_own_fault() -> None:
 def test_a_quality_that_cannot_be_makes_its_value_odd(mark: Any) -> None:
     """The platform's qualities are integers from 0 to 9."""
     point = Measurepoint("p", "FLOAT", has_quality=True)
-    settled = with_quality(settle(pa.array([7.12, 1.0]), point), objects_of([mark, 9]))
+    settled = with_quality(settle(pa.array([7.12, 1.0]), point), objects_of([mark, 9]), point)
 
     (odd,) = settled.odd
     assert (odd.position, odd.check) == (0, "quality")
