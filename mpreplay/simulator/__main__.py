@@ -109,8 +109,9 @@ def _answer(platform: Platform, command: bytes, endpoint: Endpoint | None = None
             "stall": endpoint.stall,
             "away": endpoint.away,
         }
-        _say({"done": does[name](*arguments)})
-        return
+        if name in does:
+            _say({"done": does[name](*arguments)})
+            return
     pieces = list(platform.answer(command))
     _say({"size": sum(map(len, pieces))}, pieces)
 

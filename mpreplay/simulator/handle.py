@@ -141,18 +141,42 @@ class RehearsalPlatform:
             device_secret=secret,
         )
 
-    def stored(self) -> pd.DataFrame:
+    def stored(
+        self,
+        product_key: str | None = None,
+        device_key: str | None = None,
+        start: Any = None,
+        end: Any = None,
+    ) -> pd.DataFrame:
         """Return what the platform accepted, the last write per device, point and time.
+
+        Parameters
+        ----------
+        product_key, device_key : str, optional
+            Of this product, of this device only.
+        start, end : str or datetime, optional
+            At times in [start, end) only, UTC unless they have a zone.
 
         Returns
         -------
         DataFrame
             ``product_key``, ``device_key``, ``time``, ``measurepoint``, ``value`` and ``quality``,
             sorted by the first four. ``value`` is float64 if all values are numbers.
-        """
-        from .frames import read_records, stored_frame
 
-        return stored_frame(read_records(self._ask(b"stored")), self._world)
+        Raises
+        ------
+        ConfigError
+            If ``start`` or ``end`` is not a time.
+
+        Notes
+        -----
+        It is what ``run.reconcile`` asks for: ``run.reconcile(platform.stored)``.
+        """
+        from .frames import milliseconds, read_records, stored_frame
+
+        chosen = [product_key, device_key, milliseconds(start, "start"), milliseconds(end, "end")]
+        command = b"stored" if chosen == [None] * 4 else orjson.dumps(["stored", *chosen])
+        return stored_frame(read_records(self._ask(command)), self._world)
 
     def sessions(self) -> pd.DataFrame:
         """Return who tried to connect, when, and how each session ended.

@@ -17,6 +17,7 @@ import orjson
 
 from . import gateways
 from .faults import Fault, FaultScript
+from .holdings import Holdings
 from .rules import METHODS, Record, Verdict, judge, read_request, reply
 from .topics import Topic, read_topic
 from .world import Device, World
@@ -59,6 +60,7 @@ class Platform:
         self.world = world
         self.faults = faults
         self.accepted: list[Record] = []
+        self._holdings = Holdings(self.accepted)
         self.sessions: list[dict[str, Any]] = []
         self.requests: list[dict[str, Any]] = []
         self._current: dict[Device, int] = {}
@@ -288,10 +290,12 @@ class Platform:
     def answer(self, command: bytes) -> Iterable[bytes]:
         """Answer a question of the process that started the platform, as pieces of bytes.
 
-        ``stored`` gives the accepted requests, each as a line of JSON followed by its payload.
+        ``stored`` gives the accepted requests, each as a line of JSON followed by its payload;
+        ``["stored", product key, device key, start, end]`` those entries of them only.
         """
-        if command == b"stored":
-            for record in self.accepted:
+        if command == b"stored" or command.startswith(b"["):
+            chosen = orjson.loads(command)[1:] if command.startswith(b"[") else None
+            for record in self.accepted if chosen is None else self._holdings.select(*chosen):
                 head = [*record.device, record.received_at, record.skip, len(record.payload)]
                 yield orjson.dumps(head) + b"\n"
                 yield record.payload

@@ -1,0 +1,76 @@
+"""What was accepted of one device in one interval, chosen where it is kept.
+
+Pure. Requests that hold nothing of it are passed over without being read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from .rules import Record, entry_device
+from .world import Device
+
+__all__ = ["Holdings"]
+
+Span = tuple[int, int]
+
+
+class Holdings:
+    """The accepted requests of a platform, by device and time.
+
+    Parameters
+    ----------
+    accepted : sequence of Record
+        In order; it may grow.
+    """
+
+    def __init__(self, accepted: Sequence[Record]) -> None:
+        self._accepted = accepted
+        self._spans: list[dict[Device, Span]] = []  # of each request: first and last time [ms]
+
+    def select(
+        self,
+        product_key: str | None,
+        device_key: str | None,
+        start: int | None,
+        end: int | None,
+    ) -> Iterator[Record]:
+        """Yield the requests cut down to the entries of a device in [start, end), in order.
+
+        None stands for any device and any time. [ms]
+        """
+
+        def is_wanted(device: Device, first: int, last: int) -> bool:
+            return (
+                product_key in {None, device[0]}
+                and device_key in {None, device[1]}
+                and (start is None or last >= start)
+                and (end is None or first < end)
+            )
+
+        for record, spans in zip(self._accepted, self._all_spans(), strict=True):
+            if any(is_wanted(device, *span) for device, span in spans.items()):
+                kept = [
+                    entry
+                    for entry, device, time in _entries(record)
+                    if is_wanted(device, time, time)
+                ]
+                yield record._replace(payload=orjson.dumps({"params": kept}))
+
+    def _all_spans(self) -> list[dict[Device, Span]]:
+        for record in self._accepted[len(self._spans) :]:
+            spans: dict[Device, Span] = {}
+            for _, device, time in _entries(record):
+                first, last = spans.get(device, (time, time))
+                spans[device] = min(first, time), max(last, time)
+            self._spans.append(spans)
+        return self._spans
+
+
+def _entries(record: Record) -> Iterator[tuple[dict[str, Any], Device, int]]:
+    params = orjson.loads(record.payload)["params"]
+    for entry in params if isinstance(params, list) else [params]:
+        yield entry, entry_device(entry, record.device), entry.get("time", record.received_at)
