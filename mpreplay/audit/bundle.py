@@ -1,0 +1,216 @@
+"""Write the audit of a run: a folder of files that are tied together by a hash chain. A shell."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import platform
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
+from itertools import zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .. import __version__
+from ..errors import ConfigError
+from ..journal_reader import JournalReader
+from ..ranges import TOUCHED_COLUMNS
+from ..results import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, typed
+from ..running import Run
+from .chain import CHAIN, MANIFEST, chained, manifest_text
+from .snapshot import iter_requests, snapshot
+
+__all__ = [
+    "FORMAT",
+    "REPORT",
+    "TABLES",
+    "sha256_of",
+    "write_bundle",
+    "write_report",
+]
+
+FORMAT: Final = 1
+REPORT: Final = "report.html"
+# The tables of a bundle and their columns.
+TABLES: Final[dict[str, dict[str, str]]] = {
+    "results.parquet": RESULT_COLUMNS,
+    "rejects.parquet": REJECT_COLUMNS,
+    "books.parquet": BOOK_COLUMNS,
+    "touched.parquet": TOUCHED_COLUMNS,
+}
+_ARROW: Final = {
+    "str": pa.string(),
+    "int64": pa.int64(),
+    "Int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "datetime64[ms, UTC]": pa.timestamp("ms", tz="UTC"),
+}
+_LIBRARIES: Final = ("pandas", "pyarrow", "pandera", "paho-mqtt")
+_ROW_GROUP: Final = 65_536  # rejects are recorded in frames of one row and of many
+
+
+def write_bundle(reader: JournalReader, folder: Path) -> str:
+    """Write the audit of a run, also of one that is not complete or still going on.
+
+    Parameters
+    ----------
+    reader : JournalReader
+        The run.
+    folder : Path
+        It must not exist, or be empty.
+
+    Returns
+    -------
+    str
+        The head of the hash chain. Kept elsewhere, it proves that nothing was changed since.
+
+    Raises
+    ------
+    ConfigError
+        If the folder is not empty or cannot be written, or jinja2 is missing; nothing is written.
+    JournalError
+        If the journal cannot be read.
+    """
+    _need_jinja2()
+    folder = folder.resolve()
+    _check_free(folder)
+    try:
+        # Beside it, and renamed when it is whole: there is never half a bundle.
+        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+            part = Path(scratch) / "bundle"
+            part.mkdir()
+            head = _write(snapshot(reader, Path(scratch) / reader.path.name), part)
+            part.replace(folder)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    return head
+
+
+def write_report(reader: JournalReader, path: Path) -> None:
+    """Write the report of a run alone; an older one is replaced.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written, or jinja2 is missing.
+    """
+    _need_jinja2()
+    from .report import render
+
+    text = render(reader)
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _need_jinja2() -> None:
+    if importlib.util.find_spec("jinja2") is None:
+        raise ConfigError("a report needs jinja2: pip install 'mpreplay[report]'")
+
+
+def _check_free(folder: Path) -> None:
+    if not folder.parent.is_dir():
+        raise ConfigError(f"{folder}: there is no folder {str(folder.parent)!r}")
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ConfigError(
+            f"{folder}: an audit needs a folder that is new or empty; nothing was written"
+        )
+
+
+def _write(reader: JournalReader, part: Path) -> str:
+    """Write everything into a folder, what the others depend on last."""
+    from .report import render
+
+    _write_table(part / "results.parquet", [reader.results()])
+    _write_table(part / "rejects.parquet", reader.iter_rejects())
+    _write_table(part / "books.parquet", [reader.books()])
+    _write_table(part / "touched.parquet", [reader.touched()])
+    (part / REPORT).write_text(render(reader), encoding="utf-8", errors="backslashreplace")
+    files = {path.name: sha256_of(path) for path in sorted(part.iterdir())}
+    facts = _facts(reader)
+    head = ""
+    with (part / CHAIN).open("wb") as file:
+        for line, head in chained(facts, iter_requests(reader), files):  # noqa: B007 - the last
+            file.write(line)
+    manifest = {**facts, "files": files, "head": head}
+    (part / MANIFEST).write_bytes(manifest_text(manifest))
+    return head
+
+
+def _write_table(path: Path, frames: Iterable[pd.DataFrame]) -> None:
+    """Write frames as one table, never more than a row group of them in memory."""
+    columns = TABLES[path.name]
+    # What pandas notes of its types lets a reader of the file have the frame as it was.
+    noted = pa.Schema.from_pandas(typed([], columns), preserve_index=False).metadata
+    schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns.items()], metadata=noted)
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for frame in _gathered(frames):
+            table = pa.Table.from_pandas(frame[list(columns)], schema, preserve_index=False)
+            writer.write_table(table.replace_schema_metadata(noted))
+
+
+def _gathered(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield frames of about the size of a row group."""
+    kept: list[pd.DataFrame] = []
+    for frame in frames:
+        kept += [frame] if len(frame) else []
+        if sum(map(len, kept)) >= _ROW_GROUP:
+            yield pd.concat(kept, ignore_index=True)
+            kept = []
+    if kept:
+        yield pd.concat(kept, ignore_index=True)
+
+
+def _facts(reader: JournalReader) -> dict[str, Any]:
+    """Return what the manifest says; by name, so that no secret gets in with the rest."""
+    facts = reader.facts()
+    mark = facts.get("fingerprint", {})
+    run = Run(reader)
+    summary = run.summary()
+    return {
+        "format": FORMAT,
+        "made_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "versions": {
+            "mpreplay": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+        "run": {
+            "mpreplay": facts.get("version"),  # the version that sent it
+            "started_at": summary.pop("started_at"),
+            "ended_at": summary.pop("ended_at"),
+            "continued": summary.pop("continued"),
+            "complete": run.complete,
+            "read_all": bool(facts.get("read_all")),
+            "open_requests": sum(one["outcome"] == "open" for one in iter_requests(reader)),
+            "stopped": summary.pop("stopped"),
+        },
+        "settings": {
+            **{key: value for key, value in mark.items() if key not in {"history", "model"}},
+            "limits": facts.get("limits", {}),
+        },
+        "model": mark.get("model"),
+        "sources": list(_sources(facts)),
+        "counts": {key: value for key, value in summary.items() if isinstance(value, int)},
+    }
+
+
+def _sources(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what was known of each source when the run began."""
+    marks = facts.get("fingerprint", {}).get("history", [])
+    for mark, known in zip_longest(marks, facts.get("sources", [])[: len(marks)]):
+        yield {"fingerprint": mark, "name": None, "bytes": None, "sha256": None} | (known or {})
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,309 @@
+"""Verify the audit of a run: recompute everything, and name what was altered.
+
+A shell over a folder. Nothing in it is trusted: a table is only opened once its hash is the one
+that was written, since a reader of Parquet may not survive what somebody made of it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import ConfigError
+from ..results import typed
+from .accounts import (
+    RejectCounts,
+    check_books,
+    check_chain,
+    check_counts,
+    check_rejects,
+    check_touched,
+)
+from .bundle import FORMAT, REPORT, TABLES, sha256_of
+from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
+from .links import Chain
+
+__all__ = ["Finding", "bundle_head", "verify_audit", "verify_bundle"]
+
+_HEX: Final = 64  # digits of a SHA-256
+
+
+class Finding(NamedTuple):
+    """Something that is not as it was written: in which file, where in it, and what."""
+
+    file: str
+    where: str
+    finding: str
+
+
+def verify_audit(
+    folder: str | os.PathLike[str],
+    *,
+    head: str | None = None,
+    sources: Iterable[str | os.PathLike[str]] = (),
+) -> pd.DataFrame:
+    """Verify the audit that ``Run.audit`` wrote, on any machine.
+
+    Parameters
+    ----------
+    folder : path
+        The audit.
+    head : str, optional
+        The head that ``Run.audit`` returned. Without it, an audit that was made anew as a whole
+        looks like the first one.
+    sources : iterable of path, optional
+        Files that the run read: are they still what it read?
+
+    Returns
+    -------
+    DataFrame
+        One row a finding: ``file``, ``where`` in it, and the ``finding`` in words. No row: all is
+        as it was written.
+
+    Raises
+    ------
+    ConfigError
+        If there is no audit, or a file given does not exist.
+
+    Examples
+    --------
+    >>> verify_audit("no-such-folder")
+    Traceback (most recent call last):
+    mpreplay.errors.ConfigError: no-such-folder: there is no such folder
+    """
+    if isinstance(sources, str | os.PathLike):
+        sources = [sources]
+    paths = [Path(os.fspath(source)) for source in sources]
+    findings = verify_bundle(Path(os.fspath(folder)), paths, head=head)
+    return typed(findings, dict.fromkeys(Finding._fields, "str"))
+
+
+def verify_bundle(
+    folder: Path, sources: Iterable[Path] = (), *, head: str | None = None
+) -> list[Finding]:
+    """Return all that is not as it was written.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to verify, or an argument cannot work.
+    """
+    sources = list(sources)
+    _check_arguments(folder, sources, head)
+    return list(_Bundle(folder).findings(sources, head and head.strip().lower()))
+
+
+def bundle_head(folder: Path) -> str:
+    """Return the head that a bundle says it has."""
+    manifest = parsed(_bytes(folder / MANIFEST) or b"") or {}
+    return str(manifest.get("head", ""))
+
+
+def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> None:
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder")
+    if not any((folder / name).exists() for name in (MANIFEST, CHAIN)):
+        raise ConfigError(f"{folder}: no audit: it has neither {MANIFEST} nor {CHAIN}")
+    for path in sources:
+        if not path.is_file():
+            raise ConfigError(f"{path}: there is no such file")
+    if head is not None and not (
+        len(head.strip()) == _HEX and set(head.strip().lower()) <= set("0123456789abcdef")
+    ):
+        raise ConfigError(f"head must be the {_HEX} hexadecimal digits of an audit, got {head!r}")
+
+
+class _Bundle:
+    """A folder, and what of it can be relied on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest_bytes = _bytes(folder / MANIFEST)
+        self.manifest = parsed(self.manifest_bytes or b"") or {}
+        facts = digest(facts_of(self.manifest))
+        self.chain_bytes = _bytes(folder / CHAIN)
+        lines = read_lines(self.chain_bytes or b"")
+        self.chain = Chain(lines)
+        self.hashes = self._hashes()
+        self.actual = {name: _hash(folder / name) for name in self.hashes}
+        self.results = self._table("results.parquet")
+        if self.results is not None:  # now the requests that are gone have names
+            self.chain = Chain(lines, len(self.results), self.results["request_id"].tolist())
+        self.follows = self.chain.begins_with(facts)
+        if self.follows and self.manifest.get("format") != FORMAT:
+            raise ConfigError(
+                f"{folder}: an audit of format {self.manifest.get('format')!r}; this version "
+                f"verifies {FORMAT}"
+            )
+
+    def findings(self, sources: list[Path], head: str | None) -> Iterator[Finding]:
+        """Yield everything that is not as it was written."""
+        yield from self._of_files()
+        if self.manifest_bytes is not None:
+            yield from (Finding(MANIFEST, where, what) for where, what in self._of_manifest())
+        if self.chain_bytes is not None:
+            yield from (Finding(CHAIN, where, what) for where, what in self.chain.findings())
+        yield from self._of_head(head)
+        yield from self._of_tables()
+        yield from self._of_sources(sources)
+
+    def _hashes(self) -> dict[str, str]:
+        """Return what every other file was; the seal knows, or else the manifest."""
+        known = self.manifest.get("files")
+        if self.chain.seal is not None:
+            known = self.chain.seal.content["seal"].get("files")
+        if not isinstance(known, dict):
+            return {}
+        # A name is one of a file in the folder, whatever somebody made of it.
+        return {
+            name: str(known[name])
+            for name in known
+            if name == os.path.basename(name) and "\0" not in name  # noqa: PTH119 - text, no path
+        }
+
+    def _of_files(self) -> Iterator[Finding]:
+        names = {MANIFEST, CHAIN, *self.hashes}
+        for name, found in (
+            (MANIFEST, self.manifest_bytes), (CHAIN, self.chain_bytes), *self.actual.items()
+        ):  # fmt: skip
+            if found is None:
+                there = os.path.lexists(self.folder / name)
+                yield Finding(name, "", "it cannot be read" if there else "the file is missing")
+            elif name in self.hashes and found != self.hashes[name]:
+                yield Finding(name, "", "the file was altered: its SHA-256 is not the one sealed")
+        for name in sorted({*TABLES, REPORT} - names) if self.hashes else ():
+            yield Finding(name, "", "the seal does not name it")
+        for path in sorted(self.folder.iterdir()):
+            if path.name not in names:
+                what = "it was added" if self.hashes else "it cannot be checked without a seal"
+                yield Finding(path.name, "", f"{what}: the seal does not name it")
+
+    def _of_manifest(self) -> Iterator[tuple[str, str]]:
+        if not self.manifest:
+            yield "", "it was altered: it is not the JSON that is expected"
+            return
+        if manifest_text(self.manifest) != self.manifest_bytes:
+            yield "", "it was altered: it is not laid out as it was written"
+        if self.follows is False:
+            yield "", f"it was altered: the first line of {CHAIN} follows from other facts"
+        seal = self.chain.seal
+        if seal is not None and self.manifest.get("files") != seal.content["seal"].get("files"):
+            yield "files", "it was altered: the seal has other names or hashes"
+        if seal is not None and self.manifest.get("head") != seal.content["hash"]:
+            yield "head", f"it is not that of {CHAIN}, whose seal has {seal.content['hash']}"
+
+    def _of_head(self, head: str | None) -> Iterator[Finding]:
+        seal = self.chain.seal
+        if head is not None and (seal is None or seal.content["hash"] != head):
+            found = "is not there" if seal is None else f"is {seal.content['hash']}"
+            yield Finding(
+                CHAIN, "head", f"it {found} and not the one given: this is not the audit of then"
+            )
+
+    def _of_tables(self) -> Iterator[Finding]:
+        """Yield where the tables contradict the chain, each other and the counts."""
+        results, books = self.results, self._table("books.parquet")
+        rejects, touched = self._rejects(), self._table("touched.parquet")
+        for name, table in zip(TABLES, (results, rejects, books, touched), strict=True):
+            if table is None and name in self.hashes and self._is_sound(name):
+                yield Finding(name, "", "it is sealed, but not the table that is expected")
+        if results is not None:
+            yield from _named(CHAIN, lambda: check_chain(self.chain.requests, results))
+        if books is not None:
+            yield from _named("books.parquet", lambda: check_books(books))
+        if results is None or books is None:
+            return
+        if rejects is not None:
+            n_open = sum(line.content["outcome"] == "open" for _, line in self.chain.requests)
+            yield from _named(
+                "rejects.parquet", lambda: check_rejects(books, results, rejects, n_open=n_open)
+            )
+        if rejects is not None and touched is not None:
+            yield from _named("touched.parquet", lambda: check_touched(touched, results, rejects))
+        counts = self.manifest.get("counts")
+        if self.follows and isinstance(counts, dict):
+            yield from _named(MANIFEST, lambda: check_counts(counts, books, results))
+
+    def _of_sources(self, sources: list[Path]) -> Iterator[Finding]:
+        """Yield which of the files given are not what the run read."""
+        listed = self.manifest.get("sources")
+        known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        for path in sources:
+            try:
+                digest = sha256_of(path)
+            except OSError as error:
+                yield Finding(str(path), "", f"it cannot be read ({error.strerror})")
+                continue
+            if any(one.get("sha256") == digest for one in known):
+                continue
+            if any(one.get("name") == path.name for one in known):
+                what = "the file is not what the run read: it was altered since"
+            else:
+                what = "the run read no file with these bytes"
+            yield Finding(str(path), "", f"{what} (SHA-256 {digest})")
+
+    def _is_sound(self, name: str) -> bool:
+        return self.actual.get(name) == self.hashes.get(name, "")
+
+    def _opened(self, name: str) -> pq.ParquetFile | None:
+        """Return a table that is what was written, or None."""
+        if not self._is_sound(name):
+            return None
+        try:
+            file = pq.ParquetFile(self.folder / name, pre_buffer=False, memory_map=False)
+        except (pa.ArrowException, OSError, ValueError):
+            return None
+        return file if file.schema_arrow.names == list(TABLES[name]) else None
+
+    def _frames(self, name: str) -> Iterator[pd.DataFrame]:
+        file = self._opened(name)
+        if file is None:
+            return
+        with file:
+            for batch in file.iter_batches(use_threads=False):
+                frame = batch.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+                yield typed(frame, TABLES[name])
+
+    def _table(self, name: str) -> pd.DataFrame | None:
+        if self._opened(name) is None:
+            return None
+        try:
+            frames = list(self._frames(name))
+        except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
+            return None
+        return pd.concat(frames, ignore_index=True) if frames else typed([], TABLES[name])
+
+    def _rejects(self) -> RejectCounts | None:
+        if self._opened("rejects.parquet") is None:
+            return None
+        counts = RejectCounts()
+        try:
+            for frame in self._frames("rejects.parquet"):
+                counts.add(frame)
+        except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
+            return None
+        return counts
+
+
+def _named(file: str, check: Callable[[], Iterable[tuple[str, str]]]) -> Iterator[Finding]:
+    return (Finding(file, where, what) for where, what in check())
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes() if path.is_file() else None
+    except OSError:
+        return None
+
+
+def _hash(path: Path) -> str | None:
+    try:
+        return sha256_of(path) if path.is_file() else None
+    except OSError:
+        return None
