@@ -6,11 +6,14 @@ The public names, loaded on first use: importing mpreplay costs nothing.
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+TYPE_CHECKING = False  # type checkers take it for true by its name; typing takes 6 ms to import
 if TYPE_CHECKING:
+    from typing import Any
+
+    from .audit.verifying import verify_audit
     from .errors import (
         ConfigError,
         ConnectError,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from .validation import Validation, validate
 
 _HOMES = {
+    "audit.verifying": ("verify_audit",),
     "errors": (
         "ConfigError", "ConnectError", "ConnectionLost", "HistoryError", "ReplayWarning",
         "InvalidHistory", "JournalError", "JournalMismatch", "MpReplayError", "PlatformError",
@@ -79,6 +83,7 @@ __all__ = [
     "replay",
     "simulate",
     "validate",
+    "verify_audit",
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
@@ -162,6 +163,7 @@ def _replay(options: argparse.Namespace) -> int:
         sub_device_secrets=_secrets(options.sub_device_secrets),
         on_invalid=options.on_invalid,
         duplicates=options.duplicates,
+        isolate=False if options.isolate == "no" else options.isolate,
         limits=_limits(options),
         journal=options.journal,
     )
@@ -179,6 +181,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _say_run(run: Any, journal: str | None) -> None:
     print(run)
+    if extra := run.summary()["extra_requests"]:
+        print(f"finding what the platform minds took {extra:,} requests more")
     found = run.causes
     if len(found):
         print("\nwhy values did not arrive:")
@@ -232,7 +236,7 @@ def _limits(options: argparse.Namespace) -> Any:
 
     names = (
         "max_bytes", "max_entries", "window", "bytes_per_second", "values_per_second",
-        "reply_timeout", "attempts",
+        "reply_timeout", "attempts", "extra_requests",
     )  # fmt: skip
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     for name in ("bytes_per_second", "values_per_second"):
@@ -275,6 +279,40 @@ def _write(frame: Any, path: str) -> None:
             raise ConfigError(f"{path}: the name must end in .parquet or .csv")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .errors import ConfigError
+    from .running import open_run
+
+    if not (options.html or options.audit):
+        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or both")
+    run = open_run(options.journal)
+    if options.html:
+        run.report(options.html)
+        print(f"report: {options.html}")
+    if options.audit:
+        head = run.audit(options.audit)
+        print(f"audit: {options.audit}\nhead: {head}\nKeep the head elsewhere; to check the audit:")
+        print(f"  mpreplay verify {shlex.quote(options.audit)} --head {head}")
+    return OK
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from .audit.verifying import bundle_head, verify_audit
+
+    findings = verify_audit(options.folder, head=options.head, sources=options.source)
+    for file, where, finding in findings.itertuples(index=False):
+        print(f"{file}{', ' if where else ''}{where}: {finding}")
+    if len(findings):
+        print(f"not as it was written: {len(findings):,} findings")
+        return REJECTS
+    print(f"verified: all is as it was written\nhead: {bundle_head(Path(options.folder))}")
+    if not options.head:
+        print("Without the head of then (--head HEX), an audit made anew looks the same.")
+    return OK
 
 
 def _simulate(options: argparse.Namespace) -> int:
@@ -343,6 +381,8 @@ _COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
     "validate": _validate,
     "replay": _replay,
+    "report": _report,
+    "verify": _verify,
     "simulate": _simulate,
     "model": _model,
 }

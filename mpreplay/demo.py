@@ -16,7 +16,6 @@ from .errors import InvalidHistory, ReplayWarning
 from .history import History, read_history
 from .measurepoint import Measurepoint
 from .replaying import replay
-from .results import causes
 from .settings import Limits
 from .simulator import simulate
 from .thing_model import ThingModel
@@ -150,6 +149,7 @@ def demonstrate(say: Callable[[str], None]) -> bool:
     )
     _say_defaults(farm, model, say)
     _say_flags(farm, model, say)
+    isolates = _say_isolation(farm, model, say)
     with _platform(model) as platform:
         connection = platform.connection_for(PRODUCT, OFFLINE)
         secrets = {(PRODUCT, OFFLINE): connection.device_secret}
@@ -160,10 +160,12 @@ def demonstrate(say: Callable[[str], None]) -> bool:
         )  # fmt: skip
         stored = platform.stored()
     say(
-        f"3. Withhold what is invalid, send the last of two readings, sign {OFFLINE} in:\n\n{run}\n"
+        f"4. Withhold what is invalid, send the last of two readings, sign {OFFLINE} in:\n\n{run}\n"
     )
     _say_run(run, say)
     faults = _unmet(farm, run, stored)
+    if not isolates:
+        faults.append("taken apart, the requests did not come down to the planted faults")
     for fault in faults:
         say(f"NOT AS PLANTED: {fault}")
     say(
@@ -200,7 +202,7 @@ def _say_flags(farm: Planted, model: ThingModel, say: Callable[[str], None]) -> 
                     farm.history(), model, platform.connection,
                     allow_offline_sub_device=allow, skip_invalid_measurepoints=skip,
                     on_invalid="send", duplicates="last", limits=Limits(max_entries=50),
-                    progress=False,
+                    isolate=False, progress=False,
                 )  # fmt: skip
             rows.append(_flag_row(allow, skip, run))
     say("2. Let the platform judge: what the two flags change, in requests of 50 entries\n")
@@ -209,6 +211,23 @@ def _say_flags(farm: Planted, model: ThingModel, say: Callable[[str], None]) -> 
         "\nWith skipInvalidMeasurepoints the platform says 200 and drops values in silence: they "
         "are\nrecorded as declined, since the thing model names them.\n"
     )
+
+
+def _say_isolation(farm: Planted, model: ThingModel, say: Callable[[str], None]) -> bool:
+    """Take apart what the platform declines; return whether the planted faults came out."""
+    with _platform(model) as platform:
+        run = replay(
+            farm.history(), wind_farm_model(ranges=False), platform.connection,
+            allow_offline_sub_device=True, duplicates="last", progress=False,
+        )  # fmt: skip
+    say(
+        "3. The platform's model is stricter than the one at hand: a request that it declines is "
+        f"taken\napart until the bad values stand alone, in {run.summary()['extra_requests']} "
+        f"requests more:\n\n{run}\n"
+    )
+    declined = run.rejects[run.rejects["outcome"] == "declined"]
+    say(f"{_table(declined[['row', 'device_key', 'time', 'measurepoint', 'value', 'code']])}\n")
+    return set(zip(declined["row"], declined["measurepoint"], strict=True)) == farm.invalid
 
 
 def _flag_row(allow: bool, skip: bool, run: Run) -> dict[str, Any]:
@@ -233,7 +252,7 @@ def _say_run(run: Run, say: Callable[[str], None]) -> None:
         ["row", "device_key", "time", "measurepoint", "value", "check", "outcome"]
     ]
     say(f"rejects\n{_table(rejects)}\n")
-    for cause in causes(run.rejects).itertuples():
+    for cause in run.causes.itertuples():
         say(f"{cause.values} {cause.measurepoints} of {cause.devices}: {cause.reason}")
     say(f"\nbooks\n{_table(run.books)}\n")
 

@@ -9,9 +9,10 @@ __all__ = ["STATUS", "parser_of_commands"]
 
 STATUS: Final = """\
 exit status:
-  0  every value is accounted for and accepted (validate: every value is valid)
+  0  every value is accounted for and accepted (validate: all are valid; verify: unaltered)
   1  some values were not accepted (validate: not valid); the rejects say which and why
-  2  something given cannot work: an argument, the thing model, the history, the journal
+     (verify: something was altered; the findings say what)
+  2  something given cannot work: an argument, the thing model, the history, the journal, the audit
   3  no connection to the platform
   4  the run ended before everything was settled
   5  interrupted
@@ -35,6 +36,8 @@ def parser_of_commands() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_validate(commands)
     _add_replay(commands)
+    _add_report(commands)
+    _add_verify(commands)
     _add_simulate(commands)
     _add_model(commands)
     return parser
@@ -59,7 +62,7 @@ def _add(commands: Any, name: str, text: str, usage: str = "") -> argparse.Argum
     return parser
 
 
-HISTORY_USAGE: Final = "HISTORY --model [PRODUCT=]FILE --time COLUMN [options]"
+HISTORY_USAGE: Final = "HISTORY --model [PRODUCT=]FILE [--time COLUMN] [options]"
 
 
 def _add_demo(commands: Any) -> None:
@@ -104,6 +107,16 @@ def _add_replay(commands: Any) -> None:
         metavar="WHAT",
         help="raise (default), or send the first or last of two readings",
     )
+    to.add_argument(
+        "--isolate",
+        choices=("point", "entry", "device", "no"),
+        default="point",
+        metavar="LEVEL",
+        help="take apart down to: point (default), entry, device, no",
+    )
+    to.add_argument(
+        "--extra-requests", type=int, metavar="N", help="that one may cost, default 1000"
+    )
     to.add_argument("--max-bytes", type=int, metavar="N", help="of a request, default 480000")
     to.add_argument("--max-entries", type=int, metavar="N", help="of a request")
     to.add_argument(
@@ -126,6 +139,25 @@ def _add_replay(commands: Any) -> None:
         ("books", "one row a device and day"),
     ):
         out.add_argument(f"--{name}", metavar="FILE", help=text)
+
+
+def _add_report(commands: Any) -> None:
+    parser = _add(commands, "report", "write the report or the audit of a run", "JOURNAL [options]")
+    parser.add_argument("journal", metavar="JOURNAL", help="what replay --journal wrote")
+    parser.add_argument("--html", metavar="FILE", help="one page for people to read")
+    parser.add_argument(
+        "--audit", metavar="FOLDER", help="new or empty: all that mpreplay verify can check"
+    )
+
+
+def _add_verify(commands: Any) -> None:
+    parser = _add(commands, "verify", "check that an audit is unaltered", "FOLDER [options]")
+    parser.add_argument("folder", metavar="FOLDER", help="what report --audit wrote")
+    parser.add_argument("--head", metavar="HEX", help="the head that was printed then")
+    parser.add_argument(
+        "--source", metavar="FILE", nargs="+", action="extend", default=[],
+        help="what the run read: is it unchanged?",
+    )  # fmt: skip
 
 
 def _add_simulate(commands: Any) -> None:
@@ -176,14 +208,15 @@ def _add_model(commands: Any) -> None:
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "history", metavar="HISTORY", help="a Parquet file, a folder of them, or a pattern"
-    )
+        "history", metavar="HISTORY",
+        help="a Parquet file, a folder, a pattern; or rejects, also CSV",
+    )  # fmt: skip
     parser.add_argument(
         "--model", metavar="[PRODUCT=]FILE", action="append", required=True,
         help="thing model as JSON; once a product, if there are several",
     )  # fmt: skip
     columns = parser.add_argument_group("its columns")
-    columns.add_argument("--time", metavar="COLUMN", required=True, help="when")
+    columns.add_argument("--time", metavar="COLUMN", help="when; not for a file of rejects")
     columns.add_argument("--tz", metavar="ZONE", help="the zone of naive times")
     columns.add_argument(
         "--time-unit",

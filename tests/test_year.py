@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +105,7 @@ def _replay(
     history: mp.History, model: mp.ThingModel, platform: object, **options: object
 ) -> mp.Run:
     options = {"on_invalid": "withhold", "duplicates": "last", "allow_offline_sub_device": True,
-               "limits": FAST, "progress": False} | options  # fmt: skip
+               "limits": FAST, "isolate": False, "progress": False} | options  # fmt: skip
     return mp.replay(history, model, platform.connection, **options)
 
 
@@ -313,3 +313,82 @@ def test_a_sub_device_outside_the_topology_is_declined_with_either_flag(
     holding = set(rejects.loc[rejects["device_key"] == stranger[1], "request_id"])
     assert holding == set(run.results.loc[run.results["code"] == 1212, "request_id"])
     assert run.summary()["sub_devices_refused"] == 1
+
+
+@pytest.fixture(scope="module")
+def blind(model: mp.ThingModel) -> mp.ThingModel:
+    """Return the model without its ranges."""
+    points = {
+        name: replace(point, minimum=None, maximum=None)
+        for name, point in model.measurepoints.items()
+    }
+    return replace(model, measurepoints=points)
+
+
+def _places(frame: pd.DataFrame) -> set[tuple[int, str]]:
+    return set(zip(frame["row"], frame["measurepoint"], strict=True))
+
+
+def test_isolation_finds_what_the_platform_minds_and_its_rejects_come_back_mended(
+    model: mp.ThingModel, blind: mp.ThingModel, platform: object, tmp_path: Path
+) -> None:
+    """The whole way of a bad value: declined by name and row, mended in a file, stored."""
+    run = _replay(
+        YEAR.history(), blind, platform, isolate="point", journal=tmp_path / "first.db"
+    )  # fmt: skip
+    rejects, n_invalid = run.rejects, sum(YEAR.invalid.values())
+    declined = rejects[rejects["outcome"] == "declined"]
+
+    bad = mp.validate(YEAR.history(), model).violations
+    assert _places(declined) == _places(bad)
+    assert len(declined) == len(bad) == n_invalid
+    assert set(declined["code"]) == {1204}
+    assert run.complete
+    assert run.books["balanced"].all()
+    assert run.summary()["accepted"] == YEAR.accepted
+    assert len(platform.stored()) == YEAR.accepted - YEAR.copies
+    assert 0 < run.summary()["extra_requests"] <= 300
+    assert (run.reconcile(platform.stored)["state"] == "stored").all()
+
+    rejects.loc[declined.index, "value"] = "1.5"
+    rejects.to_csv(tmp_path / "rejects.csv", index=False)
+    again = mp.replay(
+        mp.read_history(tmp_path / "rejects.csv"), model, platform.connection,
+        allow_offline_sub_device=True, limits=FAST, progress=False,
+        journal=tmp_path / "second.db",
+    )  # fmt: skip
+
+    assert again.summary()["accepted"] == n_invalid
+    assert again.summary()["withheld"] == YEAR.superseded
+    assert set(again.rejects["check"]) == {"superseded"}
+    assert len(platform.stored()) == YEAR.accepted - YEAR.copies + n_invalid
+    assert (again.reconcile(platform.stored)["state"] == "stored").all()
+    lineage = mp.open_run(tmp_path / "second.db").lineage()
+    assert [Path(path).name for path in lineage["path"]] == ["first.db", "second.db"]
+    assert lineage["parent_id"].iloc[1] == lineage["run_id"].iloc[0]
+    assert lineage["accepted"].tolist() == [YEAR.accepted, n_invalid]
+
+
+def test_isolation_gets_the_data_of_all_other_devices_through(model: mp.ThingModel) -> None:
+    """A device that nobody signed in holds back its own data only, and little is sent of it."""
+    offline = YEAR.sub_devices[1]
+    online = [device for device in YEAR.sub_devices if device != offline]
+    with (
+        mp.simulate(model, sub_devices=YEAR.sub_devices, online=online) as platform,
+        pytest.warns(mp.ReplayWarning),
+    ):
+        run = _replay(
+            YEAR.history(), model, platform, allow_offline_sub_device=False, isolate="point"
+        )
+    declined = run.rejects[run.rejects["outcome"] == "declined"]
+    books = run.books.groupby("device_key")[["read", "withheld", "accepted", "declined"]].sum()
+
+    assert set(declined["device_key"]) == {offline[1]}
+    assert set(declined["code"]) == {1212}
+    assert books.loc[offline[1], "accepted"] == 0
+    assert books.drop(offline[1])["declined"].sum() == 0
+    assert run.complete
+    assert run.books["balanced"].all()
+    held = run.results[run.results["meaning"].notna() & (run.results["attempts"] == 0)]
+    assert run.summary()["extra_requests"] < len(run.results)
+    assert len(held) > 0 or YEAR is SMALL

@@ -91,15 +91,21 @@ def replays(history: mp.History, model: mp.ThingModel) -> None:
             sub_device_secrets={("senvion-mm82", "R80711"): "file:secret"},
             on_invalid="withhold",
             duplicates="last",
-            isolate=False,
-            limits=mp.Limits(window=4, bytes_per_second=None, give_up_after=None),
+            isolate="entry",
+            limits=mp.Limits(
+                extra_requests=100, window=4, bytes_per_second=None, give_up_after=None
+            ),
             journal=Path("runs"),
             progress=False,
         )
         stored: pd.DataFrame = platform.stored()
         secret: str = platform.connection_for("senvion-mm82", "R80711").device_secret
         sessions: pd.DataFrame = platform.sessions()
-    show(stored, secret, sessions)
+        run.reconcile(platform.stored)
+        part: pd.DataFrame = platform.stored(
+            "senvion-mm82", "R80711", "2024-01-01", pd.Timestamp("2024-02-01", tz="UTC")
+        )
+    show(stored, secret, sessions, part)
     looks_at(run)
     looks_at(mp.open_run("run.db"))
 
@@ -109,7 +115,14 @@ def looks_at(run: mp.Run) -> None:
     frames: list[pd.DataFrame] = [run.results, run.rejects, run.books, *run.iter_rejects()]
     summary: dict[str, int | str] = run.summary()
     complete: bool = run.complete
-    show(frames, summary, complete)
+    frames += [run.causes, run.touched(), run.lineage()]
+    frames.append(run.reconcile(lambda pk, dk, start, end: frames[0], not_comparable=["P"]))
+    history, model = mp.read_history("rejects.csv"), mp.ThingModel.load("model.json")
+    frames += run.iter_reconcile(frames[0], history=history, model=model)
+    run.report("report.html")
+    head: str = run.audit("audit")
+    findings: pd.DataFrame = mp.verify_audit("audit", head=head, sources=["history.parquet"])
+    show(frames, summary, complete, findings)
     try:
         run.raise_for_rejects()
     except mp.ReplayFailed as error:
