@@ -1,8 +1,7 @@
 """Readings as the JSON text of the wire, a column at a time.
 
-Pure. Every value becomes a piece of text in a pool; an index says which piece stands where; one
-``take`` lays the text of all entries down. An absent value is the empty piece, so sparse and dense
-readings share one path, and no Python object is made for a value or a row.
+Pure. Every value becomes a piece of text; what stands around the values are pieces as well; and all
+of them are laid down at once. No Python object is made for a value or a row.
 """
 
 from __future__ import annotations
@@ -16,6 +15,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import Measurepoint
+from .mending import plain_of, plain_of_odd
+from .numerals import number_texts
+from .pieces import (
+    NOWHERE,
+    Texts,
+    always,
+    key_of,
+    laid_texts,
+    lay_objects,
+    member,
+    texts_at,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,28 +36,10 @@ if TYPE_CHECKING:
     from .entries import Entries
     from .readings import Column, Device
 
-__all__ = ["Encoded", "Texts", "encode_entries", "longest_text", "plain_texts", "texts_of"]
+__all__ = ["Encoded", "encode_entries", "longest_text", "plain_texts", "texts_of"]
 
-NOWHERE: Final = -1
 # How a BOOL travels is not documented; the model how-to (EnOS 2.0.9) asks for 0 and 1.
 BOOL_TEXTS: Final = ("0", "1")
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """The JSON texts of a column: ``pool[index[n]]`` is that of value n, -1 says it is absent."""
-
-    pool: pa.Array
-    index: NDArray[np.int64]
-
-    def lengths(self) -> NDArray[np.int64]:
-        """Return the length of each value's text, in bytes; 0 where it is absent."""
-        sizes = pc.binary_length(self.pool).to_numpy(zero_copy_only=False).astype(np.int64)
-        return np.append(sizes, 0)[self.index]
-
-    def array(self) -> pa.Array:
-        """Return one text a value, null where it is absent."""
-        return self.pool.take(pa.array(self.index, mask=self.index == NOWHERE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +86,7 @@ def texts_of(column: Column) -> Texts:
 
 
 def plain_texts(column: Column, positions: NDArray[np.int64]) -> list[str]:
-    """Return values as people read them: texts without quotes, the rest as JSON."""
+    """Return values as people read them, and ``read_plain`` does: texts bare, the rest as JSON."""
     chosen = pa.array(positions)
     values = column.values.take(chosen)
     if column.point.type in {"STRING", "DATE", "ANY"} or pa.types.is_string(values.type):
@@ -102,7 +95,14 @@ def plain_texts(column: Column, positions: NDArray[np.int64]) -> list[str]:
         shown = _texts(values, column.point).array().to_pylist()
         if column.point.type == "TIMESTAMP":
             shown = [None if text is None else text.strip('"') for text in shown]
-    odd = {o.position: o.shown for o in column.odd}
+    shown = plain_of(shown, column.point)
+    if column.quality is not None:
+        marks = column.quality.take(chosen)
+        marked = _with_quality(_texts(values, column.point), marks).array().to_pylist()
+        choice = zip(marks.is_valid().to_pylist(), marked, shown, strict=True)
+        shown = [whole if has_quality else text for has_quality, whole, text in choice]
+    wanted = set(positions.tolist()) if column.odd else set()
+    odd = {o.position: plain_of_odd(o, column.point) for o in column.odd if o.position in wanted}
     return [odd.get(p, text) or "" for p, text in zip(positions.tolist(), shown, strict=True)]
 
 
@@ -127,23 +127,24 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
        productKey and deviceKey.
     """
     n = len(entries.time)
-    columns = entries.readings.columns
-    heads = Texts(_heads(entries.readings.devices, own), entries.device)
-    pieces = [heads]
-    filled = np.zeros(n, bool)
-    n_values = np.zeros(n, np.int64)
-    for column, cells in zip(columns, entries.cells, strict=True):
-        texts = texts_of(column)
-        index = np.append(texts.index, NOWHERE)[cells]
-        present = index != NOWHERE
-        if not present.any():
-            continue
-        pieces += [_name(column.point.identifier, present, filled), Texts(texts.pool, index)]
-        filled |= present
-        n_values += present
-    pieces += [_always('},"time":', n), _numbers(entries.time), _always("},", n)]
-    text, offsets = _lay(pieces, n)
-    return Encoded(text, offsets, n_values)
+    heads = Texts(_heads(entries.readings.devices, own), entries.device.astype(np.int32))
+    members = []
+    for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
+        if (cells != NOWHERE).any():
+            key, texts = _member(column)
+            index = np.append(texts.index, np.int32(NOWHERE)).take(cells)
+            members.append((key, Texts(texts.pool, index)))
+    tail = number_texts(pa.array(entries.time), '},"time":', "},")
+    return Encoded(*lay_objects([heads], members, [tail], n))
+
+
+def _member(column: Column) -> tuple[str, Texts]:
+    """Return a column's texts as :func:`member` does; plain numbers are written with their key."""
+    kind = column.values.type
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    if not is_number or column.odd or column.quality is not None:
+        return member(column.point.identifier, texts_of(column))
+    return "", number_texts(column.values, key_of(column.point.identifier))
 
 
 def longest_text(column: Column) -> int:
@@ -170,46 +171,8 @@ def _heads(devices: Sequence[Device], own: Device) -> pa.Array:
     for device in devices:
         keys = {} if device == own else {"productKey": device[0], "deviceKey": device[1]}
         text = orjson.dumps(keys).decode()[:-1]
-        heads.append(text + ("," if keys else "") + '"measurepoints":{')
+        heads.append(text + ("," if keys else "") + '"measurepoints":')
     return pa.array(heads, pa.string())
-
-
-def _name(identifier: str, present: NDArray[np.bool_], filled: NDArray[np.bool_]) -> Texts:
-    """Return the key before a value, with a comma where something stands before it."""
-    key = orjson.dumps(identifier).decode() + ":"
-    index = np.where(present, filled.astype(np.int64), NOWHERE)
-    return Texts(pa.array([key, "," + key], pa.string()), index)
-
-
-def _always(text: str, n: int) -> Texts:
-    return Texts(pa.array([text], pa.string()), np.zeros(n, np.int64))
-
-
-def _lay(pieces: list[Texts], n: int) -> tuple[memoryview, NDArray[np.int64]]:
-    """Lay pieces side by side, row by row; return the text and where each row begins."""
-    longest = sum(pc.max(pc.binary_length(p.pool)).as_py() or 0 for p in pieces)
-    kind, width = (
-        (pa.string(), np.int32) if n * longest < 2**31 - 1 else (pa.large_string(), np.int64)
-    )
-    index = np.zeros((n, len(pieces)), np.int32)
-    pools = [pa.array([""], kind)]
-    start = 1  # piece 0 is the empty text, for what is absent
-    for number, piece in enumerate(pieces):
-        np.add(piece.index, start, out=index[:, number], casting="unsafe")
-        index[piece.index == NOWHERE, number] = 0
-        pools.append(piece.pool.cast(kind))
-        start += len(piece.pool)
-    laid = pa.concat_arrays(pools).take(pa.array(index.reshape(-1)))
-    _, offsets, data = laid.buffers()
-    begins = np.frombuffer(offsets, width, len(laid) + 1)[:: len(pieces)] if n else np.zeros(1)
-    return memoryview(data) if data is not None else memoryview(b""), begins.astype(np.int64)
-
-
-def _laid_texts(pieces: list[Texts], absent: NDArray[np.bool_]) -> Texts:
-    """Lay pieces side by side into one text a row."""
-    text, offsets = _lay(pieces, len(absent))
-    pool = pa.LargeStringArray.from_buffers(len(absent), pa.py_buffer(offsets), pa.py_buffer(text))
-    return Texts(pool.cast(pa.string()), np.where(absent, NOWHERE, np.arange(len(absent))))
 
 
 def _texts(values: pa.Array, point: Measurepoint) -> Texts:
@@ -218,8 +181,8 @@ def _texts(values: pa.Array, point: Measurepoint) -> Texts:
     if point.type == "ANY":
         return Texts(values.fill_null(""), _places(values))
     if pa.types.is_boolean(kind):
-        index = values.cast(pa.int8()).fill_null(NOWHERE).to_numpy(zero_copy_only=False)
-        return Texts(pa.array(BOOL_TEXTS), index.astype(np.int64))
+        index = values.cast(pa.int32()).fill_null(NOWHERE).to_numpy(zero_copy_only=False)
+        return Texts(pa.array(BOOL_TEXTS), index)
     if pa.types.is_string(kind):
         return _string_texts(values)
     if pa.types.is_struct(kind):
@@ -227,46 +190,21 @@ def _texts(values: pa.Array, point: Measurepoint) -> Texts:
     if pa.types.is_list(kind):
         return _list_texts(values, point)
     if pa.types.is_timestamp(kind):
-        return _quoted(_texts(values.cast(pa.int64()), Measurepoint(point.identifier, "INT")))
-    numbers = _numbers(values.drop_null().to_numpy(zero_copy_only=False))
-    return Texts(numbers.pool, _dense_places(values))
+        return number_texts(values.cast(pa.int64()), '"', '"')
+    return number_texts(values)
 
 
-def _places(values: pa.Array) -> NDArray[np.int64]:
+def _places(values: pa.Array) -> NDArray[np.int32]:
     """Return the position of each value, -1 where it is absent."""
     valid = values.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(valid, np.arange(len(values)), NOWHERE)
-
-
-def _dense_places(values: pa.Array) -> NDArray[np.int64]:
-    """Return the place of each value among the present ones, -1 where it is absent."""
-    if not values.null_count:
-        return np.arange(len(values))
-    valid = values.is_valid().to_numpy(zero_copy_only=False)
-    return np.where(valid, np.cumsum(valid) - 1, NOWHERE)
-
-
-def _numbers(numbers: NDArray[np.generic]) -> Texts:
-    """Return numbers as orjson writes them, cut at its commas."""
-    if not len(numbers):
-        return Texts(pa.array([], pa.string()), np.zeros(0, np.int64))
-    written = orjson.dumps(np.ascontiguousarray(numbers), option=orjson.OPT_SERIALIZE_NUMPY)
-    text = np.frombuffer(written, np.uint8)[1:-1]
-    is_comma = text == ord(",")
-    commas = np.flatnonzero(is_comma)
-    # Without its commas the text begins its n-th number n bytes earlier.
-    ends = np.append(commas, len(text)) - np.arange(len(numbers))
-    offsets = np.concatenate([[0], ends]).astype(np.int32)
-    data = text[~is_comma]
-    pool = pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(data))
-    return Texts(pool, np.arange(len(numbers)))
+    return np.where(valid, np.arange(len(values), dtype=np.int32), np.int32(NOWHERE))
 
 
 def _string_texts(values: pa.Array) -> Texts:
     """Return texts escaped, each distinct one once."""
     coded = values.dictionary_encode()
     distinct = coded.dictionary.to_pylist()
-    index = coded.indices.fill_null(NOWHERE).to_numpy().astype(np.int64)
+    index = coded.indices.fill_null(NOWHERE).to_numpy()
     if not distinct:
         return Texts(pa.array([], pa.string()), index)
     # Indented, orjson writes one text a line, and a raw newline never occurs in a JSON text.
@@ -276,22 +214,13 @@ def _string_texts(values: pa.Array) -> Texts:
     return Texts(pa.array(lines, pa.string()), index)
 
 
-def _quoted(texts: Texts) -> Texts:
-    n = len(texts.index)
-    return _laid_texts([_always('"', n), texts, _always('"', n)], texts.index == NOWHERE)
-
-
 def _struct_texts(values: pa.Array, point: Measurepoint) -> Texts:
-    n = len(values)
-    pieces = [_always("{", n)]
-    filled = np.zeros(n, bool)
-    for number, member in enumerate(point.members):  # by place: names may begin with a dot
-        texts = _texts(pc.struct_field(values, [number]), member)
-        present = texts.index != NOWHERE
-        pieces += [_name(member.identifier, present, filled), texts]
-        filled |= present
-    pieces.append(_always("}", n))
-    return _laid_texts(pieces, ~values.is_valid().to_numpy(zero_copy_only=False))
+    members = [  # by place: names may begin with a dot
+        member(part.identifier, _texts(pc.struct_field(values, [number]), part))
+        for number, part in enumerate(point.members)
+    ]
+    text, offsets, _ = lay_objects([], members, [always("}", len(values))], len(values))
+    return texts_at(text, offsets, ~values.is_valid().to_numpy(zero_copy_only=False))
 
 
 def _list_texts(values: pa.Array, point: Measurepoint) -> Texts:
@@ -299,23 +228,14 @@ def _list_texts(values: pa.Array, point: Measurepoint) -> Texts:
     lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     lists = pa.ListArray.from_arrays(pa.array(offsets), items)
-    joined = pc.binary_join(lists, ",")
-    n = len(values)
-    texts = Texts(joined, np.arange(n))
-    absent = ~values.is_valid().to_numpy(zero_copy_only=False)
-    return _laid_texts([_always("[", n), texts, _always("]", n)], absent)
+    return Texts(pc.binary_join(lists, ","), _places(values)).between("[", "]")
 
 
 def _with_quality(texts: Texts, quality: pa.Array) -> Texts:
     """Return values as ``{"value":…,"quality":…}`` where they have a quality."""
-    marks = _texts(quality, Measurepoint("quality", "INT"))
-    marked = np.where((marks.index != NOWHERE) & (texts.index != NOWHERE), 0, NOWHERE)
-    index = np.where(marked == 0, marks.index, NOWHERE)
-    pieces = [
-        Texts(pa.array(['{"value":']), marked),
-        texts,
-        Texts(pa.array([',"quality":']), marked),
-        Texts(marks.pool, index),
-        Texts(pa.array(["}"]), marked),
-    ]
-    return _laid_texts(pieces, texts.index == NOWHERE)
+    marks = number_texts(quality, ',"quality":', "}")
+    is_marked = (marks.index != NOWHERE) & (texts.index != NOWHERE)
+    opening = np.where(is_marked, 0, NOWHERE).astype(np.int32)
+    closing = np.where(is_marked, marks.index, np.int32(NOWHERE))
+    pieces = [Texts(pa.array(['{"value":']), opening), texts, Texts(marks.pool, closing)]
+    return laid_texts(pieces, texts.index == NOWHERE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import math
+import re
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,19 @@ def wire(value: Any, point: Measurepoint) -> Any:
 def with_quality(value: Any, quality: int | None) -> Any:
     """Return a value as it travels with its quality, if it has one."""
     return value if quality is None else {"value": value, "quality": quality}
+
+
+def as_it_is(value: Any) -> Any:
+    """Return a value that does not fit its point as it travels where it is sent all the same."""
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return str((value - EPOCH) // dt.timedelta(milliseconds=1))
+    return json.loads(json.dumps(value, default=str))
+
+
+def can_travel(value: Any) -> bool:
+    """Return whether JSON has a text for a value."""
+    text = json.dumps(value, default=str)
+    return "Infinity" not in text and not re.search(r"\\ud[89ab]..(?!\\ud[c-f])", text)
 
 
 def is_allowed(value: Any, point: Measurepoint | None) -> bool:
@@ -169,13 +183,23 @@ def fates(rows: list[Row], model: ThingModel, keep: str) -> dict[tuple[int, str]
     return found
 
 
-def entries(rows: list[Row], model: ThingModel, own: tuple[str, str]) -> list[dict[str, Any]]:
-    """Return the entries of a request for rows without repeated times, sorted as they are sent."""
-    readable = [r for r in rows if None not in (r.product, r.device, r.time)]
+def entries(
+    rows: list[Row],
+    model: ThingModel,
+    own: tuple[str, str],
+    *,
+    marks: dict[str, list[int | None]] | None = None,
+) -> list[dict[str, Any]]:
+    """Return the entries of a request for rows without repeated times, sorted as they are sent.
+
+    ``marks`` are the qualities of a point's values, one a row.
+    """
+    readable = [(n, r) for n, r in enumerate(rows) if None not in (r.product, r.device, r.time)]
     made = []
-    for row in sorted(readable, key=lambda r: (r.product, r.device, r.time)):
+    for number, row in sorted(readable, key=lambda p: (p[1].product, p[1].device, p[1].time)):
+        quality = {name: column[number] for name, column in (marks or {}).items()}
         there = {
-            name: wire(row.values[name], point)
+            name: with_quality(wire(row.values[name], point), quality.get(name))
             for name, point in model.measurepoints.items()
             if not is_absent(row.values.get(name)) and is_allowed(row.values[name], point)
         }

@@ -5,21 +5,24 @@ from __future__ import annotations
 import datetime as dt
 import json
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import oracle
 import orjson
+import pandas as pd
 import pyarrow as pa
 import pytest
 import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpreplay import Limits, Measurepoint, ThingModel
+from mpreplay import Limits, Measurepoint, ThingModel, numerals
 from mpreplay.encoding import encode_entries, longest_text, plain_texts, texts_of
-from mpreplay.entries import entries_of
+from mpreplay.entries import Entries, entries_of
+from mpreplay.numerals import number_texts
 from mpreplay.preparing import Policy, Preparer
-from mpreplay.readings import Column, Device, read_slab
+from mpreplay.readings import Column, Device, Readings, read_slab
 from mpreplay.thing_model import ModelSet
 from mpreplay.validation import Checker
 
@@ -54,13 +57,18 @@ def normal(text: str | None) -> str | None:
     return None if text is None else json.dumps(json.loads(text))
 
 
-@settings(deadline=None, max_examples=150)
-@given(columns())
-def test_a_columns_texts_mean_what_the_oracle_writes(drawn: Any) -> None:
+# From how many numbers on repeated ones are looked for: as it is, and so that few are enough.
+few = st.sampled_from([numerals.FEW, 2])
+
+
+@settings(deadline=None, max_examples=200)
+@given(columns(), few)
+def test_a_columns_texts_mean_what_the_oracle_writes(drawn: Any, least: int) -> None:
     """Whatever the type, the platform reads the value that was measured."""
     column, cells, marks = drawn
 
-    texts = texts_of(column)
+    with mock.patch.object(numerals, "FEW", least):
+        texts = texts_of(column)
 
     assert [normal(t) for t in texts.array().to_pylist()] == wanted(column.point, cells, marks)
     lengths = [len((t or "").encode()) for t in texts.array().to_pylist()]
@@ -118,22 +126,159 @@ def test_invalid_values_never_garble_a_request(case: strategies.Case) -> None:
     assert json.dumps(sent) == json.dumps(oracle.entries(case.rows, case.model, OWN))
 
 
-@pytest.mark.parametrize(("bits", "floats"), [(np.uint32, np.float32), (np.uint64, np.float64)])
-def test_every_float_reads_back_as_itself(bits: Any, floats: Any) -> None:
-    """Not one digit is lost: a large sample of bit patterns round-trips."""
+@pytest.mark.parametrize("kind", sorted(strategies.WRONG))
+def test_a_value_that_does_not_fit_travels_as_it_is(kind: str) -> None:
+    """Whoever lets the platform judge must know that it sees what was recorded."""
+    point = Measurepoint("a", kind, **FACTS.get(kind, {}))
+    wrong = strategies.WRONG[kind]
+    rows = [oracle.Row("p1", "d1", time, {"a": value}) for time, value in enumerate(wrong)]
+    policy = Policy(on_invalid="send", duplicates="last")
+
+    history = strategies.read(strategies.frame_of(rows, ["a"]))
+    slabs = strategies.prepare(history, ThingModel("M", {"a": point}), policy)
+    sent = [
+        entry["measurepoints"]["a"]
+        for slab in slabs
+        for chunk in slab.chunks()
+        for entry in json.loads(chunk.payload("7", policy))["params"]
+    ]
+
+    assert sent == [oracle.as_it_is(value) for value in wrong if oracle.can_travel(value)]
+
+
+POOLS: dict[str, list[Any]] = {
+    "INT": [0, 7, -3, 2**31 - 1],
+    "FLOAT": [n / 100 for n in range(-150, 150)],
+    "DOUBLE": [0.1, 123456.789, -0.0, 5e-324, 1.7e308],
+    "BOOL": [True, False],
+    "ENUM": [1, 2],
+    "STRING": ["", 'a,"b"', "größe\n", "風😀"],
+    "DATE": ["2024-01-01 00:00:00", "1969-12-31 23:59:59"],
+    "TIMESTAMP": [oracle.EPOCH, oracle.EPOCH + dt.timedelta(days=9, milliseconds=1)],
+    "STRUCT": [{"x": 1}, {"x": 2, "y,": 'n"'}, {"y,": ""}],
+    "ARRAY": [[], [0.5], [1.0, -2.25, 1e30]],
+}
+FACTS: dict[str, dict[str, Any]] = {
+    "INT": {"has_quality": True},
+    "ENUM": {"keys": (1, 2)},
+    "STRUCT": {"members": (Measurepoint("x", "INT"), Measurepoint("y,", "STRING"))},
+    "ARRAY": {"item_type": "FLOAT"},
+}
+
+
+@pytest.mark.parametrize("absent", [0.0, 0.1, 0.9])
+def test_a_long_history_is_what_the_oracle_writes(absent: float) -> None:
+    """Where thousands of rows repeat what was measured, each still carries its own."""
+    random = np.random.default_rng(7)
+    model = ThingModel("M", {k: Measurepoint(k, k, **FACTS.get(k, {})) for k in POOLS})
+    rows, marks = [], []
+    for number in range(3_000):
+        there = {
+            name: pool[random.integers(len(pool))]
+            for name, pool in POOLS.items()
+            if random.random() >= absent
+        }
+        rows.append(oracle.Row("p1", f"d{number % 3}", number // 3 * 600_000, there))
+        marks.append(int(random.integers(3)) if "INT" in there and random.random() < 0.7 else None)
+    frame = strategies.frame_of(rows, list(POOLS)).assign(mark=pd.Series(marks, dtype="Int64"))
+
+    policy = Policy(on_invalid="withhold", duplicates="last")
+    slabs = strategies.prepare(strategies.read(frame, quality={"INT": "mark"}), model, policy)
+    payloads = [c.payload("7", policy) for slab in slabs for c in slab.chunks()]
+
+    sent = [entry for payload in payloads for entry in json.loads(payload)["params"]]
+    meant = oracle.entries(rows, model, strategies.OWN, marks={"INT": marks})
+    assert [json.dumps(entry) for entry in sent] == [json.dumps(entry) for entry in meant]
+
+
+def test_an_entry_without_a_value_is_an_empty_object() -> None:
+    """None is sent, but whoever encodes one gets JSON."""
+    readings = Readings(
+        0, "", np.arange(2), np.arange(2), np.zeros(2, np.int64), [Device("p", "d")], {},
+        [Column(Measurepoint("a", "INT"), pa.array([5]), None, [], np.arange(1))],
+    )  # fmt: skip
+    entries = Entries(readings, readings.device, readings.time, [np.array([-1, 0])])
+
+    encoded = encode_entries(entries, Device("p", "d"))
+
+    text = b'{"measurepoints":{},"time":0},{"measurepoints":{"a":5},"time":1},'
+    assert bytes(encoded.text) == text
+    assert encoded.n_values.tolist() == [0, 1]
+
+
+@st.composite
+def repeated(draw: Any) -> np.ndarray[Any, Any]:
+    """Draw many numbers: on a grid or beside it, of any type."""
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    kind = np.dtype(draw(st.sampled_from(["f4", "f8", "i8"])))
+    first, span = (
+        draw(st.integers(-(2**40), 2**40)),
+        draw(st.sampled_from([0, 1, 50, 3_000, 10**6])),
+    )
+    step = draw(st.sampled_from([1, 10, 100, 1_000, 3]))
+    first = first if draw(st.booleans()) else draw(st.integers(-span - 1, 1))
+    numbers = first + random.integers(0, span, 2_000, endpoint=True)
+    numbers = numbers * step if kind.kind == "i" else numbers / step
+    odd = draw(st.lists(st.sampled_from([-0.0, 1e-7, 0.005, 1e30, -1e30, 5e-324, 1 / 3, 7.0])))
+    if kind.kind == "f":
+        numbers[random.integers(0, 2_000, len(odd))] = odd
+    return np.asarray(numbers.astype(kind))
+
+
+@settings(deadline=None, max_examples=150)
+@given(repeated(), st.sampled_from([0.0, 0.02, 0.5]), st.sampled_from([("", ""), (',"k,é":', "}")]))
+def test_repeated_numbers_are_written_as_any_are(
+    numbers: Any, absent: float, around: tuple[str, str]
+) -> None:
+    """To write a number once for all its readings must not change a byte of it."""
+    mask = np.random.default_rng(0).random(len(numbers)) < absent
+    written = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).decode()[1:-1].split(",")
+    before, after = around
+
+    texts = number_texts(pa.array(numbers, mask=mask), before, after).array().to_pylist()
+
+    assert texts == [
+        None if gone else f"{before}{one}{after}" for one, gone in zip(written, mask, strict=True)
+    ]
+
+
+def test_readings_of_few_decimals_are_written_once_each() -> None:
+    """Encoding is only quick because of it, so it had better happen."""
+    readings = pa.array(np.arange(5_000) % 2_000 / 100, pa.float32())
+    times = pa.array(1_388_534_400_000 + np.arange(5_000) // 4 * 600_000)
+    noise = pa.array(np.random.default_rng(1).random(5_000), pa.float32())
+
+    assert len(number_texts(readings).pool) == 2_000
+    assert len(number_texts(times).pool) == 1_250
+    assert len(number_texts(noise).pool) == 5_000
+
+
+def edges(bits: Any, mantissa: int) -> list[Any]:
+    """Return the bit patterns around zero, one, the powers of two, and both ends."""
+    top = bits(1 << (8 * np.dtype(bits).itemsize - 1))
+    powers = np.arange(int(top) >> mantissa).astype(bits) << bits(mantissa)
+    positive = np.concatenate([powers, powers + bits(1), powers[1:] - bits(1)])
+    return [positive, positive | top]
+
+
+@pytest.mark.parametrize(
+    ("bits", "floats", "mantissa"), [(np.uint32, np.float32, 23), (np.uint64, np.float64, 52)]
+)
+def test_every_float_reads_back_as_itself(bits: Any, floats: Any, mantissa: int) -> None:
+    """Not one digit is lost: a million bit patterns of either width round-trip."""
     random = np.random.default_rng(20_140_101)
-    patterns = random.integers(0, np.iinfo(bits).max, 300_000, dtype=bits, endpoint=True)
-    edges = np.array([0, 1, 2], bits)
-    numbers = np.concatenate([edges, edges + bits(1 << (8 * edges.itemsize - 1)), patterns])
-    numbers = numbers.view(floats)
+    patterns = random.integers(0, np.iinfo(bits).max, 900_000, dtype=bits, endpoint=True)
+    subnormal = random.integers(0, 1 << mantissa, 100_000, dtype=bits)
+    numbers = np.concatenate([*edges(bits, mantissa), subnormal, patterns]).view(floats)
     numbers = numbers[np.isfinite(numbers)]
     point = Measurepoint("P", "FLOAT" if floats is np.float32 else "DOUBLE")
 
     texts = texts_of(Column(point, pa.array(numbers), None, [], np.arange(len(numbers))))
-    read = np.array([float(t) for t in texts.array().to_pylist()]).astype(floats)
+    written = texts.array()
+    read = np.array(json.loads(f"[{','.join(written.to_pylist())}]")).astype(floats)
 
     assert (read.view(bits) == numbers.view(bits)).all()
-    assert all("." in t or "e" in t for t in texts.array().to_pylist())
+    assert pa.compute.all(pa.compute.match_substring_regex(written, "[.e]")).as_py()
 
 
 def test_a_float_travels_in_its_shortest_form() -> None:
