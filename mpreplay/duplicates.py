@@ -7,16 +7,19 @@ for each device and slab; slabs that cannot hold a repeated time are not looked 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from .encoding import texts_of
+from .ordering import order_of
 from .readings import Device, RawSlab, Readings, read_keys, read_slab
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from .thing_model import ModelSet
     from .validation import Fault
 
-__all__ = ["Duplicates", "Share", "find_duplicates", "withheld"]
+__all__ = ["Duplicates", "Search", "Share", "find_duplicates", "withheld"]
 
 Keep = Literal["first", "last"]
 SUPERSEDED: Final = "superseded"
@@ -120,30 +123,40 @@ class _Keys:
     numbers: dict[Any, int] = field(default_factory=dict)
     devices: set[Device] = field(default_factory=set)
 
-    def of(self, raw: RawSlab, keys: Readings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the readable positions of a slab and the number of each."""
-        readable = keys.device >= 0
-        readable[list(keys.unreadable)] = False
-        positions = np.flatnonzero(readable)
-        codes = keys.device[positions]
+    def of(
+        self, raw: RawSlab, keys: Readings
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the source row of each readable reading of a slab, its number and its time."""
+        rows, codes, time = keys.rows, keys.device, keys.time
+        if keys.unreadable:
+            readable = np.ones(len(rows), bool)
+            readable[list(keys.unreadable)] = False
+            rows, codes, time = rows[readable], codes[readable], time[readable]
         names: list[Any] = list(keys.devices)
         self.devices |= set(keys.devices)
         if raw.layout.columns.is_long:
-            points = pd.Series(pd.array(_points(raw)[keys.rows[positions] - raw.first_row]))
-            point_codes, point_names = pd.factorize(points)
-            width = len(point_names) + 1
+            point_codes, points = _points(raw, rows - raw.first_row)
+            width = len(points) + 1
             pairs, codes = np.unique(codes * width + point_codes + 1, return_inverse=True)
-            labels = [None, *point_names]
+            labels = [None, *points]
             names = [(names[pair // width], labels[pair % width]) for pair in pairs.tolist()]
         ids = np.array(
             [self.numbers.setdefault(name, len(self.numbers)) for name in names], np.int64
         )
-        return positions, ids[codes] if len(ids) else codes
+        return rows, ids[codes] if len(ids) else codes, time
 
 
-def _points(raw: RawSlab) -> NDArray[Any]:
+def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Any]]:
+    """Return the points that rows name: which each does, -1 for none, and what they are called."""
     column = raw.columns[str(raw.layout.columns.point)]
-    return column if isinstance(column, np.ndarray) else np.asarray(column.to_pylist(), object)
+    if isinstance(column, np.ndarray):
+        codes, names = pd.factorize(pd.Series(pd.array(column[positions])))
+        return codes, list(names)
+    if pa.types.is_string_view(column.type):  # Arrow does not code these
+        column = column.cast(pa.string())
+    coded = column.take(pa.array(positions)).dictionary_encode()
+    codes = coded.indices.fill_null(-1).to_numpy().astype(np.int64)
+    return codes, coded.dictionary.to_pylist()
 
 
 def find_duplicates(
@@ -160,7 +173,7 @@ def find_duplicates(
     Parameters
     ----------
     history : History
-        Read up to three times, the later times only where something may be repeated.
+        Read up to three times, the later times only where something is repeated or may be.
     models : ModelSet
         Its thing models.
     own : Device
@@ -177,23 +190,116 @@ def find_duplicates(
     Duplicates
     """
     window = (history.start, history.end)
-    ranges = _ranges(history, models, own)
-    suspects = {slab for slab, repeats in ranges.repeats.items() if repeats} | ranges.overlapping()
-    found = Duplicates(
-        n_disordered=ranges.n_disordered(), last_time=ranges.last_time, devices=ranges.devices
-    )
-    if not suspects:
-        return found
-    repeated = _repeated_rows(history, models, own, suspects)
-    tables: list[pd.DataFrame] = []
-    for raw in history.slabs(models.all()):
-        if raw.number in repeated:
-            for part, readings in enumerate(read_slab(raw, models, own, window)):
-                tables += _candidates(readings, part, repeated[raw.number], faults_of, withhold)
-    shares, n_superseded, n_copies, example = _decide(tables, keep)
-    return replace(
-        found, shares=shares, n_superseded=n_superseded, n_copies=n_copies, example=example
-    )
+    search = Search(keep, withhold)
+    for raw in history.slabs(models.all(), keys_only=True):
+        search.see(raw, [read_keys(raw, models, own, window)])
+    return search.found(history, models, own, faults_of)
+
+
+class Search:
+    """Looks for repeated readings while the slabs of a history go by, one after the other.
+
+    Whoever reads the history anyway need not read it again for this: what one slab repeats of
+    itself is held while its values are at hand. Only slabs that share a stretch of time with
+    others, and those whose values were not held, are read again.
+
+    Parameters
+    ----------
+    keep : {"first", "last"}
+        Which of two different values is sent.
+    withhold : bool
+        Whether violations of the model are withheld.
+    """
+
+    def __init__(self, keep: Keep, withhold: bool) -> None:
+        self._keep = keep
+        self._withhold = withhold
+        self._keys = _Keys()
+        self._ranges = _Ranges()
+        self._rows: dict[int, NDArray[np.int64]] = {}  # those of a slab that repeat one another
+        self._held: dict[int, list[_Candidates]] = {}
+
+    def see(self, raw: RawSlab, parts: Sequence[Readings]) -> None:
+        """Look at who and when of a slab; ``parts`` are its readings, or its keys alone."""
+        rows, ids, time = _joined(self._keys.of(raw, part) for part in parts)
+        order = order_of(ids, time)
+        ids, time = ids[order], time[order]
+        self._ranges.add(raw.number, ids, time)
+        repeated = _repeated(ids, time)
+        if repeated.any():
+            self._rows[raw.number] = np.sort(rows[order[repeated]])
+
+    def hold(self, readings: Readings, part: int, faults: Iterable[Fault]) -> None:
+        """Hold the values that the slab last seen repeats, of one product's share of it."""
+        if readings.slab in self._rows:
+            held = self._held.setdefault(readings.slab, [])
+            held += _candidates(readings, part, self._rows[readings.slab], faults, self._withhold)
+
+    def found(
+        self,
+        history: History,
+        models: ModelSet,
+        own: Device,
+        faults_of: Callable[[Readings], list[Fault]],
+    ) -> Duplicates:
+        """Return what is repeated, once all slabs were seen; parameters as ``find_duplicates``."""
+        ranges, window = self._ranges, (history.start, history.end)
+        found = Duplicates(
+            n_disordered=ranges.n_disordered(),
+            last_time=ranges.last_time,
+            devices=frozenset(self._keys.devices),
+        )
+        overlapping = ranges.overlapping()
+        rows = dict(self._rows)
+        if overlapping:
+            rows |= self._rows_across(history, models, own, overlapping)
+        held = {slab: some for slab, some in self._held.items() if slab not in overlapping}
+        candidates = [one for some in held.values() for one in some]
+        if wanted := rows.keys() - held.keys():
+            for raw in history.slabs(models.all(), without=ranges.slabs - wanted):
+                for part, readings in enumerate(read_slab(raw, models, own, window)):
+                    candidates += _candidates(
+                        readings, part, rows[raw.number], faults_of(readings), self._withhold
+                    )
+        shares, n_superseded, n_copies, example = _decide(candidates, self._keep)
+        return replace(
+            found, shares=shares, n_superseded=n_superseded, n_copies=n_copies, example=example
+        )
+
+    def _rows_across(
+        self, history: History, models: ModelSet, own: Device, slabs: set[int]
+    ) -> dict[int, NDArray[np.int64]]:
+        """Return the rows whose device and time occur more than once in some slabs together."""
+        window = (history.start, history.end)
+        numbers, parts = [], []
+        for raw in history.slabs(models.all(), keys_only=True, without=self._ranges.slabs - slabs):
+            parts.append(self._keys.of(raw, read_keys(raw, models, own, window)))
+            numbers.append(np.full(len(parts[-1][0]), raw.number, np.int64))
+        slab = np.concatenate(numbers)
+        rows, ids, time = _joined(parts)
+        order = order_of(ids, time)
+        chosen = order[_repeated(ids[order], time[order])]
+        return {
+            int(number): np.sort(rows[chosen][slab[chosen] == number])
+            for number in np.unique(slab[chosen])
+        }
+
+
+def _joined(
+    parts: Iterable[tuple[NDArray[np.int64], ...]],
+) -> Iterator[NDArray[np.int64]]:
+    """Yield what stands at the same place in all parts, one after the other."""
+    for pieces in zip(*parts, strict=True):
+        yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+
+
+def _repeated(ids: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of sorted keys and times occur more than once."""
+    same = (ids[1:] == ids[:-1]) & (time[1:] == time[:-1])
+    repeated = np.zeros(len(ids), bool)
+    repeated[1:] |= same
+    repeated[:-1] |= same
+    return repeated
 
 
 @dataclass(slots=True)
@@ -204,13 +310,23 @@ class _Ranges:
     key: list[NDArray[np.int64]] = field(default_factory=list)
     first: list[NDArray[np.int64]] = field(default_factory=list)
     last: list[NDArray[np.int64]] = field(default_factory=list)
-    repeats: dict[int, bool] = field(default_factory=dict)
-    devices: frozenset[Device] = frozenset()
+    slabs: set[int] = field(default_factory=set)
+
+    def add(self, slab: int, ids: NDArray[np.int64], time: NDArray[np.int64]) -> None:
+        """Take note of the readings of a slab, sorted by key and time."""
+        self.slabs.add(slab)
+        if not len(ids):
+            return
+        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
+        self.slab.append(np.full(len(starts), slab, np.int64))
+        self.key.append(ids[starts])
+        self.first.append(time[starts])
+        self.last.append(time[np.append(starts[1:], len(ids)) - 1])
 
     @property
     def last_time(self) -> int | None:
         """The latest time of all."""
-        return max((int(part.max()) for part in self.last if len(part)), default=None)
+        return max((int(part.max()) for part in self.last), default=None)
 
     def _sorted(self, by_first: bool) -> tuple[NDArray[np.int64], ...]:
         slab, key, first, last = (
@@ -242,150 +358,169 @@ class _Ranges:
         return int((same & (first[1:] < last[:-1])).sum())
 
 
-def _ranges(history: History, models: ModelSet, own: Device) -> _Ranges:
-    ranges, numbering = _Ranges(), _Keys()
-    for raw, _rows, unsorted, times in _each(history, models, own, numbering):
-        order = np.lexsort((times, unsorted))
-        ids, time = unsorted[order], times[order]
-        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1])) if len(ids) else ids
-        ends = np.append(starts[1:], len(ids)) - 1 if len(ids) else ids
-        ranges.slab.append(np.full(len(starts), raw.number, np.int64))
-        ranges.key.append(ids[starts])
-        ranges.first.append(time[starts])
-        ranges.last.append(time[ends])
-        ranges.repeats[raw.number] = bool(((ids[1:] == ids[:-1]) & (time[1:] == time[:-1])).any())
-    ranges.devices = frozenset(numbering.devices)
-    return ranges
-
-
-def _each(
-    history: History, models: ModelSet, own: Device, numbering: _Keys
-) -> Iterator[tuple[RawSlab, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield each slab with the source rows, key numbers and times of its readable rows."""
-    for raw in history.slabs(models.all(), keys_only=True):
-        keys = read_keys(raw, models, own, (history.start, history.end))
-        positions, ids = numbering.of(raw, keys)
-        yield raw, keys.rows[positions], ids, keys.time[positions]
-
-
-def _repeated_rows(
-    history: History, models: ModelSet, own: Device, suspects: set[int]
-) -> dict[int, NDArray[np.int64]]:
-    """Return the rows of each slab whose device and time occur more than once."""
-    parts = [
-        (np.full(len(rows), raw.number, np.int64), rows, ids, time)
-        for raw, rows, ids, time in _each(history, models, own, _Keys())
-        if raw.number in suspects
-    ]
-    slab, rows, ids, time = (np.concatenate(column) for column in zip(*parts, strict=True))
-    order = np.lexsort((time, ids))
-    ids, time = ids[order], time[order]
-    same = (ids[1:] == ids[:-1]) & (time[1:] == time[:-1])
-    repeated = order[np.append(same, False) | np.append(False, same)]
-    return {
-        int(number): np.sort(rows[repeated][slab[repeated] == number])
-        for number in np.unique(slab[repeated])
-    }
-
-
 def withheld(
     readings: Readings, faults: Iterable[Fault], all_violations: bool
 ) -> list[NDArray[np.bool_]]:
     """Return for each column which values are withheld: the unsendable ones, or all violations."""
     masks = [np.zeros(len(column.values), bool) for column in readings.columns]
-    unreadable = np.array(sorted(readings.unreadable), np.int64)
     for fault in faults:
         if fault.column >= 0 and (all_violations or fault.is_unsendable):
             masks[fault.column][fault.positions] = True
-    if len(unreadable):
+    if readings.unreadable:
+        gone = np.zeros(len(readings.rows), bool)
+        gone[list(readings.unreadable)] = True
         for number, column in enumerate(readings.columns):
-            masks[number] |= np.isin(column.at, unreadable)
+            masks[number] |= gone[column.at]
     return masks
+
+
+class _Candidates(NamedTuple):
+    """The sendable values of one column in rows whose device and time are repeated."""
+
+    share: tuple[int, int, int]  # slab, product within it, column
+    source: str
+    point: str
+    devices: list[Device]
+    time: NDArray[np.int64]
+    position: NDArray[np.int64]
+    row: NDArray[np.int64]
+    texts: pa.Array
 
 
 def _candidates(
     readings: Readings,
     part: int,
     rows: NDArray[np.int64],
-    faults_of: Callable[[Readings], list[Fault]],
+    faults: Iterable[Fault],
     withhold: bool,
-) -> Iterator[pd.DataFrame]:
+) -> Iterator[_Candidates]:
     """Yield the sendable values in rows whose device and time are repeated."""
-    gone = withheld(readings, faults_of(readings), withhold)
-    chosen = np.isin(readings.rows, rows)
+    gone = withheld(readings, faults, withhold)
+    # Of other products' rows there is none among these.
+    places = np.flatnonzero(_is_among(readings.rows, rows))
     for number, column in enumerate(readings.columns):
-        positions = np.flatnonzero(column.present() & ~gone[number] & chosen[column.at])
-        if not len(positions):
+        positions = places
+        if len(column.at) < len(readings.rows):  # the long form: some have a value of this point
+            positions = np.flatnonzero(_is_among(column.at, places))
+        there = column.taken(positions).present() & ~gone[number][positions]
+        if not there.any():
             continue
-        at = column.at[positions]
-        devices = [tuple(device) for device in readings.devices]
-        yield pd.DataFrame(
-            {
-                "device": [devices[code] for code in readings.device[at].tolist()],
-                "time": readings.time[at],
-                "point": column.point.identifier,
-                "text": texts_of(column).array().take(positions).to_pylist(),
-                "slab": readings.slab,
-                "part": part,
-                "column": number,
-                "position": positions,
-                "source": readings.source,
-                "row": readings.rows[at],
-            }
+        values = column.taken(positions[there])
+        yield _Candidates(
+            (readings.slab, part, number),
+            readings.source,
+            column.point.identifier,
+            [readings.devices[code] for code in readings.device[values.at].tolist()],
+            readings.time[values.at],
+            positions[there],
+            readings.rows[values.at],
+            texts_of(values).array(),
         )
 
 
+def _is_among(ascending: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of ascending numbers are among some others, ascending as well and few."""
+    found = np.zeros(len(ascending), bool)
+    places = np.searchsorted(ascending, some)
+    within = places < len(ascending)
+    places, some = places[within], some[within]
+    found[places[ascending[places] == some]] = True
+    return found
+
+
+class _Table:
+    """All candidates of which there are several, sorted by device, time, point and row."""
+
+    def __init__(self, candidates: Iterable[_Candidates]) -> None:
+        self.parts = sorted(candidates, key=itemgetter(0))
+        lengths = [len(one.time) for one in self.parts]
+        self.devices, device = _ranked([name for one in self.parts for name in one.devices])
+        _, points = _ranked([one.point for one in self.parts])
+        part = np.repeat(np.arange(len(self.parts)), lengths)
+        point = points[part]
+        slab = np.array([one.share[0] for one in self.parts], np.int64)[part]
+        time = np.concatenate([one.time for one in self.parts])
+        row = np.concatenate([one.row for one in self.parts])
+        position = np.concatenate([one.position for one in self.parts])
+        order = np.lexsort((row, slab, point, time, device))
+        key = np.stack([device, time, point])[:, order]
+        new = np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))
+        group = np.cumsum(new) - 1
+        several = np.bincount(group)[group] > 1
+        order, new = order[several], new[several]
+        texts = pa.chunked_array([one.texts for one in self.parts]).combine_chunks()
+        self.texts = texts.take(pa.array(order))
+        self.part, self.device, self.time = part[order], device[order], time[order]
+        self.slab, self.row, self.position = slab[order], row[order], position[order]
+        self.starts, self.group = np.flatnonzero(new), np.cumsum(new) - 1
+
+    def by_share(
+        self, chosen: NDArray[np.int64]
+    ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.int64]]]:
+        """Yield some of the candidates share by share: which share, and which of them."""
+        chosen = chosen[np.argsort(self.part[chosen], kind="stable")]
+        starts = np.flatnonzero(np.diff(self.part[chosen], prepend=-1))
+        for some in np.split(chosen, starts[1:]) if len(chosen) else ():
+            yield self.parts[self.part[some[0]]].share, some
+
+
+def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    """Return the different names, sorted, and for each which of them it is."""
+    different = sorted(set(names))
+    rank = {name: n for n, name in enumerate(different)}
+    return different, np.array([rank[name] for name in names], np.int64)
+
+
 def _decide(
-    tables: list[pd.DataFrame], keep: Keep
+    candidates: list[_Candidates], keep: Keep
 ) -> tuple[dict[tuple[int, int], Share], int, int, str]:
     """Settle which of the repeated values is sent, which are copies, which superseded."""
-    if not tables:
+    table = _Table(candidates) if candidates else None
+    if table is None or not len(table.group):
         return {}, 0, 0, ""
-    key = ["device", "time", "point"]
-    table = pd.concat(tables, ignore_index=True)
-    table = table[table.duplicated(key, keep=False)]
-    table = table.sort_values([*key, "slab", "row"], kind="stable", ignore_index=True)
-    if table.empty:
-        return {}, 0, 0, ""
-    groups = table.groupby(key, sort=False)
-    chosen = groups["text"].transform(keep)
-    equal = table["text"] == chosen
+    text = table.texts.dictionary_encode().indices.to_numpy()
+    ends = np.append(table.starts[1:], len(text)) - 1
+    equal = text == text[table.starts if keep == "first" else ends][table.group]
     # Of the copies of the chosen value the first is sent.
-    sent = equal & ~table[equal].duplicated(key).reindex(table.index, fill_value=True)
-    winner = pd.Series(np.where(sent, table.index, -1)).groupby(groups.ngroup()).transform("max")
-    shares: dict[Any, Share] = {}
-    by_share = ["slab", "part", "column"]
-    lost = table[~equal].assign(winner=winner[~equal])
-    slab: Any
-    part: Any
-    column: Any
-    for (slab, part, column), rows in lost.groupby(by_share):
-        better = table.loc[rows["winner"]]
+    at = np.flatnonzero(equal)
+    winner = at[np.unique(table.group[at], return_index=True)[1]][table.group]
+    lost = np.flatnonzero(~equal)
+    copies = np.flatnonzero(equal & (winner != np.arange(len(text))))
+    shares: dict[tuple[int, int], Share] = {}
+    for (slab, part, column), some in table.by_share(lost):
         reasons = [
             f"superseded by row {row} of {source}, which has the same device, time and point"
-            for row, source in zip(better["row"], better["source"], strict=True)
+            for row, source in _told(table, winner[some])
         ]
         share = shares.setdefault((slab, part), Share())
-        share.superseded.append((column, rows["position"].to_numpy(), reasons))
-    copies = table[equal & ~sent].assign(winner=winner[equal & ~sent])
-    for (slab, part, column), rows in copies.groupby(by_share):
+        share.superseded.append((column, table.position[some], reasons))
+    for (slab, part, column), some in table.by_share(copies):
         share = shares.setdefault((slab, part), Share())
-        share.copies.append((column, rows["position"].to_numpy()))
-    sent_at = table.loc[copies["winner"], [*by_share, "position"]].to_numpy().tolist()
-    copied = zip(sent_at, copies["source"].tolist(), copies["row"].tolist(), strict=True)
-    for (slab, part, column, position), source, row in copied:
+        share.copies.append((column, table.position[some]))
+    for one, (row, source) in zip(winner[copies].tolist(), _told(table, copies), strict=True):
+        slab, part, column = table.parts[table.part[one]].share
         share = shares.setdefault((slab, part), Share())
-        share.twins.append((column, position, source, row))
-    return shares, len(lost), len(copies), _example(lost, table)
+        share.twins.append((column, int(table.position[one]), source, row))
+    return shares, len(lost), len(copies), _example(table, lost, winner)
 
 
-def _example(lost: pd.DataFrame, table: pd.DataFrame) -> str:
-    if lost.empty:
+def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]:
+    """Yield row and source of candidates."""
+    sources = (table.parts[part].source for part in table.part[chosen].tolist())
+    return zip(table.row[chosen].tolist(), sources, strict=True)
+
+
+def _example(table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64]) -> str:
+    """Return the first contradiction, by slab and row, in words."""
+    if not len(lost):
         return ""
-    one = lost.sort_values(["slab", "row"]).iloc[0]
-    other = table.loc[one["winner"]]
-    time = pd.Timestamp(one["time"], unit="ms", tz="UTC").isoformat()
+    one = lost[np.lexsort((table.row[lost], table.slab[lost]))[0]]
+    both = np.array([one, winner[one]])
+    (row, source), (other_row, other_source) = _told(table, both)
+    text, other = table.texts.take(pa.array(both)).to_pylist()
+    point, device = table.parts[table.part[one]].point, table.devices[table.device[one]]
+    time = pd.Timestamp(int(table.time[one]), unit="ms", tz="UTC").isoformat()
     return (
-        f"{one['point']} of {one['device'][1]} at {time} is {one['text']} in row {one['row']} of "
-        f"{one['source']} and {other['text']} in row {other['row']} of {other['source']}"
+        f"{point} of {device.device_key} at {time} is {text} in row {row} of "
+        f"{source} and {other} in row {other_row} of {other_source}"
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from .ordering import order_of
 from .readings import Readings
 
 if TYPE_CHECKING:
@@ -79,32 +80,42 @@ def entries_of(readings: Readings, sent: Sequence[NDArray[np.bool_]]) -> Entries
     Entries
         Rows without a value to send are in none.
     """
-    n = len(readings.rows)
-    places = [
-        _by_row(column.at, mask, n) for column, mask in zip(readings.columns, sent, strict=True)
-    ]
-    filled = np.zeros(n, bool)
-    for place in places:
-        filled |= place >= 0
+    filled = np.zeros(len(readings.rows), bool)
+    for column, mask in zip(readings.columns, sent, strict=True):
+        if len(mask) == len(filled):  # the wide form: a value for each row
+            filled |= mask
+        else:
+            filled[column.at[mask]] = True
     order = np.flatnonzero(filled)
-    order = order[np.lexsort((readings.time[order], readings.device[order]))]
+    order = order[order_of(readings.device[order], readings.time[order])]
     device, time = readings.device[order], readings.time[order]
     new = np.ones(len(order), bool)
     new[1:] = (device[1:] != device[:-1]) | (time[1:] != time[:-1])
-    starts = np.flatnonzero(new)
-    if len(starts) == len(order):
-        return Entries(readings, device, time, [place[order] for place in places])
+    cells = [
+        _of_rows(order, column.at, mask, len(filled))
+        for column, mask in zip(readings.columns, sent, strict=True)
+    ]
+    if new.all():
+        return Entries(readings, device, time, cells)
     # Rows of one device and time meet in one entry; each point has its value in one of them.
-    cells = [np.maximum.reduceat(place[order], starts) for place in places]
-    return Entries(readings, device[starts], time[starts], cells)
+    others = np.flatnonzero(~new)
+    homes = np.cumsum(new)[others] - 1
+    merged = [cell[new] for cell in cells]
+    for cell, whole in zip(cells, merged, strict=True):
+        np.maximum.at(whole, homes, cell[others])
+    return Entries(readings, device[new], time[new], merged)
 
 
-def _by_row(at: NDArray[np.int64], mask: NDArray[np.bool_], n: int) -> NDArray[np.int64]:
-    """Return for each row the position of its value in a column, -1 where none is to be sent."""
+def _of_rows(
+    rows: NDArray[np.int64], at: NDArray[np.int64], mask: NDArray[np.bool_], n: int
+) -> NDArray[np.int64]:
+    """Return the position in a column of the value of each row, -1 where none is to be sent."""
+    if len(mask) == n:
+        return np.where(mask[rows], rows, -1)
     places = np.full(n, -1, np.int64)
     chosen = np.flatnonzero(mask)
     places[at[chosen]] = chosen
-    return places
+    return places[rows]
 
 
 def split_entries(entries: Entries, groups: Mapping[int, Sequence[NDArray[np.int64]]]) -> Entries:

@@ -7,7 +7,7 @@ on nothing else: the same input makes the same requests.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -74,23 +74,20 @@ class Part:
 
     def tally_read(self) -> Tally:
         """Return how many values were read, a copy counted where its twin is."""
-        counts = np.zeros(len(self.readings.rows), np.int64)
-        for column in self.readings.columns:
-            counts += np.bincount(column.at, column.present(), len(counts)).astype(np.int64)
+        readings = self.readings
+        counts = _per_row(readings, (column.present() for column in readings.columns))
         for number, positions in self.share.copies:
-            np.subtract.at(counts, self.readings.columns[number].at[positions], 1)
-        tally = _tally_rows(self.readings, counts)
+            counts[readings.columns[number].at[positions]] -= 1
+        tally = _tally_rows(readings, counts)
         twins = np.array([c.entry for c in self.entries.copies], np.int64)
         add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
         return tally
 
     def tally_withheld(self) -> Tally:
         """Return how many values are withheld."""
-        counts = np.zeros(len(self.readings.rows), np.int64)
-        for column, mask in zip(self.readings.columns, self.withheld, strict=True):
-            gone = mask & column.present()
-            counts += np.bincount(column.at, gone, len(counts)).astype(np.int64)
-        return _tally_rows(self.readings, counts)
+        both = zip(self.withheld, self.readings.columns, strict=True)
+        gone = (mask & column.present() if mask.any() else mask for mask, column in both)
+        return _tally_rows(self.readings, _per_row(self.readings, gone))
 
     def tally_sent(self, start: int, stop: int) -> Tally:
         """Return how many values the entries [start, stop) carry, with their copies."""
@@ -409,13 +406,21 @@ def _homes(entries: Entries, column: int) -> list[int]:
 
 def _n_empty(parts: Sequence[Part]) -> int:
     """Return how many rows hold no value at all."""
-    total = 0
-    for part in parts:
-        held = np.zeros(len(part.readings.rows), bool)
-        for column in part.readings.columns:
-            held[column.at[column.present()]] = True
-        total += int((~held).sum())
-    return total
+    return sum(
+        int((_per_row(p.readings, (c.present() for c in p.readings.columns)) == 0).sum())
+        for p in parts
+    )
+
+
+def _per_row(readings: Readings, masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """Return how many values of each row are in the masks, of which there is one a column."""
+    counts = np.zeros(len(readings.rows), np.int64)
+    for column, mask in zip(readings.columns, masks, strict=True):
+        if len(mask) == len(counts):  # the wide form: a value for each row
+            counts += mask
+        else:
+            counts[column.at] += mask
+    return counts
 
 
 def _tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
@@ -445,12 +450,15 @@ def _tally(
         return {}
     first = int(day.min())
     width = int(day.max()) - first + 1
-    keys, inverse = np.unique(device * width + day - first, return_inverse=True)
-    sums = np.bincount(inverse, counts).astype(np.int64)
+    keys = device * width + day - first
+    if len(devices) * width > len(keys):  # few of so many devices and days
+        found, keys = np.unique(keys, return_inverse=True)
+    else:
+        found = np.arange(len(devices) * width)
+    sums = np.bincount(keys, counts).astype(np.int64)
     return {
-        (*devices[key // width], first + key % width): int(total)
-        for key, total in zip(keys.tolist(), sums, strict=True)
-        if total
+        (*devices[found[n] // width], first + int(found[n]) % width): int(sums[n])
+        for n in np.flatnonzero(sums).tolist()
     }
 
 

@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from .errors import HistoryError
 from .layout import Layout, point_named
 from .measurepoint import Measurepoint
-from .odd import Odd, absent_in, has_lone_surrogate, python_of
+from .mending import NO_POINT, SET_ASIDE, SUPERSEDED, read_plain
+from .odd import Odd, absent_in, has_lone_surrogate, python_of, shown, without
 from .thing_model import ModelSet, ThingModel, model_of
 from .times import Times, read_times
 from .values import objects_of, settle, settle_struct, with_quality
@@ -85,6 +86,21 @@ class Column:
             mask[[o.position for o in self.odd]] = True
         return mask
 
+    @property
+    def n_present(self) -> int:
+        """How many values there are, odd ones included."""
+        if self.odd:
+            return int(self.present().sum())
+        return len(self.values) - int(self.values.null_count)
+
+    def taken(self, positions: NDArray[np.int64]) -> Column:
+        """Return the values at some positions, which are in ascending order."""
+        chosen = pa.array(positions)
+        quality = None if self.quality is None else self.quality.take(chosen)
+        place = {p: n for n, p in enumerate(positions.tolist())} if self.odd else {}
+        odd = [o._replace(position=place[o.position]) for o in self.odd if o.position in place]
+        return Column(self.point, self.values.take(chosen), quality, odd, self.at[positions])
+
 
 @dataclass(frozen=True, slots=True)
 class Readings:
@@ -121,7 +137,7 @@ class Readings:
     @property
     def n_values(self) -> int:
         """How many values it holds."""
-        return sum(int(column.present().sum()) for column in self.columns)
+        return sum(column.n_present for column in self.columns)
 
 
 def read_keys(
@@ -145,10 +161,10 @@ def read_keys(
             reason = f"there is no thing model for product {one.product_key!r}"
             for position in np.flatnonzero(device == code).tolist():
                 unreadable.setdefault(position, ("product", reason))
-    readings = Readings(
-        raw.number, raw.source, raw.first_row + np.arange(n), times.ms, device, devices, unreadable
+    rows = np.arange(raw.first_row, raw.first_row + n)
+    return _within(
+        Readings(raw.number, raw.source, rows, times.ms, device, devices, unreadable), window
     )
-    return _within(readings, window)
 
 
 def read_slab(
@@ -158,13 +174,12 @@ def read_slab(
     keys = read_keys(raw, models, own, window)
     products = sorted({device.product_key for device in keys.devices} or {""})
     of_device = np.array([products.index(d.product_key) for d in keys.devices] + [0], np.int64)
-    product = of_device[keys.device]  # rows without a device go with the first product
     for number, product_key in enumerate(products):
-        part = keys if len(products) == 1 else _taken(keys, product == number)
+        # Rows without a device go with the first product.
+        one = len(products) == 1
+        part = keys if one else _taken(keys, of_device[keys.device] == number)
         given = models.find(product_key) or models.first
-        positions = part.rows - raw.first_row
-        whole = len(positions) == raw.n_rows
-        chosen = None if whole else positions
+        chosen = None if len(part.rows) == raw.n_rows else part.rows - raw.first_row
         make = _long_columns if raw.layout.columns.is_long else _wide_columns
         columns = list(make(raw, model_of(given), chosen, models))
         yield replace(part, columns=columns, given=given)
@@ -189,7 +204,8 @@ def _keys(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
     """Return the keys of a slab's rows as a dictionary array; null where there is none."""
     if name is None:
         # Without any name it is the connection's own device, whose keys may not be known yet.
-        return pa.repeat(pa.scalar(fixed, pa.string()), raw.n_rows).dictionary_encode()
+        nought = pa.array(np.zeros(raw.n_rows, np.int32))
+        return pa.DictionaryArray.from_arrays(nought, pa.array([fixed], pa.string()), safe=False)
     column = raw.columns[name]
     if isinstance(column, np.ndarray):
         column = pa.array([_key(value) for value in column], pa.string())
@@ -200,10 +216,24 @@ def _keys(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
         raise HistoryError(
             f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text"
         )
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
+    if not pa.types.is_dictionary(column.type):
+        return _distinct(column)
+    if len(column.dictionary) > len(column):  # that of a whole history, perhaps
+        return _distinct(column.dictionary_decode())
+    distinct = _distinct(column.dictionary)
+    index = column.indices
+    if len(distinct.dictionary) < len(distinct):  # it holds one twice, or what is no key
+        index = distinct.indices.take(index)
+    return pa.DictionaryArray.from_arrays(index, distinct.dictionary, safe=False)
+
+
+def _distinct(column: pa.Array) -> pa.DictionaryArray:
+    """Return keys as a dictionary array of texts; null where there is none."""
     column = column.cast(pa.string())
-    return pc.if_else(pc.equal(column, ""), None, column).dictionary_encode()
+    empty = pc.equal(column, "").fill_null(False)
+    if pc.any(empty).as_py():
+        column = without(column, np.asarray(empty.to_numpy(zero_copy_only=False), bool))
+    return column.dictionary_encode()
 
 
 def _key(value: Any) -> str | None:
@@ -220,19 +250,34 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
     """Return the devices, sorted, and the device of each row."""
-    absent = np.asarray(products.is_null()) | np.asarray(names.is_null())
-    width = len(names.dictionary) or 1
-    product_codes = products.indices.fill_null(0).to_numpy().astype(np.int64)
-    name_codes = names.indices.fill_null(0).to_numpy().astype(np.int64)
-    pairs = np.where(absent, -1, product_codes * width + name_codes)
-    found = np.unique(pairs)
-    found = found[found >= 0]
     p, d = products.dictionary.to_pylist(), names.dictionary.to_pylist()
-    named = [Device(p[pair // width], d[pair % width]) for pair in found.tolist()]
-    order = sorted(range(len(named)), key=named.__getitem__)
-    code_of = np.full(len(p) * width + 1, -1, np.int64)
-    code_of[found[order]] = np.arange(len(order))
-    return [named[n] for n in order], code_of[pairs]
+    width = len(d) + 1
+    pairs = _codes(products) * width
+    pairs += _codes(names)
+    if products.null_count or names.null_count:
+        pairs[(pairs < width) | (pairs % width == 0)] = 0
+    found, place = _numbered(pairs, (len(p) + 1) * width)
+    named = [Device(p[n // width - 1], d[n % width - 1]) if n else None for n in found.tolist()]
+    devices = sorted(device for device in named if device is not None)
+    code_of = {device: code for code, device in enumerate(devices)}
+    codes = np.array([-1 if one is None else code_of[one] for one in named], np.int64)
+    return devices, codes[place]
+
+
+def _codes(keys: pa.DictionaryArray) -> NDArray[np.int64]:
+    """Return the place of each key in its dictionary, counted from 1; 0 where there is none."""
+    indices = keys.indices.fill_null(-1) if keys.null_count else keys.indices
+    return np.asarray(indices.to_numpy(), np.int64) + 1
+
+
+def _numbered(codes: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which codes below ``width`` there are, in order, and for each which of them it is."""
+    if width > len(codes):
+        found, place = np.unique(codes, return_inverse=True)
+        return found, place
+    seen = np.zeros(width, bool)
+    seen[codes] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[codes]
 
 
 def _within(readings: Readings, window: tuple[int | None, int | None]) -> Readings:
@@ -282,7 +327,8 @@ def _wide_columns(
             continue
         settled = settle(column, point)
         if identifier in layout.quality:
-            settled = with_quality(settled, _take(raw.columns[layout.quality[identifier]], chosen))
+            marks = _take(raw.columns[layout.quality[identifier]], chosen)
+            settled = with_quality(settled, marks, point)
         yield Column(point, settled.values, settled.quality, settled.odd, at)
     for identifier, members in layout.members.items():
         parts = {member: _take(raw.columns[name], chosen) for member, name in members.items()}
@@ -293,7 +339,8 @@ def _wide_columns(
             continue
         settled = settle_struct(parts, point, n)
         if identifier in layout.quality:
-            settled = with_quality(settled, _take(raw.columns[layout.quality[identifier]], chosen))
+            marks = _take(raw.columns[layout.quality[identifier]], chosen)
+            settled = with_quality(settled, marks, point)
         yield Column(point, settled.values, settled.quality, settled.odd, at)
 
 
@@ -309,6 +356,7 @@ def _long_columns(
     quality = (
         None if columns.value_quality is None else _take(raw.columns[columns.value_quality], chosen)
     )
+    checks = None if columns.check is None else _take(raw.columns[columns.check], chosen)
     identifiers = named.dictionary.to_pylist()
     for code in [-1, *sorted(range(len(identifiers)), key=identifiers.__getitem__)]:
         at = np.flatnonzero(codes == code)
@@ -316,6 +364,9 @@ def _long_columns(
             continue
         part = _take(values, at)
         identifier = identifiers[code] if code >= 0 else ""
+        if checks is not None:
+            yield _rejected_column(part, _take(checks, at), identifier, model, at)
+            continue
         point = point_named(identifier, model) if identifier else None
         if point is None or point.type == "FILE":
             yield _unknown(part, identifier, at, is_file=point is not None)
@@ -324,8 +375,40 @@ def _long_columns(
         if quality is not None:
             marks = _take(quality, at)
             if point.has_quality or not _is_absent(marks).all():
-                settled = with_quality(settled, marks)
+                settled = with_quality(settled, marks, point)
         yield Column(point, settled.values, settled.quality, settled.odd, at)
+
+
+def _rejected_column(
+    texts: Any, checks: Any, identifier: str, model: ThingModel, at: NDArray[np.int64]
+) -> Column:
+    """Return the values of a point as a rejects frame has them, mended or not."""
+    if identifier == NO_POINT and identifier not in model.measurepoints:
+        identifier = ""
+    point = point_named(identifier, model) if identifier else None
+    is_known = point is not None and point.type != "FILE"
+    meant = point if point is not None and is_known else Measurepoint(NO_POINT, "ANY")
+    cells = objects_of(python_of(texts) if isinstance(texts, pa.Array) else texts.tolist())
+    absent = absent_in(cells)
+    superseded = [
+        Odd(n, None, SUPERSEDED, SET_ASIDE, shown(cells[n]))
+        for n, check in enumerate(checks.tolist())
+        if check == SUPERSEDED and not absent[n]
+    ]
+    absent[[one.position for one in superseded]] = True
+    read = [
+        (None, None) if gone else read_plain(cell, meant) if isinstance(cell, str) else (cell, None)
+        for cell, gone in zip(cells.tolist(), absent.tolist(), strict=True)
+    ]
+    values, marks = (objects_of([pair[n] for pair in read]) for n in (0, 1))
+    if point is None or not is_known:
+        column = _unknown(values, identifier, at, is_file=point is not None)
+        return replace(column, odd=sorted([*column.odd, *superseded]))
+    settled = settle(values, point)
+    if not absent_in(marks).all():
+        settled = with_quality(settled, marks, point)
+    odd = sorted([*settled.odd, *superseded])
+    return Column(point, settled.values, settled.quality, odd, at)
 
 
 _TEXTUAL = frozenset({"STRING", "DATE", "TIMESTAMP", "ANY"})

@@ -21,7 +21,7 @@ from .measurepoint import INT_RANGE, MAX_ARRAY_ITEMS, Measurepoint
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["arrow_of", "schema_of", "series_of"]
+__all__ = ["arrow_of", "rules_of", "schema_of", "series_of"]
 
 # Documented for DATE: yyyy-MM-dd HH:mm:ss (EnOS 2.0.9, "Creating a Model").
 DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
@@ -53,7 +53,7 @@ def _column(point: Measurepoint) -> pandera.Column:
         pd.ArrowDtype(point.arrow_type()),
         [
             pandera.Check(_on_series(allowed), name=name, error=reason)
-            for name, reason, allowed in _rules(point)
+            for name, reason, allowed in rules_of(point)
         ],
         nullable=True,
         required=False,
@@ -69,7 +69,7 @@ def _on_series(allowed: Allowed) -> Callable[[pd.Series], pd.Series]:
     return check
 
 
-def _rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
+def rules_of(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
     """Return the rules of a point: the check's name, the reason it gives, the mask."""
     match point.type:
         case "INT" | "FLOAT" | "DOUBLE":

@@ -7,8 +7,9 @@ lazily over each slab, and for a check that fails the same check says which valu
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -20,6 +21,8 @@ from pandera.errors import SchemaErrorReason
 
 from .encoding import plain_texts
 from .errors import ConfigError, HistoryError
+from .mending import SUPERSEDED
+from .proving import Proof, proofs_of
 from .readings import Column, Device, Readings, read_slab
 from .schemas import series_of
 from .thing_model import ModelSet, ThingModel
@@ -28,13 +31,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .history import History
+    from .readings import RawSlab
 
 __all__ = [
     "VIOLATION_COLUMNS",
     "Checker",
     "Fault",
     "Validation",
+    "as_frame",
     "frame_of",
+    "looked_at",
     "validate",
     "violations",
 ]
@@ -50,9 +56,16 @@ VIOLATION_COLUMNS: Final = {
     "check": "str",
     "reason": "str",
 }
+_TIME: Final = pa.timestamp("ms", "UTC")
+_KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
+_SCHEMA: Final = pa.schema(
+    [(name, _KINDS.get(kind, _TIME)) for name, kind in VIOLATION_COLUMNS.items()]
+)
 MAX_SHOWN: Final = 10_000  # violations kept for show; the counts are of all
 # Nobody can send these, whatever the caller decides about violations of the model.
-NEVER_SENT: Final = frozenset({"finite", "text", "time", "device", "product", "too_large"})
+NEVER_SENT: Final = frozenset(
+    {"finite", "text", "time", "device", "product", "too_large", SUPERSEDED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,14 @@ class Fault:
         """Whether the values cannot travel at all."""
         return self.check in NEVER_SENT
 
+    @property
+    def is_violation(self) -> bool:
+        """Whether the values are wrong, and not only superseded in an earlier run."""
+        return self.check != SUPERSEDED
+
+
+_IS_VIOLATION: Final = attrgetter("is_violation")
+
 
 class Checker:
     """Runs the schemas of the models over readings.
@@ -96,8 +117,13 @@ class Checker:
 
     def __init__(self, models: ModelSet) -> None:
         self._schemas: dict[int, pandera.DataFrameSchema] = {}
+        self._proofs: dict[int, dict[str, Proof]] = {}
         given = [models.single] if models.single is not None else models.by_product.values()
         for one in given:
+            if type(one) is ThingModel:
+                self._proofs[id(one)] = proofs_of(one.measurepoints.values())
+                continue
+            # What users may have added to is always asked, and about every column.
             schema = one.schema() if isinstance(one, ThingModel) else one
             _refuse_unusable(schema)
             self._schemas[id(one)] = schema
@@ -110,41 +136,80 @@ class Checker:
         return faults + list(self._model_faults(readings))
 
     def _model_faults(self, readings: Readings) -> Iterator[Fault]:
-        schema = self._schemas[id(readings.given)]
-        numbers = {c.point.identifier: n for n, c in enumerate(readings.columns)}
-        frame = _frame(readings)
-        try:
-            # A caller's environment may switch pandera off; here it decides what is sent.
-            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
-                schema.validate(frame, lazy=True, inplace=True)
-        except pandera.errors.SchemaErrors as errors:
-            for error in errors.schema_errors:
-                yield self._fault(error, frame, numbers, readings)
+        proofs = self._proofs.get(id(readings.given))
+        if proofs is None:
+            yield from self._schema_faults(readings)
+            return
+        numbers = _numbers(readings)
+        for name in filter(numbers.__contains__, proofs):
+            values = readings.columns[numbers[name]].values
+            doubtful = proofs[name].doubtful(values)
+            if len(doubtful):
+                series = series_of(values.take(pa.array(doubtful))).set_axis(doubtful)
+                faults = (_failed(numbers[name], c, series) for c in proofs[name].checks)
+                yield from (fault for fault in faults if len(fault.positions))
 
-    def _fault(
-        self, error: Any, frame: pd.DataFrame, numbers: dict[str, int], readings: Readings
-    ) -> Fault:
+    def _schema_faults(self, readings: Readings) -> Iterator[Fault]:
+        frame = _frame(readings)
+        for error in _errors(self._schemas[id(readings.given)], frame):
+            yield self._fault(error, frame, readings)
+
+    def _fault(self, error: Any, frame: pd.DataFrame, readings: Readings) -> Fault:
         # A check of the whole frame bears the schema's name, which may be a column's too.
         name = error.schema.name if isinstance(error.schema, pandera.Column) else None
-        check = error.check
-        if not isinstance(check, pandera.Check) or name not in numbers:
+        numbers = _numbers(readings)
+        if not isinstance(error.check, pandera.Check) or name not in numbers:
             raise _unattributable(error, readings)
         try:
-            with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
-                answers = check(frame[name]).check_output
+            return _failed(numbers[name], error.check, frame[name])
         except Exception as raised:  # a user's check may fail with anything
             raise _unattributable(error, readings) from raised
-        present = frame.index[frame[name].notna()]  # pandera shows a check no absent values
-        if not isinstance(answers, pd.Series) or not _answer_each(answers, present):
-            raise _unattributable(error, readings)
-        allowed = answers.reindex(present).fillna(True).to_numpy(dtype=bool)
-        positions = present.to_numpy(np.int64)[~allowed]
-        title = str(check.name or check.error or "check")
-        reason = str(check.error or f"fails the check {title}")
-        return Fault(numbers[name], positions, title, reason)
+
+
+def _errors(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> list[Any]:
+    """Return what pandera finds wrong with a frame."""
+    try:
+        # A caller's environment may switch pandera off; here it decides what is sent.
+        with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
+            schema.validate(frame, lazy=True, inplace=True)
+    except pandera.errors.SchemaErrors as errors:
+        return list(errors.schema_errors)
+    except pa.ArrowInvalid:  # pandera cannot report a large integer together with a float
+        names = [name for name in schema.columns if name in frame]
+        if len(names) < 2 or not any(column.checks for column in schema.columns.values()):
+            raise
+        unchecked: dict[str, Any] = {name: {"checks": []} for name in schema.columns}
+        errors_of = [_errors(schema.update_columns(unchecked), frame)]
+        for name in names:
+            alone = schema.select_columns([name])
+            alone.checks = []
+            errors_of.append(_errors(alone, frame[[name]]))
+        return [error for some in errors_of for error in some]
+    return []
+
+
+def _numbers(readings: Readings) -> dict[str, int]:
+    """Return which column has the values of each point that a schema knows."""
+    columns = enumerate(readings.columns)
+    return {c.point.identifier: n for n, c in columns if c.point.type != "ANY"}
+
+
+def _failed(number: int, check: pandera.Check, column: pd.Series) -> Fault:
+    """Return which values fail a check, as it says itself; raise if its answer fits none."""
+    with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
+        answers = check(column).check_output
+    present = column.index[column.notna()]  # pandera shows a check no absent values
+    if not isinstance(answers, pd.Series) or not _answer_each(answers, present):
+        raise TypeError("the answer is not one a value")
+    allowed = answers.reindex(present).fillna(True).to_numpy(dtype=bool)
+    positions = present.to_numpy(np.int64)[~allowed]
+    title = str(check.name or check.error or "check")
+    return Fault(number, positions, title, str(check.error or f"fails the check {title}"))
 
 
 def _answer_each(answers: pd.Series, present: pd.Index) -> bool:
+    if answers.index.equals(present):
+        return True
     return bool(answers.index.is_unique and present.isin(answers.index).all())
 
 
@@ -224,7 +289,7 @@ def _odd_faults(number: int, column: Column) -> list[Fault]:
     ]
 
 
-def violations(readings: Readings, fault: Fault, most: int | None = None) -> pd.DataFrame:
+def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.Table:
     """Return one row a value that failed a check, with the columns of a violations frame."""
     positions = fault.positions if most is None else fault.positions[:most]
     if fault.column < 0:
@@ -233,7 +298,7 @@ def violations(readings: Readings, fault: Fault, most: int | None = None) -> pd.
         column = readings.columns[fault.column]
         rows, identifier = column.at[positions], column.point.identifier
         shown = plain_texts(column, positions)
-    return frame_of(readings, rows, shown, identifier, fault.check, fault.reason)
+    return _table_of(readings, rows, shown, identifier, fault.check, fault.reason)
 
 
 def frame_of(
@@ -245,33 +310,46 @@ def frame_of(
     reason: str,
 ) -> pd.DataFrame:
     """Return a violations frame for values at positions of the readings."""
+    return as_frame(_table_of(readings, rows, values, identifier, check, reason))
+
+
+def _table_of(
+    readings: Readings,
+    rows: NDArray[np.int64],
+    values: list[str],
+    identifier: str,
+    check: str,
+    reason: str,
+) -> pa.Table:
     devices = [*readings.devices, Device("", "")]
-    codes = readings.device[rows]
-    time = readings.time[rows].astype("datetime64[ms]")
-    if readings.unreadable:
-        untimed = [
-            n for n, p in enumerate(rows.tolist()) if readings.unreadable.get(p, " ")[0] == "time"
-        ]
-        time[untimed] = np.datetime64("NaT")
-    return _typed(
-        {
-            "source": readings.source,
-            "row": readings.rows[rows],
-            "product_key": [devices[code].product_key for code in codes.tolist()],
-            "device_key": [devices[code].device_key for code in codes.tolist()],
-            "time": pd.Series(time).dt.tz_localize("UTC"),
-            "measurepoint": identifier,
-            "value": values,
-            "check": check,
-            "reason": reason,
-        },
-        len(rows),
-    )
+    keys = [devices[code] for code in readings.device[rows].tolist()]
+    untimed = [p for p, (what, _) in readings.unreadable.items() if what == "time"]
+    columns = {
+        "source": readings.source,
+        "row": readings.rows[rows],
+        "product_key": [key.product_key for key in keys],
+        "device_key": [key.device_key for key in keys],
+        "time": pa.array(readings.time[rows], mask=np.isin(rows, untimed)).cast(_TIME),
+        "measurepoint": identifier,
+        "value": values,
+        "check": check,
+        "reason": reason,
+    }
+    arrays = [
+        pa.repeat(pa.scalar(columns[one.name], one.type), len(rows))
+        if isinstance(columns[one.name], str)
+        else pa.array(columns[one.name], one.type)
+        for one in _SCHEMA
+    ]
+    return pa.table(arrays, schema=_SCHEMA)
 
 
-def _typed(columns: dict[str, Any], length: int) -> pd.DataFrame:
-    frame = pd.DataFrame(columns, index=pd.RangeIndex(length), columns=list(VIOLATION_COLUMNS))
-    return frame.astype(VIOLATION_COLUMNS)
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Return violations as the frame that users see."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    kinds = zip(frame.dtypes, VIOLATION_COLUMNS.items(), strict=True)
+    other = {name: kind for found, (name, kind) in kinds if found != kind}
+    return frame.astype(other) if other else frame  # it takes a millisecond for nothing
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -348,37 +426,52 @@ def validate(history: History, model: Any) -> Validation:
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """
-    from .duplicates import find_duplicates
+    from .duplicates import Search
 
     models = ModelSet.of(model)
     checker = Checker(models)
     own = Device("", "")
-    frames: list[pd.DataFrame] = []
+    search = Search("last", withhold=True)
+    found: list[pa.Table] = []
     counts: dict[tuple[str, str], int] = {}
     n_values = kept = 0
-    for readings in _walk(history, models, own):
-        n_values += readings.n_values
-        for fault in checker.faults(readings):
-            name = readings.columns[fault.column].point.identifier if fault.column >= 0 else ""
-            key = (name, fault.check)
-            counts[key] = counts.get(key, 0) + len(fault.positions)
-            if kept < MAX_SHOWN:
-                frames.append(violations(readings, fault, MAX_SHOWN - kept))
-                kept += len(frames[-1])
-    duplicates = find_duplicates(history, models, own, checker.faults, keep="last", withhold=True)
-    return Validation(
-        n_values, sum(counts.values()), duplicates.n_superseded, _joined(frames), counts
-    )
+    for raw, parts in looked_at(history, models, own, checker.faults):
+        search.see(raw, [readings for readings, _ in parts])
+        for number, (readings, faults) in enumerate(parts):
+            n_values += readings.n_values
+            search.hold(readings, number, faults)
+            for fault in filter(_IS_VIOLATION, faults):
+                name = readings.columns[fault.column].point.identifier if fault.column >= 0 else ""
+                key = (name, fault.check)
+                counts[key] = counts.get(key, 0) + len(fault.positions)
+                if kept < MAX_SHOWN:
+                    found.append(violations(readings, fault, MAX_SHOWN - kept))
+                    kept += len(found[-1])
+    duplicates = search.found(history, models, own, checker.faults)
+    n_violations = sum(counts.values())
+    return Validation(n_values, n_violations, duplicates.n_superseded, _shown(found), counts)
 
 
-def _walk(history: History, models: ModelSet, own: Device) -> Iterator[Readings]:
-    for raw in history.slabs(models.all()):
-        yield from read_slab(raw, models, own, (history.start, history.end))
+def looked_at(
+    history: History,
+    models: ModelSet,
+    own: Device,
+    faults_of: Callable[[Readings], list[Fault]],
+) -> Iterator[tuple[RawSlab, list[tuple[Readings, list[Fault]]]]]:
+    """Yield each slab with its readings, product by product, and what is wrong with them.
+
+    A slab is looked at while the next is read.
+    """
+    from .ahead import ahead
+
+    def look(raw: RawSlab) -> tuple[RawSlab, list[tuple[Readings, list[Fault]]]]:
+        parts = read_slab(raw, models, own, (history.start, history.end))
+        return raw, [(readings, faults_of(readings)) for readings in parts]
+
+    return ahead(history.slabs(models.all()), look, workers=1)
 
 
-def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        return _typed({}, 0)
-    joined = pd.concat(frames, ignore_index=True)
-    return joined.sort_values(["source", "row"], kind="stable", ignore_index=True)
+def _shown(tables: Iterable[pa.Table]) -> pd.DataFrame:
+    """Return violations as one frame, in the order of their rows."""
+    whole = pa.concat_tables([_SCHEMA.empty_table(), *tables])
+    return as_frame(whole.sort_by([("source", "ascending"), ("row", "ascending")]))

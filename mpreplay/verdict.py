@@ -5,16 +5,17 @@ Pure over the slabs it is given.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-import pandas as pd
+import pyarrow as pa
 
-from .duplicates import Duplicates, find_duplicates
+from .duplicates import Duplicates, Search, find_duplicates
 from .errors import InvalidHistory
-from .readings import read_slab
-from .validation import violations
+from .validation import as_frame, looked_at, violations
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .history import History
     from .preparing import Policy, Preparer
     from .thing_model import ModelSet
@@ -34,46 +35,48 @@ def reach_verdict(
     InvalidHistory
         If values are invalid or contradict each other, and the policy is to raise.
     """
-    frames, n_faults = (
-        _violations(history, models, preparer) if policy.on_invalid == "raise" else ([], 0)
-    )
-    duplicates = find_duplicates(
-        history,
-        models,
-        preparer.own,
-        preparer.faults,
-        keep="first" if policy.duplicates == "first" else "last",
-        withhold=policy.on_invalid != "send",
-    )
-    told = [_told_of_faults(frames, n_faults)] if n_faults else []
+    keep: Literal["first", "last"] = "first" if policy.duplicates == "first" else "last"
+    withhold = policy.on_invalid != "send"
+    told = []
+    found = None
+    if policy.on_invalid == "raise":
+        search = Search(keep, withhold)
+        found, n_faults = _violations(history, models, preparer, search)
+        duplicates = search.found(history, models, preparer.own, preparer.faults)
+        if found is not None:
+            told.append(_told_of_faults(found, n_faults))
+    else:
+        duplicates = find_duplicates(
+            history, models, preparer.own, preparer.faults, keep=keep, withhold=withhold
+        )
     if policy.duplicates == "raise" and duplicates.n_superseded:
         told.append(_told_of_conflicts(duplicates))
     if told:  # all of it at once: who mends the one would meet the other next
-        found = pd.concat(frames, ignore_index=True) if frames else None
         raise InvalidHistory(f"{'. '.join(told)}. Nothing was sent", found)
     return duplicates
 
 
 def _violations(
-    history: History, models: ModelSet, preparer: Preparer
-) -> tuple[list[pd.DataFrame], int]:
-    """Return the first violations, in frames, and how many there are."""
-    frames: list[pd.DataFrame] = []
+    history: History, models: ModelSet, preparer: Preparer, search: Search
+) -> tuple[pd.DataFrame | None, int]:
+    """Return the first violations, if any, and how many there are; let repeats be searched."""
+    tables: list[pa.Table] = []
     n_faults = kept = 0
-    for raw in history.slabs(models.all()):
-        for readings in read_slab(raw, models, preparer.own, (history.start, history.end)):
-            faults = preparer.faults(readings)
-            found = [(readings, fault) for fault in faults if fault.is_violation]
-            n_faults += sum(len(fault.positions) for _, fault in found)
+    for raw, parts in looked_at(history, models, preparer.own, preparer.faults):
+        search.see(raw, [readings for readings, _ in parts])
+        for number, (readings, faults) in enumerate(parts):
+            search.hold(readings, number, faults)
+            found = [fault for fault in faults if fault.is_violation]
+            n_faults += sum(len(fault.positions) for fault in found)
             if found and kept < MAX_EXAMPLES:
-                frame = pd.concat([violations(*one, MAX_EXAMPLES) for one in found])
-                frames.append(frame.sort_values("row", kind="stable", ignore_index=True))
-                kept += len(frame)
-    return frames, n_faults
+                table = pa.concat_tables([violations(readings, f, MAX_EXAMPLES) for f in found])
+                tables.append(table.sort_by("row"))
+                kept += len(table)
+    return as_frame(pa.concat_tables(tables)) if tables else None, n_faults
 
 
-def _told_of_faults(frames: list[pd.DataFrame], n_faults: int) -> str:
-    first = frames[0].iloc[0]
+def _told_of_faults(found: pd.DataFrame, n_faults: int) -> str:
+    first = found.iloc[0]
     return (
         f"{n_faults:,} violations of the thing model, the first in row {first['row']} of "
         f"{first['source']}: {first['measurepoint'] or 'the row'} = {first['value'] or '?'} is "

@@ -16,8 +16,12 @@ from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel, read_history, validate
 from mpreplay import history as history_module
+from mpreplay.duplicates import Search, find_duplicates
 from mpreplay.history import History
 from mpreplay.preparing import Policy, Prepared
+from mpreplay.readings import Device, read_slab
+from mpreplay.thing_model import ModelSet
+from mpreplay.validation import Checker
 
 Fates = dict[tuple[int, str], str]
 MODEL = ThingModel(
@@ -156,6 +160,35 @@ def test_validate_counts_what_replay_would_refuse(rows: list[oracle.Row], cuts: 
     assert validation.n_conflicts == fates.count("superseded")
 
 
+@given(
+    crowded(),
+    st.lists(st.integers(0, 16), max_size=2),
+    st.sampled_from([2, 3, 100]),
+    st.sampled_from(["first", "last"]),
+    st.booleans(),
+)
+def test_what_is_held_on_the_way_is_what_a_search_of_its_own_finds(
+    rows: list[oracle.Row], cuts: list[int], slab: int, keep: Literal["first", "last"], hold: bool
+) -> None:
+    """Whoever reads the history anyway saves the reading, and nothing else differs."""
+    history = strategies.in_sources(strategies.frame_of(rows, list(MODEL.measurepoints)), cuts)
+    models, own = ModelSet.of(MODEL), Device(*strategies.OWN)
+    checker = Checker(models)
+
+    with mock.patch.object(history_module, "SLAB_ROWS", slab):
+        apart = find_duplicates(history, models, own, checker.faults, keep=keep, withhold=hold)
+        search = Search(keep, hold)
+        for raw in history.slabs(models.all()):
+            parts = list(read_slab(raw, models, own, (None, None)))
+            search.see(raw, parts)
+            for number, readings in enumerate(parts):
+                search.hold(readings, number, checker.faults(readings))
+        together = search.found(history, models, own, checker.faults)
+
+    assert together.as_dict() == apart.as_dict()
+    assert together.example == apart.example
+
+
 def two(times: list[Any], p: list[Any]) -> History:
     """Return readings of P of one device."""
     frame = pd.DataFrame({"t": times, "P": p})
@@ -237,6 +270,18 @@ def test_a_history_without_repeats_is_read_for_its_keys_only() -> None:
         settle(history, "last", 10)
 
     assert seen == [True, False]
+
+
+def test_validating_what_repeats_itself_within_a_slab_reads_it_once() -> None:
+    """Most repeats stand close together, as where a clock is put back."""
+    when = pd.Timestamp("2024-01-01", tz="UTC")
+    history = two([when, when, when + pd.Timedelta(hours=1)], [1.0, 2.0, 3.0])
+
+    with mock.patch.object(History, "slabs", autospec=True, side_effect=History.slabs) as read:
+        validation = validate(history, MODEL)
+
+    assert validation.n_conflicts == 1
+    assert read.call_count == 1
 
 
 def test_a_history_that_came_twice_is_settled_in_reasonable_time() -> None:

@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
 from mpreplay import history as history_module
-from mpreplay.readings import Device, Readings, read_slab
+from mpreplay.odd import Odd
+from mpreplay.readings import Column, Device, Readings, read_slab
 from mpreplay.thing_model import ModelSet
 
 A = ThingModel(
@@ -54,6 +57,52 @@ def test_without_keys_the_readings_are_of_the_connections_own_device() -> None:
     assert readings.device.tolist() == [0, 0]
     assert readings.unreadable == {}
     assert readings.n_values == 2
+
+
+keys = st.sampled_from(["d0", "d1", "", None])
+
+
+@given(st.lists(keys, max_size=6), st.data(), st.booleans())
+def test_keys_of_a_dictionary_are_those_of_its_texts(
+    names: list[str | None], data: Any, repeated: bool
+) -> None:
+    """What it holds twice, holds for nothing, or holds that is no key, makes no device."""
+    length = 4 * len(names) + 9 if repeated else 3
+    place = st.none() | st.integers(0, len(names) - 1) if names else st.none()
+    places = data.draw(st.lists(place, min_size=length, max_size=length))
+    coded = pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(names, "string"))
+    time = pa.array(hours(length))
+
+    plain, dictionary = (
+        read(pa.table({"t": time, "d": column, "P": [1.0] * length}), time_column="t",
+             device_column="d", product_key="A")
+        for column in (coded.dictionary_decode(), coded)
+    )  # fmt: skip
+
+    assert [r.devices for r in dictionary] == [r.devices for r in plain]
+    assert [r.device.tolist() for r in dictionary] == [r.device.tolist() for r in plain]
+    assert [r.unreadable for r in dictionary] == [r.unreadable for r in plain]
+
+
+@given(st.lists(st.sampled_from([1.5, None, "odd", "∞"]), max_size=8), st.data())
+def test_values_taken_from_a_column_are_those_of_their_places(cells: list[Any], data: Any) -> None:
+    """A repeated reading is compared by its value, its quality and what does not fit."""
+    n = len(cells)
+    odd = [Odd(p, b"7", "type", str(p)) for p in range(n) if isinstance(cells[p], str)]
+    values = pa.array([c if isinstance(c, float) else None for c in cells], pa.float32())
+    quality = pa.array(range(n), pa.int64())
+    column = Column(A.measurepoints["P"], values, quality, odd, np.arange(n) + 10)
+    positions = sorted(data.draw(st.sets(st.integers(0, n - 1)))) if n else []
+
+    taken = column.taken(np.array(positions, np.int64))
+
+    assert taken.values.to_pylist() == [values[p].as_py() for p in positions]
+    assert taken.quality.to_pylist() == positions
+    assert taken.at.tolist() == [p + 10 for p in positions]
+    assert {positions[o.position]: o.reason for o in taken.odd} == {
+        o.position: o.reason for o in odd if o.position in positions
+    }
+    assert column.n_present == column.present().sum() == sum(c is not None for c in cells)
 
 
 def test_each_product_gets_its_rows_and_its_model() -> None:

@@ -301,6 +301,29 @@ def test_contradictions_are_counted_beside_violations() -> None:
     assert "1 in conflict" in repr(validation)
 
 
+@pytest.mark.parametrize("extended", [False, True])
+def test_a_large_integer_may_be_wrong_together_with_a_float(extended: bool) -> None:
+    """Pandera cannot put the two into one report; whoever has them must still hear of both."""
+    points = [Measurepoint("n", "INT"), Measurepoint("P", "FLOAT", maximum=5)]
+    model = ThingModel("M", {point.identifier: point for point in points})
+    frame = two([9.0, 1.0]).assign(n=[2**53 + 1, 1])
+
+    validation = validate(read_history(frame), model.schema() if extended else model)
+
+    assert validation.counts == {("n", "range"): 1, ("P", "range"): 1}
+    assert validation.violations["value"].tolist() == ["9007199254740993", "9.0"]
+
+
+def test_a_check_of_the_whole_frame_is_told_where_columns_are_taken_apart() -> None:
+    """It is not lost where pandera has to be asked column by column."""
+    points = [Measurepoint("n", "INT"), Measurepoint("P", "FLOAT", maximum=5)]
+    schema = ThingModel("M", {point.identifier: point for point in points}).schema()
+    schema.checks.append(pandera.Check(lambda frame: frame["P"] > 9, name="all of it"))
+
+    with pytest.raises(HistoryError, match="check all of it"):
+        validate(read_history(two([9.0, 1.0]).assign(n=[2**53 + 1, 1])), schema)
+
+
 def test_infinity_is_never_within_a_range() -> None:
     """-inf passes pandera's own le(5): it must be caught before."""
     violations = validate(read_history(two([float("-inf"), float("inf")])), MODEL).violations
