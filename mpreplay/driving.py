@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from .ahead import ahead
 from .dividing import chunk_at
 from .errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
 from .isolating import Isolation, root_of, waits_for
@@ -139,7 +140,7 @@ class Driver:
     bar: Any
     session: Session = field(init=False)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    _slabs: Iterator[Prepared] = field(init=False)
+    _slabs: Generator[Prepared, None, None] = field(init=False)
     _requests: dict[str, _Sent] = field(default_factory=dict)
     _exhausted: bool = False
     _connected_at: float | None = None
@@ -178,6 +179,7 @@ class Driver:
             if self.session.stopped:  # for good, or by a user who had enough of waiting
                 self._give_up()
         finally:
+            self._slabs.close()
             self.transport.close()
             self._note_end()
 
@@ -263,7 +265,11 @@ class Driver:
     def _await_connect_limit(self) -> bool:
         """Wait as long as connects of earlier runs ask for; return whether to go on."""
         if (wait := self._connect_pause()) > 0:
-            log.warning("waiting %.0f s: the platform limits how often a device connects", wait)
+            log.warning(
+                "waiting %.0f s: the platform limits how often a device connects "
+                "(Limits(connects=None), or --no-connect-limit, for one that does not)",
+                wait,
+            )
         while (wait := self._connect_pause()) > 0:
             self._heed_interrupts()
             if self.session.stopped:
@@ -328,11 +334,11 @@ class Driver:
             if error.is_final:
                 self.session.stopped = self.session.stopped or str(error)
 
-    def _prepared(self) -> Iterator[Prepared]:
+    def _prepared(self) -> Generator[Prepared, None, None]:
         window = (self.history.start, self.history.end)
         settled = self.unfinished.settled_slabs
-        for raw in self.history.slabs(self.models.all(), without=settled):
-            yield self.preparer.prepare(raw, window)
+        raw = self.history.slabs(self.models.all(), without=settled)
+        return ahead(raw, lambda one: self.preparer.prepare(one, window))
 
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""

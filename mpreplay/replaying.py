@@ -16,7 +16,7 @@ from .duplicates import Duplicates
 from .errors import ConfigError, ReplayWarning
 from .history import History
 from .interrupts import Interrupts
-from .isolating import Isolation
+from .isolating import Isolation, Level
 from .journal import Journal, Unfinished
 from .journal_reader import read_journal
 from .lineage import begin_lineage
@@ -155,7 +155,15 @@ def replay(
         _warn_of_offline(preparer.duplicates, preparer.own, policy, secrets)
         clock = SystemClock()
         start = _start(
-            record, unfinished, history, connection, limits, mark, preparer.duplicates, clock
+            record,
+            unfinished,
+            history,
+            connection,
+            limits,
+            mark,
+            preparer.duplicates,
+            clock,
+            isolate,
         )
         numbers = count(start)
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
@@ -216,6 +224,7 @@ def _start(
     mark: Fingerprint,
     duplicates: Duplicates,
     clock: SystemClock,
+    isolate: Level,
 ) -> int:
     """Write down what the run is, and return its next request id.
 
@@ -223,7 +232,10 @@ def _start(
     here: the run's start in milliseconds, and six digits to count.
     """
     now = round(clock.wall() * 1000)
-    facts = {"stopped": "", "read_all": False, "limits": limits.as_dict(), "version": __version__}
+    facts = {
+        "stopped": "", "read_all": False, "limits": limits.as_dict(), "isolate": isolate,
+        "version": __version__,
+    }  # fmt: skip
     if not record.is_new:
         times = int(read_journal(record.path).facts().get("continued", 0)) + 1
         record.note(**facts, continued=times)
@@ -266,8 +278,8 @@ def _warn_of_offline(
         warnings.warn(
             f"{len(others)} sub-devices ({others[0].device_key}"
             f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "
-            "allow_offline_sub_device is False: the platform declines requests that hold one that "
-            "is offline (code 1212). Pass sub_device_secrets= to sign them in, or "
+            "allow_offline_sub_device is False: the platform declines requests (code 1212) that "
+            "hold one of them which is offline, as far as it knows. Pass sub_device_secrets= to sign them in, or "
             "allow_offline_sub_device=True",
             ReplayWarning,
             stacklevel=3,

@@ -311,7 +311,7 @@ class Session:
         if held := self._held.pop(request.request_id, None):
             if outcome == "declined" and request.code == NO_SUB_DEVICE:
                 held.code = request.code
-                held.message = f"held back: its device was declined in {request.request_id}"
+                held.message = "held back, since an entry of its device was declined just before"
                 settled.append(self._settled(held, "declined", now))
             else:
                 self._new.appendleft(held)

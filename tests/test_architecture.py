@@ -13,22 +13,28 @@ import mpreplay
 PACKAGE = Path(mpreplay.__file__).parent
 # The order in which data flows: a module imports only from modules above it.
 ORDER = [
-    "errors", "measurepoint", "model_json", "schemas", "drafting", "thing_model", "protocol",
-    "settings", "odd", "times", "scalars", "values", "layout", "readings", "sources", "history",
-    "encoding", "validation", "duplicates", "entries", "chunking", "preparing", "dividing",
-    "planning", "verdict", "pacing", "session", "results", "transport", "sub_devices", "packing",
-    "journal_reader", "journal", "running", "state", "interrupts", "progress", "continuing",
+    "errors", "measurepoint", "model_json", "schemas", "proving", "drafting", "thing_model",
+    "protocol", "settings", "odd", "times", "scalars", "values", "layout", "mending", "ordering",
+    "readings", "sources", "history", "pieces", "numerals", "encoding", "comparing", "validation",
+    "duplicates", "entries", "chunking", "preparing", "dividing", "isolating", "planning",
+    "verdict", "pacing", "session", "results", "rejects", "gathering", "wording", "short_form",
+    "ranges", "transport", "sub_devices", "packing", "journal_reader", "journal", "running",
+    "audit", "state", "lineage", "interrupts", "ahead", "progress", "continuing", "reconciling",
     "driving", "replaying", "simulator", "demo", "options", "cli",
 ]  # fmt: skip
 SHELLS = {
     "thing_model",  # only ThingModel.load, which reads a file
     "settings", "sources", "history", "transport", "sub_devices", "journal", "journal_reader",
-    "running", "state", "interrupts", "progress", "continuing", "driving", "replaying", "demo",
-    "cli",
+    "running", "state", "lineage", "interrupts", "ahead", "progress", "continuing",
+    "reconciling", "driving",
+    "replaying", "demo", "cli",
 }  # fmt: skip
 SIMULATOR_CORE = [
-    "limits", "judging", "world", "rules", "gateways", "platform", "topics", "mqtt", "faults",
+    "limits", "judging", "world", "rules", "holdings", "gateways", "platform", "topics", "mqtt",
+    "faults",
 ]  # fmt: skip
+AUDIT_CORE = ["chain", "links", "accounts", "figures", "pictures"]
+PACKAGES = {"simulator", "audit"}
 FORBIDDEN = {
     "asyncio", "logging", "os", "paho", "pathlib", "random", "socket", "sqlite3", "subprocess",
     "sys", "tempfile", "threading", "time",
@@ -65,12 +71,12 @@ def _imports(path: Path, *, deferred: bool = False) -> tuple[set[str], set[str]]
 
 def test_every_module_has_its_place_in_the_order() -> None:
     """A module that nobody placed could import anything."""
-    assert set(_modules()) | {"simulator"} - {"__main__"} == set(ORDER) | (
+    assert set(_modules()) | PACKAGES - {"__main__"} == set(ORDER) | (
         set(_modules()) & {"__main__"}
     )
 
 
-@pytest.mark.parametrize("name", [n for n in ORDER if n not in SHELLS | {"simulator"}])
+@pytest.mark.parametrize("name", [n for n in ORDER if n not in SHELLS | PACKAGES])
 def test_a_core_module_imports_no_io(name: str) -> None:
     """A core module takes values and returns values, also inside its functions."""
     outside, _ = _imports(_modules()[name], deferred=True)
@@ -86,7 +92,28 @@ def test_the_rules_of_the_rehearsal_platform_import_no_io(name: str) -> None:
     assert not outside & FORBIDDEN
 
 
-@pytest.mark.parametrize("name", [n for n in ORDER if n != "simulator"])
+@pytest.mark.parametrize("name", AUDIT_CORE)
+def test_what_an_audit_is_judged_by_imports_no_io(name: str) -> None:
+    """Whether a chain is whole depends on its lines and on nothing else."""
+    outside, _ = _imports(PACKAGE / "audit" / f"{name}.py", deferred=True)
+
+    assert not outside & FORBIDDEN
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "audit").glob("*.py")), ids=lambda p: p.stem)
+def test_the_audit_imports_only_from_modules_above_it(path: Path) -> None:
+    """It reads what a run has recorded, and takes part in nothing."""
+    above = set(ORDER[: ORDER.index("audit")]) | {""}
+    imported = {
+        (node.module or "").partition(".")[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.level == 2
+    }
+
+    assert imported <= above
+
+
+@pytest.mark.parametrize("name", [n for n in ORDER if n not in PACKAGES])
 def test_a_module_imports_only_from_modules_above_it(name: str) -> None:
     """Data flows one way, and so do imports."""
     _, siblings = _imports(_modules()[name])

@@ -202,7 +202,7 @@ def test_settled_slabs_are_neither_read_nor_encoded(
         Preparer, "prepare", _spy(Preparer.prepare, lambda _, raw, __: prepared.append(raw.number))
     )
     monkeypatch.setattr(
-        Chunk, "payload", _spy(Chunk.payload, lambda chunk, *_: payloads.append(chunk.path))
+        Chunk, "_pieces", _spy(Chunk._pieces, lambda chunk, *_: payloads.append(chunk.path))
     )
     run, transport = replay(**options)
 
@@ -339,9 +339,13 @@ def test_bytes_that_cannot_be_made_again_are_a_mismatch(
 ) -> None:
     """A new version of a library that writes a number otherwise is found out, not sent."""
     kill(replay, 3)
-    payload = Chunk.payload
+    pieces = Chunk._pieces
+
+    def other(*args: Any) -> list[bytes]:
+        return [bytes(piece).replace(b"3.3", b"3.30") for piece in pieces(*args)]
+
     with monkeypatch.context() as patch:
-        patch.setattr(Chunk, "payload", lambda *args: payload(*args).replace(b"3.3", b"3.30"))
+        patch.setattr(Chunk, "_pieces", other)
         error, transport = replay()
 
     assert isinstance(error, mp.JournalMismatch)

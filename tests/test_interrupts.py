@@ -252,7 +252,7 @@ def test_the_command_line_ends_in_order_with_status_five(
     data, models, journal = tmp_path / "h.parquet", tmp_path / "m.json", tmp_path / "run.db"
     frame.to_parquet(data)
     models.write_text(model.to_json())
-    with mp.simulate(model, sub_devices=FARM, faults="delay=1.0:0.4") as platform:
+    with mp.simulate(model, sub_devices=FARM, faults="delay=1.0:1.0") as platform:
         command = [
             sys.executable, "-m", "mpreplay", "replay", str(data), "--model", str(models),
             "--time", "ts", "--device", "unit", "--product-key", "turbine",

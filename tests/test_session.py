@@ -509,7 +509,7 @@ def test_a_held_request_shares_the_lot_of_a_device_that_is_declined() -> None:
 
     assert (probe.outcome, probe.attempts, probe.latency) == ("declined", 1, 2.0)
     assert (rest.outcome, rest.code, rest.attempts, rest.latency) == ("declined", 1212, 0, None)
-    assert "declined in probe" in rest.message
+    assert "held back" in rest.message
     assert not session.n_open
 
 
