@@ -8,7 +8,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
-from .options import parser_of_commands
+from .options import LATER, TABLES, parser_of_commands
 
 if TYPE_CHECKING:
     import argparse
@@ -167,7 +167,7 @@ def _replay(options: argparse.Namespace) -> int:
         limits=_limits(options),
         journal=options.journal,
     )
-    for name in ("results", "rejects", "books"):
+    for name in TABLES:
         if path := getattr(options, name):
             _write(getattr(run, name), path)
     _say_run(run, options.journal)
@@ -183,17 +183,18 @@ def _say_run(run: Any, journal: str | None) -> None:
     print(run)
     if extra := run.summary()["extra_requests"]:
         print(f"finding what the platform minds took {extra:,} requests more")
+    from .wording import cause_in_words
+
     found = run.causes
     if len(found):
         print("\nwhy values did not arrive:")
-    for cause in found.head(20).itertuples():
-        what = f"{cause.measurepoints or 'row'} of {cause.devices}"
-        print(
-            f"  {cause.values:,} {cause.outcome}: {what}: {_spoken(cause.reason)} [{cause.check}]"
-        )
-        print(f"      to do: {_spoken(cause.mend)}")
+    for cause in found.head(20).to_dict("records"):
+        said, mend = cause_in_words(cause)
+        print(f"  {_spoken(said)} [{cause['check']}]")
+        print(f"      to do: {_spoken(mend)}")
     if len(found) > 20:
-        print(f"  … and {len(found) - 20} causes more; --rejects FILE keeps them all")
+        rest = found["values"].iloc[20:].sum()
+        print(f"  … and {rest:,} values for {len(found) - 20} causes more; --rejects FILE has all")
     if journal:
         continued = run.summary()["continued"]
         print(f"\njournal: {run.path}{f' (continued {continued} times)' if continued else ''}")
@@ -285,9 +286,15 @@ def _report(options: argparse.Namespace) -> int:
     from .errors import ConfigError
     from .running import open_run
 
-    if not (options.html or options.audit):
-        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or both")
+    tables = {name: getattr(options, name) for name in (*TABLES, *LATER)}
+    if not (options.html or options.audit or any(tables.values())):
+        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
     run = open_run(options.journal)
+    for name, path in tables.items():
+        if path:
+            found = getattr(run, name)
+            _write(found() if name in LATER else found, path)
+            print(f"{name}: {path}")
     if options.html:
         run.report(options.html)
         print(f"report: {options.html}")

@@ -17,6 +17,16 @@ exit status:
   4  the run ended before everything was settled
   5  interrupted
 """
+# Tables of a run, by option.
+TABLES: Final = {
+    "results": "one row a request",
+    "rejects": "one row a value that did not arrive",
+    "books": "one row a device and day",
+}
+LATER: Final = {
+    "touched": "one row a device and point: what was written",
+    "lineage": "one row a run: this one, and those whose rejects it sends",
+}
 CONNECTION: Final = "mqtt://DEVICE:SECRET@HOST:PORT/PRODUCT"
 
 
@@ -133,11 +143,7 @@ def _add_replay(commands: Any) -> None:
     to.add_argument("--window", type=int, metavar="N", help="requests in flight, default 16")
     out = parser.add_argument_group("what to keep (.parquet or .csv)")
     out.add_argument("--journal", metavar="PATH", help="a file, or a folder for a file a run")
-    for name, text in (
-        ("results", "one row a request"),
-        ("rejects", "one row a value that did not arrive"),
-        ("books", "one row a device and day"),
-    ):
+    for name, text in TABLES.items():
         out.add_argument(f"--{name}", metavar="FILE", help=text)
 
 
@@ -148,6 +154,9 @@ def _add_report(commands: Any) -> None:
     parser.add_argument(
         "--audit", metavar="FOLDER", help="new or empty: all that mpreplay verify can check"
     )
+    tables = parser.add_argument_group("tables (.parquet or .csv)")
+    for name, text in {**TABLES, **LATER}.items():
+        tables.add_argument(f"--{name}", metavar="FILE", help=text)
 
 
 def _add_verify(commands: Any) -> None:

@@ -296,7 +296,9 @@ def _compared(
     if held is None or arrived.is_in(apart):
         frame["found"], frame["state"] = None, NOT_COMPARABLE
     else:
-        of_point = held.where(held.point == arrived.identifier)
+        # NumPy would make its own text of the name, and so lose a NUL at its end.
+        named = pd.Series(held.point, dtype=object) == arrived.identifier
+        of_point = held.where(named.to_numpy(bool))
         frame["state"], frame["found"] = compare(
             column, positions, readings.device[rows], readings.time[rows], of_point
         )

@@ -81,7 +81,7 @@ def test_replay_ends_with_one_where_values_were_withheld(
 
     shown = capsys.readouterr().out
     assert "23,025 of 23,036 values accepted, 11 withheld" in shown
-    assert "outside [-60, 60] degC" in shown
+    assert "Ot_avg of 4 devices below its minimum of -60 °C" in shown
     assert len(pd.read_parquet(tmp_path / "rejects.parquet")) == 11
     assert pd.read_parquet(tmp_path / "books.parquet")["balanced"].all()
 
