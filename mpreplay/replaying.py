@@ -279,8 +279,8 @@ def _warn_of_offline(
             f"{len(others)} sub-devices ({others[0].device_key}"
             f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "
             "allow_offline_sub_device is False: the platform declines requests (code 1212) that "
-            "hold one of them which is offline, as far as it knows. Pass sub_device_secrets= to sign them in, or "
-            "allow_offline_sub_device=True",
+            "hold one of them which is offline, as far as it knows. Pass sub_device_secrets= to "
+            "sign them in, or allow_offline_sub_device=True",
             ReplayWarning,
             stacklevel=3,
         )

@@ -134,7 +134,7 @@ def _member_rules(number: int, member: Measurepoint) -> list[tuple[str, str, All
 
     rules = [
         (f"{name}: {check}", f"member {name}: {reason}", on_member(allowed))
-        for check, reason, allowed in _rules(member)
+        for check, reason, allowed in rules_of(member)
     ]
     if member.required:
         rules.append(
@@ -168,7 +168,7 @@ def _array_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
 
     rules += [
         (f"item {check}", f"an item is {reason}", on_items(allowed))
-        for check, reason, allowed in _rules(item)
+        for check, reason, allowed in rules_of(item)
     ]
     return rules
 
