@@ -373,22 +373,9 @@ def _compact(entries: Entries) -> Entries:
     """Return entries whose columns hold nothing but their values: to write few of many is quick."""
     columns, cells = [], []
     for column, places in zip(entries.readings.columns, entries.cells, strict=True):
-        kept = places[places >= 0]
-        chosen = pa.array(kept)
-        number = np.full(len(column.values) + 1, -1, np.int64)  # the last is that of -1
-        number[kept] = np.arange(len(kept))
-        columns.append(
-            replace(
-                column,
-                values=column.values.take(chosen),
-                quality=None if column.quality is None else column.quality.take(chosen),
-                odd=[
-                    odd._replace(position=int(number[odd.position]))
-                    for odd in column.odd
-                    if number[odd.position] >= 0
-                ],
-                at=column.at[kept],
-            )
-        )
-        cells.append(number[places])
+        there = places >= 0
+        if not there.any():
+            continue  # neither a name nor a value of it is written
+        columns.append(column.taken(places[there]))
+        cells.append(np.where(there, np.cumsum(there) - 1, -1))
     return replace(entries, readings=replace(entries.readings, columns=columns), cells=cells)

@@ -25,6 +25,8 @@ from .session import Session, Settled
 from .transport import Acknowledged, Event, Lost, Message, Transport
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from .history import History
     from .interrupts import Interrupts
     from .journal import Journal, Unfinished
@@ -98,6 +100,26 @@ class _Sent:
     sent_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A slab with all that is written down of it before any of it is sent."""
+
+    prepared: Prepared
+    chunks: list[Chunk]
+    tallies: dict[str, Tally]
+    rejects: pa.Table
+
+    @classmethod
+    def of(cls, prepared: Prepared) -> Ready:
+        """Return a slab that was prepared."""
+        tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
+        for part in prepared.parts:
+            add_tally(tallies["read"], part.tally_read())
+            add_tally(tallies["withheld"], part.tally_withheld())
+        rejects = joined(map(rejects_withheld, prepared.parts))
+        return cls(prepared, prepared.chunks(), tallies, rejects)
+
+
 @dataclass(slots=True)
 class Driver:
     """Sends a history, or what an earlier run of it left.
@@ -140,7 +162,7 @@ class Driver:
     bar: Any
     session: Session = field(init=False)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    _slabs: Generator[Prepared, None, None] = field(init=False)
+    _slabs: Generator[Ready, None, None] = field(init=False)
     _requests: dict[str, _Sent] = field(default_factory=dict)
     _exhausted: bool = False
     _connected_at: float | None = None
@@ -156,7 +178,7 @@ class Driver:
             self.limits,
             lambda one, code: self.isolation.may_divide(self._requests[one].chunk, code),
         )
-        self._slabs = self._prepared()
+        self._slabs = self._ready()
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
 
@@ -334,28 +356,28 @@ class Driver:
             if error.is_final:
                 self.session.stopped = self.session.stopped or str(error)
 
-    def _prepared(self) -> Generator[Prepared, None, None]:
+    def _ready(self) -> Generator[Ready, None, None]:
         window = (self.history.start, self.history.end)
         settled = self.unfinished.settled_slabs
         raw = self.history.slabs(self.models.all(), without=settled)
-        return ahead(raw, lambda one: self.preparer.prepare(one, window))
+        return ahead(raw, lambda one: Ready.of(self.preparer.prepare(one, window)))
 
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""
         while not self._exhausted and self.session.wants_more:
-            prepared = next(self._slabs, None)
-            if prepared is None:
+            ready = next(self._slabs, None)
+            if ready is None:
                 self._exhausted = True
-            elif prepared.number in self.unfinished.open_requests:
-                self._take_up(prepared)
+            elif ready.prepared.number in self.unfinished.open_requests:
+                self._take_up(ready.prepared)
             else:
-                self._intend(prepared)
+                self._intend(ready)
 
     def _take_up_rest(self) -> None:
         """Queue what an earlier run left and this one did not come to: it is to settle, too."""
         # Slabs are read in order, so that those of an earlier run come before any other.
         while self.unfinished.open_requests:
-            self._take_up(next(self._slabs))
+            self._take_up(next(self._slabs).prepared)
 
     def _give_up(self) -> None:
         """Settle whatever is open."""
@@ -386,23 +408,17 @@ class Driver:
             taken.append((intent.request_id, chunk))
         self.bar.add(prepared.n_rows)
 
-    def _intend(self, prepared: Prepared) -> None:
+    def _intend(self, ready: Ready) -> None:
         """Write a slab down, then queue its requests."""
         intents = []
-        for chunk in prepared.chunks():
+        for chunk in ready.chunks:
             request_id = self.next_id()
             intents.append((request_id, chunk, *self._digest(request_id, chunk)))
-        tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
-        for part in prepared.parts:
-            add_tally(tallies["read"], part.tally_read())
-            add_tally(tallies["withheld"], part.tally_withheld())
-        self.journal.intend(
-            prepared, intents, tallies, joined(map(rejects_withheld, prepared.parts))
-        )
+        self.journal.intend(ready.prepared, intents, ready.tallies, ready.rejects)
         for request_id, chunk, _, n_bytes in intents:
             self._queue(request_id, chunk, n_bytes)
         self._set_aside([request_id for request_id, *_ in intents])
-        self.bar.add(prepared.n_rows)
+        self.bar.add(ready.prepared.n_rows)
 
     def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
         return chunk.digest(request_id, self.policy), chunk.n_bytes(request_id, self.policy)

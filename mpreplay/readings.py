@@ -94,7 +94,7 @@ class Column:
         return len(self.values) - int(self.values.null_count)
 
     def taken(self, positions: NDArray[np.int64]) -> Column:
-        """Return the values at some positions, which are in ascending order."""
+        """Return the values at some positions, in their order."""
         chosen = pa.array(positions)
         quality = None if self.quality is None else self.quality.take(chosen)
         place = {p: n for n, p in enumerate(positions.tolist())} if self.odd else {}

@@ -51,7 +51,7 @@ def test_closing_leaves_no_thread() -> None:
     next(made)
     made.close()
 
-    assert not [t for t in threading.enumerate() if t.name.startswith("mpreplay-ahead")]
+    assert not [t for t in threading.enumerate() if t.name.startswith("mpreplay-")]
 
 
 def test_one_that_was_never_begun_can_be_closed() -> None:
