@@ -170,7 +170,7 @@ def _replay(options: argparse.Namespace) -> int:
     for name in TABLES:
         if path := getattr(options, name):
             _write(getattr(run, name), path)
-    _say_run(run, options.journal)
+    _say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
     totals = run.summary()
     if str(totals["stopped"]).startswith("interrupted"):
         return INTERRUPTED
@@ -179,17 +179,17 @@ def _replay(options: argparse.Namespace) -> int:
     return OK if totals["accepted"] == totals["read"] else REJECTS
 
 
-def _say_run(run: Any, journal: str | None) -> None:
+def _say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
+    from .wording import cause_in_words
+
     print(run)
     if extra := run.summary()["extra_requests"]:
         print(f"finding what the platform minds took {extra:,} requests more")
-    from .wording import cause_in_words
-
     found = run.causes
     if len(found):
         print("\nwhy values did not arrive:")
     for cause in found.head(20).to_dict("records"):
-        said, mend = cause_in_words(cause)
+        said, mend = cause_in_words(cause, allows_offline=allows_offline)
         print(f"  {_spoken(said)} [{cause['check']}]")
         print(f"      to do: {_spoken(mend)}")
     if len(found) > 20:
@@ -283,13 +283,29 @@ def _write(frame: Any, path: str) -> None:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from .errors import ConfigError
+    from pathlib import Path
+
+    from .audit.bundle import check_free, disagreements, warn_of
+    from .errors import ConfigError, ReplayWarning
+    from .journal_reader import read_journal
     from .running import open_run
 
     tables = {name: getattr(options, name) for name in (*TABLES, *LATER)}
     if not (options.html or options.audit or any(tables.values())):
         raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
     run = open_run(options.journal)
+    if options.audit:  # before anything is written: a script that failed begins anew
+        check_free(Path(options.audit).resolve())
+    faults = disagreements(read_journal(run.path))
+    if faults:
+        warn_of(faults)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReplayWarning)  # to have been told once is enough
+        _write_all(options, run, tables)
+    return REJECTS if faults else OK
+
+
+def _write_all(options: argparse.Namespace, run: Any, tables: dict[str, str | None]) -> None:
     for name, path in tables.items():
         if path:
             found = getattr(run, name)
@@ -302,24 +318,30 @@ def _report(options: argparse.Namespace) -> int:
         head = run.audit(options.audit)
         print(f"audit: {options.audit}\nhead: {head}\nKeep the head elsewhere; to check the audit:")
         print(f"  mpreplay verify {shlex.quote(options.audit)} --head {head}")
-    return OK
+        print("Each audit of a journal has a head of its own, since it says when it was made.")
 
 
 def _verify(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from .audit.verifying import bundle_head, verify_audit
+    from .audit.verifying import bundle_head, compare_sources, verify_audit
+    from .wording import count
 
-    findings = verify_audit(options.folder, head=options.head, sources=options.source)
+    folder = Path(options.folder)
+    sources = compare_sources(folder, [Path(source) for source in options.source])
+    findings = verify_audit(folder, head=options.head)
     for file, where, finding in findings.itertuples(index=False):
         print(f"{file}{', ' if where else ''}{where}: {finding}")
     if len(findings):
-        print(f"not as it was written: {len(findings):,} findings")
-        return REJECTS
-    print(f"verified: all is as it was written\nhead: {bundle_head(Path(options.folder))}")
-    if not options.head:
+        print(f"not as it was written: {count(len(findings), 'finding')}")
+    else:
+        print(f"verified: the audit itself is as it was written\nhead: {bundle_head(folder)}")
+    if not options.head and not len(findings):
         print("Without the head of then (--head HEX), an audit made anew looks the same.")
-    return OK
+    doubt = ", if the manifest can be believed" if len(findings) else ""
+    for path, difference in sources:
+        print(f"{path}: {difference or f'is what the run read{doubt}'}")
+    return REJECTS if len(findings) or any(difference for _, difference in sources) else OK
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -33,6 +33,10 @@ _ARRIVED: Final = (
     "SELECT coalesce(outcome, 'in_doubt'), {} FROM requests "
     "WHERE outcome IS NULL OR outcome IN ('accepted', 'in_doubt') ORDER BY slab, rowid"
 )
+# What of a request its line in an audit's hash chain says.
+_PROOF: Final = (
+    "request_id", "parent_id", "digest", "code", "outcome", "attempts", "n_values", "sent_at",
+)  # fmt: skip
 # Outcomes that a later attempt may still change.
 OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
 
@@ -134,10 +138,39 @@ class JournalReader:
         query = "SELECT count(*) FROM requests WHERE parent_id IS NOT NULL AND attempts > 0"
         return int(next(self._rows(query))[0])
 
+    def open_ended(self) -> dict[str, tuple[int, int]]:
+        """Return how many requests have no final answer, and their values, by outcome.
+
+        ``open`` is the outcome of those that have not settled; equal copies count as values.
+        """
+        query = (
+            "SELECT coalesce(outcome, 'open'), count(*), "
+            "sum((SELECT sum(n) FROM tallies WHERE owner = request_id)) FROM requests "
+            f"WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} GROUP BY 1"
+        )
+        return {outcome: (int(n), int(values or 0)) for outcome, n, values in self._rows(query)}
+
     def n_open(self) -> int:
         """Return how many requests have no final answer."""
         query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED}"
         return int(next(self._rows(query))[0])
+
+    def iter_requests(self) -> Iterator[dict[str, Any]]:
+        """Yield what proves a request, in the order of the results; one may be ``open``."""
+        query = f"SELECT {', '.join(_PROOF)} FROM requests ORDER BY slab, rowid"
+        for row in self._rows(query):
+            request = dict(zip(_PROOF, row, strict=True))
+            yield {**request, "outcome": request["outcome"] or "open"}
+
+    def copied(self, path: Path) -> JournalReader:
+        """Copy a journal, which may be written to just now, as it is at one moment.
+
+        Its frames are read one after the other: of a run that goes on they would contradict each
+        other.
+        """
+        quoted = str(path).replace("'", "''")
+        list(self._rows(f"VACUUM INTO '{quoted}'"))
+        return JournalReader(path)
 
     def rows(self) -> tuple[int, int]:
         """Return how many rows were read, and how many of them hold nothing to send."""

@@ -11,7 +11,7 @@ STATUS: Final = """\
 exit status:
   0  every value is accounted for and accepted (validate: all are valid; verify: unaltered)
   1  some values were not accepted (validate: not valid); the rejects say which and why
-     (verify: something was altered; the findings say what)
+     (verify: something was altered; the findings say what; report: the books do not add up)
   2  something given cannot work: an argument, the thing model, the history, the journal, the audit
   3  no connection to the platform
   4  the run ended before everything was settled

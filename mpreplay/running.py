@@ -316,7 +316,7 @@ class Run:
     def _repr_html_(self) -> str:
         journal = self._journal
         standing = standing_of(
-            journal.facts(), journal.totals(), n_open=journal.n_open(), n_rows=journal.rows()[0]
+            journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
         )
         return short_form(standing, gather(journal.iter_rejects(), n_examples=0, at_most=LOOKED_AT))
 

@@ -8,8 +8,16 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from .results import FATES
-from .wording import FATE_WORDS, Standing, cause_in_words, verdict
+from .wording import (
+    FATE_WORDS,
+    OPEN,
+    SHOWN_FATES,
+    TO_CONTINUE,
+    Standing,
+    cause_in_words,
+    unsettled_in_words,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from .gathering import Gathered
@@ -25,6 +33,7 @@ _COLOURS: Final = {
     "withheld": "#c08a1e",
     "in_doubt": "#8f6fd1",
     "not_sent": "#7d8996",
+    OPEN: "#4f8fc0",
 }
 
 
@@ -54,7 +63,7 @@ def short_form(standing: Standing, gathered: Gathered) -> str:
 
 def _bar(standing: Standing) -> str:
     read = standing.n("read")
-    fates = [fate for fate in FATES if standing.n(fate)]
+    fates = [fate for fate in SHOWN_FATES if standing.n(fate)]
     if not read or not fates:
         return ""
     parts = "".join(
@@ -78,12 +87,15 @@ def _bar(standing: Standing) -> str:
 
 def _causes(standing: Standing, gathered: Gathered) -> str:
     causes: list[dict[Any, Any]] = gathered.causes.to_dict("records")
-    if not causes:
+    told = [
+        cause_in_words(cause, allows_offline=standing.allows_offline)
+        for cause in causes[:MAX_CAUSES]
+    ]
+    if standing.n(OPEN):
+        told.insert(0, (unsettled_in_words(standing), TO_CONTINUE))
+    if not told:
         return ""
-    items = "".join(
-        f"<li>{escape(said)}.{_to_do(mend)}</li>"
-        for said, mend in map(cause_in_words, causes[:MAX_CAUSES])
-    )
+    items = "".join(f"<li>{escape(said)}.{_to_do(mend)}</li>" for said, mend in told)
     notes = []
     if len(causes) > MAX_CAUSES:
         notes.append(f"{len(causes) - MAX_CAUSES:,} causes more are in .causes.")

@@ -16,17 +16,25 @@ from .results import FATES
 
 __all__ = [
     "FATE_WORDS",
+    "OPEN",
+    "SHOWN_FATES",
+    "TO_CONTINUE",
     "Standing",
     "cause_in_words",
     "count",
     "span_in_words",
     "standing_of",
+    "unsettled_in_words",
     "verdict",
     "visible",
 ]
 
 MAX_NAME: Final = 60  # characters of a name or value that came from data
 MAX_TEXT: Final = 300  # characters of a reason or message
+# A request that has not settled is no fate of its values: frames count them as in doubt, people
+# are told apart what was sent without an answer from what nobody knows to have been sent.
+OPEN: Final = "open"
+SHOWN_FATES: Final = (*FATES, OPEN)
 # How a fate is called, and what it means.
 FATE_WORDS: Final = {
     "accepted": ("accepted", "the platform answered 200"),
@@ -34,7 +42,23 @@ FATE_WORDS: Final = {
     "withheld": ("withheld", "mpreplay did not send it, for the reason given"),
     "in_doubt": ("in doubt", "sent, but no reply came; it may have arrived"),
     "not_sent": ("not sent", "the run ended before its turn came"),
+    OPEN: (
+        "not settled",
+        "in a request without an end on record; it may or may not have been sent",
+    ),
 }
+TO_CONTINUE: Final = (
+    "continue the run with the same command and the same journal, which sends them again: that "
+    "does no harm; they are in no table of rejects before they have settled"
+)
+# How the two ways in which people and systems end a run are told.
+_ENDED_BY: Final = {
+    "interrupted (SIGINT)": "by the user (Ctrl-C)",
+    "interrupted (SIGTERM)": "by the system (SIGTERM)",
+}
+# What there is to do about a device that is declined although it may be offline.
+_TOPOLOGY: Final = "add {} to the gateway's topology: offline devices were allowed in this run"
+_NO_SUB_DEVICE: Final = 1212
 # What a unit of a thing model is written as, where its identifier is not what people write.
 _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
 _RANGE: Final = re.compile(r"outside ([\[(])(-?[^,\s]+), ([^,\s]+)([\])])(?: (.+))?", re.DOTALL)
@@ -52,20 +76,31 @@ class Standing:
     Parameters
     ----------
     totals : dict of str to int
-        ``read`` and every fate, in values.
+        ``read``, every fate, and ``open`` for what has not settled, in values.
     is_complete : bool
         Whether everything was read, and every request has an answer.
+    is_read : bool
+        Whether everything was read.
     stopped : str
         Why it ended before its end, or the empty text.
-    unread_rows, open_requests : int
-        Rows that were not read, requests that have no final answer.
+    unread_rows : int
+        Rows that were not read.
+    requests : dict of str to int
+        Those without a final answer: ``in_doubt``, ``not_sent``, and ``open``, not settled.
+    allows_offline : bool
+        Whether the platform was asked to take the data of devices that are offline.
+    is_sound : bool
+        Whether the books agree with all else that the journal says.
     """
 
     totals: Mapping[str, int] = field(default_factory=dict)
     is_complete: bool = True
+    is_read: bool = True
     stopped: str = ""
     unread_rows: int = 0
-    open_requests: int = 0
+    requests: Mapping[str, int] = field(default_factory=dict)
+    allows_offline: bool = False
+    is_sound: bool = True
 
     def n(self, fate: str) -> int:
         """Return how many values met a fate, or were ``read``."""
@@ -77,24 +112,56 @@ class Standing:
         return sum(self.n(fate) for fate in FATES[1:])
 
     @property
+    def n_missing(self) -> int:
+        """How many values did not arrive or have not settled."""
+        return self.n_rejects + self.n(OPEN)
+
+    @property
     def is_balanced(self) -> bool:
         """Whether what was read is the sum of the fates."""
-        return self.n("read") == sum(self.n(fate) for fate in FATES)
+        return self.n("read") == sum(self.n(fate) for fate in SHOWN_FATES)
+
+    @property
+    def is_going(self) -> bool:
+        """Whether it has noted no end: it goes on, or was killed."""
+        is_open = not self.is_read or bool(self.requests.get(OPEN))
+        return not self.is_complete and not self.stopped and is_open
 
 
 def standing_of(
-    facts: Mapping[str, Any], totals: Mapping[str, int], *, n_open: int, n_rows: int
+    facts: Mapping[str, Any],
+    totals: Mapping[str, int],
+    open_ended: Mapping[str, tuple[int, int]],
+    *,
+    n_rows: int,
 ) -> Standing:
     """Return how a run stands, from what its journal says.
 
+    Parameters
+    ----------
+    facts, totals : dict
+        As a journal's reader gives them: there, what has not settled is in doubt.
+    open_ended : dict of str to (int, int)
+        Requests without a final answer, and the values in them, by outcome.
+    n_rows : int
+        How many rows were read.
+
     Examples
     --------
-    >>> standing_of({"n_rows": 5}, {}, n_open=0, n_rows=3).unread_rows
+    >>> standing_of({"n_rows": 5}, {}, {}, n_rows=3).unread_rows
     2
     """
     is_read = bool(facts.get("read_all"))
-    unread = 0 if is_read else max(0, int(facts.get("n_rows") or 0) - n_rows)
-    return Standing(totals, is_read and not n_open, str(facts.get("stopped") or ""), unread, n_open)
+    unsettled = open_ended.get(OPEN, (0, 0))[1]
+    return Standing(
+        {**totals, "in_doubt": totals.get("in_doubt", 0) - unsettled, OPEN: unsettled},
+        is_read and not open_ended,
+        is_read,
+        str(facts.get("stopped") or ""),
+        0 if is_read else max(0, int(facts.get("n_rows") or 0) - n_rows),
+        {outcome: n for outcome, (n, _) in open_ended.items()},
+        bool((facts.get("fingerprint") or {}).get("allow_offline_sub_device")),
+    )
 
 
 def count(n: int, what: str = "") -> str:
@@ -156,31 +223,88 @@ def _headline(standing: Standing) -> str:
 
 
 def _completeness(standing: Standing) -> str:
-    rejects = [
-        f"{standing.n(fate):,} {FATE_WORDS[fate][0]}" for fate in FATES[1:] if standing.n(fate)
+    said = [_damage(standing), _others(standing), *_end(standing)]
+    return " ".join(filter(None, said))
+
+
+def _damage(standing: Standing) -> str:
+    if standing.is_sound and standing.is_balanced:
+        return ""
+    return (
+        "These books do not add up: the journal is damaged or was altered, and what follows is "
+        "what it says."
+    )
+
+
+def _others(standing: Standing) -> str:
+    fates = [
+        f"{standing.n(fate):,} {FATE_WORDS[fate][0]}"
+        for fate in SHOWN_FATES[1:]
+        if standing.n(fate)
     ]
-    others = f"The others: {_listed(rejects)}. " if rejects and standing.n("accepted") else ""
-    if rejects and not others:
-        others = f"They are {_listed(rejects)}. "
+    if not fates:
+        return ""
+    return f"{'The others:' if standing.n('accepted') else 'They are'} {_listed(fates)}."
+
+
+def _end(standing: Standing) -> list[str]:
+    """Return how a run ended, what is left of it, and what to do."""
     if standing.is_complete:
-        told = "every row was read and every request has an answer"
-        return f"{others}The run is complete: {told}."
+        return ["The run is complete: every row was read and every request has an answer."]
+    return [*_why_not_complete(standing), "The same replay with the same journal continues it."]
+
+
+def _why_not_complete(standing: Standing) -> list[str]:
+    known = standing.requests
     left = [f"{count(standing.unread_rows, 'row')} not read"] if standing.unread_rows else []
-    if standing.open_requests:
-        left.append(f"{count(standing.open_requests, 'request')} without a final answer")
-    why = f": {visible(standing.stopped)}" if standing.stopped else ""
-    rest = f" There are {_listed(left)}." if left else ""
-    remedy = "The same replay with the same journal continues it."
-    return f"{others}The run is not complete{why}.{rest} {remedy}"
+    left += [
+        f"{count(known[outcome], 'request')} {FATE_WORDS[outcome][0]}"
+        for outcome in ("in_doubt", "not_sent")
+        if known.get(outcome)
+    ]
+    there = "is" if left and left[0].startswith("1 ") else "are"
+    rest = [f"There {there} {_listed(left)}."] if left else []
+    open_ones = [f"{unsettled_in_words(standing)}."] if known.get(OPEN) else []
+    return [f"{_ended(standing)}.", *rest, *open_ones]
 
 
-def cause_in_words(cause: Mapping[str, Any]) -> tuple[str, str]:
+def _ended(standing: Standing) -> str:
+    by = _ENDED_BY.get(standing.stopped)
+    if by:
+        return f"The run was stopped {by} before its end"
+    if standing.stopped:
+        return f"The run stopped before its end: {visible(standing.stopped)}"
+    if standing.is_going:
+        return "The run is going on or was killed: it has noted no end"
+    return "The run has ended, and not everything is settled"
+
+
+def unsettled_in_words(standing: Standing) -> str:
+    """Return what is known of values whose requests have not settled, without a full stop.
+
+    Examples
+    --------
+    >>> standing = Standing({"read": 5, "open": 5}, False, False, requests={"open": 2})
+    >>> unsettled_in_words(standing)
+    '5 values are in 2 requests that have not settled; whether they were sent is not known'
+    """
+    n, requests = standing.n(OPEN), standing.requests.get(OPEN, 0)
+    have = "has" if requests == 1 else "have"
+    return (
+        f"{count(n, 'value')} {'is' if n == 1 else 'are'} in {count(requests, 'request')} that "
+        f"{have} not settled; whether they were sent is not known"
+    )
+
+
+def cause_in_words(cause: Mapping[str, Any], *, allows_offline: bool = False) -> tuple[str, str]:
     """Return a cause of rejects as a sentence, and what to do about it.
 
     Parameters
     ----------
     cause : mapping
         A row of ``Run.causes`` or of :func:`mpreplay.gathering.gather`, by column.
+    allows_offline : bool, optional
+        Whether the run already did what is advised for devices that are offline.
 
     Returns
     -------
@@ -203,7 +327,15 @@ def cause_in_words(cause: Mapping[str, Any]) -> tuple[str, str]:
     when = span_in_words(cause["first_time"], cause["last_time"])
     told = f"{_joint(cause)}{when and f', {when}'}"
     said = f"{cause['values']:,} {outcome}: {subject}{told}"
-    return said, visible(cause["mend"])
+    return said, _mend(cause, allows_offline=allows_offline)
+
+
+def _mend(cause: Mapping[str, Any], *, allows_offline: bool) -> str:
+    mend = visible(cause["mend"])
+    if not allows_offline or _number(cause.get("code")) != _NO_SUB_DEVICE:
+        return mend
+    is_known = not mend.startswith("one of this request's devices")
+    return _TOPOLOGY.format("the device" if is_known else "the device that is to blame")
 
 
 def _subject(cause: Mapping[str, Any]) -> str:

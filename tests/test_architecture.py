@@ -33,7 +33,9 @@ SIMULATOR_CORE = [
     "limits", "judging", "world", "rules", "holdings", "gateways", "platform", "topics", "mqtt",
     "faults",
 ]  # fmt: skip
-AUDIT_CORE = ["chain", "links", "accounts", "figures", "pictures"]
+AUDIT_CORE = [
+    "chain", "links", "accounts", "amounts", "figures", "pictures", "parts", "wire",
+]  # fmt: skip
 PACKAGES = {"simulator", "audit"}
 FORBIDDEN = {
     "asyncio", "logging", "os", "paho", "pathlib", "random", "socket", "sqlite3", "subprocess",

@@ -5,26 +5,52 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import sqlite3
 import sys
+import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import FARM, history_of
-from test_running import run_of
+from test_gathering import declined, rejects
+from test_journal import DAY, KEY, NO_REJECTS, request, settled, slab, table_of
 
 import mpreplay as mp
 from mpreplay.audit import bundle
-from mpreplay.audit.bundle import write_bundle
+from mpreplay.audit.bundle import disagreements, write_bundle
 from mpreplay.cli import main
+from mpreplay.journal import Journal
 from mpreplay.journal_reader import read_journal
 
 FILES = {
     "manifest.json", "requests.jsonl", "results.parquet", "rejects.parquet", "books.parquet",
     "touched.parquet", "report.html",
 }  # fmt: skip
+
+
+def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
+    """Return a run of two requests, one of which was declined, and two withheld values."""
+    journal = Journal(path)
+    journal.begin(**{"read_all": True, **facts})
+    tallies = {"read": {KEY: 8}, "withheld": {KEY: 2}}
+    chunks = [request(1), request(2)]
+    for _, chunk, _, _ in chunks:
+        chunk.tally = lambda: {KEY: 3}
+    of_slab = [{"device_key": "d", "time": DAY * 86_400_000}] * 2
+    of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
+    touched = json.dumps([[[["p", "d"]], ["P"], [[0, 0, 5, 6, 3]], []]]).encode()
+    with mock.patch("mpreplay.journal.touched_of", lambda _: touched):
+        journal.intend(slab(0, 4), chunks, tallies, table_of(rejects(*of_slab)))
+    if not is_killed:
+        journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
+        journal.settle(settled(2, "declined", 1204), 1, {}, table_of(rejects(*of_request)))
+    journal.close()
+    return mp.open_run(path)
 
 
 def plain(value: Any) -> bytes:
@@ -131,6 +157,7 @@ def test_many_small_records_of_rejects_become_few_row_groups(
     run = run_of(tmp_path / "run.db")
     run.audit(tmp_path / "one")
     monkeypatch.setattr(bundle, "_ROW_GROUP", 1)
+    monkeypatch.setattr("mpreplay.journal_reader.AT_ONCE", 1)
     run.audit(tmp_path / "two")
 
     assert pq.ParquetFile(tmp_path / "one/rejects.parquet").num_row_groups == 1
@@ -220,6 +247,84 @@ def test_the_report_is_a_file_of_its_own(tmp_path: Path) -> None:
         run.report(tmp_path / "no/report.html")
 
 
+ALTERED = [
+    "UPDATE tallies SET fate = 'accepted' WHERE fate = 'declined'",
+    "UPDATE tallies SET n = n + 1 WHERE fate = 'read'",
+    "DELETE FROM rejects WHERE owner = '2'",
+    "UPDATE requests SET outcome = 'accepted' WHERE request_id = '2'",
+    "UPDATE requests SET code = 500 WHERE request_id = '1'",
+]
+
+
+@pytest.mark.parametrize("change", ALTERED)
+def test_a_journal_that_was_altered_is_never_reported_in_silence(
+    tmp_path: Path, change: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The report is what people read; whoever made the audit is not there to be asked."""
+    run = run_of(tmp_path / "run.db")
+    with closing(sqlite3.connect(run.path)) as db, db:
+        db.execute(change)
+    with pytest.warns(mp.ReplayWarning, match="these books do not add up"):
+        run.report(tmp_path / "report.html")
+    with pytest.warns(mp.ReplayWarning, match="these books do not add up"):
+        run.audit(tmp_path / "audit")
+    out = tmp_path / "again.html"
+
+    for page in (tmp_path / "report.html", tmp_path / "audit/report.html"):
+        assert "These books do not add up: the journal is damaged or was" in page.read_text("utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")  # as at a terminal
+        assert main(["report", str(run.path), "--html", str(out)]) == 1
+    assert capsys.readouterr().err.count("these books do not add up") == 1
+    assert out.exists()
+
+
+def test_the_journal_of_a_run_that_goes_on_adds_up(tmp_path: Path) -> None:
+    """What has not settled is missing from the rejects, and no alteration."""
+    run = run_of(tmp_path / "run.db", is_killed=True, read_all=False)
+    run.report(tmp_path / "report.html")
+
+    assert disagreements(read_journal(run.path)) == []
+    assert "is going on or was killed" in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_nothing_is_written_where_one_of_two_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing was written is a promise, too."""
+    run_of(tmp_path / "run.db")
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "file").touch()
+    page = tmp_path / "page.html"
+
+    assert main(["report", str(tmp_path / "run.db"), "--html", str(page), "--audit", str(taken)])
+    assert "nothing was written" in capsys.readouterr().err
+    assert not page.exists()
+
+
+def test_each_source_is_told_whether_it_is_what_was_read(
+    platform: Any, model: mp.ThingModel, frame: pd.DataFrame, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """An auditor who names a file wants to hear of it, also when it is the right one."""
+    file = tmp_path / "farm.parquet"
+    frame.to_parquet(file)
+    for number, source in enumerate([file, frame]):
+        run = mp.replay(
+            history_of(source), model, platform.connection, journal=tmp_path / f"{number}.db",
+            allow_offline_sub_device=True, limits=mp.Limits(connects=None), progress=False,
+        )  # fmt: skip
+        run.audit(tmp_path / f"audit-{number}")
+
+    assert main(["verify", str(tmp_path / "audit-0"), "--source", str(file)]) == 0
+    assert f"{file}: is what the run read" in capsys.readouterr().out
+    assert main(["verify", str(tmp_path / "audit-1"), "--source", str(file)]) == 1
+    said = capsys.readouterr().out
+    assert "the audit itself is as it was written" in said
+    assert "the run read a DataFrame, which no file can be compared with" in said
+
+
 def test_the_command_line_writes_and_verifies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,9 +338,12 @@ def test_the_command_line_writes_and_verifies(
     out = capsys.readouterr().out
     head = json.loads((tmp_path / "my audit/manifest.json").read_bytes())["head"]
     assert f"mpreplay verify '{audit}' --head {head}" in out
+    assert "Each audit of a journal has a head of its own" in out
     assert main(["verify", audit, "--head", "0" * 64]) == 1
     assert main(["verify", audit, "--source", journal]) == 1
-    assert "the run read no file with these bytes" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "the audit itself is as it was written" in said
+    assert f"{journal}: the run read no file with these bytes" in said
     assert main(["verify", audit, "--head", "abc"]) == 2
     assert main(["verify", audit, "--source", "no-such-file"]) == 2
     assert main(["verify", str(tmp_path)]) == 2

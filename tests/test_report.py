@@ -17,12 +17,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from test_gathering import declined, rejects
 from test_journal import NO_REJECTS, request, settled, slab, table_of
 
 import mpreplay as mp
+from mpreplay.audit.amounts import shares
 from mpreplay.audit.figures import MAX_BUCKETS, MAX_DEVICES, MAX_PERIODS, arrivals, timeline
-from mpreplay.audit.pictures import DARK, LIGHT
+from mpreplay.audit.pictures import DARK, LIGHT, arrival_map
 from mpreplay.audit.report import render
 from mpreplay.journal import Journal
 from mpreplay.journal_reader import JournalReader, read_journal
@@ -176,7 +179,8 @@ def test_every_section_is_there_in_its_order(pages: dict[str, str]) -> None:
     """The verdict, then why, then how it adds up, then the details, then the settings."""
     assert [text.split(",")[0] for text in Page(pages["hostile"]).texts["h2"]] == [
         "Why values did not arrive", "The balance", "Devices and days", "Codes",
-        "Rejects by cause", "Requests taken apart", "Settings and environment",
+        "Rejects by cause", "Requests taken apart", "Can this be trusted?",
+        "Settings and environment",
     ]  # fmt: skip
 
 
@@ -205,7 +209,7 @@ def test_a_page_loads_nothing(page: str) -> None:
     assert loading == ["data:,"]
     assert "@import" not in page
     assert set(re.findall(r"url\(([^)]*)\)", page)) <= {
-        f"#p-{fate}" for fate in ("declined", "withheld", "in_doubt", "not_sent")
+        f"#p-{fate}" for fate in ("declined", "withheld", "in_doubt", "not_sent", "open")
     }
     assert "default-src 'none'" in page
 
@@ -214,9 +218,112 @@ def test_a_request_that_was_taken_apart_is_told_with_its_parts(pages: dict[str, 
     """Extra requests cost time and money: how many, and what they saved."""
     assert "1 request taken apart" in pages["divided"]
     assert "2 extra requests" in pages["divided"]
-    row = re.search(r"<th scope=\"row\">1</th>(.*?)</tr>", pages["divided"])
+    apart = pages["divided"].partition('id="apart"')[2]
+    row = re.search(r"<th scope=\"row\"[^>]*>1</th>(.*?)</tr>", apart)
     assert row
     assert re.findall(r">(\d+)<", row[1]) == ["1204", "6", "2", "5", "1", "0", "0"]
+    assert "Values of divided requests count again" in pages["divided"]
+
+
+def text_of(page: str) -> str:
+    """Return what a page says, its tags and repeated blanks aside."""
+    return re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", page.partition("</style>")[2]))
+
+
+def test_a_run_that_was_killed_says_what_is_not_known(tmp_path: Path) -> None:
+    """Its journal has the end of an earlier leg, and requests of which nobody knows anything."""
+    key = ("p", "T1", 19_875)
+    journal = journal_of(
+        tmp_path / "run.db", ended_at=1_700_000_001_000, continued=1, stopped="", read_all=False
+    )
+    chunks = [request(n, 3) for n in (1, 2, 3)]
+    for _, chunk, _, _ in chunks:
+        chunk.tally = lambda: {key: 3}
+    journal.intend(slab(0, 9), chunks, {"read": {key: 9}}, NO_REJECTS)
+    journal.settle(settled(1, "accepted", 200, attempts=3), 1_700_000_600_000, {}, NO_REJECTS)
+    journal.close()
+    said = text_of(render(read_journal(tmp_path / "run.db")))
+
+    assert "The run is going on or was killed" in said
+    assert "6 values are in 2 requests that have not settled" in said
+    assert "What to do: continue the run with the same command" in said
+    assert (
+        "9 values read = 3 accepted + 0 declined + 0 withheld + 0 in doubt + 0 not sent + 6 not"
+        in said
+    )
+    assert "Ended not ended" in said
+    assert "Took" not in said
+    assert "Requests sent 1 Requests not settled 2" in said
+    assert "1 request needed several attempts, at most 3" in said
+    assert "mostly not settled" in said
+
+
+def test_what_was_not_sent_is_not_counted_as_sent(tmp_path: Path) -> None:
+    """A device that was declined is held back: its requests have a code, and never left."""
+    key = ("p", "T1", 19_875)
+    journal = journal_of(tmp_path / "run.db", counts={"published": 1, "equal_copies": 2})
+    chunks = [request(n, 2) for n in (1, 2, 3)]
+    for _, chunk, _, _ in chunks:
+        chunk.tally = lambda: {key: 2}
+    journal.intend(slab(0, 9), chunks, {"read": {key: 6}}, NO_REJECTS)
+    for n, outcome, code, attempts in ((1, "declined", 1212, 1), (2, "declined", 1212, 0),
+                                       (3, "not_sent", None, 0)):  # fmt: skip
+        journal.settle(settled(n, outcome, code, attempts), 1_700_000_000_000, {}, NO_REJECTS)
+    journal.note(read_all=True, stopped="interrupted (SIGINT)", ended_at=1_700_000_009_000)
+    journal.close()
+    said = text_of(render(read_journal(tmp_path / "run.db")))
+
+    assert "Requests sent 1 Requests not sent 2" in said
+    assert "declined, held back" in said
+    assert "Held back, not sent" in said
+    assert "2 equal copies of other readings travel with them" in said
+    assert "the requests were published 1 time in all" in said
+    assert "There is 1 request not sent." in said
+    assert "Took 9 s" in said
+
+
+def test_where_it_came_from_and_how_to_check_it_are_told(tmp_path: Path) -> None:
+    """An auditor asks first whether the page can be believed."""
+    journal = journal_of(
+        tmp_path / "run.db", isolate="point",
+        fingerprint={"history": ["sha256:1", "frame:2"], "model": "abc123", "on_invalid": "raise"},
+        sources=[{"name": EVIL, "bytes": 12_345, "sha256": "f" * 64},
+                 {"name": "DataFrame", "bytes": None, "sha256": None}],
+    )  # fmt: skip
+    journal.note(read_all=True)
+    journal.close()
+    page = render(read_journal(tmp_path / "run.db"))
+    said = text_of(page)
+
+    assert "12,345 " + "f" * 64 in said
+    assert "DataFrame none: held in memory (frame:2)" in said
+    assert "SHA-256 of the thing model: abc123" in said
+    assert "isolate point" in said
+    assert "[" not in said.partition("Settings and environment")[2]
+    assert EVIL not in page
+
+
+def test_books_that_do_not_add_up_are_said_first(tmp_path: Path) -> None:
+    """A report of a journal that somebody altered must not look like any other."""
+    page = render(empty(tmp_path), [("p/d, 2024-06-01", f"{EVIL} rejects")])
+
+    assert "Damaged or altered" in page
+    assert text_of(page).count("These books do not add up") == 2
+    assert "p/d, 2024-06-01" in page
+    assert EVIL not in page
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=6))
+def test_shares_add_up(counts: list[int]) -> None:
+    """Four numbers below each other that make 99.99 % look like a mistake."""
+    shown = shares(counts, sum(counts))
+    numbers = [float(share.split()[-2]) for share in shown if share[0] not in "<>"]
+
+    if sum(counts) and len(numbers) == len(counts):
+        assert sum(numbers) == pytest.approx(100, abs=0.001)
+    for n, share in zip(counts, shown, strict=True):
+        assert (share == "0.00 %") == (n == 0)
+        assert (share == "100.00 %") == (0 < n == sum(counts))
 
 
 def _contrast(one: str, other: str) -> float:
@@ -236,7 +343,7 @@ def test_texts_and_shapes_can_be_told_from_the_page(palette: dict[str, str]) -> 
     """Reports are read on poor projectors and by tired eyes."""
     grounds = [palette["paper"], palette["panel"]]
     texts = ("ink", "muted", "link")
-    shapes = ("accepted", "declined", "withheld", "in_doubt", "not_sent")
+    shapes = ("accepted", "declined", "withheld", "in_doubt", "not_sent", "open")
 
     assert all(_contrast(palette[name], ground) >= 4.5 for name in texts for ground in grounds)
     assert all(_contrast(palette[name], ground) >= 3 for name in shapes for ground in grounds)
@@ -332,6 +439,25 @@ def test_the_map_shows_the_devices_with_the_most_rejects_first() -> None:
     assert (found.read - found.accepted)[0].tolist() == [1, 1]
 
 
+def test_dates_below_the_map_stand_apart() -> None:
+    """Of three or four days each is narrower than its date."""
+    for n in range(1, 12):
+        picture = arrival_map(arrivals(_books(1, list(range(n)))))
+        places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="\d+">', picture)]
+        assert places
+        assert all(after - before >= 80 for before, after in pairwise(places))
+
+
+def test_long_keys_keep_the_end_that_tells_them_apart() -> None:
+    """A site's devices differ in their last digits."""
+    books = _books(2, [0]).assign(device_key=[f"north-sea-park-turbine-{n:03}" for n in (1, 2)])
+    picture = arrival_map(arrivals(books))
+
+    assert "turbine-001<" in picture
+    assert "turbine-002<" in picture
+    assert "north-s…" in picture or "north-…" in picture
+
+
 def test_values_without_a_time_are_told_beside_the_map() -> None:
     """They are on no day, and still in the sum."""
     found = arrivals(_books(1, [None, 3]))
@@ -359,13 +485,25 @@ def test_a_run_that_was_continued_the_next_day_is_shown_without_the_night() -> N
     assert (line.steps["requests"] > 0).all()
 
 
+@pytest.mark.parametrize("seconds", [0.1, 0.9, 3, 61, 4_000, 300_000])
+def test_steps_have_round_lengths_and_none_is_below_a_second(seconds: float) -> None:
+    """Within a second a burst of any rate is allowed: it would seem to break the limit."""
+    line = timeline(_results([n * seconds / 600 for n in range(600)], [200] * 600))
+
+    assert line is not None
+    assert line.width in {1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200}
+    assert len(line.steps) <= MAX_BUCKETS
+    assert (line.steps["bytes"] * line.width).sum() == pytest.approx(600 * 100)
+
+
 def test_over_time_nothing_is_lost_and_nothing_is_too_fine() -> None:
     """A million requests make as many steps as a thousand do."""
     codes = [200] * 2000 + [1204, 1206, 1212, 1008, 429, 500, None] * 3
     line = timeline(_results([n / 10 for n in range(len(codes))], codes))
 
     assert line is not None
-    assert len(line.steps) == MAX_BUCKETS
+    assert MAX_BUCKETS / 2 < len(line.steps) <= MAX_BUCKETS
+    assert line.width == 5
     assert line.codes.to_numpy().sum() == len(codes)
     assert line.codes.columns[0] == "200"
     assert "others" in line.codes.columns

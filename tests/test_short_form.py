@@ -32,6 +32,18 @@ def test_nothing_from_the_data_is_taken_for_markup() -> None:
     assert "&lt;script&gt;" in shown
 
 
+def test_what_has_not_settled_is_a_cause_of_its_own() -> None:
+    """A killed run has no rejects yet, and a cell that shows none looks like a success."""
+    standing = Standing(
+        {"read": 9, "accepted": 4, "open": 5}, False, False, requests={"open": 2}
+    )  # fmt: skip
+    shown = short_form(standing, gather([]))
+
+    assert "<li>5 values are in 2 requests that have not settled" in shown
+    assert "continue the run with the same command" in shown
+    assert "5 not settled" in shown
+
+
 def test_many_causes_and_many_rejects_are_cut_and_it_says_so() -> None:
     """A cell of a notebook is no place for two hundred lines."""
     frames = [rejects(declined(str(n), reason=f"reason {n}")) for n in range(MAX_CAUSES + 3)]

@@ -414,6 +414,78 @@ def test_a_forged_table_contradicts_the_others(
     assert told in "\n".join(finding.finding for finding in verify_bundle(audit))
 
 
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [("accepted", 500), ("accepted", None), ("declined", 200), ("declined", None),
+     ("divided", 200), ("in_doubt", 1204), ("not_sent", 429), ("stored", 200)],
+)  # fmt: skip
+def test_an_outcome_that_its_code_does_not_bear_out_is_named(
+    audit: Path, outcome: str, code: int | None
+) -> None:
+    """The code is the platform's word, and the outcome only ours."""
+
+    def change(results: pd.DataFrame) -> pd.DataFrame:
+        results.loc[0, ["code", "outcome"]] = [code, outcome]
+        return results
+
+    forge_table(audit, "results.parquet", change)
+    name = pd.read_parquet(audit / "results.parquet")["request_id"][0]
+    found = [f for f in verify_bundle(audit) if f.file == "results.parquet"]
+
+    assert [f.where for f in found] == [f"request {name}"]
+    assert found[0].finding.startswith(f"it is {outcome} with {f'code {code}' if code else 'no'}")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"outcome": "declined", "code": 200, "check": "platform"}, "it is declined with code 200"),
+        ({"outcome": "withheld", "code": 1204, "check": "range"}, "it is withheld with code 1204"),
+        ({"outcome": "in_doubt", "code": 200, "check": "no_reply"}, "it is in_doubt with code 200"),
+    ],
+)
+def test_a_reject_that_its_code_does_not_bear_out_is_named(
+    audit: Path, changes: dict[str, Any], told: str
+) -> None:
+    """A value that was accepted is no reject, save one that is expected to be skipped."""
+
+    def change(rejects: pd.DataFrame) -> pd.DataFrame:
+        rejects.loc[0, list(changes)] = list(changes.values())
+        return rejects
+
+    forge_table(audit, "rejects.parquet", change)
+    found = [f for f in verify_bundle(audit) if f.file == "rejects.parquet"]
+
+    assert told in "\n".join(finding.finding for finding in found)
+
+
+def test_a_manifest_that_was_edited_says_where(audit: Path) -> None:
+    """The one file that people edit by hand, and the first that they read."""
+    manifest = json.loads((audit / "manifest.json").read_bytes())
+    before = manifest["counts"]["accepted"]
+    manifest["counts"]["accepted"] = before + 5
+    (audit / "manifest.json").write_bytes(manifest_text(manifest))
+
+    assert [(f.file, f.where) for f in verify_bundle(audit)] == [
+        ("manifest.json", "counts, accepted")
+    ]
+    manifest["counts"]["accepted"] = before
+    manifest["settings"]["on_invalid"] = "another"
+    (audit / "manifest.json").write_bytes(manifest_text(manifest))
+    [finding] = verify_bundle(audit)
+    assert finding.finding.startswith("it was altered")
+    assert "settings" in finding.finding
+
+
+def test_a_run_that_is_made_to_look_complete_contradicts_its_requests(audit: Path) -> None:
+    """One word in the manifest is what a scheduled check asks for."""
+    run = json.loads((audit / "manifest.json").read_bytes())["run"]
+    forge(audit, lambda _: None, run={**run, "complete": not run["complete"]})
+    [finding] = verify_bundle(audit)
+
+    assert (finding.file, finding.where) == ("manifest.json", "run, complete")
+
+
 def test_forged_counts_contradict_the_tables(audit: Path) -> None:
     """The manifest is what most people read."""
     manifest = json.loads((audit / "manifest.json").read_bytes())

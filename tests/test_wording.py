@@ -98,15 +98,72 @@ def test_the_headline_is_how_many_were_accepted(totals: dict[str, int], headline
 def test_a_run_that_is_not_complete_says_why_and_what_is_left() -> None:
     """Whoever reads only the verdict must not take half of a history for all of it."""
     facts = {"read_all": False, "n_rows": 10, "stopped": "interrupted (SIGINT)"}
-    standing = standing_of(facts, {"read": 3, "accepted": 2, "in_doubt": 1}, n_open=1, n_rows=4)
-    rest = verdict(standing)[1]
+    totals = {"read": 6, "accepted": 2, "in_doubt": 1, "not_sent": 3}
+    open_ended = {"in_doubt": (1, 1), "not_sent": (2, 3)}
+    rest = verdict(standing_of(facts, totals, open_ended, n_rows=4))[1]
 
-    assert "The others: 1 in doubt." in rest
-    assert (
-        "not complete: interrupted (SIGINT). There are 6 rows not read and 1 request without"
-        in rest
+    assert rest == (
+        "The others: 1 in doubt and 3 not sent. The run was stopped by the user (Ctrl-C) before "
+        "its end. There are 6 rows not read, 1 request in doubt and 2 requests not sent. "
+        "The same replay with the same journal continues it."
     )
-    assert "continues it" in rest
+
+
+@pytest.mark.parametrize(
+    ("facts", "open_ended", "said"),
+    [
+        ({"stopped": "interrupted (SIGTERM)"}, {"not_sent": (1, 1)}, "by the system (SIGTERM)"),
+        ({"stopped": "code 705: gone\u202e"}, {"not_sent": (1, 1)}, "its end: code 705: gone\\u"),
+        ({"read_all": False}, {}, "is going on or was killed"),
+        ({"read_all": True}, {"open": (1, 1)}, "is going on or was killed"),
+        ({"read_all": True}, {"in_doubt": (1, 1)}, "has ended, and not everything is settled"),
+    ],
+)
+def test_how_a_run_ended_is_told_apart(
+    facts: dict[str, Any], open_ended: dict[str, tuple[int, int]], said: str
+) -> None:
+    """Whether to wait, to ask the administrator or to start it again depends on it."""
+    totals = (
+        {"read": 1, "in_doubt": 1} if "not_sent" not in open_ended else {"read": 1, "not_sent": 1}
+    )
+    assert said in verdict(standing_of(facts, totals, open_ended, n_rows=1))[1]
+
+
+def test_what_has_not_settled_is_not_called_in_doubt() -> None:
+    """Of a run that was killed most was never sent; nobody knows which."""
+    totals = {"read": 90, "accepted": 10, "in_doubt": 80}
+    open_ended = {"in_doubt": (1, 5), "open": (15, 75)}
+    rest = verdict(standing_of({"read_all": False}, totals, open_ended, n_rows=0))[1]
+
+    assert "The others: 5 in doubt and 75 not settled." in rest
+    assert "75 values are in 15 requests that have not settled" in rest
+    assert "whether they were sent is not known" in rest
+
+
+@pytest.mark.parametrize("standing", [
+    Standing({"read": 5, "accepted": 5}, is_sound=False), Standing({"read": 5, "accepted": 4}),
+])  # fmt: skip
+def test_books_that_do_not_add_up_are_the_first_thing_after_the_headline(
+    standing: Standing,
+) -> None:
+    """Nothing else that such a journal says can be relied on."""
+    assert verdict(standing)[1].startswith("These books do not add up")
+
+
+@pytest.mark.parametrize(
+    ("mend", "advised"),
+    [
+        ("sign the device in, or allow offline ones", "add the device to the gateway's topology"),
+        ("one of this request's devices is to blame", "add the device that is to blame"),
+    ],
+)
+def test_what_the_run_did_already_is_not_advised(mend: str, advised: str) -> None:
+    """Advice that was followed before helps nobody."""
+    told = cause(outcome="declined", check="platform", reason="no", code=1212, mend=mend)
+
+    assert cause_in_words(told)[1] == mend
+    assert cause_in_words(told, allows_offline=True)[1].startswith(advised)
+    assert cause_in_words({**told, "code": 1204}, allows_offline=True)[1] == mend
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=5, max_size=5), st.booleans())

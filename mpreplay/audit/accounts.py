@@ -6,7 +6,7 @@ Pure: tables in, words out. Rejects may be many, and come in parts.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,17 +16,34 @@ from ..results import FATES
 from .chain import Line
 
 __all__ = [
+    "Disagreement",
     "RejectCounts",
     "check_books",
     "check_chain",
+    "check_complete",
     "check_counts",
+    "check_outcomes",
     "check_rejects",
+    "check_tables",
     "check_touched",
 ]
 
 # What of a line of the chain stands in the results, too.
 _SHARED: Final = ("request_id", "parent_id", "code", "outcome", "attempts", "n_values", "sent_at")
 _SHOWN: Final = 20  # disagreements of one kind
+_ACCEPTED: Final = 200
+# Which codes a request, or a value, may have that ended in a certain way: as words, and as a test
+# of a code that may be absent. The reply to one that was divided may have been one for its device.
+_CODES: Final[dict[str, tuple[str, Callable[[pd.Series], pd.Series]]]] = {
+    "accepted": (f"the code {_ACCEPTED}", lambda code: code.eq(_ACCEPTED).fillna(False)),
+    "declined": (
+        f"a code other than {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(False)
+    ),
+    "divided": (f"no code {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(True)),
+    "withheld": ("no code", pd.Series.isna),
+    "in_doubt": ("no code", pd.Series.isna),
+    "not_sent": ("no code", pd.Series.isna),
+}  # fmt: skip
 # Where something stands, and what is wrong with it.
 Disagreement = tuple[str, str]
 
@@ -69,9 +86,15 @@ class RejectCounts:
     by_day: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     by_request: Counter[str] = field(default_factory=Counter)
     expected_skips: int = 0
+    faults: list[Disagreement] = field(default_factory=list)
 
     def add(self, rejects: pd.DataFrame) -> None:
         """Count a part of the rejects."""
+        # Values that the platform is expected to have skipped are in requests that it accepted.
+        judged = rejects[rejects["check"] != "expected_skip"]
+        for row in _odd_codes(judged).head(_SHOWN - len(self.faults)).itertuples():
+            where = f"{row.device_key}, {row.measurepoint}, row {row.row}"
+            self.faults.append((where, _told_of_code(row)))
         days = _days(rejects["time"])
         keys = zip(
             *(_plain(rejects[name]) for name in ("product_key", "device_key")),
@@ -88,6 +111,48 @@ class RejectCounts:
 def _days(times: pd.Series) -> list[Any]:
     """Return the UTC days of times, since the Unix epoch."""
     return [None if time is None else time // 86_400_000 for time in _plain(times)]
+
+
+def _odd_codes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose outcome and code cannot be of the same request."""
+    fits = pd.Series(False, frame.index)
+    for outcome, (_, is_one) in _CODES.items():
+        of_outcome = frame["outcome"] == outcome
+        fits |= of_outcome & is_one(frame["code"]).astype(bool)
+    return frame[~fits]
+
+
+def _told_of_code(row: Any) -> str:
+    code = "no code" if pd.isna(row.code) else f"code {row.code}"
+    if row.outcome not in _CODES:
+        return f"it is {row.outcome} with {code}: there is no such outcome"
+    return (
+        f"it is {row.outcome} with {code}, and what is {row.outcome} has {_CODES[row.outcome][0]}"
+    )
+
+
+def check_outcomes(results: pd.DataFrame) -> Iterator[Disagreement]:
+    """Yield the requests whose outcome is not what their code says."""
+    for row in _odd_codes(results).head(_SHOWN).itertuples():
+        yield f"request {row.request_id}", _told_of_code(row)
+
+
+def check_tables(
+    results: pd.DataFrame,
+    rejects: RejectCounts,
+    books: pd.DataFrame,
+    touched: pd.DataFrame,
+    *,
+    n_open: int,
+) -> Iterator[Disagreement]:
+    """Yield where the tables of a run contradict themselves or each other.
+
+    ``n_open`` as in :func:`check_rejects`.
+    """
+    yield from check_books(books)
+    yield from check_outcomes(results)
+    yield from check_rejects(books, results, rejects, n_open=n_open)
+    yield from check_touched(touched, results, rejects)
 
 
 def check_books(books: pd.DataFrame) -> Iterator[Disagreement]:
@@ -134,6 +199,7 @@ def check_rejects(
         )
         if (shown := shown + 1) == _SHOWN:
             return
+    yield from rejects.faults
     yield from _short_requests(results, rejects)
 
 
@@ -165,6 +231,20 @@ def check_touched(
         yield "n_in_doubt", f"{doubtful:,} values, and requests in doubt carry {in_doubt:,}"
 
 
+def check_complete(run: Any, results: pd.DataFrame) -> Iterator[Disagreement]:
+    """Yield what the manifest says of a run's end that the requests do not bear out."""
+    told = run if isinstance(run, dict) else {}
+    n_open = int(results["outcome"].isin(["in_doubt", "not_sent"]).sum())
+    if told.get("complete") is not (told.get("read_all") is True and not n_open):
+        yield (
+            "run, complete",
+            (
+                f"it says {told.get('complete')!r}, with read_all {told.get('read_all')!r} and "
+                f"{n_open:,} requests without a final answer in the results"
+            ),
+        )
+
+
 def check_counts(
     counts: dict[str, Any], books: pd.DataFrame, results: pd.DataFrame
 ) -> Iterator[Disagreement]:
@@ -177,4 +257,6 @@ def check_counts(
     wanted |= {f"code_{code}": int(n) for code, n in codes.items()}
     for name, n in wanted.items():
         if counts.get(name) != n:
-            yield f"counts, {name}", f"it says {counts.get(name)!r}, and the tables hold {n:,}"
+            said = counts.get(name)
+            shown = f"{said:,}" if type(said) is int else repr(said)
+            yield f"counts, {name}", f"it says {shown}, and the tables hold {n:,}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import platform
+import warnings
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,19 +19,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import __version__
-from ..errors import ConfigError
+from ..errors import ConfigError, ReplayWarning
 from ..journal_reader import JournalReader
 from ..ranges import TOUCHED_COLUMNS
 from ..results import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, typed
 from ..running import Run
+from ..wording import OPEN, count, visible
+from .accounts import Disagreement, RejectCounts, check_tables
 from .chain import CHAIN, MANIFEST, chained, manifest_text
-from .snapshot import iter_requests, snapshot
 
 __all__ = [
     "FORMAT",
     "REPORT",
     "TABLES",
+    "check_free",
+    "disagreements",
     "sha256_of",
+    "warn_of",
     "write_bundle",
     "write_report",
 ]
@@ -80,13 +85,13 @@ def write_bundle(reader: JournalReader, folder: Path) -> str:
     """
     _need_jinja2()
     folder = folder.resolve()
-    _check_free(folder)
+    check_free(folder)
     try:
         # Beside it, and renamed when it is whole: there is never half a bundle.
         with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             part = Path(scratch) / "bundle"
             part.mkdir()
-            head = _write(snapshot(reader, Path(scratch) / reader.path.name), part)
+            head = _write(reader.copied(Path(scratch) / reader.path.name), part)
             part.replace(folder)
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be written ({error.strerror or error})") from error
@@ -104,7 +109,9 @@ def write_report(reader: JournalReader, path: Path) -> None:
     _need_jinja2()
     from .report import render
 
-    text = render(reader)
+    with TemporaryDirectory(prefix="mpreplay-") as scratch:  # of a run that goes on, one moment
+        moment = reader.copied(Path(scratch) / "run.db")
+        text = render(moment, _disagreements(moment))
     try:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
@@ -116,13 +123,53 @@ def _need_jinja2() -> None:
         raise ConfigError("a report needs jinja2: pip install 'mpreplay[report]'")
 
 
-def _check_free(folder: Path) -> None:
+def check_free(folder: Path) -> None:
+    """Raise ConfigError unless an audit can be written to a folder."""
     if not folder.parent.is_dir():
         raise ConfigError(f"{folder}: there is no folder {str(folder.parent)!r}")
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise ConfigError(
             f"{folder}: an audit needs a folder that is new or empty; nothing was written"
         )
+
+
+def disagreements(reader: JournalReader) -> list[Disagreement]:
+    """Return where the tables of a journal contradict each other; while it is written, too.
+
+    No run makes such books: the journal was damaged or altered.
+    """
+    with TemporaryDirectory(prefix="mpreplay-") as scratch:
+        return _disagreements_of(reader.copied(Path(scratch) / "run.db"))
+
+
+def warn_of(found: list[Disagreement]) -> None:
+    """Warn of books that do not add up."""
+    where, what = found[0]
+    more = f"; and {count(len(found) - 1, 'disagreement')} more" if len(found) > 1 else ""
+    warnings.warn(
+        "these books do not add up: the journal is damaged or was altered: "
+        f"{visible(where)}: {visible(what)}{more}",
+        ReplayWarning,
+        stacklevel=5,
+    )
+
+
+def _disagreements(reader: JournalReader) -> list[Disagreement]:
+    """Return where tables contradict each other, and warn if they do."""
+    found = _disagreements_of(reader)
+    if found:
+        warn_of(found)
+    return found
+
+
+def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
+    rejects = RejectCounts()
+    for frame in reader.iter_rejects():
+        rejects.add(frame)
+    n_open = reader.open_ended().get(OPEN, (0, 0))[0]
+    return list(
+        check_tables(reader.results(), rejects, reader.books(), reader.touched(), n_open=n_open)
+    )
 
 
 def _write(reader: JournalReader, part: Path) -> str:
@@ -133,12 +180,13 @@ def _write(reader: JournalReader, part: Path) -> str:
     _write_table(part / "rejects.parquet", reader.iter_rejects())
     _write_table(part / "books.parquet", [reader.books()])
     _write_table(part / "touched.parquet", [reader.touched()])
-    (part / REPORT).write_text(render(reader), encoding="utf-8", errors="backslashreplace")
+    page = render(reader, _disagreements(reader))
+    (part / REPORT).write_text(page, encoding="utf-8", errors="backslashreplace")
     files = {path.name: sha256_of(path) for path in sorted(part.iterdir())}
     facts = _facts(reader)
     head = ""
     with (part / CHAIN).open("wb") as file:
-        for line, head in chained(facts, iter_requests(reader), files):  # noqa: B007 - the last
+        for line, head in chained(facts, reader.iter_requests(), files):  # noqa: B007 - the last
             file.write(line)
     manifest = {**facts, "files": files, "head": head}
     (part / MANIFEST).write_bytes(manifest_text(manifest))
@@ -190,11 +238,12 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
             "continued": summary.pop("continued"),
             "complete": run.complete,
             "read_all": bool(facts.get("read_all")),
-            "open_requests": sum(one["outcome"] == "open" for one in iter_requests(reader)),
+            "open_requests": reader.open_ended().get(OPEN, (0, 0))[0],
             "stopped": summary.pop("stopped"),
         },
         "settings": {
             **{key: value for key, value in mark.items() if key not in {"history", "model"}},
+            "isolate": facts.get("isolate"),
             "limits": facts.get("limits", {}),
         },
         "model": mark.get("model"),

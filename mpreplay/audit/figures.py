@@ -5,13 +5,14 @@ Pure: frames in, small tables out.
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ..results import FATES
-from ..wording import MAX_NAME, visible
+from ..wording import MAX_NAME, OPEN, SHOWN_FATES, visible
 
 __all__ = ["Arrivals", "Taken", "Timeline", "arrivals", "taken_apart", "timeline"]
 
@@ -19,6 +20,12 @@ MAX_PERIODS: Final = 62  # columns of the map; two months of days fit
 MAX_DEVICES: Final = 24  # rows of the map
 MAX_BUCKETS: Final = 48  # steps of the pictures over time
 REQUESTS_IN_A_BUCKET: Final = 6  # on average, so that a median means something
+# Lengths that people think in. None is below a second: limits hold for a second, and within one
+# a burst of any rate is allowed. [s]
+_ROUND: Final = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
+)  # fmt: skip
+_DAY: Final = 86_400  # [s]
 PAUSE: Final = 600.0  # a run that sent nothing for longer is taken to have been continued [s]
 MAX_CODES: Final = 5  # told apart over time
 OTHERS: Final = "others"
@@ -131,8 +138,10 @@ class Timeline(NamedTuple):
         Where longer pauses were left out, as shares of the whole.
     paused : float
         How long they were together. [s]
+    span : float
+        From the first request to the last reply, without those pauses. [s]
     begin, end : Timestamp
-        When the first request was sent, and when the last was answered.
+        Of the steps: when the first request was sent, and when the last step ends.
     """
 
     steps: pd.DataFrame
@@ -140,6 +149,7 @@ class Timeline(NamedTuple):
     width: float
     pauses: list[float]
     paused: float
+    span: float
     begin: pd.Timestamp
     end: pd.Timestamp
 
@@ -150,8 +160,8 @@ def timeline(results: pd.DataFrame) -> Timeline | None:
     if sent.empty:
         return None
     at, pauses, paused, span = _without_pauses(sent)
-    n = max(1, min(MAX_BUCKETS, len(sent) // REQUESTS_IN_A_BUCKET))
-    width = max(span / n, 1e-3)
+    width = _round_width(span / max(1, min(MAX_BUCKETS, len(sent) // REQUESTS_IN_A_BUCKET)))
+    n = max(1, math.ceil(span / width))
     step = np.minimum((at / width).astype(int), n - 1)
     groups = sent.assign(step=step).groupby("step")
     steps = pd.DataFrame(
@@ -170,7 +180,12 @@ def timeline(results: pd.DataFrame) -> Timeline | None:
     begin = sent["sent_at"].iloc[0]
     end = begin + pd.Timedelta(milliseconds=round(1000 * (n * width + paused)))
     shares = [pause / (n * width) for pause in pauses]
-    return Timeline(steps, codes[_ranked(codes)], width, shares, paused, begin, end)
+    return Timeline(steps, codes[_ranked(codes)], width, shares, paused, span, begin, end)
+
+
+def _round_width(least: float) -> float:
+    """Return the shortest round length of time that is no shorter than the least."""
+    return float(next((w for w in _ROUND if w >= least), _DAY * math.ceil(least / _DAY)))
 
 
 def _without_pauses(sent: pd.DataFrame) -> tuple[Any, list[float], float, float]:
@@ -226,7 +241,8 @@ def taken_apart(results: pd.DataFrame) -> Taken:
     parts = results[root != results["request_id"]].assign(root=root)
     leaves = parts[parts["outcome"] != "divided"]
     table = pd.DataFrame({"parts": parts.groupby("root").size()})
-    for fate in (fate for fate in FATES if fate != "withheld"):
+    never = {"withheld"} if (leaves["outcome"] == OPEN).any() else {"withheld", OPEN}
+    for fate in (fate for fate in SHOWN_FATES if fate not in never):
         of_fate = leaves[leaves["outcome"] == fate].groupby("root")["n_values"].sum()
         table[fate] = of_fate.reindex(table.index, fill_value=0)
     first = results.set_index("request_id").loc[table.index, ["code", "n_values"]]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import isnan
+from math import ceil, isnan
 from typing import TYPE_CHECKING, Final
 
 from ..results import FATES
-from ..wording import FATE_WORDS, visible
+from ..wording import FATE_WORDS, OPEN, SHOWN_FATES, visible
 
 if TYPE_CHECKING:
     from .figures import Arrivals, Timeline
@@ -37,13 +37,13 @@ LIGHT: Final = {
     "paper": "#ffffff", "panel": "#f5f6f4", "ink": "#1b2024", "muted": "#596169",
     "rule": "#dcdfdc", "link": "#14665a",
     "accepted": "#23806e", "declined": "#b3362b", "withheld": "#9a6a08", "in_doubt": "#7353b5",
-    "not_sent": "#65727f",
+    "not_sent": "#65727f", OPEN: "#2f6f9f",
 }  # fmt: skip
 DARK: Final = {
     "paper": "#14181b", "panel": "#1c2125", "ink": "#e7eaec", "muted": "#a0a9b2",
     "rule": "#343b41", "link": "#6ccbb8",
     "accepted": "#45ab96", "declined": "#ee8379", "withheld": "#d7a544", "in_doubt": "#b39ae8",
-    "not_sent": "#93a0ad",
+    "not_sent": "#93a0ad", OPEN: "#74b0dd",
 }  # fmt: skip
 # The marks that tell the fates apart without colour, on a field of 8 by 8.
 _MARKS: Final = {
@@ -51,11 +51,13 @@ _MARKS: Final = {
     "withheld": "M-2 2l4-4M0 8l8-8M6 10l4-4",
     "in_doubt": "M2 2h2v2h-2zM6 6h2v2h-2z",
     "not_sent": "M0 2h8M0 6h8",
+    OPEN: "M2 0v8M6 0v8",
 }
 # In which of them the codes over time are drawn, after 200.
 _CODE_FATES: Final = ("declined", "withheld", "not_sent", "in_doubt")
 WIDTH: Final = 960.0
 MAX_LABEL: Final = 20  # characters of a name beside a row of the map
+DATE_WIDTH: Final = 80.0  # of a date below the map, and some room
 LEAST: Final = 4.0  # what is there is seen, however little: the narrowest bar
 
 
@@ -123,9 +125,9 @@ def balance(counts: Mapping[str, int]) -> str:
     counts : mapping of str to int
         Fate to how many values.
     """
-    rejects = {fate: counts.get(fate, 0) for fate in FATES[1:]}
+    rejects = {fate: counts.get(fate, 0) for fate in SHOWN_FATES[1:]}
     total, missing = sum(counts.values()), sum(rejects.values())
-    told = ", ".join(f"{counts[fate]:,} {FATE_WORDS[fate][0]}" for fate in FATES if counts[fate])
+    told = ", ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items() if n)
     body = f"<defs>{_patterns()}</defs>{_row(counts, 0, 44)}"
     if not 0 < missing < 0.1 * total:
         return _svg(f"Of {total:,} values: {told}", WIDTH, 44, body, "wide")
@@ -137,18 +139,28 @@ def balance(counts: Mapping[str, int]) -> str:
     return _svg(f"Of {total:,} values: {told}", WIDTH, 96, body, "wide")
 
 
-def arrival_map(found: Arrivals) -> str:
-    """Return the map of devices and days: each cell is filled from below by what arrived."""
-    widest = max((len(visible(name, MAX_LABEL)) for name in found.devices), default=0)
+def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
+    """Return the map of devices and days: each cell is filled from below by what arrived.
+
+    Parameters
+    ----------
+    found : Arrivals
+        From the books.
+    unanswered : str, optional
+        As what the values are drawn that the books have in doubt.
+    """
+    fates = [unanswered if fate == "in_doubt" else fate for fate in FATES]
+    names = [_label(name) for name in found.devices]
+    widest = max(map(len, names), default=0)
     left, top, gap = 16.0 + 7.4 * widest, 6.0, 2.0
     n_rows, n_columns = found.read.shape
     step = (WIDTH - left) / max(n_columns, 20)
     height = 26.0 if n_rows <= 8 else 18.0
-    boxes: dict[str, list[str]] = {fate: [] for fate in FATES}
+    boxes: dict[str, list[str]] = {fate: [] for fate in fates}
     labels = []
-    for row, name in enumerate(found.devices):
+    for row, name in enumerate(names):
         y = top + row * (height + gap)
-        shown = escape(visible(name, MAX_LABEL))
+        shown = escape(name)
         labels.append(
             f'<text x="{left - 10:g}" y="{y + height / 2 + 4:g}" class="end">{shown}</text>'
         )
@@ -161,11 +173,11 @@ def arrival_map(found: Arrivals) -> str:
             lost = min(max(lost, LEAST), height - LEAST) if 0 < accepted < read else lost
             x, width = left + column * step, max(step - gap, 1.0)
             if accepted < read:
-                boxes[FATES[found.most[row, column]]].append(_box(x, y, width, lost))
+                boxes[fates[found.most[row, column]]].append(_box(x, y, width, lost))
             if accepted:
                 boxes["accepted"].append(_box(x, y + lost, width, height - lost))
     base = top + n_rows * (height + gap)
-    every = max(1, -(-n_columns // 7))
+    every = max(1, -(-n_columns // 7), ceil(DATE_WIDTH / step))
     ticks = [
         f'<text x="{left + n * step:.1f}" y="{base + 18:g}">{escape(found.periods[n])}</text>'
         for n in range(0, n_columns, every)
@@ -175,6 +187,14 @@ def arrival_map(found: Arrivals) -> str:
     body = f"{''.join(cells)}{''.join(labels)}{''.join(ticks)}"
     title = f"What arrived and what did not, by device and {found.step}"
     return _svg(title, WIDTH, base + 26, body, "wide scrolls")
+
+
+def _label(name: str) -> str:
+    """Return a name that fits beside a row: keys differ at their ends more than at their begins."""
+    begin = MAX_LABEL // 3
+    if len(name) > MAX_LABEL:
+        name = f"{name[:begin]}…{name[begin + 1 - MAX_LABEL :]}"
+    return visible(name)
 
 
 def _box(x: float, y: float, width: float, height: float) -> str:

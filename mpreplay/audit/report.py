@@ -5,44 +5,44 @@ It reads the journal and decides only what is worth a line. Only this module imp
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
-from math import isnan
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
 from ..errors import ConfigError
 from ..gathering import Gathered, gather
-from ..protocol import return_code
 from ..results import FATES
 from ..wording import (
     FATE_WORDS,
     MAX_NAME,
+    OPEN,
+    SHOWN_FATES,
+    TO_CONTINUE,
     Standing,
     cause_in_words,
     count,
     standing_of,
+    unsettled_in_words,
     verdict,
     visible,
 )
-from .figures import NO_REPLY, Timeline, arrivals, taken_apart, timeline
+from .amounts import duration, masked, moment, setting, share, shares, time_in_words
+from .figures import Arrivals, arrivals, taken_apart
+from .parts import MAX_ROWS, Table, mark, safe
 from .pictures import (
     DARK,
     LIGHT,
     arrival_map,
     balance,
-    code_bars,
-    code_fates,
-    lines,
-    stroke,
     style,
-    swatch,
     verdict_mark,
 )
+from .wire import wire_section
 
 if TYPE_CHECKING:
     from ..journal_reader import JournalReader
@@ -51,12 +51,12 @@ __all__ = ["render"]
 
 MAX_CAUSES: Final = 40  # with their first rows
 FIRST_ROWS: Final = 5
-MAX_ROWS: Final = 30  # of any other table
 MAX_VALUE: Final = 120  # characters of a value
 LITTLE: Final = 0.005  # the share from which a part of a bar is as wide as it should be
+HALF: Final = 0.5  # the share of a cell of the map from which it is called after what is missing
+# What made a run is told of its files and its model in a section of its own.
+_TOLD_APART: Final = frozenset({"history", "model"})
 _TEMPLATE: Final = "report.html.jinja"
-# A secret stands nowhere in a journal; should one ever, a report is no place for it.
-_SECRET: Final = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 _DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
 # What a journal counts beside values, in words.
 _COUNTS: Final = {
@@ -73,23 +73,15 @@ _COUNTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of a report; ``numbers`` are the columns that are set to the right."""
-
-    caption: str
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-    numbers: frozenset[int] = frozenset()
-
-
-def render(reader: JournalReader) -> str:
+def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ()) -> str:
     """Return the report of a run as one HTML page.
 
     Parameters
     ----------
     reader : JournalReader
-        Of a run that has ended or is going on.
+        Of a run that has ended, or of one moment of a run that is going on.
+    disagreements : sequence of (str, str)
+        Where the tables of the journal contradict each other, and how.
 
     Returns
     -------
@@ -105,31 +97,45 @@ def render(reader: JournalReader) -> str:
         If the journal cannot be read.
     """
     template = _template()
-    facts, totals, results = reader.facts(), reader.totals(), reader.results()
-    standing = standing_of(facts, totals, n_open=reader.n_open(), n_rows=reader.rows()[0])
+    facts, results = reader.facts(), _results(reader)
+    standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
+    standing = replace(standing, is_sound=not disagreements)
     gathered = gather(reader.iter_rejects(), n_examples=FIRST_ROWS)
     headline, rest = verdict(standing)
     page: str = template.render(
-        light=_safe(style(LIGHT)),
-        dark=_safe(style(DARK)),
-        arrived=_mark("accepted"),
+        light=safe(style(LIGHT)),
+        dark=safe(style(DARK)),
+        arrived=mark("accepted"),
         headline=headline,
         rest=rest,
-        state="Complete" if standing.is_complete else "Not complete",
-        state_mark=_safe(verdict_mark(standing.is_complete)),
+        state=_state(standing),
+        state_mark=safe(verdict_mark(_state(standing) == "Complete")),
         gateway=facts.get("gateway"),
         version=facts.get("version", ""),
         facts=_headlines(facts, standing, results),
-        causes=_causes(gathered),
+        causes=_causes(gathered, standing),
         more_causes=_more_causes(gathered),
         balance=_balance(standing),
-        map=_map(reader.books()),
-        wire=_wire(results),
-        rejects=_rejects(gathered),
+        map=_map(reader.books(), standing),
+        wire=wire_section(results, facts, standing),
+        rejects=_rejects(gathered, standing),
         apart=_apart(results),
-        settings=_settings(facts),
+        trust=_trust(facts, standing, disagreements),
+        settings=_settings(facts, standing),
     )
     return page
+
+
+def _results(reader: JournalReader) -> pd.DataFrame:
+    """Return the results; those of them that have not settled are ``open``, not in doubt."""
+    outcomes = [request["outcome"] for request in reader.iter_requests()]
+    return reader.results().assign(outcome=pd.Series(outcomes, dtype=object))
+
+
+def _state(standing: Standing) -> str:
+    if not (standing.is_sound and standing.is_balanced):
+        return "Damaged or altered"
+    return "Complete" if standing.is_complete else "Not complete"
 
 
 def _template() -> Any:
@@ -149,13 +155,6 @@ def _template() -> Any:
     return environment.from_string((files(__package__) / _TEMPLATE).read_text(encoding="utf-8"))
 
 
-def _safe(made: str) -> Any:
-    """Mark what this package made itself as HTML; never a text that came from data."""
-    from markupsafe import Markup
-
-    return Markup(made)  # noqa: S704 - pictures escape the names that they show
-
-
 def _unbroken(text: str) -> Any:
     """Return a text as HTML in which no date is torn at its hyphens."""
     from markupsafe import Markup, escape
@@ -168,24 +167,50 @@ def _unbroken(text: str) -> Any:
 def _headlines(
     facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
 ) -> list[tuple[str, str]]:
-    started, ended = facts.get("started_at"), facts.get("ended_at")
-    took = None if started is None or ended is None else (ended - started) / 1000
+    sent = results["attempts"] > 0
+    unsettled = int((~sent & (results["outcome"] == OPEN)).sum())
+    unsent = len(results) - int(sent.sum()) - unsettled
+    continued = int(facts.get("continued") or 0)
     found = [
-        ("Started", _moment(started)),
-        ("Took", "" if took is None else _duration(took)),
-        ("Requests", count(len(results))),
+        ("Started", moment(facts.get("started_at"))),
+        *_duration_of_run(facts, standing, results),
         ("Values read", count(standing.n("read"))),
-        ("Continued", count(int(facts.get("continued") or 0), "time")),
+        ("Requests sent", count(int(sent.sum()))),
+        ("Requests not sent", count(unsent) if unsent else ""),
+        ("Requests not settled", count(unsettled) if unsettled else ""),
+        ("Continued", count(continued, "time") if continued else ""),
     ]
-    return [(name, value) for name, value in found if value and value != "0 times"]
+    return [(name, value) for name, value in found if value]
 
 
-def _causes(gathered: Gathered) -> list[dict[str, Any]]:
-    found = []
-    for cause in gathered.causes.head(MAX_CAUSES).to_dict("records"):
-        said, mend = cause_in_words(cause)  # type: ignore[arg-type]
-        found.append({"swatch": _mark(cause["outcome"]), "said": _unbroken(said), "mend": mend})
-    return found
+def _duration_of_run(
+    facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
+) -> list[tuple[str, str]]:
+    started, ended = facts.get("started_at"), facts.get("ended_at")
+    if standing.is_going:  # what the journal has for an end is that of an earlier leg
+        last = results["sent_at"].max()
+        shown = "" if pd.isna(last) else last.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return [("Ended", "not ended"), ("Last known to be sent", shown)]
+    if started is None or ended is None:
+        return []
+    name = "Took, pauses included" if facts.get("continued") else "Took"
+    return [(name, duration((ended - started) / 1000))]
+
+
+def _causes(gathered: Gathered, standing: Standing) -> list[dict[str, Any]]:
+    told = [
+        (cause["outcome"], *_cause(cause, standing))
+        for cause in gathered.causes.head(MAX_CAUSES).to_dict("records")
+    ]
+    if standing.n(OPEN):
+        told.insert(0, (OPEN, unsettled_in_words(standing), TO_CONTINUE))
+    return [
+        {"swatch": mark(fate), "said": _unbroken(said), "mend": mend} for fate, said, mend in told
+    ]
+
+
+def _cause(cause: Mapping[Any, Any], standing: Standing) -> tuple[str, str]:
+    return cause_in_words(cause, allows_offline=standing.allows_offline)
 
 
 def _more_causes(gathered: Gathered) -> str:
@@ -196,32 +221,30 @@ def _more_causes(gathered: Gathered) -> str:
     return f"{count(len(more), 'cause')} more, of {values} together, are in rejects.parquet."
 
 
-def _mark(fate: str) -> Any:
-    return _safe(swatch(fate)) if fate in FATE_WORDS else ""
-
-
 def _balance(standing: Standing) -> dict[str, Any]:
     counts = {fate: standing.n(fate) for fate in FATES}
+    counts |= {OPEN: standing.n(OPEN)} if standing.n(OPEN) else {}
     terms = " + ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items())
-    balanced = "" if standing.is_balanced else " These do not add up: the journal is damaged."
+    sign = "=" if standing.is_balanced else "≠"
     read = standing.n("read")
+    of_fates = shares(list(counts.values()), read)
     rows = [
-        (_labelled(fate), f"{n:,}", _share(n, read), FATE_WORDS[fate][1])
-        for fate, n in counts.items()
+        (_labelled(fate), f"{n:,}", part, FATE_WORDS[fate][1])
+        for (fate, n), part in zip(counts.items(), of_fates, strict=True)
     ]
     notes = []
-    if 0 < standing.n_rejects < 0.1 * read:
-        notes.append(f"The lower bar shows the {standing.n_rejects:,} that did not arrive.")
+    if 0 < standing.n_missing < 0.1 * read:
+        notes.append(f"The lower bar shows the {standing.n_missing:,} that did not arrive.")
     if any(0 < n < LITTLE * read for n in counts.values()):
         notes.append("What is very little is drawn wider than it is.")
     return {
-        "sentence": f"{read:,} values read = {terms}.{balanced}",
-        "picture": _safe(balance(counts)) if read else "",
+        "sentence": f"{read:,} values read {sign} {terms}.",
+        "picture": safe(balance(counts)) if read else "",
         "note": " ".join(notes),
         "table": Table(
             "What became of the values that were read",
             ("Fate", "Values", "Share", "What it means"),
-            [*rows, ("read", f"{read:,}", _share(read, read), "the sum of the above")],
+            [*rows, ("read", f"{read:,}", share(read, read), "the sum of the above")],
             frozenset({1, 2}),
         ),
     }
@@ -230,18 +253,10 @@ def _balance(standing: Standing) -> dict[str, Any]:
 def _labelled(fate: str) -> Any:
     from markupsafe import Markup
 
-    return Markup('<span class="whole">{} {}</span>').format(_mark(fate), FATE_WORDS[fate][0])
+    return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
 
 
-def _share(n: int, total: int) -> str:
-    """Return a share in percent; what is not nothing or all never reads as if it were."""
-    share = 100 * n / total if total else 0.0
-    if 0 < n < total and not 0.01 <= share <= 99.99:
-        return "< 0.01 %" if share < 1 else "> 99.99 %"
-    return f"{share:.2f} %"
-
-
-def _map(books: pd.DataFrame) -> dict[str, Any] | None:
+def _map(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | None:
     found = arrivals(books)
     if not found.devices:
         return None
@@ -249,7 +264,8 @@ def _map(books: pd.DataFrame) -> dict[str, Any] | None:
     touched = int((missing > 0).sum())
     said = [
         f"Each column is a {found.step}, each row a device; a cell is filled from below by the "
-        "share that arrived."
+        "share that arrived, and above that by the fate that most of the others met. However few "
+        "they are, they are drawn high enough to be seen."
     ]
     if found.n_others:
         said.append(f"The {len(found.devices) - 1} devices with the most rejects come first.")
@@ -260,7 +276,6 @@ def _map(books: pd.DataFrame) -> dict[str, Any] | None:
     )
     if found.n_timeless:
         said.append(f"{count(found.n_timeless, 'value')} without a readable time cannot be shown.")
-    fates = sorted({FATES[n] for n in found.most[missing > 0]}, key=FATES.index)
     worst = sorted(zip(*missing.nonzero(), strict=True), key=lambda cell: -missing[cell])
     cells = [
         (found.devices[row], found.periods[column], f"{found.read[row, column]:,}",
@@ -270,8 +285,8 @@ def _map(books: pd.DataFrame) -> dict[str, Any] | None:
     most = f", the {MAX_ROWS} with most of {touched:,}" if touched > MAX_ROWS else ""
     return {
         "sentence": " ".join(said),
-        "picture": _safe(arrival_map(found)),
-        "key": [(_mark(fate), f"mostly {FATE_WORDS[fate][0]}") for fate in fates],
+        "picture": safe(arrival_map(found, unanswered=_unanswered(standing))),
+        "key": _key_of_map(found, standing),
         "devices": _devices(found.devices, found.read, found.accepted),
         "worst": cells
         and Table(
@@ -283,9 +298,31 @@ def _map(books: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
+def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
+    """Return what the colours of the map mean: where it is always little, that it is."""
+    missing = found.read - found.accepted
+    key = []
+    for number, fate in enumerate(FATES):
+        of_fate = (missing > 0) & (found.most == number)
+        if not of_fate.any():
+            continue
+        shown = _unanswered(standing) if fate == "in_doubt" else fate
+        name = FATE_WORDS[shown][0]
+        if shown == "in_doubt" and standing.n(OPEN):
+            name = f"{name} or {FATE_WORDS[OPEN][0]}"
+        is_little = (missing[of_fate] < HALF * found.read[of_fate]).all()
+        key.append((mark(shown), f"{'some' if is_little else 'mostly'} {name}"))
+    return key
+
+
+def _unanswered(standing: Standing) -> str:
+    """Return what it is that the books, which have one word for both, have in doubt."""
+    return OPEN if standing.n(OPEN) and not standing.n("in_doubt") else "in_doubt"
+
+
 def _devices(names: list[str], read: Any, accepted: Any) -> Table:
     rows = [
-        (name, f"{of_row:,}", f"{arrived:,}", f"{of_row - arrived:,}", _share(arrived, of_row))
+        (name, f"{of_row:,}", f"{arrived:,}", f"{of_row - arrived:,}", share(arrived, of_row))
         for name, of_row, arrived in zip(
             names, map(int, read.sum(axis=1)), map(int, accepted.sum(axis=1)), strict=True
         )
@@ -294,93 +331,25 @@ def _devices(names: list[str], read: Any, accepted: Any) -> Table:
     return Table("Values by device", columns, rows, frozenset({1, 2, 3, 4}))
 
 
-def _wire(results: pd.DataFrame) -> dict[str, Any] | None:
-    line = timeline(results)
-    if line is None:
-        return None
-    latency = results["latency"].dropna()
-    said = [
-        f"{count(int(line.codes.to_numpy().sum()), 'request')} in steps of {_duration(line.width)}."
-    ]
-    if len(latency):
-        said.append(
-            f"A reply took {_duration(latency.median())} (median), the slowest "
-            f"{_duration(latency.max())}."
-        )
-    if line.pauses:
-        many = count(len(line.pauses), "pause")
-        said.append(f"{many} ({_duration(line.paused)} in all, dotted lines) left out.")
-    solid, dashed = _safe(stroke("solid")), _safe(stroke("dashed"))
-    fates = code_fates([str(code) for code in line.codes])
-    pictures = [
-        ("Requests by return code", [(_mark(fate), code) for code, fate in fates.items()],
-         code_bars(line)),
-        ("Latency, in seconds", [(solid, "median"), (dashed, "slowest")],
-         lines(line, "Latency over time, in seconds", {"median": "solid", "slowest": "dashed"})),
-        ("Bytes a second", [(solid, "sent, without retries")],
-         lines(line, "Bytes a second over time", {"bytes": "solid"})),
-        ("Values a second", [(solid, "sent, without retries")],
-         lines(line, "Values a second over time", {"values": "solid"})),
-    ]  # fmt: skip
-    return {
-        "sentence": " ".join(said),
-        "pictures": [{"title": t, "key": key, "svg": _safe(svg)} for t, key, svg in pictures],
-        "codes": _codes(results),
-        "steps": _steps(line),
-    }
-
-
-def _codes(results: pd.DataFrame) -> Table:
-    keys = ["code", "outcome"]
-    sums = results.assign(n=1).groupby(keys, dropna=False)[["n", "n_values"]].sum().reset_index()
-    rows = [
-        (*_code(row), str(row["outcome"]).replace("_", " "), f"{row['n']:,}",
-         f"{row['n_values']:,}")
-        for row in sums.to_dict("records")
-    ]  # fmt: skip
-    columns = ("Code", "Meaning", "Outcome", "Requests", "Values in them")
-    return Table("Requests by return code", columns, rows[:MAX_ROWS], frozenset({3, 4}))
-
-
-def _code(row: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return a code and its meaning; requests without a reply have neither."""
-    if pd.isna(row["code"]):
-        return (NO_REPLY if row["outcome"] == "in_doubt" else "none"), ""
-    return str(int(row["code"])), return_code(int(row["code"])).meaning
-
-
-def _steps(line: Timeline) -> Table:
-    names = [str(code) for code in line.codes]
-    rows = [
-        (step["start"].strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], _seconds(step["median"]),
-         _seconds(step["slowest"]), f"{step['bytes']:,.0f}", f"{step['values']:,.0f}",
-         *(f"{n:,}" for n in line.codes.iloc[number]))
-        for number, step in enumerate(line.steps.to_dict("records"))
-        if step["requests"]
-    ]  # fmt: skip
-    columns = ("First sent", "Median [s]", "Slowest [s]", "Bytes/s", "Values/s", *names)
-    return Table(
-        f"Steps of {_duration(line.width)} in which requests were sent; requests by code",
-        columns,
-        rows,
-        frozenset(range(1, len(columns))),
-    )
-
-
-def _rejects(gathered: Gathered) -> dict[str, Any] | None:
+def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
     if not gathered.n_read:
         return None
     shown = gathered.causes.head(MAX_CAUSES).to_dict("records")
     groups = [
         {
-            "swatch": _mark(cause["outcome"]),
-            "title": _unbroken(cause_in_words(cause)[0]),  # type: ignore[arg-type]
+            "swatch": mark(cause["outcome"]),
+            "title": _unbroken(_cause(cause, standing)[0]),
             "table": _examples(examples, int(cause["values"])),
         }
         for cause, examples in zip(shown, gathered.examples, strict=False)
     ]
-    told = f"The first rows of each cause; all {gathered.n_read:,} rejects are in"
-    return {"note": f"{told} Run.rejects and in the bundle's rejects.parquet.", "groups": groups}
+    told = (
+        f"Some rows of each cause; all {count(gathered.n_read, 'reject')} are in Run.rejects and "
+        "in an audit's rejects.parquet."
+    )
+    if standing.n(OPEN):
+        told += f" The {count(standing.n(OPEN), 'value')} not settled are not among them yet."
+    return {"note": told, "groups": groups}
 
 
 def _examples(frame: pd.DataFrame, n: int) -> Table:
@@ -390,16 +359,16 @@ def _examples(frame: pd.DataFrame, n: int) -> Table:
     columns = ["Row", "Device", "Time", "Point", "Value", "Reason"]
     columns += ["Source"] * has_sources + ["Request"] * has_requests
     rows = []
-    for reject in frame.itertuples():
+    for reject in frame.sort_values(["source", "row"], kind="stable").itertuples():
         row: tuple[Any, ...] = (
-            visible(reject.row), visible(reject.device_key, MAX_NAME), _time(reject.time),
+            visible(reject.row), visible(reject.device_key, MAX_NAME), time_in_words(reject.time),
             visible(reject.measurepoint, MAX_NAME), visible(reject.value, MAX_VALUE),
             visible(reject.reason),
         )  # fmt: skip
         row += (visible(reject.source, MAX_NAME),) * has_sources
         rows.append(row + (visible(reject.request_id, MAX_NAME),) * has_requests)
-    first = f"The first {len(rows)} of {n:,}" if n > len(rows) else f"All {n:,}"
-    caption = f"{first}{of}" if n > 1 else f"The one{of}"
+    shown = f"{len(rows)} of {n:,}" if n > len(rows) else f"All {n:,}" if n > 1 else "The one"
+    caption = f"{shown}{of}. Row counts from 0, times are UTC."
     return Table(caption, tuple(columns), rows, frozenset({0}))
 
 
@@ -411,7 +380,7 @@ def _apart(results: pd.DataFrame) -> dict[str, Any]:
         f"{count(found.n_divided, 'request')} taken apart, to find what was to blame and to save "
         f"the rest: {count(found.n_parts, 'extra request')}."
     )
-    fates = [fate for fate in FATES if fate in found.table]
+    fates = [fate for fate in SHOWN_FATES if fate in found.table]
     rows = [
         (row["request_id"], "" if pd.isna(row["code"]) else str(int(row["code"])),
          f"{int(row['values']):,}", f"{int(row['parts']):,}",
@@ -429,7 +398,49 @@ def _apart(results: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _settings(facts: Mapping[str, Any]) -> list[Table]:
+def _trust(
+    facts: Mapping[str, Any], standing: Standing, disagreements: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return what shows whether a report is true, and how far it does."""
+    books = "Every value that was read has one fate, and books, requests and rejects agree."
+    if not (standing.is_sound and standing.is_balanced):
+        books = "These books do not add up: the journal is damaged or was altered."
+    made_from = facts.get("fingerprint") or {}
+    rows = [(visible(where, 2 * MAX_NAME), visible(what)) for where, what in disagreements]
+    more = f", the first {MAX_ROWS} of {len(rows):,}" if len(rows) > MAX_ROWS else ""
+    sources = list(_sources(facts, made_from.get("history") or []))
+    return {
+        "books": books,
+        "faults": rows and Table(f"What does not add up{more}", ("Where", "What"), rows[:MAX_ROWS]),
+        "sources": sources
+        and Table(
+            "What was read, as it was when the run began",
+            ("Source", "Bytes", "SHA-256"),
+            sources[:MAX_ROWS],
+            frozenset({1}),
+        ),
+        "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
+        "model": setting(made_from["model"]) if made_from.get("model") else "",
+    }
+
+
+def _sources(facts: Mapping[str, Any], marks: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield name, size and digest of each source."""
+    marks = marks if isinstance(marks, list) else [marks]
+    for source, cells in zip_longest(facts.get("sources") or [], marks):
+        known = source or {}
+        size, sha256 = known.get("bytes"), known.get("sha256")
+        # A frame has no bytes of its own; what its cells were is still known, to mpreplay.
+        shown = sha256 or f"none: held in memory ({visible(str(cells or ''), MAX_NAME)})"
+        yield (
+            visible(known.get("name") or "not known", 2 * MAX_NAME),
+            "" if size is None else f"{size:,}",
+            masked(str(shown)),
+        )
+
+
+def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
+    isolate = facts.get("isolate")
     run = {
         "mpreplay": facts.get("version"),
         "journal format": facts.get("format"),
@@ -437,17 +448,22 @@ def _settings(facts: Mapping[str, Any]) -> list[Table]:
         "replays rejects of": (facts.get("parent") or {}).get("run_id"),
         "gateway": facts.get("gateway"),
         "connection": facts.get("connection"),
-        "started": _moment(facts.get("started_at")),
-        "ended": _moment(facts.get("ended_at")),
+        "started": moment(facts.get("started_at")),
+        "ended": "not ended" if standing.is_going else moment(facts.get("ended_at")),
         "continued": facts.get("continued", 0),
         "stopped": facts.get("stopped") or "no",
     }
     counts = {_COUNTS.get(name, name): n for name, n in (facts.get("counts") or {}).items()}
     limits = facts.get("limits") or {}
-    made_from = facts.get("fingerprint") or {}
+    made_from = {
+        name: value
+        for name, value in (facts.get("fingerprint") or {}).items()
+        if name not in limits and name not in _TOLD_APART
+    }
+    made_from |= {} if isolate is None else {"isolate": isolate}
     found = [
         ("The run", {name: value for name, value in run.items() if value is not None}),
-        ("Made from", _given({k: v for k, v in made_from.items() if k not in limits})),
+        ("Made from", _given(made_from)),
         ("Limits", limits),
         ("Also counted", counts),
     ]
@@ -466,43 +482,4 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(values: Iterable[tuple[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(visible(name, MAX_NAME), _setting(value)) for name, value in values]
-
-
-def _setting(value: Any) -> str:
-    """Return a setting as text, without anything that could be a secret."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    return visible(_SECRET.sub(r"\1***@", text))
-
-
-def _moment(ms: int | None) -> str:
-    if ms is None:
-        return ""
-    return pd.Timestamp(ms, unit="ms", tz="UTC").strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _time(time: Any) -> str:
-    if pd.isna(time):
-        return ""
-    shown = str(time.strftime("%Y-%m-%d %H:%M:%S.%f"))[:-3]
-    return shown.removesuffix(".000")
-
-
-def _seconds(value: float) -> str:
-    return "" if isnan(value) else f"{value:.3f}"
-
-
-def _duration(seconds: float) -> str:
-    """Return how long something took, as people say it."""
-    if seconds < 1:
-        return f"{1000 * seconds:.3g} ms"
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+    return [(visible(name, MAX_NAME), setting(value)) for name, value in values]

@@ -21,7 +21,9 @@ from .accounts import (
     RejectCounts,
     check_books,
     check_chain,
+    check_complete,
     check_counts,
+    check_outcomes,
     check_rejects,
     check_touched,
 )
@@ -29,7 +31,7 @@ from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
 from .links import Chain
 
-__all__ = ["Finding", "bundle_head", "verify_audit", "verify_bundle"]
+__all__ = ["Finding", "bundle_head", "compare_sources", "verify_audit", "verify_bundle"]
 
 _HEX: Final = 64  # digits of a SHA-256
 
@@ -97,6 +99,20 @@ def verify_bundle(
     sources = list(sources)
     _check_arguments(folder, sources, head)
     return list(_Bundle(folder).findings(sources, head and head.strip().lower()))
+
+
+def compare_sources(folder: Path, sources: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Return files with why each is not what the run read; the empty text where it is.
+
+    Raises
+    ------
+    ConfigError
+        If there is no audit, or no such file.
+    """
+    sources = list(sources)
+    _check_arguments(folder, sources, None)
+    manifest = parsed(_bytes(folder / MANIFEST) or b"") or {}
+    return [(path, _difference(path, manifest.get("sources"))) for path in sources]
 
 
 def bundle_head(folder: Path) -> str:
@@ -191,12 +207,35 @@ class _Bundle:
         if manifest_text(self.manifest) != self.manifest_bytes:
             yield "", "it was altered: it is not laid out as it was written"
         if self.follows is False:
-            yield "", f"it was altered: the first line of {CHAIN} follows from other facts"
+            yield from self._of_facts()
         seal = self.chain.seal
         if seal is not None and self.manifest.get("files") != seal.content["seal"].get("files"):
             yield "files", "it was altered: the seal has other names or hashes"
         if seal is not None and self.manifest.get("head") != seal.content["hash"]:
             yield "head", f"it is not that of {CHAIN}, whose seal has {seal.content['hash']}"
+
+    def _of_facts(self) -> Iterator[tuple[str, str]]:
+        """Yield which facts were altered, as far as the other files tell."""
+        found = list(self._told_by_tables())
+        yield from found
+        if not found:
+            known = ", ".join(sorted(facts_of(self.manifest)))
+            yield (
+                "",
+                (
+                    f"it was altered: {CHAIN} was made with other facts than now stand in it. "
+                    f"Which of them differ ({known}), only an unaltered copy tells"
+                ),
+            )
+
+    def _told_by_tables(self) -> Iterator[tuple[str, str]]:
+        """Yield where the manifest says something else than the tables."""
+        books, results = self._table("books.parquet"), self.results
+        if books is None or results is None:
+            return
+        counts = self.manifest.get("counts")
+        yield from check_counts(counts if isinstance(counts, dict) else {}, books, results)
+        yield from check_complete(self.manifest.get("run"), results)
 
     def _of_head(self, head: str | None) -> Iterator[Finding]:
         seal = self.chain.seal
@@ -217,6 +256,8 @@ class _Bundle:
             yield from _named(CHAIN, lambda: check_chain(self.chain.requests, results))
         if books is not None:
             yield from _named("books.parquet", lambda: check_books(books))
+        if results is not None:
+            yield from _named("results.parquet", lambda: check_outcomes(results))
         if results is None or books is None:
             return
         if rejects is not None:
@@ -226,27 +267,14 @@ class _Bundle:
             )
         if rejects is not None and touched is not None:
             yield from _named("touched.parquet", lambda: check_touched(touched, results, rejects))
-        counts = self.manifest.get("counts")
-        if self.follows and isinstance(counts, dict):
-            yield from _named(MANIFEST, lambda: check_counts(counts, books, results))
+        if self.follows:  # else it was told with what else of the manifest was altered
+            yield from _named(MANIFEST, self._told_by_tables)
 
     def _of_sources(self, sources: list[Path]) -> Iterator[Finding]:
         """Yield which of the files given are not what the run read."""
-        listed = self.manifest.get("sources")
-        known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
         for path in sources:
-            try:
-                digest = sha256_of(path)
-            except OSError as error:
-                yield Finding(str(path), "", f"it cannot be read ({error.strerror})")
-                continue
-            if any(one.get("sha256") == digest for one in known):
-                continue
-            if any(one.get("name") == path.name for one in known):
-                what = "the file is not what the run read: it was altered since"
-            else:
-                what = "the run read no file with these bytes"
-            yield Finding(str(path), "", f"{what} (SHA-256 {digest})")
+            if what := _difference(path, self.manifest.get("sources")):
+                yield Finding(str(path), "", what)
 
     def _is_sound(self, name: str) -> bool:
         return self.actual.get(name) == self.hashes.get(name, "")
@@ -289,6 +317,24 @@ class _Bundle:
         except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
             return None
         return counts
+
+
+def _difference(path: Path, listed: object) -> str:
+    """Return why a file is not what a run read, or the empty text."""
+    known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        return f"it cannot be read ({error.strerror})"
+    if any(one.get("sha256") == digest for one in known):
+        return ""
+    if any(one.get("name") == path.name and one.get("sha256") for one in known):
+        what = "the file is not what the run read: it was altered since"
+    elif known and not any(one.get("sha256") for one in known):
+        what = f"the run read a {known[0].get('name')}, which no file can be compared with"
+    else:
+        what = "the run read no file with these bytes"
+    return f"{what} (SHA-256 {digest})"
 
 
 def _named(file: str, check: Callable[[], Iterable[tuple[str, str]]]) -> Iterator[Finding]:
