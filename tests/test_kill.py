@@ -88,6 +88,8 @@ class Killing:
         results, summary = run.results, run.summary()
         times = dict(zip(results["request_id"], results["first_time"], strict=True))
         results["parent_time"] = results["parent_id"].map(times)
+        # Whether one was taken apart before it was sent depends on what had been learned by then.
+        results.loc[results["outcome"] == "divided", ["code", "meaning"]] = None
         stored = self.platform.stored()
         frames = {
             "results": results.drop(columns=OWN),
