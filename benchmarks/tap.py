@@ -13,6 +13,7 @@ from types import TracebackType
 import numpy as np
 
 PIECE = 1 << 16  # [bytes]
+SEGMENT = 1_460  # [bytes]
 
 
 class Tap:
@@ -24,6 +25,8 @@ class Tap:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._server = socket.create_server(("127.0.0.1", 0))
+        # As over Ethernet: loopback's segments of 64 kB are no link's.
+        self._server.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SEGMENT)
         self.host, self.port = self._server.getsockname()
         self._seen: list[tuple[float, int]] = []
         self._sockets: list[socket.socket] = []

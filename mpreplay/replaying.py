@@ -176,7 +176,12 @@ def replay(
             limits=limits,
             connection=connection,
             journal=record,
-            transport=MqttTransport(connection, topics, keepalive=limits.keepalive),
+            transport=MqttTransport(
+                connection,
+                topics,
+                keepalive=limits.keepalive,
+                bytes_per_second=limits.bytes_per_second,
+            ),
             sub_devices=sub_devices,
             record=lease,
             interrupts=stack.enter_context(Interrupts()),

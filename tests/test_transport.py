@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import socket
+import sys
 import time
 from typing import Any
 
@@ -277,3 +278,16 @@ def test_a_sign_of_life_ends_the_doubt(
         watched.now += 29
         assert transport.receive(0.0) is None
     assert len(watched.asked) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels do not pace a connection")
+def test_a_limited_connection_is_paced_by_the_kernel() -> None:
+    """Half a megabyte at once is more than a limit of a megabyte a second means."""
+    with socket.socket() as paced, socket.socket() as free:
+        transport_module._set_options(paced, 1_000_000.0)
+        transport_module._set_options(free, None)
+        rate = transport_module._SO_MAX_PACING_RATE
+
+        assert paced.getsockopt(socket.SOL_SOCKET, rate) == 980_000
+        assert free.getsockopt(socket.SOL_SOCKET, rate) in {-1, 2**32 - 1}
+        assert free.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
