@@ -7,6 +7,7 @@ seconds of any monotonic clock. Every request that was added settles exactly onc
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ LONGEST_PAUSE: Final = 60.0  # [s]
 # A large request takes the platform longer: by one more reply_timeout for each of these.
 TIMEOUT_BYTES: Final = 1_000_000
 MANY: Final = 16  # attempts after which pauses have long stopped to grow
+FIRST_WINDOW: Final = 4  # requests in flight, before the platform has shown what it takes
 JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
 
 
@@ -106,11 +108,19 @@ class Session:
     _declined: set[str] = field(default_factory=set)  # them, or those that they are parts of
     _varied: bool = False
     _signed_in_at: float = 0.0
+    _window: int = field(init=False)
+    _narrowed_at: float = -math.inf
 
     def __post_init__(self) -> None:
-        """Fill the buckets."""
+        """Fill the buckets, and begin with a small window."""
+        self._window = min(FIRST_WINDOW, self.limits.window)
         self._bytes = TokenBucket(self.limits.bytes_per_second)
         self._values = TokenBucket(self.limits.values_per_second)
+
+    @property
+    def window(self) -> int:
+        """How many may be in flight by now: more with each reply, fewer after a failure."""
+        return self._window
 
     @property
     def n_in_flight(self) -> int:
@@ -181,11 +191,12 @@ class Session:
         """
         settled: list[Settled] = []
         for request in [r for r in self._in_flight.values() if r.due <= now]:
+            self._narrow(request, now)
             settled += self._unanswered(request, now, jitter)
         if not self._may_publish:
             return [], settled
         publish = []
-        while len(self._in_flight) < self.limits.window and (first := self._next(now)):
+        while len(self._in_flight) < self._window and (first := self._next(now)):
             if self._wait(now) > 0:
                 break
             self._take(first)
@@ -196,7 +207,7 @@ class Session:
     def next_event(self, now: float) -> float | None:
         """Return the time at which to call :meth:`poll` again even if nothing is received."""
         times = [request.due for request in self._in_flight.values()]
-        if self._may_publish and len(self._in_flight) < self.limits.window:
+        if self._may_publish and len(self._in_flight) < self._window:
             earliest = now + self._wait(now)
             times += [earliest] if self._new else []
             times += [max(request.due, earliest) for request in self._again.values()]
@@ -210,12 +221,17 @@ class Session:
         self, request_id: str, code: int, message: str, now: float, jitter: float = 0.0
     ) -> list[Settled]:
         """Take a reply; a late one counts, one nobody waits for does not."""
+        in_time = request_id in self._in_flight
         request = self._in_flight.pop(request_id, None) or self._again.pop(request_id, None)
         if request is None:
             self._count_late(request_id, code)
             return []
         request.code, request.message = code, message
         asks = return_code(code).asks
+        if asks == "retry":
+            self._narrow(request, now)
+        elif in_time:
+            self._window = min(self.limits.window, self._window + 1)
         if asks == "stop":
             self.stopped = self.stopped or f"code {code}: {return_code(code).meaning}"
         elif asks == "sign_in" and not request.signed_in_again:
@@ -263,6 +279,11 @@ class Session:
             request.unanswered += 1
             settled += self._settle(request, now)
         return settled
+
+    def _narrow(self, request: _Request, now: float) -> None:
+        """Halve the window, once for all that was sent through the wider one."""
+        if request.published_at > self._narrowed_at:
+            self._window, self._narrowed_at = max(1, self._window // 2), now
 
     def _count_late(self, request_id: str, code: int) -> None:
         if request_id not in self._codes:

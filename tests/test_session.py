@@ -47,7 +47,9 @@ class Conversation(RuleBasedStateMachine):
             window=window, attempts=attempts, give_up_after=give_up, bytes_per_second=rate,
             reply_timeout=5.0,
         )  # fmt: skip
-        self.session = Session(self.limits)
+        self.session = Session(
+            self.limits, lambda one, code: code == 1008 and self.sizes[one][1] > 1
+        )
         self.add([(1, 1)] * 4, first=False, in_doubt=False)
         self.connect()
 
@@ -606,3 +608,72 @@ def test_a_request_that_waits_to_be_tried_again_when_the_run_ends_is_not_sent() 
 
     assert (waiting.outcome, waiting.code, waiting.attempts) == ("not_sent", None, 1)
     assert (late.outcome, late.code) == ("not_sent", None)
+
+
+def test_the_window_starts_small_and_widens_with_replies_in_time() -> None:
+    """What a platform takes is not known before it has taken some."""
+    session = Session(replace(OFF, window=7))
+    for number in range(40):
+        session.add(str(number), 10, 1)
+    session.on_connected(0.0)
+    widths = []
+    while session.n_open:
+        published, _ = session.poll(0.0)
+        widths.append(session.n_in_flight)
+        for request_id in published:
+            session.receive(request_id, 200, "", 0.0)
+
+    assert widths[0] == 4
+    assert max(widths) == 7
+    assert widths == sorted(widths[:-1]) + widths[-1:]
+
+
+@pytest.mark.parametrize("fails", ["throttled", "silent"])
+def test_the_window_is_halved_once_for_all_that_failed_together(fails: str) -> None:
+    """A platform that is short of breath gets less at a time, and more again as it recovers."""
+    session = Session(replace(OFF, window=16, attempts=9))
+    for number in range(80):
+        session.add(str(number), 10, 1)
+    session.on_connected(0.0)
+    now = 0.0
+    while session.window < 16:
+        for request_id in session.poll(now)[0]:
+            session.receive(request_id, 200, "", now)
+    published, _ = session.poll(now)
+    assert len(published) == 16
+    if fails == "throttled":
+        for request_id in published:
+            session.receive(request_id, 429, "", now)
+    else:
+        now = 1e5
+        assert session.poll(now)[1] == []
+
+    assert session.window == 8
+    assert session.n_in_flight <= 8
+
+
+def test_a_reply_that_comes_too_late_does_not_widen_the_window() -> None:
+    """It says that the request was taken, not that more of them would be."""
+    session = Session(replace(OFF, window=8))
+    session.add("1", 10, 1)
+    session.on_connected(0.0)
+    session.poll(0.0)
+    session.on_lost(1.0)
+    session.on_connected(2.0)
+    session.receive("1", 200, "", 3.0)
+
+    assert session.window == 4
+
+
+def test_the_window_never_closes() -> None:
+    """With nothing in flight nothing could ever say that the platform has recovered."""
+    session = Session(replace(OFF, window=2, attempts=50))
+    session.add("1", 10, 1)
+    session.on_connected(0.0)
+    now = 0.0
+    for _ in range(20):
+        now += 1e4
+        session.poll(now)
+
+    assert session.window == 1
+    assert session.n_in_flight <= 1
