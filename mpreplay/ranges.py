@@ -33,6 +33,7 @@ TOUCHED_COLUMNS: Final = {
     "n_in_doubt": "int64",
 }
 LONG: Final = 2_048  # a record is compressed from here on [bytes]
+NONE: Final = np.zeros(0, bool)
 _TIMES: Final = np.iinfo(np.int64)
 
 
@@ -59,30 +60,43 @@ def touched_of(chunk: Chunk) -> bytes:
 
 def _span(part: Part, start: int, stop: int) -> list[Any]:
     entries = part.entries
-    cells = np.stack([cells[start:stop] for cells in entries.cells])
-    there = cells >= 0
-    faulty = np.zeros_like(there)
-    for number, suspects in enumerate(entries.suspects):
-        if suspects.any():
-            faulty[number] = there[number] & suspects[cells[number]]
     device, time = entries.device[start:stop], entries.time[start:stop]
-    # Entries are sorted by device, so that each device is one run of them.
+    # Entries are sorted by device and time, so that each device is one run of them.
     runs = np.flatnonzero(np.diff(device, prepend=-1))
+    ends = np.append(runs[1:], len(device))
+    whole = [time[runs].tolist(), time[ends - 1].tolist(), (ends - runs).tolist()]
+    good: list[list[int]] = []
+    faulty: list[list[int]] = []
+    for number, column in enumerate(entries.cells):
+        cells = column[start:stop]
+        there = cells >= 0
+        suspects = entries.suspects[number] if entries.suspects else NONE
+        if there.all() and not suspects.any():
+            good += [[run, number, *facts] for run, facts in enumerate(zip(*whole, strict=True))]
+            continue
+        bad = there & suspects[cells] if suspects.any() else np.zeros_like(there)
+        good += _rows(number, there & ~bad, time, runs)
+        faulty += _rows(number, bad, time, runs)
     return [
         [tuple(part.readings.devices[code]) for code in device[runs].tolist()],
         [column.point.identifier for column in part.readings.columns],
-        _rows(there & ~faulty, time, runs),
-        _rows(faulty, time, runs) if faulty.any() else [],
+        good,
+        faulty,
     ]
 
 
-def _rows(mask: NDArray[np.bool_], time: NDArray[np.int64], runs: NDArray[np.int64]) -> list[Any]:
+def _rows(
+    number: int, mask: NDArray[np.bool_], time: NDArray[np.int64], runs: NDArray[np.int64]
+) -> list[list[int]]:
     """Return [run, point, first time, last time, count] wherever a run has values of a point."""
-    counts = np.add.reduceat(mask, runs, axis=1, dtype=np.int64)
-    first = np.minimum.reduceat(np.where(mask, time, _TIMES.max), runs, axis=1)
-    last = np.maximum.reduceat(np.where(mask, time, _TIMES.min), runs, axis=1)
-    at = point, run = np.nonzero(counts)
-    rows: list[Any] = np.stack([run, point, first[at], last[at], counts[at]], axis=1).tolist()
+    if not mask.any():
+        return []
+    counts = np.add.reduceat(mask, runs, dtype=np.int64)
+    first = np.minimum.reduceat(np.where(mask, time, _TIMES.max), runs)
+    last = np.maximum.reduceat(np.where(mask, time, _TIMES.min), runs)
+    at = np.flatnonzero(counts)
+    point = np.full(len(at), number)
+    rows: list[list[int]] = np.stack([at, point, first[at], last[at], counts[at]], axis=1).tolist()
     return rows
 
 
