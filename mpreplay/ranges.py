@@ -33,7 +33,6 @@ TOUCHED_COLUMNS: Final = {
     "n_in_doubt": "int64",
 }
 LONG: Final = 2_048  # a record is compressed from here on [bytes]
-NONE: Final = np.zeros(0, bool)
 _TIMES: Final = np.iinfo(np.int64)
 
 
@@ -70,13 +69,16 @@ def _span(part: Part, start: int, stop: int) -> list[Any]:
     for number, column in enumerate(entries.cells):
         cells = column[start:stop]
         there = cells >= 0
-        suspects = entries.suspects[number] if entries.suspects else NONE
-        if there.all() and not suspects.any():
-            good += [[run, number, *facts] for run, facts in enumerate(zip(*whole, strict=True))]
+        if not there.any():
             continue
-        bad = there & suspects[cells] if suspects.any() else np.zeros_like(there)
-        good += _rows(number, there & ~bad, time, runs)
-        faulty += _rows(number, bad, time, runs)
+        bad = there & entries.suspects[number][cells] if entries.suspects else np.zeros_like(there)
+        if bad.any():
+            good += _rows(number, there & ~bad, time, runs)
+            faulty += _rows(number, bad, time, runs)
+        elif there.all():
+            good += [[run, number, *facts] for run, facts in enumerate(zip(*whole, strict=True))]
+        else:
+            good += _rows(number, there, time, runs)
     return [
         [tuple(part.readings.devices[code]) for code in device[runs].tolist()],
         [column.point.identifier for column in part.readings.columns],
