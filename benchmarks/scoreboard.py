@@ -9,7 +9,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-README = HERE / "README.md"
+READMES = (HERE / "README.md", HERE.parent / "README.md")  # both show the table
 BEGIN, END = "<!-- table -->", "<!-- end of table -->"
 TURNS = 5  # of each contestant, at least, for a figure that counts
 
@@ -32,7 +32,8 @@ def keep(rows: Iterable[Mapping[str, Any]], machine: Mapping[str, str], **facts:
     numbered = {row["number"]: row for row in [*read()["rows"], *rows]}
     results = {"machine": machine, **facts, "rows": [numbered[n] for n in sorted(numbered)]}
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    README.write_text(with_table(README.read_text("utf-8"), results), "utf-8")
+    for path in READMES:
+        path.write_text(with_table(path.read_text("utf-8"), results), "utf-8")
 
 
 def table(results: Mapping[str, Any]) -> str:

@@ -47,9 +47,10 @@ def test_the_last_run_is_kept_with_all_rows_and_the_machine(results: dict[str, A
 
 def test_the_table_of_the_readme_is_the_last_run(scoreboard: Any, results: dict[str, Any]) -> None:
     """A figure typed by hand is not a measurement."""
-    text = (FOLDER / "README.md").read_text("utf-8")
-
-    assert scoreboard.with_table(text, results) == text
+    for path in scoreboard.READMES:
+        text = path.read_text("utf-8")
+        assert scoreboard.BEGIN in text
+        assert scoreboard.with_table(text, results) == text
 
 
 def test_the_readme_says_how_each_row_is_measured(scoreboard: Any) -> None:
