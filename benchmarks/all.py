@@ -23,7 +23,12 @@ def main() -> int:
     """Run each row in a process of its own; return 1 if a bar is not met."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument("--only", type=int, nargs="+", metavar="ROW", help="these rows")
+    numbers = sorted(scoreboard.scripts())
+    parser.add_argument(
+        "--only", type=int, nargs="+", metavar="ROW", choices=numbers,
+        help="these rows; they are kept only with --keep",
+    )  # fmt: skip
+    parser.add_argument("--keep", action="store_true", help="as a run of all rows always is")
     arguments = parser.parse_args()
     given = given_by(parser, arguments)
     chosen = {
@@ -34,13 +39,20 @@ def main() -> int:
     options = ["--rounds", str(given.rounds), "--env", str(given.environments)]
     options += ["--quick"] if given.quick else []
     options += [str(given.data)] if given.data else []
+    keeps = not given.quick and (arguments.keep or not arguments.only)
     rows = []
     for path in chosen.values():
         rows.append(_row(path, options))
-        if not given.quick:  # each as soon as it is there: the next may fail
+        if keeps:  # each as soon as it is there: the next may fail
             scoreboard.keep(rows, machine(), date=dt.datetime.now(dt.UTC).date().isoformat())
     print()
     print(scoreboard.table({"rows": rows, "machine": machine()}))
+    if given.quick:
+        print("\nA smoke run on little data: the figures, and what they meet, mean nothing.")
+        return 0
+    if keeps:
+        told = ", ".join(str(path) for path in (scoreboard.RESULTS, *scoreboard.READMES))
+        print(f"\nkept in {told}")
     return 0 if all(row["met"] for row in rows) else 1
 
 

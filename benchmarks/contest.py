@@ -109,6 +109,8 @@ def given_by(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> 
     """Return what the arguments say."""
     if arguments.data is None and not arguments.quick:
         parser.error("name the folder of the year, or say --quick")
+    if arguments.data is not None and not any(Path(arguments.data).glob("*.parquet")):
+        parser.error(f"{arguments.data}: no folder with the year of readings")
     rounds = arguments.rounds or (1 if arguments.quick else 5)
     return Given(arguments.data, arguments.quick, rounds, arguments.env)
 

@@ -197,7 +197,8 @@ def _say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
         print(f"  … and {rest:,} values for {len(found) - 20} causes more; --rejects FILE has all")
     if journal:
         continued = run.summary()["continued"]
-        print(f"\njournal: {run.path}{f' (continued {continued} times)' if continued else ''}")
+        times = f" (continued {continued} time{'s' * (continued != 1)})" if continued else ""
+        print(f"\njournal: {run.path}{times}; mpreplay report reads it: page, tables, audit")
     if not run.complete:
         print(
             "to continue: the same command again"

@@ -24,6 +24,8 @@ _KEY: Final = ["outcome", "check", "point", "reason", "mend"]
 _OF_REQUESTS: Final = frozenset({"platform", "no_reply", "not_sent", "superseded"})
 # A superseded value names the row that supersedes it: together they are one cause.
 _BY_ROW: Final = re.compile(r"^superseded by row \d+ of .*?, which", re.DOTALL)
+# An equal copy shares the fate of its twin: together they are one cause, too.
+_COPY: Final = "; a copy of another reading"
 _COLUMNS: Final = [
     "values", "outcome", "check", "reason", "devices", "measurepoints", "first_time", "last_time",
     "mend", "code", "requests", "lowest", "highest",
@@ -106,7 +108,7 @@ def gather(
 
 def _add(found: dict[tuple[str, ...], _Cause], frame: pd.DataFrame, n_examples: int) -> None:
     told = {
-        one: _BY_ROW.sub("superseded by a row that", str(one))
+        one: _BY_ROW.sub("superseded by a row that", str(one)).removesuffix(_COPY)
         for one in frame["reason"].dropna().unique()
     }
     reason = frame["reason"].map(told)

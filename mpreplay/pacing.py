@@ -12,7 +12,7 @@ from typing import Final
 __all__ = ["TokenBucket", "next_connect"]
 
 # What may be sent at once after a pause, as a share of a second's allowance.
-BURST: Final = 0.5
+BURST: Final = 0.1
 # The platform allows one connection a second for each device (EnOS 2.4.4, "Limitations").
 LEAST_PAUSE: Final = 1.0
 MARGIN: Final = 1.0  # the platform's clock and ours need not agree on when a connect was made
@@ -32,7 +32,7 @@ class TokenBucket:
     >>> bucket = TokenBucket(100.0)
     >>> bucket.take(100, now=0.0)
     >>> bucket.wait(now=0.0), bucket.wait(now=1.0)
-    (0.5, 0.0)
+    (0.9, 0.0)
     """
 
     rate: float | None

@@ -233,6 +233,8 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
         },
         "run": {
             "mpreplay": facts.get("version"),  # the version that sent it
+            "run_id": facts.get("run_id"),
+            "replays_rejects_of": (facts.get("parent") or {}).get("run_id"),
             "started_at": summary.pop("started_at"),
             "ended_at": summary.pop("ended_at"),
             "continued": summary.pop("continued"),

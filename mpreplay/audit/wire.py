@@ -83,7 +83,11 @@ def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any
     )
     if limit := (facts.get("limits") or {}).get("bytes_per_second"):
         at_once = f"after a pause, {BURST:g} s of it may go at once"
-        yield f"The limit was {setting(limit)} bytes a second; {at_once}."
+        yield (
+            f"The limit was {setting(limit)} bytes a second; {at_once}. A request counts whole at "
+            "the time at which it was begun, and goes out at the limit's pace from there: what "
+            "waits behind others shows as latency."
+        )
 
 
 def _retries(results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing) -> str:
