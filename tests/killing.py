@@ -58,7 +58,7 @@ def history_of(run: str, n_rows: int) -> mp.History:
 
 def replay_once(
     counts: memoryview, run: str, n_rows: int, uri: str, journal: str,
-    after_write: int = 0, after_call: int | None = None,
+    isolate: Any, after_write: int = 0, after_call: int | None = None,
 ) -> None:  # fmt: skip
     """Replay, and die after so many journal writes or function calls; 0: count them and live."""
     _count_writes(counts, after_write)
@@ -71,7 +71,7 @@ def replay_once(
     sys.setprofile(None if after_call is None else watch)
     mp.replay(
         history_of(run, n_rows), MODEL, mp.Connection.from_uri(uri), journal=journal, limits=LIMITS,
-        allow_offline_sub_device=True, on_invalid="withhold", progress=False,
+        allow_offline_sub_device=True, on_invalid="withhold", progress=False, isolate=isolate,
     )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ End = dict[str, Any]
 class Killing:
     """A process in whose children replays are killed, and the platform they report to."""
 
-    def __init__(self, folder: Path, n_rows: int) -> None:
-        self.n_rows, self._folder = n_rows, folder
+    def __init__(self, folder: Path, n_rows: int, isolate: Any) -> None:
+        self.n_rows, self._folder, self._isolate = n_rows, folder, isolate
         names = [f"run{n:03}" for n in range(2 * n_rows + MOMENTS + 2)]
         self._names = iter(names)
         self.platform = mp.simulate(
@@ -52,6 +52,7 @@ class Killing:
             "n_rows": self.n_rows,
             "uri": self.platform.connection.to_uri(reveal_secret=True),
             "journal": str(journal),
+            "isolate": self._isolate,
             **when,
         }
         assert self._process.stdin is not None
@@ -88,18 +89,22 @@ class Killing:
         results, summary = run.results, run.summary()
         times = dict(zip(results["request_id"], results["first_time"], strict=True))
         results["parent_time"] = results["parent_id"].map(times)
-        # Whether one was taken apart before it was sent depends on what had been learned by then.
-        results.loc[results["outcome"] == "divided", ["code", "meaning"]] = None
+        rejects, counts = run.rejects.drop(columns="request_id"), list(COUNTS)
+        if self._isolate:
+            # Which requests find the culprits depends on what had been learned by then.
+            results = results[[*OWN, "outcome"]].drop_duplicates("outcome")
+            rejects = rejects.drop(columns=["reason", "mend"])
+            counts.remove("requests")
         stored = self.platform.stored()
         frames = {
             "results": results.drop(columns=OWN),
-            "rejects": run.rejects.drop(columns="request_id"),
+            "rejects": rejects,
             "books": run.books,
             "stored": stored[stored["device_key"].str.startswith(prefix)],
         }
         return {
             **{name: lines_of(frame, prefix) for name, frame in frames.items()},
-            "counts": {name: summary[name] for name in COUNTS},
+            "counts": {name: summary[name] for name in counts},
         }
 
 
@@ -108,11 +113,11 @@ def lines_of(frame: pd.DataFrame, prefix: str) -> list[str]:
     return sorted(str(row).replace(prefix, "") for row in frame.to_dict("records"))
 
 
-@pytest.fixture
+@pytest.fixture(params=[False, "point"], ids=["whole", "isolated"])
 def killing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killing]:
     """Have a history that takes about as many journal writes as the command line asks for."""
     writes = request.config.getoption("--kill-writes")
-    made = Killing(tmp_path, max(12, int(writes * 1.25)))
+    made = Killing(tmp_path, max(12, int(writes * 1.25)), request.param)
     yield made
     made.close()
 
