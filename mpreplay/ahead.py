@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, Final, TypeVar
 
 __all__ = ["ahead"]
@@ -14,9 +13,6 @@ __all__ = ["ahead"]
 Raw = TypeVar("Raw")
 Made = TypeVar("Made")
 _END: Final[Any] = object()
-# How long a thread that computes may keep others from going on; Python's default is ten times that,
-# in which a caller that only has to pass a reply on stands still. [s]
-SWITCH: Final = 0.0005
 
 
 def ahead(
@@ -29,7 +25,6 @@ def ahead(
     its turn, after all that was made before it.
     """
     with (
-        _brisk_switching(),
         closing(_read_ahead(iter(raw))) as read,
         ThreadPoolExecutor(workers, thread_name_prefix="mpreplay-make") as pool,
     ):
@@ -53,13 +48,3 @@ def _read_ahead(raw: Iterator[Raw]) -> Generator[Raw, None, None]:
         while (one := following.result()) is not _END:
             following = pool.submit(next, raw, _END)
             yield one
-
-
-@contextmanager
-def _brisk_switching() -> Iterator[None]:
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, SWITCH))
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)

@@ -18,15 +18,14 @@ from .dividing import chunk_at
 from .errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
 from .isolating import Isolation, root_of, waits_for
 from .pacing import next_connect
-from .preparing import Chunk, Policy, Prepared, Preparer, Tally, add_tally
+from .preparing import Chunk, Policy, Prepared, Preparer, Tally
 from .protocol import NO_SUB_DEVICE, batch_reply_topic, batch_topic, decode_reply
-from .rejects import NO_REJECTS, joined, name_refused, rejects_of_chunk, rejects_withheld
+from .readying import Ready
+from .rejects import NO_REJECTS, name_refused, rejects_of_chunk
 from .session import Session, Settled
 from .transport import Acknowledged, Event, Lost, Message, Transport
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from .history import History
     from .interrupts import Interrupts
     from .journal import Journal, Unfinished
@@ -98,26 +97,6 @@ class _Sent:
 
     chunk: Chunk
     sent_at: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """A slab with all that is written down of it before any of it is sent."""
-
-    prepared: Prepared
-    chunks: list[Chunk]
-    tallies: dict[str, Tally]
-    rejects: pa.Table
-
-    @classmethod
-    def of(cls, prepared: Prepared) -> Ready:
-        """Return a slab that was prepared."""
-        tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
-        for part in prepared.parts:
-            add_tally(tallies["read"], part.tally_read())
-            add_tally(tallies["withheld"], part.tally_withheld())
-        rejects = joined(map(rejects_withheld, prepared.parts))
-        return cls(prepared, prepared.chunks(), tallies, rejects)
 
 
 @dataclass(slots=True)

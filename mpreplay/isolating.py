@@ -10,7 +10,7 @@ is one value, for 1212 one device.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from .dividing import (
     devices_of,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Isolation", "Level", "root_of", "waits_for"]
 
 Level = Literal["point", "entry", "device", False]
+HALVES: Final = 2
 
 
 class Isolation:
@@ -65,7 +66,7 @@ class Isolation:
         asks = return_code(code).asks
         if asks == "split":
             return chunk.n_values > 1
-        if asks != "isolate" or not self._level or not self._may_spend(chunk):
+        if asks != "isolate" or not self._level or not self._may_spend(chunk, HALVES):
             return False
         if code == NO_SUB_DEVICE or self._level == "device":
             return len(devices_of(chunk)) > 1
@@ -89,9 +90,11 @@ class Isolation:
 
     def wants_aside(self, chunk: Chunk) -> bool:
         """Return whether a request that was not sent holds devices that were declined before."""
-        if not self._offline or "+" in chunk.path or not self._may_spend(chunk):
+        if not self._offline or "+" in chunk.path:
             return False
-        return any(device in self._offline for device in devices_of(chunk))
+        offline = [device for device in devices_of(chunk) if device in self._offline]
+        # Two for each of them, and one for all the others.
+        return bool(offline) and self._may_spend(chunk, 2 * len(offline) + 1)
 
     def set_aside(self, chunk: Chunk) -> list[Chunk]:
         """Return such a request without these devices, and for each a small one and the rest.
@@ -124,8 +127,9 @@ class Isolation:
         way = divide if len(devices_of(chunk)) > 1 and is_even(chunk) else divide_values
         return list(way(chunk, self._own))
 
-    def _may_spend(self, chunk: Chunk) -> bool:
-        return self._most is None or self._spent.get(root_of(chunk), 0) < self._most
+    def _may_spend(self, chunk: Chunk, n_parts: int) -> bool:
+        spent = self._spent.get(root_of(chunk), 0)
+        return self._most is None or spent + n_parts <= self._most
 
 
 def root_of(chunk: Chunk) -> tuple[int, str]:

@@ -29,7 +29,7 @@ from .settings import Connection, Limits
 from .sources import FrameSource
 from .thing_model import ModelSet
 from .times import read_times
-from .validation import Checker, frame_of
+from .validation import Checker, as_frame, table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -292,7 +292,7 @@ def _compared(
     readings, column = arrived.readings, arrived.readings.columns[arrived.number]
     rows = column.at[positions]
     shown = plain_texts(column, positions)
-    frame = frame_of(readings, rows, shown, arrived.identifier, "", "")
+    frame = as_frame(table_of(readings, rows, shown, arrived.identifier, "", ""))
     if held is None or arrived.is_in(apart):
         frame["found"], frame["state"] = None, NOT_COMPARABLE
     else:

@@ -17,15 +17,15 @@ import pyarrow.compute as pc
 from .dividing import devices_of
 from .encoding import plain_texts
 from .protocol import NO_SUB_DEVICE, return_code
-from .readings import Device
 from .results import REJECT_COLUMNS, typed
+from .validation import VIOLATION_COLUMNS, table_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .entries import Copy
     from .preparing import Chunk, Part
-    from .readings import Readings
+    from .readings import Device, Readings
     from .session import Settled
 
 __all__ = [
@@ -41,6 +41,7 @@ _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
 _SCHEMA: Final = pa.schema(
     [(name, _KINDS.get(kind, pa.timestamp("ms", "UTC"))) for name, kind in REJECT_COLUMNS.items()]
 )
+_FATE: Final = list(REJECT_COLUMNS)[len(VIOLATION_COLUMNS) :]  # what a reject tells besides
 NO_REJECTS: Final = _SCHEMA.empty_table()
 # What to do about a value that did not arrive, by the check it failed.
 _MEND: Final = {
@@ -211,39 +212,20 @@ def _rejects(
     request_id: str | None = None,
 ) -> pa.Table:
     column = readings.columns[number]
-    rows = column.at[positions]
-    devices = [*readings.devices, Device("", "")]
-    codes = pa.array(np.where(readings.device[rows] < 0, len(devices) - 1, readings.device[rows]))
-    columns = {
-        "source": readings.source,
-        "row": pa.array(readings.rows[rows]),
-        "product_key": pa.array([device.product_key for device in devices]).take(codes),
-        "device_key": pa.array([device.device_key for device in devices]).take(codes),
-        "time": pa.array(readings.time[rows], mask=_untimed(readings, rows)),
-        "measurepoint": column.point.identifier,
-        "value": pa.array(plain_texts(column, positions), pa.string()),
-        "check": check,
-        "reason": reason if isinstance(reason, str) else pa.array(reason, pa.string()),
-        "outcome": outcome,
-        "code": code,
-        "request_id": request_id,
-        "mend": _mend(check, code, outcome),
-    }
-    return pa.table(
-        [_column(columns[field.name], field.type, len(rows)) for field in _SCHEMA], schema=_SCHEMA
-    )
+    rows, shown = column.at[positions], plain_texts(column, positions)
+    table = table_of(readings, rows, shown, column.point.identifier, check, reason)
+    fate = (outcome, code, request_id, _mend(check, code, outcome))
+    for name, value in zip(_FATE, fate, strict=True):
+        table = table.append_column(
+            _SCHEMA.field(name), _column(value, _SCHEMA.field(name).type, len(rows))
+        )
+    return table
 
 
 def _mend(check: str, code: int | None, outcome: str) -> str:
     known = _MEND_CODES.get(code or 0) if check == "platform" else _MEND.get(check)
     otherwise = "correct the value" if outcome == "withheld" else "see the platform's documents"
     return known or otherwise
-
-
-def _untimed(readings: Readings, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return where a row has no time that can be read."""
-    untimed = [p for p, (check, _) in readings.unreadable.items() if check == "time"]
-    return np.isin(rows, untimed)
 
 
 def _column(values: Any, kind: pa.DataType, n: int) -> pa.Array:

@@ -39,8 +39,8 @@ __all__ = [
     "Fault",
     "Validation",
     "as_frame",
-    "frame_of",
     "looked_at",
+    "table_of",
     "validate",
     "violations",
 ]
@@ -298,37 +298,27 @@ def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.
         column = readings.columns[fault.column]
         rows, identifier = column.at[positions], column.point.identifier
         shown = plain_texts(column, positions)
-    return _table_of(readings, rows, shown, identifier, fault.check, fault.reason)
+    return table_of(readings, rows, shown, identifier, fault.check, fault.reason)
 
 
-def frame_of(
+def table_of(
     readings: Readings,
     rows: NDArray[np.int64],
     values: list[str],
     identifier: str,
     check: str,
-    reason: str,
-) -> pd.DataFrame:
-    """Return a violations frame for values at positions of the readings."""
-    return as_frame(_table_of(readings, rows, values, identifier, check, reason))
-
-
-def _table_of(
-    readings: Readings,
-    rows: NDArray[np.int64],
-    values: list[str],
-    identifier: str,
-    check: str,
-    reason: str,
+    reason: str | list[str],
 ) -> pa.Table:
+    """Return where values at positions of the readings stood, and what is said of them."""
     devices = [*readings.devices, Device("", "")]
-    keys = [devices[code] for code in readings.device[rows].tolist()]
+    codes = readings.device[rows]
+    keys = pa.array(np.where(codes < 0, len(devices) - 1, codes))
     untimed = [p for p, (what, _) in readings.unreadable.items() if what == "time"]
     columns = {
         "source": readings.source,
         "row": readings.rows[rows],
-        "product_key": [key.product_key for key in keys],
-        "device_key": [key.device_key for key in keys],
+        "product_key": pa.array([device.product_key for device in devices]).take(keys),
+        "device_key": pa.array([device.device_key for device in devices]).take(keys),
         "time": pa.array(readings.time[rows], mask=np.isin(rows, untimed)).cast(_TIME),
         "measurepoint": identifier,
         "value": values,

@@ -17,10 +17,10 @@ ORDER = [
     "protocol", "settings", "odd", "times", "scalars", "values", "layout", "mending", "ordering",
     "readings", "sources", "history", "pieces", "numerals", "encoding", "comparing", "validation",
     "duplicates", "entries", "chunking", "preparing", "dividing", "isolating", "planning",
-    "verdict", "pacing", "session", "results", "rejects", "gathering", "wording", "short_form",
-    "ranges", "transport", "sub_devices", "packing", "journal_reader", "journal", "running",
-    "audit", "state", "lineage", "interrupts", "ahead", "progress", "continuing", "reconciling",
-    "driving", "replaying", "simulator", "demo", "options", "cli",
+    "verdict", "pacing", "session", "results", "rejects", "readying", "gathering", "wording",
+    "short_form", "ranges", "transport", "sub_devices", "packing", "journal_reader", "journal",
+    "running", "audit", "state", "lineage", "interrupts", "ahead", "progress", "continuing",
+    "reconciling", "driving", "replaying", "simulator", "demo", "options", "cli",
 ]  # fmt: skip
 SHELLS = {
     "thing_model",  # only ThingModel.load, which reads a file

@@ -195,7 +195,12 @@ def test_no_value_is_cut_off_more_often_than_its_chunk_has_levels(
             assert most <= math.log2(chunk.n_values) + 2
             part, depth = chunk, 0
             while part.n_values > 1:
-                parts = divide_suspects(part, OWNER) or divide_values(part, OWNER)
+                parts = divide_suspects(part, OWNER)
+                if parts is None:
+                    parts = divide_values(part, OWNER)
+                    # Exactly the middle, or between two points near it.
+                    fewest = min(half.n_values for half in parts)
+                    assert fewest >= part.n_values / 4
                 part, depth = parts[data.draw(st.integers(0, 1))], depth + 1
             assert depth <= most
 
