@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 import mpreplay as mp
-from mpreplay.transport import MqttTransport
+from mpreplay.conversation.mqtt import MqttTransport
 
 ENTRIES, SETTLED, PER_REQUEST = 1_060_000, 1_010_000, 1_000
 DEVICES = [("meter", f"M{n}") for n in range(4)]

@@ -18,7 +18,7 @@ from turns import serve
 from year import NO_RATES, Pipeline, history_of
 
 import mpreplay as mp
-from mpreplay.protocol import batch_reply_topic, batch_topic
+from mpreplay.protocol.messages import batch_reply_topic, batch_topic
 
 GATEWAY = ("gateway", "gw-2")  # not the other contestant's, whose replies it would count
 

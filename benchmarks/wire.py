@@ -14,7 +14,7 @@ from pathlib import Path
 from answer_200 import Stream, packet, text
 
 import mpreplay as mp
-from mpreplay.protocol import batch_topic
+from mpreplay.protocol.messages import batch_topic
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent / "tests"))

@@ -21,14 +21,14 @@ import pyarrow.parquet as pq
 from contest import Given
 
 import mpreplay as mp
-from mpreplay.chunking import cut
-from mpreplay.duplicates import find_duplicates
-from mpreplay.encoding import encode_entries
-from mpreplay.entries import entries_of
-from mpreplay.preparing import Policy, Prepared, Preparer
-from mpreplay.readings import Device, Readings
-from mpreplay.thing_model import ModelSet
-from mpreplay.validation import Checker
+from mpreplay.checks.duplicates import find_duplicates
+from mpreplay.checks.validation import Checker
+from mpreplay.history.readings import Device, Readings
+from mpreplay.model.thing_model import ModelSet
+from mpreplay.requests.cutting import cut
+from mpreplay.requests.encoding import encode_entries
+from mpreplay.requests.entries import entries_of
+from mpreplay.requests.preparing import Policy, Prepared, Preparer
 
 STAND_IN = Path(__file__).parents[1] / "data"
 PRODUCT = "senvion-mm82"  # 12 characters

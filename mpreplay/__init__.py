@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 TYPE_CHECKING = False  # type checkers take it for true by its name; typing takes 6 ms to import
 if TYPE_CHECKING:
     from typing import Any
 
     from .audit.verifying import verify_audit
+    from .checks.validation import Validation, validate
     from .errors import (
         ConfigError,
         ConnectError,
@@ -28,14 +29,13 @@ if TYPE_CHECKING:
         ReplayWarning,
         TransportError,
     )
-    from .history import History, read_history
-    from .measurepoint import Measurepoint
-    from .planning import Plan, plan
-    from .replaying import Run, open_run, replay
+    from .history.history import History, read_history
+    from .model.measurepoint import Measurepoint
+    from .model.thing_model import ThingModel
+    from .runner.planning import Plan, plan
+    from .runner.replaying import Run, open_run, replay
     from .settings import Connection, Limits
     from .simulator import PlatformLimits, simulate
-    from .thing_model import ThingModel
-    from .validation import Validation, validate
 
 _HOMES = {
     "audit.verifying": ("verify_audit",),
@@ -44,14 +44,15 @@ _HOMES = {
         "InvalidHistory", "JournalError", "JournalMismatch", "MpReplayError", "PlatformError",
         "ReplayFailed", "TransportError",
     ),
-    "history": ("History", "read_history"),
-    "measurepoint": ("Measurepoint",),
-    "planning": ("Plan", "plan"),
-    "replaying": ("Run", "open_run", "replay"),
+    "history.history": ("History", "read_history"),
+    "model.measurepoint": ("Measurepoint",),
+    "runner.planning": ("Plan", "plan"),
+    "run": ("Run", "open_run"),
+    "runner.replaying": ("replay",),
     "settings": ("Connection", "Limits"),
     "simulator": ("PlatformLimits", "simulate"),
-    "thing_model": ("ThingModel",),
-    "validation": ("Validation", "validate"),
+    "model.thing_model": ("ThingModel",),
+    "checks.validation": ("Validation", "validate"),
 }  # fmt: skip
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

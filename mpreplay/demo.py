@@ -13,17 +13,17 @@ import numpy as np
 import pandas as pd
 
 from .errors import InvalidHistory, ReplayWarning
-from .history import History, read_history
-from .measurepoint import Measurepoint
-from .replaying import replay
+from .history.history import History, read_history
+from .model.measurepoint import Measurepoint
+from .model.thing_model import ThingModel
+from .runner.replaying import replay
 from .settings import Limits
 from .simulator import simulate
-from .thing_model import ThingModel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .running import Run
+    from .run import Run
     from .simulator.handle import RehearsalPlatform
 
 __all__ = ["PRODUCT", "TURBINES", "Planted", "demonstrate", "wind_farm", "wind_farm_model"]

@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from .errors import ConfigError
-from .protocol import MAX_PUBLISH_BYTES
+from .protocol.messages import MAX_PUBLISH_BYTES
 
 __all__ = ["Connection", "Limits", "reveal"]
 

@@ -21,8 +21,8 @@ from typing import Any
 import pandas as pd
 
 import mpreplay as mp
-from mpreplay import history
-from mpreplay.journal import Journal
+from mpreplay.history import history
+from mpreplay.journal.writer import Journal
 
 PRODUCT = "turbine"
 SLAB_ROWS = 12

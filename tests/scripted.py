@@ -12,9 +12,10 @@ import orjson
 import pytest
 
 import mpreplay as mp
-from mpreplay import replaying, sub_devices
+from mpreplay.conversation import sub_devices
+from mpreplay.conversation.mqtt import Acknowledged, Lost, Message
 from mpreplay.errors import ConnectError
-from mpreplay.transport import Acknowledged, Lost, Message
+from mpreplay.runner import replaying
 
 GATEWAY = mp.Connection("h", product_key="gateway", device_key="gw-1", device_secret="s")
 Script = Callable[[int, Any], Any]

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from oracle import Row
 
 from mpreplay import Limits, Measurepoint, ThingModel, read_history
-from mpreplay.duplicates import find_duplicates
-from mpreplay.history import FrameSource, History
-from mpreplay.preparing import Policy, Prepared, Preparer
-from mpreplay.readings import Device
-from mpreplay.thing_model import ModelSet
-from mpreplay.validation import Checker
+from mpreplay.checks.duplicates import find_duplicates
+from mpreplay.checks.validation import Checker
+from mpreplay.history.history import FrameSource, History
+from mpreplay.history.readings import Device
+from mpreplay.model.thing_model import ModelSet
+from mpreplay.requests.preparing import Policy, Prepared, Preparer
 
 PRODUCTS = ("p1", 'p"2', "größe")
 OWN = ("p1", "d0")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay.ahead import ahead
+from mpreplay.history.ahead import ahead
 
 
 @given(st.lists(st.integers()), st.integers(1, 3))

@@ -23,9 +23,9 @@ from test_journal import DAY, KEY, NO_REJECTS, request, settled, slab, table_of
 import mpreplay as mp
 from mpreplay.audit import bundle
 from mpreplay.audit.bundle import disagreements, write_bundle
-from mpreplay.cli import main
-from mpreplay.journal import Journal
-from mpreplay.journal_reader import read_journal
+from mpreplay.cli.commands import main
+from mpreplay.journal.reader import read_journal
+from mpreplay.journal.writer import Journal
 
 FILES = {
     "manifest.json", "requests.jsonl", "results.parquet", "rejects.parquet", "books.parquet",
@@ -44,7 +44,7 @@ def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
     of_slab = [{"device_key": "d", "time": DAY * 86_400_000}] * 2
     of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
     touched = json.dumps([[[["p", "d"]], ["P"], [[0, 0, 5, 6, 3]], []]]).encode()
-    with mock.patch("mpreplay.journal.touched_of", lambda _: touched):
+    with mock.patch("mpreplay.journal.writer.touched_of", lambda _: touched):
         journal.intend(slab(0, 4), chunks, tallies, table_of(rejects(*of_slab)))
     if not is_killed:
         journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
@@ -157,7 +157,7 @@ def test_many_small_records_of_rejects_become_few_row_groups(
     run = run_of(tmp_path / "run.db")
     run.audit(tmp_path / "one")
     monkeypatch.setattr(bundle, "_ROW_GROUP", 1)
-    monkeypatch.setattr("mpreplay.journal_reader.AT_ONCE", 1)
+    monkeypatch.setattr("mpreplay.journal.reader.AT_ONCE", 1)
     run.audit(tmp_path / "two")
 
     assert pq.ParquetFile(tmp_path / "one/rejects.parquet").num_row_groups == 1

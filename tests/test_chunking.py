@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, Limits, Measurepoint, ThingModel, read_history
-from mpreplay import history as history_module
-from mpreplay.chunking import cut, group_columns
-from mpreplay.preparing import Policy
+from mpreplay.history import history as history_module
+from mpreplay.requests.cutting import cut, group_columns
+from mpreplay.requests.preparing import Policy
 
 LONG = ThingModel(
     "M",

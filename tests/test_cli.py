@@ -16,8 +16,8 @@ import pytest
 from brokers import CLIENTS_INSTALLED, free_port
 
 import mpreplay as mp
-from mpreplay.cli import main
-from mpreplay.protocol import batch_reply_topic, batch_topic, sign_in
+from mpreplay.cli.commands import main
+from mpreplay.protocol.messages import batch_reply_topic, batch_topic, sign_in
 
 DATA = Path(__file__).parents[1] / "data"
 MODEL = str(DATA / "wind_farm.model.json")

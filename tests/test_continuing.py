@@ -16,10 +16,10 @@ from conftest import PRODUCT, history_of
 from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
 
 import mpreplay as mp
-from mpreplay import history as history_module
-from mpreplay.preparing import Chunk, Preparer
-from mpreplay.sources import ParquetSource
-from mpreplay.transport import Lost
+from mpreplay.conversation.mqtt import Lost
+from mpreplay.history import history as history_module
+from mpreplay.history.sources import ParquetSource
+from mpreplay.requests.preparing import Chunk, Preparer
 
 SOLO = mp.Limits(max_entries=1, give_up_after=None)  # a request for each entry
 ONE_BY_ONE = dataclasses.replace(SOLO, window=1)
@@ -64,7 +64,7 @@ def kill(replay: Replay, number: int, **options: Any) -> None:
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         # Neither the driver's last words nor the journal's are written.
-        patch.setattr("mpreplay.driving.Driver._note_end", lambda _: None)
+        patch.setattr("mpreplay.runner.driver.Driver._note_end", lambda _: None)
         replay(script, **options)
 
 

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from strategies import OWN
 
 from mpreplay import Limits
-from mpreplay.dividing import (
+from mpreplay.conversation.session import Settled
+from mpreplay.history.readings import Device
+from mpreplay.outcome.rejects import as_frame, joined, rejects_of_chunk
+from mpreplay.requests.dividing import (
     chunk_at,
     devices_of,
     divide,
@@ -25,10 +28,7 @@ from mpreplay.dividing import (
     levels_of,
     set_devices_aside,
 )
-from mpreplay.preparing import Chunk, Policy, Tally, add_tally
-from mpreplay.readings import Device
-from mpreplay.rejects import as_frame, joined, rejects_of_chunk
-from mpreplay.session import Settled
+from mpreplay.requests.preparing import Chunk, Policy, Tally, add_tally
 
 POLICY = Policy(on_invalid="send", duplicates="last")
 OWNER = Device(*OWN)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import mpreplay as mp
-from mpreplay.options import STATUS, parser_of_commands
+from mpreplay.cli.options import STATUS, parser_of_commands
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")

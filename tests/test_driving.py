@@ -15,10 +15,10 @@ from conftest import FARM, history_of
 from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
 
 import mpreplay as mp
-from mpreplay import state as state_module
-from mpreplay.driving import REGAIN_WITHIN, TAKEN_OVER_WITHIN
+from mpreplay.conversation.mqtt import Lost
 from mpreplay.errors import ConnectError
-from mpreplay.transport import Lost
+from mpreplay.journal import locks as state_module
+from mpreplay.runner.driver import REGAIN_WITHIN, TAKEN_OVER_WITHIN
 
 SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None)
 WHOLE = mp.Limits(give_up_after=None)
@@ -181,7 +181,7 @@ def test_a_time_out_grows_with_the_size_of_the_request(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a megabyte over a mobile network takes its time, and so does reading it."""
-    monkeypatch.setattr("mpreplay.session.TIMEOUT_BYTES", 1_000)
+    monkeypatch.setattr("mpreplay.conversation.session.TIMEOUT_BYTES", 1_000)
     waits = []
     for limits in (SOLO, dataclasses.replace(SOLO, max_entries=8)):
         clock, times = Clock(), []  # type: tuple[Clock, list[float]]
@@ -382,7 +382,7 @@ def test_a_connection_of_its_own_is_closed_whatever_happens(
     assert isinstance(error, KeyboardInterrupt)
     assert not transport.is_open
 
-    monkeypatch.setattr("mpreplay.journal.Journal.settle", _fails)
+    monkeypatch.setattr("mpreplay.journal.writer.Journal.settle", _fails)
     error, transport = play()
     assert isinstance(error, mp.JournalError)
     assert not transport.is_open
@@ -402,7 +402,7 @@ def test_two_slabs_of_two_frames_are_one_run(play: Play, frame: pd.DataFrame) ->
         made.append(n)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mpreplay.history.SLAB_ROWS", 2)
+        patch.setattr("mpreplay.history.history.SLAB_ROWS", 2)
         run, _ = play(script, history=history_of(frame))
 
     assert made == list(range(1, 9))

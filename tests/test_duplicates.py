@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel, read_history, validate
-from mpreplay import history as history_module
-from mpreplay.duplicates import Search, find_duplicates
-from mpreplay.history import History
-from mpreplay.preparing import Policy, Prepared
-from mpreplay.readings import Device, read_slab
-from mpreplay.thing_model import ModelSet
-from mpreplay.validation import Checker
+from mpreplay.checks.duplicates import Search, find_duplicates
+from mpreplay.checks.validation import Checker
+from mpreplay.history import history as history_module
+from mpreplay.history.history import History
+from mpreplay.history.readings import Device, read_slab
+from mpreplay.model.thing_model import ModelSet
+from mpreplay.requests.preparing import Policy, Prepared
 
 Fates = dict[tuple[int, str], str]
 MODEL = ThingModel(

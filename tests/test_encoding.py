@@ -17,14 +17,15 @@ import strategies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpreplay import Limits, Measurepoint, ThingModel, numerals
-from mpreplay.encoding import encode_entries, longest_text, plain_texts, texts_of
-from mpreplay.entries import Entries, entries_of
-from mpreplay.numerals import number_texts
-from mpreplay.preparing import Policy, Preparer
-from mpreplay.readings import Column, Device, Readings, read_slab
-from mpreplay.thing_model import ModelSet
-from mpreplay.validation import Checker
+from mpreplay import Limits, Measurepoint, ThingModel
+from mpreplay.checks.validation import Checker
+from mpreplay.history.readings import Column, Device, Readings, read_slab
+from mpreplay.model.thing_model import ModelSet
+from mpreplay.requests.encoding import encode_entries, longest_text, plain_texts, texts_of
+from mpreplay.requests.entries import Entries, entries_of
+from mpreplay.requests.preparing import Policy, Preparer
+from mpreplay.values import number_texts as numerals
+from mpreplay.values.number_texts import number_texts
 
 OWN = Device(*strategies.OWN)
 TYPES = ["INT", "FLOAT", "DOUBLE", "BOOL", "ENUM", "STRING", "DATE", "TIMESTAMP", "STRUCT", "ARRAY"]

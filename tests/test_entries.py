@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
-from mpreplay.entries import Copy, Entries, entries_of, split_entries
-from mpreplay.readings import Column, Device, Readings
+from mpreplay.history.readings import Column, Device, Readings
+from mpreplay.requests.entries import Copy, Entries, entries_of, split_entries
 
 DEVICES = [Device("p", "a"), Device("p", "b")]
 

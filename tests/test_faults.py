@@ -24,13 +24,14 @@ from hypothesis import strategies as st
 from virtual import VirtualTransport, VirtualWorld
 
 import mpreplay as mp
-from mpreplay import replaying, sub_devices
-from mpreplay.protocol import batch_reply_topic
-from mpreplay.results import FATES
+from mpreplay.conversation import sub_devices
+from mpreplay.conversation.mqtt import Event, Message
+from mpreplay.frames import FATES
+from mpreplay.protocol.messages import batch_reply_topic
+from mpreplay.runner import replaying
 from mpreplay.simulator.faults import FaultScript
 from mpreplay.simulator.frames import stored_frame
 from mpreplay.simulator.world import World
-from mpreplay.transport import Event, Message
 
 GATEWAY = ("gateway", "gw-1")
 SUBS = [(PRODUCT, f"T{n}") for n in range(1, 4)]
@@ -129,7 +130,7 @@ def staged(
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPREPLAY_STATE", str(folder))
-        patch.setattr("mpreplay.history.SLAB_ROWS", SLAB_ROWS)
+        patch.setattr("mpreplay.history.history.SLAB_ROWS", SLAB_ROWS)
         patch.setattr(replaying, "SystemClock", lambda: world.clock)
         patch.setattr(sub_devices, "time", world.clock.module)
         patch.setattr(

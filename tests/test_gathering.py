@@ -8,8 +8,8 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay.gathering import MAX_CAUSES, OTHER_REASONS, gather
-from mpreplay.results import REJECT_COLUMNS, typed
+from mpreplay.frames import REJECT_COLUMNS, typed
+from mpreplay.report.causes import MAX_CAUSES, OTHER_REASONS, gather
 
 
 def rejects(*rows: dict[str, Any]) -> pd.DataFrame:

@@ -12,8 +12,8 @@ import pytest
 import strategies
 
 from mpreplay import Measurepoint, ThingModel, read_history
-from mpreplay.preparing import Policy
-from mpreplay.protocol import METHOD, decode_reply
+from mpreplay.protocol.messages import METHOD, decode_reply
+from mpreplay.requests.preparing import Policy
 
 GOLDEN = Path(__file__).parent / "golden"
 REQUEST = json.loads((GOLDEN / "batch_request.json").read_text(encoding="utf-8"))

@@ -15,7 +15,7 @@ import pytest
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.history import SLAB_ROWS
+from mpreplay.history.history import SLAB_ROWS
 
 MODEL = ThingModel("M", {n: Measurepoint(n, "DOUBLE") for n in ("P", "T", "year")})
 STRICT = ThingModel("M", {"P": Measurepoint("P", "DOUBLE", maximum=-1)})  # faults every value

@@ -19,9 +19,9 @@ from conftest import FARM, history_of
 from scripted import Clock, Scripted, always, scripted_replay
 
 import mpreplay as mp
-from mpreplay.driving import GRACE
-from mpreplay.interrupts import Interrupts
-from mpreplay.transport import Lost
+from mpreplay.conversation.mqtt import Lost
+from mpreplay.runner.driver import GRACE
+from mpreplay.runner.interrupts import Interrupts
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TWO_AT_ONCE = mp.Limits(max_entries=1, window=2, give_up_after=None)

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from virtual import VirtualTransport, VirtualWorld
 
 import mpreplay as mp
-from mpreplay import replaying
-from mpreplay.journal import Journal
+from mpreplay.journal.writer import Journal
+from mpreplay.runner import replaying
 from mpreplay.simulator.faults import FaultScript
 from mpreplay.simulator.frames import stored_frame
 from mpreplay.simulator.world import World
@@ -133,7 +133,7 @@ def staged(
     )
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPREPLAY_STATE", folder)
-        patch.setattr("mpreplay.history.SLAB_ROWS", slab_rows)
+        patch.setattr("mpreplay.history.history.SLAB_ROWS", slab_rows)
         patch.setattr(replaying, "SystemClock", lambda: world.clock)
         patch.setattr(
             replaying, "MqttTransport", lambda of, topics, **_: VirtualTransport(world, of, topics)

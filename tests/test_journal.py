@@ -18,13 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpreplay import JournalError, open_run
-from mpreplay.journal import Intent, Journal, Unfinished
-from mpreplay.journal_reader import read_journal
-from mpreplay.packing import packed as pack
-from mpreplay.packing import unpacked
-from mpreplay.rejects import NO_REJECTS, as_frame
-from mpreplay.results import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
-from mpreplay.session import Settled
+from mpreplay.conversation.session import Settled
+from mpreplay.frames import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
+from mpreplay.journal.packing import packed as pack
+from mpreplay.journal.packing import unpacked
+from mpreplay.journal.reader import read_journal
+from mpreplay.journal.writer import Intent, Journal, Unfinished
+from mpreplay.outcome.rejects import NO_REJECTS, as_frame
 
 DAY = 19_875
 

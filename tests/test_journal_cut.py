@@ -16,8 +16,8 @@ from conftest import history_of
 from scripted import Clock, always, scripted_replay
 
 import mpreplay as mp
-from mpreplay import history as history_module
-from mpreplay.journal import Journal
+from mpreplay.history import history as history_module
+from mpreplay.journal.writer import Journal
 
 LOG_HEADER, FRAME_HEADER = 32, 24  # of SQLite's write-ahead log [bytes]
 LIMITS = mp.Limits(max_entries=1, window=1, give_up_after=None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.layout import Columns, Layout, point_named, resolve
+from mpreplay.history.columns import Columns, Layout, point_named, resolve
 
 STRUCT = Measurepoint("st", "STRUCT", members=(Measurepoint("x", "INT"), Measurepoint("y", "INT")))
 MODEL = ThingModel(

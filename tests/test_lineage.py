@@ -15,10 +15,10 @@ import pytest
 from scripted import Clock, scripted_replay
 
 import mpreplay as mp
-from mpreplay import state
-from mpreplay.cli import main
-from mpreplay.lineage import LINEAGE_COLUMNS
-from mpreplay.results import REJECT_COLUMNS
+from mpreplay.cli.commands import main
+from mpreplay.frames import REJECT_COLUMNS
+from mpreplay.journal import locks as state
+from mpreplay.journal.lineage import LINEAGE_COLUMNS
 
 MODEL = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT", maximum=10)})
 NAMES = [

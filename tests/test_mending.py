@@ -21,15 +21,15 @@ from scripted import always, scripted_replay
 
 import mpreplay as mp
 from mpreplay import Measurepoint, ThingModel
-from mpreplay import history as history_module
-from mpreplay.encoding import texts_of
+from mpreplay.conversation.session import Settled
 from mpreplay.errors import HistoryError, InvalidHistory
-from mpreplay.history import History
-from mpreplay.mending import REJECT_NAMES, SET_ASIDE, plain_text, read_plain
-from mpreplay.preparing import Chunk, Policy, Prepared
-from mpreplay.rejects import as_frame, joined, rejects_of_chunk, rejects_withheld
-from mpreplay.results import REJECT_COLUMNS
-from mpreplay.session import Settled
+from mpreplay.frames import REJECT_COLUMNS
+from mpreplay.history import history as history_module
+from mpreplay.history.history import History
+from mpreplay.outcome.rejects import as_frame, joined, rejects_of_chunk, rejects_withheld
+from mpreplay.requests.encoding import texts_of
+from mpreplay.requests.preparing import Chunk, Policy, Prepared
+from mpreplay.values.plain_text import REJECT_NAMES, SET_ASIDE, plain_text, read_plain
 
 DECLINED = Settled("1700000000000000001", "declined", 1204, "", 1, None)
 Value = tuple[Any, ...]

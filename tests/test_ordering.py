@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay.ordering import order_of
+from mpreplay.history.ordering import order_of
 
 codes = st.integers(0, 3) | st.sampled_from([-1, 65_535, 65_536, 1 << 40])
 

@@ -27,10 +27,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from test_year import YEAR
 
 import mpreplay as mp
-from mpreplay import driving, protocol, session, sub_devices
-from mpreplay import transport as transport_module
+from mpreplay.conversation import mqtt as transport_module
+from mpreplay.conversation import session, sub_devices
+from mpreplay.journal.locks import Lease
+from mpreplay.protocol import messages as protocol
+from mpreplay.runner import driver as driving
 from mpreplay.simulator.proxy import FaultProxy
-from mpreplay.state import Lease
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0  # for anything that should happen soon, on a busy machine [s]

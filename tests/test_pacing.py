@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay.pacing import BURST, TokenBucket, next_connect
+from mpreplay.conversation.pacing import BURST, TokenBucket, next_connect
 
 gaps = st.lists(st.floats(0, 3), max_size=40)
 

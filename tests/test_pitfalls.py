@@ -16,7 +16,7 @@ import pytest
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.validation import Validation
+from mpreplay.checks.validation import Validation
 
 MODEL = ThingModel(
     "M",

@@ -17,9 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Limits, Measurepoint, ThingModel, read_history
-from mpreplay import history as history_module
-from mpreplay.history import History
-from mpreplay.preparing import Policy, Prepared, Tally, add_tally
+from mpreplay.history import history as history_module
+from mpreplay.history.history import History
+from mpreplay.requests.preparing import Policy, Prepared, Tally, add_tally
 
 DAY = 86_400_000
 MODEL = ThingModel(

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mpreplay.errors import PlatformError
-from mpreplay.protocol import (
+from mpreplay.protocol.messages import (
     CODES,
     METHOD,
     RETURN_CODES,

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel, read_history, validate
-from mpreplay.proving import Proof, proofs_of
-from mpreplay.readings import Column, Device, Readings
-from mpreplay.thing_model import ModelSet
-from mpreplay.validation import Checker
+from mpreplay.checks.prescreen import Proof, proofs_of
+from mpreplay.checks.validation import Checker
+from mpreplay.history.readings import Column, Device, Readings
+from mpreplay.model.thing_model import ModelSet
 
 # What is next to a bound, what only some types hold, what compares like nothing else.
 FLOATS = [math.nan, -0.0, 0.0, math.inf, -math.inf, 1e-45, 3.4028234663852886e38]

@@ -21,11 +21,11 @@ from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
 from strategies import OWN, Case, cases, prepare
 
 import mpreplay as mp
-from mpreplay.dividing import divide
-from mpreplay.preparing import Chunk, Policy
-from mpreplay.ranges import TOUCHED_COLUMNS, touched_frame, touched_of
-from mpreplay.readings import Device
-from mpreplay.results import typed
+from mpreplay.frames import typed
+from mpreplay.history.readings import Device
+from mpreplay.outcome.touched import TOUCHED_COLUMNS, touched_frame, touched_of
+from mpreplay.requests.dividing import divide
+from mpreplay.requests.preparing import Chunk, Policy
 
 SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None, attempts=2)
 SEND = Policy(on_invalid="send", duplicates="last")
@@ -173,7 +173,7 @@ def test_a_killed_run_says_what_it_may_have_written(play: Play, tmp_path: Path) 
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("mpreplay.driving.Driver._note_end", lambda _: None)
+        patch.setattr("mpreplay.runner.driver.Driver._note_end", lambda _: None)
         play(script)
     killed = mp.open_run(tmp_path / "run.db")
     books = killed.books.sum(numeric_only=True)

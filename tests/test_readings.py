@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay import history as history_module
-from mpreplay.odd import Odd
-from mpreplay.readings import Column, Device, Readings, read_slab
-from mpreplay.thing_model import ModelSet
+from mpreplay.history import history as history_module
+from mpreplay.history.readings import Column, Device, Readings, read_slab
+from mpreplay.model.thing_model import ModelSet
+from mpreplay.values.misfits import Odd
 
 A = ThingModel(
     "A",

@@ -21,13 +21,13 @@ from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
 from strategies import Case, cases, in_sources
 
 import mpreplay as mp
-from mpreplay.comparing import Held, compare, held_together
-from mpreplay.readings import Column
-from mpreplay.reconciling import RECONCILED_COLUMNS
+from mpreplay.history.readings import Column
+from mpreplay.readback.comparing import Held, compare, held_together
+from mpreplay.readback.reconciling import RECONCILED_COLUMNS
 from mpreplay.simulator.frames import stored_frame
 from mpreplay.simulator.rules import Record
 from mpreplay.simulator.world import World
-from mpreplay.values import settle
+from mpreplay.values.nested import settle
 
 SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None, attempts=2)
 KEY = ["product_key", "device_key", "time", "measurepoint"]
@@ -64,7 +64,7 @@ def played(history: mp.History, model: mp.ThingModel, **options: Any) -> Iterato
     options = {"on_invalid": "withhold", "duplicates": "last", **options}
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPREPLAY_STATE", folder)
-        patch.setattr("mpreplay.history.SLAB_ROWS", 4)
+        patch.setattr("mpreplay.history.history.SLAB_ROWS", 4)
         run, transport = scripted_replay(patch, always, history, model, **options)
         assert isinstance(run, mp.Run), run
         payloads = [payload for _, payload in transport.published]
@@ -313,7 +313,7 @@ def test_a_killed_run_is_reconciled_in_another_process(
             raise Killed
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr("mpreplay.driving.Driver._note_end", lambda _: None)
+        patch.setattr("mpreplay.runner.driver.Driver._note_end", lambda _: None)
         replay(script)
     run = mp.open_run(tmp_path / "run.db")
     found = run.reconcile(query_of(holding(seen, model)), history=history, model=model)
@@ -539,7 +539,7 @@ def test_bytes_that_are_not_those_that_were_sent_are_refused(
 ) -> None:
     """Another version of a library may write other texts: what was sent is then not known."""
     run, _ = replay()
-    monkeypatch.setattr("mpreplay.preparing.Chunk.payload", lambda *_: b"{}")
+    monkeypatch.setattr("mpreplay.requests.preparing.Chunk.payload", lambda *_: b"{}")
 
     with pytest.raises(mp.JournalMismatch, match="cannot be made again with the same bytes"):
         run.reconcile(GOOD.assign(device_key="T1"))

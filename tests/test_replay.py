@@ -19,9 +19,9 @@ from conftest import FARM, PRODUCT, history_of
 from scripted import Scripted, scripted_replay
 
 import mpreplay as mp
+from mpreplay.conversation.mqtt import Lost
 from mpreplay.errors import ConnectError
-from mpreplay.results import FATES
-from mpreplay.transport import Lost
+from mpreplay.frames import FATES
 
 T1, T2 = FARM
 POINTS = ("P", "wind", "state")
@@ -599,7 +599,7 @@ def test_books_count_what_was_read_when_a_run_stops(
     play: Play, monkeypatch: pytest.MonkeyPatch, frame: pd.DataFrame
 ) -> None:
     """The rest is in `unread_rows`: nobody mistakes half a history for all of it."""
-    monkeypatch.setattr("mpreplay.history.SLAB_ROWS", 2)
+    monkeypatch.setattr("mpreplay.history.history.SLAB_ROWS", 2)
     limits = dataclasses.replace(SOLO, window=1)
     run, _ = play(
         lambda n, _: [(0.0, 1220)] if n == 1 else None, limits=limits, history=history_of(frame)

@@ -23,13 +23,13 @@ from test_gathering import declined, rejects
 from test_journal import NO_REJECTS, request, settled, slab, table_of
 
 import mpreplay as mp
-from mpreplay.audit.amounts import shares
-from mpreplay.audit.figures import MAX_BUCKETS, MAX_DEVICES, MAX_PERIODS, arrivals, timeline
-from mpreplay.audit.pictures import DARK, LIGHT, arrival_map
-from mpreplay.audit.report import render
-from mpreplay.journal import Journal
-from mpreplay.journal_reader import JournalReader, read_journal
-from mpreplay.results import BOOK_COLUMNS, RESULT_COLUMNS, typed
+from mpreplay.display.amounts import shares
+from mpreplay.display.pictures import DARK, LIGHT, arrival_map
+from mpreplay.frames import BOOK_COLUMNS, RESULT_COLUMNS, typed
+from mpreplay.journal.reader import JournalReader, read_journal
+from mpreplay.journal.writer import Journal
+from mpreplay.report.figures import MAX_BUCKETS, MAX_DEVICES, MAX_PERIODS, arrivals, timeline
+from mpreplay.report.run_page import render
 
 EVIL = "<script>alert(1)</script>"
 EVIL_POINT = '"><img src=http://192.0.2.1/x onerror=alert(2)>'

@@ -12,12 +12,13 @@ import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay import Measurepoint, ThingModel, rejects
-from mpreplay import history as history_module
-from mpreplay.preparing import Chunk, Policy, Prepared, Tally, add_tally
-from mpreplay.rejects import NO_REJECTS, as_frame, joined, rejects_withheld
-from mpreplay.results import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, books_frame, typed
-from mpreplay.session import Settled
+from mpreplay import Measurepoint, ThingModel
+from mpreplay.conversation.session import Settled
+from mpreplay.frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, books_frame, typed
+from mpreplay.history import history as history_module
+from mpreplay.outcome import rejects
+from mpreplay.outcome.rejects import NO_REJECTS, as_frame, joined, rejects_withheld
+from mpreplay.requests.preparing import Chunk, Policy, Prepared, Tally, add_tally
 
 TIME = "datetime64[ms, UTC]"
 # Written out once more, from the contract: a change of either is seen.

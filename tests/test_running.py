@@ -13,9 +13,9 @@ import pytest
 from test_journal import KEY, NO_REJECTS, rejects, request, settled, slab
 
 import mpreplay as mp
-from mpreplay.journal import Journal
-from mpreplay.journal_reader import read_journal
-from mpreplay.running import Run
+from mpreplay.journal.reader import read_journal
+from mpreplay.journal.writer import Journal
+from mpreplay.run import Run
 
 
 def run_of(path: Path, **facts: Any) -> Run:
@@ -49,7 +49,7 @@ def test_the_rejects_come_in_frames_too(tmp_path: Path) -> None:
     """A million rejects need not fit into memory; a frame of one row each would take for ever."""
     run = run_of(tmp_path / "run.db")
     assert [len(frame) for frame in run.iter_rejects()] == [5]
-    with mock.patch("mpreplay.journal_reader.AT_ONCE", 2):
+    with mock.patch("mpreplay.journal.reader.AT_ONCE", 2):
         frames = list(run.iter_rejects())
 
     assert [len(frame) for frame in frames] == [2, 3]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel
-from mpreplay.schemas import arrow_of, schema_of, series_of
+from mpreplay.model.schemas import arrow_of, schema_of, series_of
 
 
 def failures(point: Measurepoint, cells: list[Any]) -> dict[int, list[str]]:

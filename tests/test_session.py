@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mpreplay import Limits
-from mpreplay.protocol import return_code
-from mpreplay.session import FIRST_PAUSE, JITTER, TIMEOUT_BYTES, Session, Settled
+from mpreplay.conversation.session import FIRST_PAUSE, JITTER, TIMEOUT_BYTES, Session, Settled
+from mpreplay.protocol.messages import return_code
 
 CODES = [200, 200, 200, 429, 500, 1008, 1009, 1204, 1212, 1220, 777]
 STOP_AFTER = 4  # so that most conversations get somewhere first

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from test_gathering import declined, rejects
 
-from mpreplay.gathering import gather
-from mpreplay.short_form import MAX_CAUSES, short_form
-from mpreplay.wording import Standing
+from mpreplay.display.sentences import Standing
+from mpreplay.report.causes import gather
+from mpreplay.report.notebook import MAX_CAUSES, short_form
 
 EVIL = "<script>alert(1)</script>"
 

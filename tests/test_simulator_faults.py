@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, ConnectError, Limits, Measurepoint, ThingModel, replay
-from mpreplay.cli import main
-from mpreplay.protocol import (
+from mpreplay.cli.commands import main
+from mpreplay.protocol.messages import (
     batch_login,
     batch_reply_topic,
     batch_topic,

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from mpreplay import ConfigError, ConnectError, Connection, Measurepoint, ThingModel
-from mpreplay.protocol import batch_reply_topic, batch_topic, envelope, sign_in
+from mpreplay.protocol.messages import batch_reply_topic, batch_topic, envelope, sign_in
 from mpreplay.simulator import PlatformLimits, mqtt, simulate
 from mpreplay.simulator.topics import topic_matches
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, Measurepoint, ThingModel
-from mpreplay.protocol import batch_login, logout, sign, sign_in
+from mpreplay.protocol.messages import batch_login, logout, sign, sign_in
 from mpreplay.simulator import PlatformLimits
 from mpreplay.simulator.frames import stored_frame
 from mpreplay.simulator.judging import check_of

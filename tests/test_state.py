@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from scripted import GATEWAY, Clock, always, scripted_replay
 
 import mpreplay as mp
-from mpreplay.pacing import next_connect
-from mpreplay.state import KEPT, FileLock, Lease, lock_journal, state_folder
+from mpreplay.conversation.pacing import next_connect
+from mpreplay.journal.locks import KEPT, FileLock, Lease, lock_journal, state_folder
 
 # Holds a device, says so, and waits to be ended.
 HOLDER = """

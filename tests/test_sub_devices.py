@@ -10,11 +10,12 @@ from typing import Any
 import orjson
 import pytest
 
-from mpreplay import ConfigError, Connection, sub_devices
+from mpreplay import ConfigError, Connection
+from mpreplay.conversation import sub_devices
+from mpreplay.conversation.mqtt import Acknowledged, Event, Lost, Message
+from mpreplay.conversation.sub_devices import SubDevices, checked_secrets
 from mpreplay.errors import ConnectionLost
-from mpreplay.readings import Device
-from mpreplay.sub_devices import SubDevices, checked_secrets
-from mpreplay.transport import Acknowledged, Event, Lost, Message
+from mpreplay.history.readings import Device
 
 GATEWAY = Connection("h", product_key="gp", device_key="gw", device_secret="gs")
 LOGIN = "/ext/session/gp/gw/combine/login/batch"

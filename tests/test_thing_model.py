@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import ConfigError, Measurepoint, ThingModel
-from mpreplay.thing_model import ModelSet
+from mpreplay.model.thing_model import ModelSet
 
 EXPECTED = {
     "p": Measurepoint("p", "DOUBLE", name="Power", unit="kW", has_quality=True),

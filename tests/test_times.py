@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import HistoryError
-from mpreplay.times import Times, read_aware_texts, read_times
+from mpreplay.values.times import Times, read_aware_texts, read_times
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MOMENTS = st.datetimes(

@@ -14,10 +14,10 @@ import pytest
 from brokers import free_port
 
 import mpreplay as mp
-from mpreplay import transport as transport_module
+from mpreplay.conversation import mqtt as transport_module
+from mpreplay.conversation.mqtt import Acknowledged, Lost, Message, MqttTransport
 from mpreplay.errors import ConfigError, ConnectError
-from mpreplay.protocol import batch_reply_topic, batch_topic, envelope
-from mpreplay.transport import Acknowledged, Lost, Message, MqttTransport
+from mpreplay.protocol.messages import batch_reply_topic, batch_topic, envelope
 
 PATIENCE = 10.0  # for anything that should happen at once [s]
 

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, HistoryError, Measurepoint, ThingModel, read_history, validate
-from mpreplay import history as history_module
-from mpreplay import validation as validation_module
-from mpreplay.thing_model import ModelSet
-from mpreplay.validation import VIOLATION_COLUMNS, Checker
+from mpreplay.checks import validation as validation_module
+from mpreplay.checks.validation import VIOLATION_COLUMNS, Checker
+from mpreplay.history import history as history_module
+from mpreplay.model.thing_model import ModelSet
 
 MODEL = ThingModel(
     "M",

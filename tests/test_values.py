@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
-from mpreplay.odd import Odd, has_lone_surrogate, json_text, shown
-from mpreplay.values import Settled, objects_of, settle, settle_struct, with_quality
+from mpreplay.values.misfits import Odd, has_lone_surrogate, json_text, shown
+from mpreplay.values.nested import Settled, objects_of, settle, settle_struct, with_quality
 
 POINTS = {
     kind: Measurepoint("p", kind)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay.results import FATES
-from mpreplay.wording import Standing, cause_in_words, standing_of, verdict, visible
+from mpreplay.display.sentences import Standing, cause_in_words, standing_of, verdict, visible
+from mpreplay.frames import FATES
 
 DAY = pd.Timestamp("2014-06-08", tz="UTC")
 

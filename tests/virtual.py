@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 
 import mpreplay as mp
+from mpreplay.conversation.mqtt import Acknowledged, Event, Lost, Message
 from mpreplay.errors import ConnectError
-from mpreplay.protocol import sign_in
+from mpreplay.protocol.messages import sign_in
 from mpreplay.simulator.faults import Fault, FaultScript, Outbox, course_of
 from mpreplay.simulator.platform import ACCEPTED, UNAVAILABLE, Platform
 from mpreplay.simulator.world import Device, World
-from mpreplay.transport import Acknowledged, Event, Lost, Message
 
 LATENCY = 0.01  # [s]
 BEGINNING = 1_700_000_000.0  # of virtual time, since the Unix epoch [s]

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..results import FATES
+from ..frames import FATES
 from .chain import Line
 
 __all__ = [

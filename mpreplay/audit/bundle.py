@@ -18,13 +18,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .. import __version__
+from ..display.sentences import OPEN, count, visible
 from ..errors import ConfigError, ReplayWarning
-from ..journal_reader import JournalReader
-from ..ranges import TOUCHED_COLUMNS
-from ..results import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, typed
-from ..running import Run
-from ..wording import OPEN, count, visible
+from ..frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, typed
+from ..journal.reader import JournalReader
+from ..outcome.touched import TOUCHED_COLUMNS
+from ..run import Run
+from ..version import __version__
 from .accounts import Disagreement, RejectCounts, check_tables
 from .chain import CHAIN, MANIFEST, chained, manifest_text
 
@@ -107,7 +107,7 @@ def write_report(reader: JournalReader, path: Path) -> None:
         If it cannot be written, or jinja2 is missing.
     """
     _need_jinja2()
-    from .report import render
+    from ..report.run_page import render
 
     with TemporaryDirectory(prefix="mpreplay-") as scratch:  # of a run that goes on, one moment
         moment = reader.copied(Path(scratch) / "run.db")
@@ -174,7 +174,7 @@ def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
 
 def _write(reader: JournalReader, part: Path) -> str:
     """Write everything into a folder, what the others depend on last."""
-    from .report import render
+    from ..report.run_page import render
 
     _write_table(part / "results.parquet", [reader.results()])
     _write_table(part / "rejects.parquet", reader.iter_rejects())

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..results import typed
+from ..frames import typed
 from .accounts import (
     RejectCounts,
     check_books,

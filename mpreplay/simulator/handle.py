@@ -24,8 +24,8 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from ..errors import ConfigError, ConnectError
+from ..model.thing_model import model_of
 from ..settings import PLAIN_PORT, Connection
-from ..thing_model import model_of
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
 from .world import ANY_PRODUCT, Device, world_of

@@ -16,8 +16,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from ..measurepoint import FLOAT_RANGE, INT_RANGE, MAX_ARRAY_ITEMS, QUALITY_RANGE, Measurepoint
-from ..thing_model import ThingModel
+from ..model.measurepoint import (
+    FLOAT_RANGE,
+    INT_RANGE,
+    MAX_ARRAY_ITEMS,
+    QUALITY_RANGE,
+    Measurepoint,
+)
+from ..model.thing_model import ThingModel
 from .limits import PlatformLimits
 
 __all__ = ["Check", "Checks", "check_of", "checks_of", "split_quality"]

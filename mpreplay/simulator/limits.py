@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ..errors import ConfigError
-from ..protocol import MAX_PUBLISH_BYTES
+from ..protocol.messages import MAX_PUBLISH_BYTES
 
 __all__ = ["BOOL_FORMS", "BoolForm", "PlatformLimits"]
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from ..protocol import sign
-from ..thing_model import ThingModel
+from ..model.thing_model import ThingModel
+from ..protocol.messages import sign
 from .judging import Checks, checks_of
 from .limits import PlatformLimits
 

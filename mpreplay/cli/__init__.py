@@ -1,0 +1,1 @@
+"""The command line. Each command is one call of the library."""

@@ -1,0 +1,418 @@
+"""The command line: arguments in, exit status out. Each command is one call of the library."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any, Final
+
+from .options import LATER, TABLES, parser_of_commands
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+__all__ = ["main"]
+
+OK: Final = 0
+REJECTS: Final = 1
+WRONG_INPUT: Final = 2
+NO_CONNECTION: Final = 3
+NOT_COMPLETE: Final = 4
+INTERRUPTED: Final = 5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        By default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    options = parser_of_commands().parse_args(arguments)
+    if options.verbose:
+        import logging
+
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    warnings.showwarning = _warn
+    command = _COMMANDS[options.command]
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        print("mpreplay: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read the output has gone; nothing is wrong
+        return OK
+    except Exception as error:
+        from ..errors import MpReplayError, TransportError
+
+        if not isinstance(error, MpReplayError):
+            raise
+        print(f"mpreplay: error: {_spoken(str(error))}", file=sys.stderr)
+        return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
+
+
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
+    """Show a warning as a person at a terminal reads it."""
+    print(f"mpreplay: warning: {_spoken(str(message))}", file=sys.stderr)
+
+
+def _history(options: argparse.Namespace) -> Any:
+    from ..history.history import read_history
+
+    long = [*(options.long or "").split(","), None, None, None][:3]
+    return read_history(
+        options.history,
+        time_column=options.time,
+        tz=options.tz,
+        time_unit=options.time_unit,
+        device_column=options.device,
+        device_key=options.device_key,
+        product_column=options.product,
+        product_key=options.product_key,
+        points=_pairs(options.point, "--point") or None,
+        quality=_pairs(options.quality, "--quality") or None,
+        ignore=options.ignore,
+        point_column=long[0] or None,
+        value_column=long[1],
+        quality_column=long[2],
+        start=options.start,
+        end=options.end,
+    )
+
+
+def _models(given: list[str]) -> Any:
+    from ..errors import ConfigError
+    from ..model.thing_model import ThingModel
+
+    pairs = [text.rpartition("=") for text in given]
+    if len(given) == 1 and not pairs[0][0]:
+        return ThingModel.load(given[0])
+    if missing := [path for product, _, path in pairs if not product]:
+        raise ConfigError(
+            f"--model {missing[0]}: with several models each is given as PRODUCT=FILE"
+        )
+    return {product: ThingModel.load(path) for product, _, path in pairs}
+
+
+def _pairs(given: list[str], option: str) -> dict[str, str]:
+    from ..errors import ConfigError
+
+    pairs = {}
+    for text in given:
+        left, equals, right = text.partition("=")
+        if not (left and equals and right):
+            raise ConfigError(f"{option} {text}: expected two names with = between them")
+        pairs[left] = right
+    return pairs
+
+
+def _device(text: str, option: str) -> tuple[str, str]:
+    from ..errors import ConfigError
+
+    product_key, slash, device_key = text.partition("/")
+    if not (product_key and slash and device_key):
+        raise ConfigError(f"{option} {text}: expected PRODUCT/DEVICE")
+    return product_key, device_key
+
+
+def _demo(_options: argparse.Namespace) -> int:
+    from ..demo import demonstrate
+
+    return OK if demonstrate(print) else REJECTS
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from ..checks.validation import validate
+
+    validation = validate(_history(options), _models(options.model))
+    print(validation)
+    if options.violations:
+        _write(validation.violations, options.violations)
+    elif validation.n_violations:
+        print(validation.violations.head(20).to_string(index=False))
+        if validation.n_violations > 20:
+            print(f"… and {validation.n_violations - 20:,} more; --violations FILE keeps them")
+    return OK if validation.ok else REJECTS
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from ..runner.replaying import replay
+    from ..settings import Connection
+
+    connection = (
+        Connection.from_uri(options.connection)
+        if options.connection
+        else Connection.from_environment()
+    )
+    run = replay(
+        _history(options),
+        _models(options.model),
+        connection,
+        allow_offline_sub_device=options.allow_offline_sub_device,
+        skip_invalid_measurepoints=options.skip_invalid_measurepoints,
+        sub_device_secrets=_secrets(options.sub_device_secrets),
+        on_invalid=options.on_invalid,
+        duplicates=options.duplicates,
+        isolate=False if options.isolate == "no" else options.isolate,
+        limits=_limits(options),
+        journal=options.journal,
+    )
+    for name in TABLES:
+        if path := getattr(options, name):
+            _write(getattr(run, name), path)
+    _say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
+    totals = run.summary()
+    if str(totals["stopped"]).startswith("interrupted"):
+        return INTERRUPTED
+    if not run.complete:
+        return NOT_COMPLETE
+    return OK if totals["accepted"] == totals["read"] else REJECTS
+
+
+def _say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
+    from ..display.sentences import cause_in_words
+
+    print(run)
+    if extra := run.summary()["extra_requests"]:
+        print(f"finding what the platform minds took {extra:,} requests more")
+    found = run.causes
+    if len(found):
+        print("\nwhy values did not arrive:")
+    for cause in found.head(20).to_dict("records"):
+        said, mend = cause_in_words(cause, allows_offline=allows_offline)
+        print(f"  {_spoken(said)} [{cause['check']}]")
+        print(f"      to do: {_spoken(mend)}")
+    if len(found) > 20:
+        rest = found["values"].iloc[20:].sum()
+        print(f"  … and {rest:,} values for {len(found) - 20} causes more; --rejects FILE has all")
+    if journal:
+        continued = run.summary()["continued"]
+        times = f" (continued {continued} time{'s' * (continued != 1)})" if continued else ""
+        print(f"\njournal: {run.path}{times}; mpreplay report reads it: page, tables, audit")
+    if not run.complete:
+        print(
+            "to continue: the same command again"
+            if journal
+            else "nothing was kept to continue from: run it again with --journal PATH"
+        )
+
+
+# What the library calls an argument and the command line an option.
+_OPTIONS: Final = {
+    "time_column": "time", "device_column": "device", "product_column": "product",
+    "points": "point", "point_column": "long",
+}  # fmt: skip
+
+
+def _spoken(text: str) -> str:
+    """Return a message with options in the place of arguments: ``--on-invalid withhold``."""
+    names = "|".join(_ARGUMENTS)
+
+    def option(found: re.Match[str]) -> str:
+        name = _OPTIONS.get(found[1], found[1]).replace("_", "-")
+        value = (found[2] or "").strip("'\"")
+        return f"--{name}" if value in {"", "True"} else f"--{name} {value}"
+
+    return re.sub(rf"\b({names})=('[^']*'|\[[^]]*\]|True)?", option, text)
+
+
+_ARGUMENTS: Final = (
+    "allow_offline_sub_device", "device_column", "device_key", "duplicates", "ignore",
+    "on_invalid", "point_column", "points", "product_column", "product_key", "quality",
+    "sub_device_secrets", "time_column", "time_unit", "tz",
+)  # fmt: skip
+
+
+def _limits(options: argparse.Namespace) -> Any:
+    from ..settings import Limits
+
+    names = (
+        "max_bytes", "max_entries", "window", "bytes_per_second", "values_per_second",
+        "reply_timeout", "attempts", "extra_requests",
+    )  # fmt: skip
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    for name in ("bytes_per_second", "values_per_second"):
+        if given.get(name) == 0:
+            given[name] = None
+    if options.no_connect_limit:
+        given["connects"] = None
+    return Limits(**given)
+
+
+def _secrets(path: str | None) -> dict[tuple[str, str], str] | None:
+    if path is None:
+        return None
+    import json
+    from pathlib import Path
+
+    from ..errors import ConfigError
+
+    try:
+        secrets = json.loads(Path(path).read_text(encoding="utf-8"))
+        return {_device(device, "sub-device"): str(secret) for device, secret in secrets.items()}
+    except (OSError, ValueError, AttributeError) as error:
+        told = (
+            error if isinstance(error, ConfigError | OSError) else "not the JSON that is expected"
+        )
+        raise ConfigError(
+            f'{path}: {told}; expected {{"PRODUCT/DEVICE": "secret", …}}, a secret or env:NAME'
+        ) from None  # the text may hold a secret
+
+
+def _write(frame: Any, path: str) -> None:
+    from ..errors import ConfigError
+
+    try:
+        if path.endswith(".parquet"):
+            frame.to_parquet(path, index=False)
+        elif path.endswith(".csv"):
+            frame.to_csv(path, index=False)
+        else:
+            raise ConfigError(f"{path}: the name must end in .parquet or .csv")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from ..audit.bundle import check_free, disagreements, warn_of
+    from ..errors import ConfigError, ReplayWarning
+    from ..journal.reader import read_journal
+    from ..run import open_run
+
+    tables = {name: getattr(options, name) for name in (*TABLES, *LATER)}
+    if not (options.html or options.audit or any(tables.values())):
+        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
+    run = open_run(options.journal)
+    if options.audit:  # before anything is written: a script that failed begins anew
+        check_free(Path(options.audit).resolve())
+    faults = disagreements(read_journal(run.path))
+    if faults:
+        warn_of(faults)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReplayWarning)  # to have been told once is enough
+        _write_all(options, run, tables)
+    return REJECTS if faults else OK
+
+
+def _write_all(options: argparse.Namespace, run: Any, tables: dict[str, str | None]) -> None:
+    for name, path in tables.items():
+        if path:
+            found = getattr(run, name)
+            _write(found() if name in LATER else found, path)
+            print(f"{name}: {path}")
+    if options.html:
+        run.report(options.html)
+        print(f"report: {options.html}")
+    if options.audit:
+        head = run.audit(options.audit)
+        print(f"audit: {options.audit}\nhead: {head}\nKeep the head elsewhere; to check the audit:")
+        print(f"  mpreplay verify {shlex.quote(options.audit)} --head {head}")
+        print("Each audit of a journal has a head of its own, since it says when it was made.")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from ..audit.verifying import bundle_head, compare_sources, verify_audit
+    from ..display.sentences import count
+
+    folder = Path(options.folder)
+    sources = compare_sources(folder, [Path(source) for source in options.source])
+    findings = verify_audit(folder, head=options.head)
+    for file, where, finding in findings.itertuples(index=False):
+        print(f"{file}{', ' if where else ''}{where}: {finding}")
+    if len(findings):
+        print(f"not as it was written: {count(len(findings), 'finding')}")
+    else:
+        print(f"verified: the audit itself is as it was written\nhead: {bundle_head(folder)}")
+    if not options.head and not len(findings):
+        print("Without the head of then (--head HEX), an audit made anew looks the same.")
+    doubt = ", if the manifest can be believed" if len(findings) else ""
+    for path, difference in sources:
+        print(f"{path}: {difference or f'is what the run read{doubt}'}")
+    return REJECTS if len(findings) or any(difference for _, difference in sources) else OK
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    import time
+
+    from ..model.thing_model import ThingModel
+    from ..runner.interrupts import Interrupts
+    from ..simulator import PlatformLimits, simulate
+
+    online = [_device(text, "--online") for text in options.online]
+    limits = PlatformLimits(connects=None) if options.no_connect_limit else PlatformLimits()
+    with simulate(
+        ThingModel.load(options.model),
+        sub_devices=[*online, *(_device(text, "--sub-device") for text in options.sub_device)],
+        gateway=_device(options.gateway, "--gateway"),
+        online=online,
+        devices=[_device(text, "--device") for text in options.device],
+        limits=limits,
+        port=options.port,
+        behind=options.behind,
+        faults=options.faults,
+    ) as platform:
+        print(f"{platform}\nMade-up secrets, good for this platform only:", flush=True)
+        for device in [platform.connection.device, *platform.devices]:
+            uri = platform.connection_for(*device).to_uri(reveal_secret=True)
+            print(f"  {uri}", flush=True)
+        print("End with Ctrl-C.", flush=True)
+        with Interrupts() as interrupts:
+            while not interrupts.name:
+                time.sleep(0.1)
+        print(f"\n{len(platform.stored()):,} values stored")
+    return OK
+
+
+def _model(options: argparse.Namespace) -> int:
+    from ..model.thing_model import ThingModel
+
+    if options.draft:
+        model = ThingModel.from_frame(_readings(options.file), ignore=tuple(options.ignore))
+        print(model.to_json())
+        return OK
+    model = ThingModel.load(options.file)
+    if options.json:
+        print(model.to_json())
+        return OK
+    print(model)
+    for point in model.measurepoints.values():
+        print(f"  {repr(point)[13:-1]}{f'  ({point.name})' if point.name else ''}")
+    return OK
+
+
+def _readings(path: str) -> Any:
+    """Return the first readings of a Parquet file."""
+    import pyarrow.parquet as pq
+
+    from ..errors import HistoryError
+
+    try:
+        with pq.ParquetFile(path) as file:
+            return next(file.iter_batches(65_536)).to_pandas()
+    except (OSError, ValueError, StopIteration) as error:
+        raise HistoryError(f"{path}: cannot be read as Parquet ({error})") from error
+
+
+_COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
+    "demo": _demo,
+    "validate": _validate,
+    "replay": _replay,
+    "report": _report,
+    "verify": _verify,
+    "simulate": _simulate,
+    "model": _model,
+}

@@ -1,0 +1,259 @@
+"""The words of the command line: commands, options, help. What they do stands in ``cli.py``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+
+__all__ = ["STATUS", "parser_of_commands"]
+
+STATUS: Final = """\
+exit status:
+  0  every value is accounted for and accepted (validate: all are valid; verify: unaltered)
+  1  some values were not accepted (validate: not valid); the rejects say which and why
+     (verify: something was altered; the findings say what; report: the books do not add up)
+  2  something given cannot work: an argument, the thing model, the history, the journal, the audit
+  3  no connection to the platform
+  4  the run ended before everything was settled
+  5  interrupted
+"""
+# Tables of a run, by option.
+TABLES: Final = {
+    "results": "one row a request",
+    "rejects": "one row a value that did not arrive",
+    "books": "one row a device and day",
+}
+LATER: Final = {
+    "touched": "one row a device and point: what was written",
+    "lineage": "one row a run: this one, and those whose rejects it sends",
+}
+CONNECTION: Final = "mqtt://DEVICE:SECRET@HOST:PORT/PRODUCT"
+
+
+def parser_of_commands() -> argparse.ArgumentParser:
+    """Return the parser of the command line; ``command`` is the name of the one that was given."""
+    from ..version import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="mpreplay",
+        description="Backfill history into an EnOS IoT platform; every value's fate is on record.",
+        epilog=STATUS,
+        formatter_class=_Help,
+    )
+    parser.add_argument("--version", action="version", version=f"mpreplay {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="tell what is being done")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_validate(commands)
+    _add_replay(commands)
+    _add_report(commands)
+    _add_verify(commands)
+    _add_simulate(commands)
+    _add_model(commands)
+    return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Help with an option and its meaning on one line, so that it fits a screen."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=36, width=100)
+
+
+def _add(commands: Any, name: str, text: str, usage: str = "") -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        usage=f"mpreplay {name} {usage}".rstrip(),
+        formatter_class=_Help,
+    )
+    parser.set_defaults(command=name)
+    return parser
+
+
+HISTORY_USAGE: Final = "HISTORY --model [PRODUCT=]FILE [--time COLUMN] [options]"
+
+
+def _add_demo(commands: Any) -> None:
+    _add(commands, "demo", "replay a small wind farm against the rehearsal platform")
+
+
+def _add_validate(commands: Any) -> None:
+    parser = _add(commands, "validate", "check a history against a thing model", HISTORY_USAGE)
+    _add_history(parser)
+    parser.add_argument(
+        "--violations", metavar="FILE", help="write them to a .parquet or .csv file"
+    )
+
+
+def _add_replay(commands: Any) -> None:
+    parser = _add(commands, "replay", "send a history to the platform", HISTORY_USAGE)
+    _add_history(parser)
+    to = parser.add_argument_group("how to send it")
+    to.add_argument("--connection", metavar="URI", help=f"{CONNECTION}, or MPREPLAY_CONNECTION")
+    to.add_argument(
+        "--allow-offline-sub-device", action="store_true", help="let the platform take their data"
+    )
+    to.add_argument(
+        "--skip-invalid-measurepoints", action="store_true", help="let the platform drop values"
+    )
+    to.add_argument(
+        "--sub-device-secrets",
+        metavar="FILE",
+        help='JSON: {"PRODUCT/DEVICE": "secret or env:NAME"}',
+    )
+    to.add_argument(
+        "--on-invalid",
+        choices=("raise", "withhold", "send"),
+        default="raise",
+        metavar="WHAT",
+        help="raise (default), withhold, or send invalid values",
+    )
+    to.add_argument(
+        "--duplicates",
+        choices=("raise", "first", "last"),
+        default="raise",
+        metavar="WHAT",
+        help="raise (default), or send the first or last of two readings",
+    )
+    to.add_argument(
+        "--isolate",
+        choices=("point", "entry", "device", "no"),
+        default="point",
+        metavar="LEVEL",
+        help="take apart down to: point (default), entry, device, no",
+    )
+    to.add_argument(
+        "--extra-requests", type=int, metavar="N", help="that one may cost, default 1000"
+    )
+    to.add_argument("--max-bytes", type=int, metavar="N", help="of a request, default 480000")
+    to.add_argument("--max-entries", type=int, metavar="N", help="of a request")
+    to.add_argument(
+        "--bytes-per-second", type=float, metavar="N", help="default 1000000; 0: no limit"
+    )
+    to.add_argument("--values-per-second", type=float, metavar="N", help="default: no limit")
+    to.add_argument(
+        "--no-connect-limit", action="store_true", help="for a platform without one: a rehearsal"
+    )
+    to.add_argument(
+        "--reply-timeout", type=float, metavar="S", help="before trying again, default 30"
+    )
+    to.add_argument("--attempts", type=int, metavar="N", help="publishes of a request, default 5")
+    to.add_argument("--window", type=int, metavar="N", help="requests in flight, default 16")
+    out = parser.add_argument_group("what to keep (.parquet or .csv)")
+    out.add_argument("--journal", metavar="PATH", help="a file, or a folder for a file a run")
+    for name, text in TABLES.items():
+        out.add_argument(f"--{name}", metavar="FILE", help=text)
+
+
+def _add_report(commands: Any) -> None:
+    parser = _add(commands, "report", "write the report or the audit of a run", "JOURNAL [options]")
+    parser.add_argument("journal", metavar="JOURNAL", help="what replay --journal wrote")
+    parser.add_argument("--html", metavar="FILE", help="one page for people to read")
+    parser.add_argument(
+        "--audit", metavar="FOLDER", help="new or empty: all that mpreplay verify can check"
+    )
+    tables = parser.add_argument_group("tables (.parquet or .csv)")
+    for name, text in {**TABLES, **LATER}.items():
+        tables.add_argument(f"--{name}", metavar="FILE", help=text)
+
+
+def _add_verify(commands: Any) -> None:
+    parser = _add(commands, "verify", "check that an audit is unaltered", "FOLDER [options]")
+    parser.add_argument("folder", metavar="FOLDER", help="what report --audit wrote")
+    parser.add_argument("--head", metavar="HEX", help="the head that was printed then")
+    parser.add_argument(
+        "--source", metavar="FILE", nargs="+", action="extend", default=[],
+        help="what the run read: is it unchanged?",
+    )  # fmt: skip
+
+
+def _add_simulate(commands: Any) -> None:
+    parser = _add(
+        commands,
+        "simulate",
+        "run the rehearsal platform until interrupted",
+        "--model FILE [options]",
+    )
+    parser.add_argument("--model", metavar="FILE", required=True, help="thing model, as JSON")
+    parser.add_argument(
+        "--gateway", metavar="PRODUCT/DEVICE", default="gateway/gw-1", help="default: gateway/gw-1"
+    )
+    for name, text in (
+        ("sub-device", "in the gateway's topology"),
+        ("online", "likewise, and signed in already"),
+        ("device", "one that exists and is not in the topology"),
+    ):
+        parser.add_argument(
+            f"--{name}", metavar="PRODUCT/DEVICE", action="append", default=[], help=text
+        )
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument(
+        "--no-connect-limit", action="store_true", help="allow any number of connects"
+    )
+    parser.add_argument("--behind", metavar="mqtt://HOST:PORT", help="serve behind this broker")
+    parser.add_argument(
+        "--faults",
+        metavar="TEXT",
+        help='what goes wrong: a seed like 7, "lose_reply=0.1 delay=0.2:1.5", or "script: ok kick '
+        'delay:0.5"; python -m pydoc mpreplay.simulator.faults lists the words',
+    )
+
+
+def _add_model(commands: Any) -> None:
+    parser = _add(
+        commands, "model", "show a thing model, convert it, or draft one", "FILE [options]"
+    )
+    parser.add_argument(
+        "file", metavar="FILE", help="thing model as JSON; with --draft: a Parquet file"
+    )
+    parser.add_argument("--json", action="store_true", help="print it as JSON")
+    parser.add_argument("--draft", action="store_true", help="guess a model from readings")
+    parser.add_argument(
+        "--ignore", metavar="COLUMN", action="append", default=[], help="with --draft: no reading"
+    )
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "history", metavar="HISTORY",
+        help="a Parquet file, a folder, a pattern; or rejects, also CSV",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model", metavar="[PRODUCT=]FILE", action="append", required=True,
+        help="thing model as JSON; once a product, if there are several",
+    )  # fmt: skip
+    columns = parser.add_argument_group("its columns")
+    columns.add_argument("--time", metavar="COLUMN", help="when; not for a file of rejects")
+    columns.add_argument("--tz", metavar="ZONE", help="the zone of naive times")
+    columns.add_argument(
+        "--time-unit",
+        choices=("s", "ms", "us", "ns"),
+        metavar="UNIT",
+        help="of numeric times: s, ms, us, ns",
+    )
+    columns.add_argument("--device", metavar="COLUMN", help="device keys")
+    columns.add_argument("--device-key", metavar="KEY", help="or one for all rows")
+    columns.add_argument("--product", metavar="COLUMN", help="product keys")
+    columns.add_argument("--product-key", metavar="KEY", help="or one for all rows")
+    columns.add_argument(
+        "--point",
+        metavar="COLUMN=NAME",
+        action="append",
+        default=[],
+        help="a column called otherwise than its point",
+    )
+    columns.add_argument(
+        "--quality",
+        metavar="COLUMN=COLUMN",
+        action="append",
+        default=[],
+        help="a column and that of its quality",
+    )
+    columns.add_argument(
+        "--ignore", metavar="COLUMN", action="append", default=[], help="no reading"
+    )
+    columns.add_argument("--long", metavar="POINT,VALUE[,QUALITY]", help="columns of the long form")
+    columns.add_argument("--start", metavar="TIME", help="from here on, UTC")
+    columns.add_argument("--end", metavar="TIME", help="before here, UTC")

@@ -1,0 +1,403 @@
+"""The replay as a state machine: what is queued, in flight, settled.
+
+Pure: the caller owns time and I/O. It publishes what :meth:`Session.poll` names, hands every reply
+to :meth:`Session.receive`, says when the connection is lost and regained, and passes ``now``, in
+seconds of any monotonic clock. Every request that was added settles exactly once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from ..protocol.messages import NO_SUB_DEVICE, return_code
+from .pacing import TokenBucket
+
+if TYPE_CHECKING:
+    from ..settings import Limits
+
+__all__ = ["Outcome", "Session", "Settled"]
+
+Outcome = Literal["accepted", "declined", "divided", "in_doubt", "not_sent"]
+FIRST_PAUSE: Final = 1.0  # before a request is published again after a code that asks for it [s]
+LONGEST_PAUSE: Final = 60.0  # [s]
+# A large request takes the platform longer: by one more reply_timeout for each of these.
+TIMEOUT_BYTES: Final = 1_000_000
+MANY: Final = 16  # attempts after which pauses have long stopped to grow
+FIRST_WINDOW: Final = 4  # requests in flight, before the platform has shown what it takes
+JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """How a request ended.
+
+    Parameters
+    ----------
+    request_id : str
+        Which.
+    outcome : str
+        accepted, declined, divided (its parts are to be sent instead), in_doubt or not_sent.
+    code : int or None
+        The code of the reply that settled it; None when unanswered.
+    message : str
+        The platform's own words.
+    attempts : int
+        How often it was published.
+    latency : float or None
+        From the last publish to the reply. [s]
+    """
+
+    request_id: str
+    outcome: Outcome
+    code: int | None
+    message: str
+    attempts: int
+    latency: float | None
+
+
+@dataclass(slots=True)
+class _Request:
+    request_id: str
+    n_bytes: int
+    n_values: int
+    root: str  # the request that it is, or is a part of
+    attempts: int = 0
+    unanswered: int = 0  # attempts that got no reply
+    cut_short: bool = False  # the run ended before its attempts were used up
+    signed_in_again: bool = False
+    published_at: float = 0.0
+    due: float = 0.0  # when to give up waiting for a reply, or to publish again
+    code: int | None = None
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Session:
+    """The state of one replay.
+
+    Parameters
+    ----------
+    limits : Limits
+        Window, rates, attempts and time-outs.
+    may_divide : callable, optional
+        Whether a request (its id) that was declined with a code is to be taken apart.
+    """
+
+    limits: Limits
+    may_divide: Callable[[str, int], bool] = lambda _request_id, _code: False
+    strangers: int = 0  # replies to requests that are not of this run
+    doubles: int = 0  # later replies that say the same as the first
+    contradictions: int = 0  # later replies that say otherwise
+    n_settled: int = 0
+    needs_sign_in: bool = False
+    stopped: str = ""  # why nothing more is published
+    interrupted: bool = False  # by the user: what is declined may be taken apart another time
+    _new: deque[_Request] = field(default_factory=deque)
+    _again: dict[str, _Request] = field(default_factory=dict)  # waiting to be published again
+    _in_flight: dict[str, _Request] = field(default_factory=dict)
+    _held: dict[str, _Request] = field(default_factory=dict)  # by the id of whom it waits for
+    _codes: dict[str, int | None] = field(default_factory=dict)  # of what settled, by id
+    _connected: bool = False
+    _bytes: TokenBucket = field(init=False)
+    _values: TokenBucket = field(init=False)
+    _alike: int | None = None  # the code with which all were declined so far
+    _declined: set[str] = field(default_factory=set)  # them, or those that they are parts of
+    _varied: bool = False
+    _signed_in_at: float = 0.0
+    _window: int = field(init=False)
+    _narrowed_at: float = -math.inf
+
+    def __post_init__(self) -> None:
+        """Fill the buckets, and begin with a small window."""
+        self._window = min(FIRST_WINDOW, self.limits.window)
+        self._bytes = TokenBucket(self.limits.bytes_per_second)
+        self._values = TokenBucket(self.limits.values_per_second)
+
+    @property
+    def window(self) -> int:
+        """How many may be in flight by now: more with each reply, fewer after a failure."""
+        return self._window
+
+    @property
+    def n_in_flight(self) -> int:
+        """How many requests were published and have no reply yet."""
+        return len(self._in_flight)
+
+    @property
+    def n_open(self) -> int:
+        """How many requests have not settled."""
+        return len(self._new) + len(self._again) + len(self._in_flight) + len(self._held)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether further requests should be made ready."""
+        return not self.stopped and len(self._new) < self.limits.window
+
+    def add(
+        self,
+        request_id: str,
+        n_bytes: int,
+        n_values: int,
+        *,
+        first: bool = False,
+        in_doubt: bool = False,
+        root: str = "",
+        after: str = "",
+    ) -> None:
+        """Queue a request, behind or before all others.
+
+        ``in_doubt``: an earlier run may have sent it, and did not learn what became of it.
+        ``root``: the request that it is a part of.
+        ``after``: one of the same device, which must not be declined for its device.
+        """
+        # It counts as an attempt without a reply: only a final answer ends the doubt.
+        request = _Request(
+            request_id, n_bytes, n_values, root or request_id, unanswered=int(in_doubt)
+        )
+        if after:
+            self._held[after] = request
+        elif first:
+            self._new.appendleft(request)
+        else:
+            self._new.append(request)
+
+    def on_connected(self, now: float) -> None:
+        """Begin to publish; what was in flight when the connection was lost is due already."""
+        self._connected = True
+        self.needs_sign_in = False
+        self._signed_in_at = now
+
+    def on_lost(self, now: float) -> list[Settled]:
+        """Stop publishing: replies to what is in flight are lost with the connection."""
+        self._connected = False
+        settled: list[Settled] = []
+        for request in list(self._in_flight.values()):
+            settled += self._unanswered(request, now)
+        return settled
+
+    def poll(self, now: float, jitter: float = 0.0) -> tuple[list[str], list[Settled]]:
+        """Return the ids to publish now, and what settled because nobody answered.
+
+        Parameters
+        ----------
+        now : float
+            The clock's reading. [s]
+        jitter : float
+            A random number in [0, 1), which spreads pauses.
+        """
+        settled: list[Settled] = []
+        for request in [r for r in self._in_flight.values() if r.due <= now]:
+            self._narrow(request, now)
+            settled += self._unanswered(request, now, jitter)
+        if not self._may_publish:
+            return [], settled
+        publish = []
+        while len(self._in_flight) < self._window and (first := self._next(now)):
+            if self._wait(now) > 0:
+                break
+            self._take(first)
+            self._publish(first, now)
+            publish.append(first.request_id)
+        return publish, settled
+
+    def next_event(self, now: float) -> float | None:
+        """Return the time at which to call :meth:`poll` again even if nothing is received."""
+        times = [request.due for request in self._in_flight.values()]
+        if self._may_publish and len(self._in_flight) < self._window:
+            earliest = now + self._wait(now)
+            times += [earliest] if self._new else []
+            times += [max(request.due, earliest) for request in self._again.values()]
+        return min((max(time, now) for time in times), default=None)
+
+    @property
+    def _may_publish(self) -> bool:
+        return self._connected and not self.stopped and not self.needs_sign_in
+
+    def receive(
+        self, request_id: str, code: int, message: str, now: float, jitter: float = 0.0
+    ) -> list[Settled]:
+        """Take a reply; a late one counts, one nobody waits for does not."""
+        in_time = request_id in self._in_flight
+        request = self._in_flight.pop(request_id, None) or self._again.pop(request_id, None)
+        if request is None:
+            self._count_late(request_id, code)
+            return []
+        request.code, request.message = code, message
+        asks = return_code(code).asks
+        if asks == "retry":
+            self._narrow(request, now)
+        elif in_time:
+            self._window = min(self.limits.window, self._window + 1)
+        if asks == "stop":
+            self.stopped = self.stopped or f"code {code}: {return_code(code).meaning}"
+        elif asks == "sign_in" and not request.signed_in_again:
+            request.signed_in_again = True
+            # One that was on its way before the last sign-in does not ask for another.
+            self.needs_sign_in |= request.published_at >= self._signed_in_at
+            if self._may_try_again(request):
+                self._again[request_id] = request
+                request.due = now
+                return []
+        elif asks == "sign_in":
+            self.stopped = (
+                self.stopped or f"code {code} again after signing in: {return_code(code).meaning}"
+            )
+        elif asks == "retry" and self._may_try_again(request):
+            request.due = now + _pause(request.attempts, jitter)
+            self._again[request_id] = request
+            return []
+        return self._settle(request, now)
+
+    def withdraw(self, request_id: str, now: float) -> list[Settled]:
+        """Take back a request that was never published, since its parts are sent instead."""
+        for request in self._new:
+            if request.request_id == request_id and not request.unanswered:
+                self._new.remove(request)
+                return [self._settled(request, "divided", now)]
+        return []
+
+    def stop(self, reason: str, now: float) -> list[Settled]:
+        """Publish no more; settle what was never published, keep waiting for the rest."""
+        self.stopped = self.stopped or reason
+        waiting = [*self._new, *self._again.values(), *self._held.values()]
+        for request in self._again.values():
+            request.cut_short = True
+        self._new.clear()
+        self._again.clear()
+        self._held.clear()
+        return [one for request in waiting for one in self._settle(request, now)]
+
+    def give_up(self, now: float) -> list[Settled]:
+        """Settle everything: what was published and not answered is in doubt."""
+        settled = self.stop("given up", now)
+        for request in list(self._in_flight.values()):
+            del self._in_flight[request.request_id]
+            request.unanswered += 1
+            settled += self._settle(request, now)
+        return settled
+
+    def _narrow(self, request: _Request, now: float) -> None:
+        """Halve the window, once for all that was sent through the wider one."""
+        if request.published_at > self._narrowed_at:
+            self._window, self._narrowed_at = max(1, self._window // 2), now
+
+    def _count_late(self, request_id: str, code: int) -> None:
+        if request_id not in self._codes:
+            self.strangers += 1
+        elif self._codes[request_id] == code:
+            self.doubles += 1
+        else:
+            self.contradictions += 1
+
+    def _next(self, now: float) -> _Request | None:
+        for request in self._again.values():
+            if request.due <= now:
+                return request
+        return self._new[0] if self._new else None
+
+    def _take(self, request: _Request) -> None:
+        if self._again.pop(request.request_id, None) is None:
+            self._new.popleft()
+
+    def _wait(self, now: float) -> float:
+        return max(self._bytes.wait(now), self._values.wait(now))
+
+    def _publish(self, request: _Request, now: float) -> None:
+        self._bytes.take(request.n_bytes, now)
+        self._values.take(request.n_values, now)
+        request.attempts += 1
+        request.published_at = now
+        request.due = now + self.limits.reply_timeout * (1 + request.n_bytes / TIMEOUT_BYTES)
+        self._in_flight[request.request_id] = request
+
+    def _unanswered(self, request: _Request, now: float, jitter: float = 0.0) -> list[Settled]:
+        """Take a request whose reply is overdue or lost out of flight: again, or in doubt."""
+        del self._in_flight[request.request_id]
+        request.unanswered += 1
+        request.code = None
+        if request.attempts >= self.limits.attempts or self.stopped:
+            return self._settle(request, now)
+        request.due = now + (_pause(request.attempts, jitter) if self._connected else 0.0)
+        self._again[request.request_id] = request
+        return []
+
+    def _settle(self, request: _Request, now: float) -> list[Settled]:
+        """Settle a request, and one that waits for it: it shares its lot or is free to go."""
+        outcome = self._outcome(request)
+        settled = [self._settled(request, outcome, now)]
+        if held := self._held.pop(request.request_id, None):
+            if outcome == "declined" and request.code == NO_SUB_DEVICE:
+                held.code = request.code
+                held.message = "held back, since an entry of its device was declined just before"
+                settled.append(self._settled(held, "declined", now))
+            else:
+                self._new.appendleft(held)
+        return settled
+
+    def _settled(self, request: _Request, outcome: Outcome, now: float) -> Settled:
+        answered = request.code is not None and outcome not in {"in_doubt", "not_sent"}
+        self._codes[request.request_id] = request.code
+        self.n_settled += 1
+        self._count_alike(request, outcome)
+        return Settled(
+            request.request_id,
+            outcome,
+            request.code if answered else None,
+            request.message if answered else "",
+            request.attempts,
+            now - request.published_at if answered and request.attempts else None,
+        )
+
+    def _outcome(self, request: _Request) -> Outcome:
+        if request.attempts == 0:
+            return "in_doubt" if request.unanswered else "not_sent"
+        if request.code is not None and return_code(request.code).asks == "accepted":
+            return "accepted"
+        if request.code is not None and self._is_divisible(request, request.code):
+            return "divided"
+        if request.cut_short and not request.unanswered:
+            return "not_sent"  # the platform could not take it yet, and was not asked again
+        # With attempts used up: unless all were answered, nobody knows.
+        transient = request.code is None or return_code(request.code).asks == "retry"
+        if request.unanswered and transient:
+            return "in_doubt"
+        return "declined" if request.code is not None else "in_doubt"
+
+    def _may_try_again(self, request: _Request) -> bool:
+        if request.attempts >= self.limits.attempts:
+            return False
+        request.cut_short = bool(self.stopped)
+        return not request.cut_short
+
+    def _is_divisible(self, request: _Request, code: int) -> bool:
+        if self.stopped and not self.interrupted:
+            return False
+        return self.may_divide(request.request_id, code)
+
+    def _count_alike(self, request: _Request, outcome: Outcome) -> None:
+        """Stop a run whose requests are all declined with one code from the start.
+
+        Parts of a request count as one: what is good in it shows by being accepted.
+        """
+        limit, code = self.limits.give_up_after, request.code
+        if self._varied or outcome in {"not_sent", "divided"}:
+            return
+        if outcome != "declined" or code is None or self._alike not in {None, code}:
+            self._varied = True
+            return
+        self._alike = code
+        self._declined.add(request.root)
+        if limit is not None and len(self._declined) >= limit and not self.stopped:
+            self.stopped = (
+                f"the first {limit} requests were all declined with code {code}: "
+                f"{return_code(code).meaning}"
+            )
+
+
+def _pause(attempts: int, jitter: float) -> float:
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(attempts - 1, MANY))
+    return float(pause * (1 - JITTER * jitter))

@@ -1,0 +1,1 @@
+"""Facts as people read them: sentences, amounts, tables, pictures, pages. Pure."""

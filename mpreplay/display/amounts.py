@@ -1,0 +1,99 @@
+"""How a report writes times, durations, shares and settings.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from math import isnan
+from typing import Any, Final
+
+import pandas as pd
+
+from .sentences import visible
+
+__all__ = ["duration", "masked", "moment", "seconds", "setting", "share", "shares", "time_in_words"]
+
+_PER_CENT: Final = 100  # in hundredths: shares are shown in hundredths of a percent
+# A secret stands nowhere in a journal; should one ever, a report is no place for it.
+_SECRET: Final = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
+
+
+def shares(counts: list[int], total: int) -> list[str]:
+    """Return shares in percent that add up to what they are shares of."""
+    if not total:
+        return [share(0, 0) for _ in counts]
+    whole = 100 * _PER_CENT
+    parts = [whole * n // total for n in counts]
+    missing = whole * sum(counts) // total - sum(parts)
+    # What was cut off is given back to those that lost most by it.
+    for place in sorted(range(len(counts)), key=lambda i: -(whole * counts[i] % total))[:missing]:
+        parts[place] += 1
+    return [_in_percent(part, n, total) for part, n in zip(parts, counts, strict=True)]
+
+
+def share(n: int, total: int) -> str:
+    """Return a share in percent."""
+    return _in_percent(round(100 * _PER_CENT * n / total) if total else 0, n, total)
+
+
+def _in_percent(hundredths: int, n: int, total: int) -> str:
+    """Return a share; what is not nothing or all never reads as if it were."""
+    if 0 < n < total and not 0 < hundredths < 100 * _PER_CENT:
+        return "> 99.99 %" if hundredths else "< 0.01 %"
+    return f"{hundredths / _PER_CENT:.2f} %"
+
+
+def setting(value: Any) -> str:
+    """Return a setting as text, without anything that could be a secret."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return visible(masked(text))
+
+
+def masked(text: str) -> str:
+    """Return a text without the secrets of connections.
+
+    Examples
+    --------
+    >>> masked("mqtt://gw:secret@host:1883/p")
+    'mqtt://gw:***@host:1883/p'
+    """
+    return _SECRET.sub(r"\1***@", text)
+
+
+def moment(ms: int | None) -> str:
+    """Return an instant of the run; nothing where there was none."""
+    if ms is None:
+        return ""
+    return pd.Timestamp(ms, unit="ms", tz="UTC").strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def time_in_words(time: Any) -> str:
+    """Return the time of a value, no finer than it is; nothing where it has none."""
+    if pd.isna(time):
+        return ""
+    shown = str(time.strftime("%Y-%m-%d %H:%M:%S.%f"))[:-3]
+    return shown.removesuffix(".000")
+
+
+def seconds(value: float) -> str:
+    """Return seconds as a table shows them; nothing where they are not known."""
+    return "" if isnan(value) else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Return how long something took, as people say it."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"

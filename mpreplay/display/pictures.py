@@ -1,0 +1,344 @@
+"""The pictures of a report: SVG texts made from numbers, drawn in the page's own colours.
+
+Pure. No colour says anything alone: each fate has a pattern too, and the page gives every picture's
+numbers as a table. Colours are classes, so that light, dark and print each have their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from math import ceil, isnan
+from typing import TYPE_CHECKING, Final
+
+from ..frames import FATES
+from .sentences import FATE_WORDS, OPEN, SHOWN_FATES, visible
+
+if TYPE_CHECKING:
+    from ..report.figures import Arrivals, Timeline
+
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "arrival_map",
+    "balance",
+    "code_bars",
+    "code_fates",
+    "lines",
+    "short",
+    "stroke",
+    "style",
+    "swatch",
+    "verdict_mark",
+]
+
+# Text stands on "paper" or "panel" with a contrast of 4.5 and more, shapes with 3 and more.
+LIGHT: Final = {
+    "paper": "#ffffff", "panel": "#f5f6f4", "ink": "#1b2024", "muted": "#596169",
+    "rule": "#dcdfdc", "link": "#14665a",
+    "accepted": "#23806e", "declined": "#b3362b", "withheld": "#9a6a08", "in_doubt": "#7353b5",
+    "not_sent": "#65727f", OPEN: "#2f6f9f",
+}  # fmt: skip
+DARK: Final = {
+    "paper": "#14181b", "panel": "#1c2125", "ink": "#e7eaec", "muted": "#a0a9b2",
+    "rule": "#343b41", "link": "#6ccbb8",
+    "accepted": "#45ab96", "declined": "#ee8379", "withheld": "#d7a544", "in_doubt": "#b39ae8",
+    "not_sent": "#93a0ad", OPEN: "#74b0dd",
+}  # fmt: skip
+# The marks that tell the fates apart without colour, on a field of 8 by 8.
+_MARKS: Final = {
+    "declined": "M0 0l8 8M8 0l-8 8",
+    "withheld": "M-2 2l4-4M0 8l8-8M6 10l4-4",
+    "in_doubt": "M2 2h2v2h-2zM6 6h2v2h-2z",
+    "not_sent": "M0 2h8M0 6h8",
+    OPEN: "M2 0v8M6 0v8",
+}
+# In which of them the codes over time are drawn, after 200.
+_CODE_FATES: Final = ("declined", "withheld", "not_sent", "in_doubt")
+WIDTH: Final = 960.0
+MAX_LABEL: Final = 20  # characters of a name beside a row of the map
+DATE_WIDTH: Final = 80.0  # of a date below the map, and some room
+LEAST: Final = 4.0  # what is there is seen, however little: the narrowest bar
+
+
+def style(palette: Mapping[str, str]) -> str:
+    """Return a palette as CSS variables.
+
+    Examples
+    --------
+    >>> style({"ink": "#000"})
+    '--ink:#000;'
+    """
+    return "".join(f"--{name.replace('_', '-')}:{colour};" for name, colour in palette.items())
+
+
+def _svg(title: str, width: float, height: float, body: str, name: str = "") -> str:
+    told = escape(title)
+    return (
+        f'<svg role="img" aria-label="{told}" class="{name}" viewBox="0 0 {width:g} {height:g}" '
+        f'xmlns="http://www.w3.org/2000/svg"><title>{told}</title>{body}</svg>'
+    )
+
+
+def _patterns() -> str:
+    """Return the definitions that the pictures of a page share."""
+    return "".join(
+        f'<pattern id="p-{fate}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<rect width="8" height="8" class="f-{fate}"/><path d="{marks}" class="mark"/></pattern>'
+        for fate, marks in _MARKS.items()
+    )
+
+
+def _class(fate: str) -> str:
+    """Return the attribute that fills a shape with a fate's colour and pattern."""
+    return f'class="f-{fate}"' if fate == "accepted" else f'fill="url(#p-{fate})"'
+
+
+def swatch(fate: str) -> str:
+    """Return the small square that stands for a fate; the words beside it say which."""
+    return (
+        '<svg aria-hidden="true" class="swatch" viewBox="0 0 16 16">'
+        f'<rect width="16" height="16" rx="3" {_class(fate)}/></svg>'
+    )
+
+
+def _row(counts: Mapping[str, int], y: float, height: float) -> str:
+    """Return counts as one bar; each that is there has at least the least width."""
+    shown = {fate: n for fate, n in counts.items() if n}
+    free = WIDTH - LEAST * len(shown) - 2 * (len(shown) - 1)
+    total = sum(shown.values())
+    x, parts = 0.0, []
+    for fate, n in shown.items():
+        width = LEAST + free * n / total
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{height:g}" {_class(fate)}/>'
+        )
+        x += width + 2
+    return "".join(parts)
+
+
+def balance(counts: Mapping[str, int]) -> str:
+    """Return how many values met each fate, as a bar; the rejects, where few, in one of their own.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Fate to how many values.
+    """
+    rejects = {fate: counts.get(fate, 0) for fate in SHOWN_FATES[1:]}
+    total, missing = sum(counts.values()), sum(rejects.values())
+    told = ", ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items() if n)
+    body = f"<defs>{_patterns()}</defs>{_row(counts, 0, 44)}"
+    if not 0 < missing < 0.1 * total:
+        return _svg(f"Of {total:,} values: {told}", WIDTH, 44, body, "wide")
+    n_parts = sum(1 for n in rejects.values() if n)
+    start = WIDTH - n_parts * LEAST - 2 * (n_parts - 1)
+    start -= (WIDTH - LEAST * (n_parts + 1) - 2 * n_parts) * missing / total
+    funnel = f'<path class="funnel" d="M{start:.1f} 46H{WIDTH:g}V68H0z"/>'
+    body += funnel + _row(rejects, 70, 26)
+    return _svg(f"Of {total:,} values: {told}", WIDTH, 96, body, "wide")
+
+
+def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
+    """Return the map of devices and days: each cell is filled from below by what arrived.
+
+    Parameters
+    ----------
+    found : Arrivals
+        From the books.
+    unanswered : str, optional
+        As what the values are drawn that the books have in doubt.
+    """
+    fates = [unanswered if fate == "in_doubt" else fate for fate in FATES]
+    names = [_label(name) for name in found.devices]
+    widest = max(map(len, names), default=0)
+    left, top, gap = 16.0 + 7.4 * widest, 6.0, 2.0
+    n_rows, n_columns = found.read.shape
+    step = (WIDTH - left) / max(n_columns, 20)
+    height = 26.0 if n_rows <= 8 else 18.0
+    boxes: dict[str, list[str]] = {fate: [] for fate in fates}
+    labels = []
+    for row, name in enumerate(names):
+        y = top + row * (height + gap)
+        shown = escape(name)
+        labels.append(
+            f'<text x="{left - 10:g}" y="{y + height / 2 + 4:g}" class="end">{shown}</text>'
+        )
+        for column in range(n_columns):
+            read, accepted = int(found.read[row, column]), int(found.accepted[row, column])
+            if not read:
+                continue
+            # A single value that is missing is seen, and so is a single one that arrived.
+            lost = height * (read - accepted) / read
+            lost = min(max(lost, LEAST), height - LEAST) if 0 < accepted < read else lost
+            x, width = left + column * step, max(step - gap, 1.0)
+            if accepted < read:
+                boxes[fates[found.most[row, column]]].append(_box(x, y, width, lost))
+            if accepted:
+                boxes["accepted"].append(_box(x, y + lost, width, height - lost))
+    base = top + n_rows * (height + gap)
+    every = max(1, -(-n_columns // 7), ceil(DATE_WIDTH / step))
+    ticks = [
+        f'<text x="{left + n * step:.1f}" y="{base + 18:g}">{escape(found.periods[n])}</text>'
+        for n in range(0, n_columns, every)
+        if left + n * step < WIDTH - 60
+    ]
+    cells = (f'<path {_class(fate)} d="{"".join(of)}"/>' for fate, of in boxes.items() if of)
+    body = f"{''.join(cells)}{''.join(labels)}{''.join(ticks)}"
+    title = f"What arrived and what did not, by device and {found.step}"
+    return _svg(title, WIDTH, base + 26, body, "wide scrolls")
+
+
+def _label(name: str) -> str:
+    """Return a name that fits beside a row: keys differ at their ends more than at their begins."""
+    begin = MAX_LABEL // 3
+    if len(name) > MAX_LABEL:
+        name = f"{name[:begin]}…{name[begin + 1 - MAX_LABEL :]}"
+    return visible(name)
+
+
+def _box(x: float, y: float, width: float, height: float) -> str:
+    return f"M{x:.1f} {y:.1f}h{width:.1f}v{height:.1f}h-{width:.1f}z"
+
+
+# The small pictures over time: their size, and the frame within which they are drawn.
+_SIZE: Final = (480.0, 210.0)
+_FRAME: Final = (62.0, 16.0, 468.0, 176.0)  # left, top, right, bottom
+
+
+def code_fates(codes: Sequence[str]) -> dict[str, str]:
+    """Return the fate in whose pattern each code is drawn.
+
+    Examples
+    --------
+    >>> code_fates(["200", "1204"])
+    {'200': 'accepted', '1204': 'declined'}
+    """
+    rest = [code for code in codes if code != "200"]
+    drawn = {code: _CODE_FATES[min(n, len(_CODE_FATES) - 1)] for n, code in enumerate(rest)}
+    return {"200": "accepted", **drawn} if "200" in codes else drawn
+
+
+def code_bars(line: Timeline) -> str:
+    """Return how many requests were answered with each code, over time."""
+    left, _, right, _ = _FRAME
+    top_of = _scale(float(line.codes.sum(axis=1).max()))
+    step = (right - left) / len(line.codes)
+    fates = code_fates([str(code) for code in line.codes])
+    parts = []
+    for n, counts in enumerate(line.codes.itertuples(index=False)):
+        base = 0.0
+        for fate, count in zip(fates.values(), counts, strict=True):
+            if count:
+                low, high = _y(base, top_of), _y(base + count, top_of)
+                width = max(min(step - 2, 40.0), 1.0)
+                x = left + n * step + (step - width) / 2
+                parts.append(
+                    f'<rect x="{x:.1f}" y="{high:.1f}" width="{width:.1f}" '
+                    f'height="{max(low - high - 1, 1):.1f}" {_class(fate)}/>'
+                )
+            base += count
+    return _picture("Requests by return code over time", line, top_of, "".join(parts))
+
+
+def lines(line: Timeline, title: str, columns: Mapping[str, str]) -> str:
+    """Return one or two columns of the steps as lines.
+
+    Parameters
+    ----------
+    line : Timeline
+        What happened.
+    title : str
+        What is shown, with its unit.
+    columns : mapping of str to str
+        Column to ``solid`` or ``dashed``.
+    """
+    left, _, right, _ = _FRAME
+    most = max((float(line.steps[name].max()) for name in columns), default=0.0)
+    top_of = _scale(0.0 if isnan(most) else most)
+    step = (right - left) / len(line.steps)
+    body = ""
+    for name, kind in columns.items():
+        known = [(n, float(y)) for n, y in enumerate(line.steps[name]) if not isnan(y)]
+        points = [(left + (n + 0.5) * step, _y(y, top_of)) for n, y in known]
+        way = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        body += f'<path class="line {kind}" d="M{way}"/>' if len(points) > 1 else ""
+        if len(points) <= 24:
+            body += "".join(
+                f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points
+            )
+    return _picture(title, line, top_of, body)
+
+
+def _picture(title: str, line: Timeline, top_of: float, body: str) -> str:
+    """Return a picture over time: its frame, its axes, where pauses were left out."""
+    left, top, right, bottom = _FRAME
+    axes = "".join(
+        f'<path class="rule" d="M{left:g} {_y(value, top_of):.1f}H{right:g}"/>'
+        f'<text x="{left - 8:g}" y="{_y(value, top_of) + 4:.1f}" class="end">{short(value)}</text>'
+        for value in (0.0, top_of / 2, top_of)
+    )
+    pauses = "".join(
+        f'<path class="pause" d="M{left + share * (right - left):.1f} {top:g}V{bottom:g}"/>'
+        for share in line.pauses
+    )
+    begin, end = _clock(line)
+    times = (
+        f'<text x="{left:g}" y="{bottom + 20:g}">{begin}</text>'
+        f'<text x="{right:g}" y="{bottom + 20:g}" class="end">{end}</text>'
+    )
+    return _svg(title, *_SIZE, f"{axes}{pauses}{body}{times}", "small")
+
+
+def _y(value: float, top_of: float) -> float:
+    _, top, _, bottom = _FRAME
+    return bottom - (bottom - top) * value / top_of
+
+
+def _scale(most: float) -> float:
+    """Return the round number at which an axis that shows ``most`` ends."""
+    if most <= 0:
+        return 1.0
+    power = float(10 ** (len(f"{most:.0f}") - 1)) if most >= 1 else 1.0
+    while most < power / 10 or most < power <= 1:
+        power /= 10
+    return next(power * n for n in (1, 1.5, 2, 3, 4, 5, 6, 8, 10, 15) if power * n >= most * 0.999)
+
+
+def short(value: float) -> str:
+    """Return a number as an axis shows it.
+
+    Examples
+    --------
+    >>> short(1_500_000), short(0.25), short(0)
+    ('1.5 M', '0.25', '0')
+    """
+    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= unit:
+            return f"{value / unit:.3g}{name}"
+    return f"{value:.3g}"
+
+
+def _clock(line: Timeline) -> tuple[str, str]:
+    """Return the ends of the time axis, no finer and no coarser than tells them apart."""
+    begin, end = line.begin, line.end
+    if (end - begin).total_seconds() < 10:
+        return begin.strftime("%H:%M:%S.%f")[:-3], end.strftime("%H:%M:%S.%f")[:-3]
+    form = "%H:%M:%S" if begin.date() == end.date() else "%Y-%m-%d %H:%M"
+    return begin.strftime(form), end.strftime(form)
+
+
+def stroke(kind: str) -> str:
+    """Return the short line that stands for a line of a picture."""
+    return (
+        '<svg aria-hidden="true" class="stroke" viewBox="0 0 28 10">'
+        f'<path class="line {kind}" d="M0 5H28"/></svg>'
+    )
+
+
+def verdict_mark(is_complete: bool) -> str:
+    """Return the small shape before the word that says whether a run is complete."""
+    name, way = ("complete", "M2 9l4 4 8-10") if is_complete else ("open", "M8 2v7M8 12.5v1.5")
+    return (
+        f'<svg aria-hidden="true" class="state-{name}" viewBox="0 0 16 16"><path d="{way}"/></svg>'
+    )

@@ -1,0 +1,1 @@
+"""The way from a source to the readings of a slab."""

@@ -1,0 +1,218 @@
+"""What must outlive a run: who holds a device's connection, and when it connected.
+
+A shell over a few files in the user's state folder, keyed by host and device.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import socket
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from ..errors import ConfigError, ConnectError, JournalError
+
+if TYPE_CHECKING:
+    from ..settings import Connection
+
+__all__ = [
+    "FileLock",
+    "Lease",
+    "lock_journal",
+    "recent_runs",
+    "remember_run",
+    "state_folder",
+]
+
+log = logging.getLogger("mpreplay")
+ENVIRONMENT: Final = "MPREPLAY_STATE"
+KEPT: Final = 64  # connects remembered for each device; the limit is a handful
+KEPT_RUNS: Final = 100  # runs among which the one is looked for that rejects are of
+RUNS: Final = "runs.json"
+
+
+def state_folder() -> Path:
+    """Return the folder of the user's state: MPREPLAY_STATE, or by the XDG rules."""
+    if given := os.environ.get(ENVIRONMENT):
+        return Path(given)
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "mpreplay"
+
+
+class FileLock:
+    """A lock that its process holds while it lives, with a word on who holds it.
+
+    Parameters
+    ----------
+    path : Path
+        The lock's file; it stays when the lock is let go.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: Any = None
+
+    def take(self, holder: str) -> str | None:
+        """Take the lock and return None, or return who holds it."""
+        file = self.path.open("a+", encoding="utf-8")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            told = file.read().strip()
+            file.close()
+            return told or "another process"
+        file.truncate(0)
+        file.write(holder)
+        file.flush()
+        self._file = file
+        return None
+
+    def free(self) -> None:
+        """Let go of the lock."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+class Lease:
+    """The right to connect as a device, and the record of its connects.
+
+    Two connections of one device fight: each takes the session over from the other, and every
+    reconnect counts towards the platform's limit.
+
+    Parameters
+    ----------
+    connection : Connection
+        Whose device.
+    purpose : str
+        What for, as another run is told it.
+
+    Raises
+    ------
+    ConnectError
+        If another run on this machine holds it.
+    ConfigError
+        If the state folder cannot be used.
+    """
+
+    def __init__(self, connection: Connection, purpose: str) -> None:
+        folder = state_folder()
+        product_key, device_key = connection.device
+        key = quote(f"{connection.host}:{connection.port}/{product_key}/{device_key}", safe="")
+        self._history = folder / f"{key}.connects.json"
+        self._lock = FileLock(folder / f"{key}.lock")
+        holder = f"process {os.getpid()} on {socket.gethostname()}, {purpose}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            taken = self._lock.take(holder)
+        except OSError as error:
+            raise ConfigError(
+                f"the state folder {str(folder)!r} cannot be used ({error.strerror}); set "
+                f"{ENVIRONMENT} to one that can be written"
+            ) from error
+        if taken is not None:
+            raise ConnectError(
+                f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; one "
+                "connection a device: wait for it to end, or end it"
+            )
+
+    def __enter__(self) -> Lease:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.free()
+
+    def connects(self) -> list[float]:
+        """Return when the device connected, of late. [s] since the Unix epoch."""
+        try:
+            times = json.loads(self._history.read_text(encoding="utf-8"))
+            return [float(time) for time in times]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigError(
+                f"the record of connects {str(self._history)!r} cannot be read ({error.strerror}); "
+                f"make it readable, or set {ENVIRONMENT} to another folder"
+            ) from error
+        except (ValueError, TypeError):
+            # Nobody knows how many there were: as many as any limit allows, when it was written.
+            log.warning(
+                "%s is damaged; waiting as if the connect limit were used up", self._history
+            )
+            return [self._history.stat().st_mtime] * KEPT
+
+    def remember(self, time: float) -> None:
+        """Remember a connect before it is made, so that a crash forgets none."""
+        times = [*self.connects(), time][-KEPT:]
+        fresh = self._history.with_suffix(".new")
+        fresh.write_text(json.dumps(times), encoding="utf-8")
+        fresh.replace(self._history)
+
+
+def recent_runs() -> list[dict[str, Any]]:
+    """Return the runs of late, the newest first: run id, journal and start.
+
+    A record that cannot be read is an empty one: it only helps to find what can be named.
+    """
+    try:
+        runs = json.loads((state_folder() / RUNS).read_text(encoding="utf-8"))
+        known = [
+            {
+                "run_id": str(run["run_id"]),
+                "journal": str(run["journal"]),
+                "started_at": int(run["started_at"]),
+            }
+            for run in runs
+        ]
+    except (OSError, ValueError, TypeError, LookupError):
+        return []
+    return known[::-1]
+
+
+def remember_run(journal: Path, run_id: str, started_at: int) -> None:
+    """Remember a run, and forget those whose journal is gone and those of long ago."""
+    path = state_folder() / RUNS
+    new = {"run_id": run_id, "journal": str(journal), "started_at": started_at}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # other runs begin at the same time
+            kept = [run for run in recent_runs() if run["journal"] != new["journal"]]
+            kept = [run for run in kept if Path(run["journal"]).exists()][: KEPT_RUNS - 1]
+            fresh = path.with_suffix(".new")
+            fresh.write_text(json.dumps([*kept[::-1], new]), encoding="utf-8")
+            fresh.replace(path)
+    except OSError as error:
+        log.debug("the run is not remembered in %s (%s)", path, error)
+
+
+def lock_journal(path: Path) -> FileLock:
+    """Return the lock of a journal, taken.
+
+    Raises
+    ------
+    JournalError
+        If another run is writing it, or nobody can.
+    """
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    try:
+        taken = lock.take(f"process {os.getpid()} on {socket.gethostname()}")
+    except OSError as error:
+        raise JournalError(f"{path}: the journal cannot be locked ({error.strerror})") from error
+    if taken is not None:
+        raise JournalError(
+            f"{path}: the run in this journal is going on in {taken}; wait for it to end. "
+            "mpreplay.open_run() reads it meanwhile"
+        )
+    return lock

@@ -1,0 +1,219 @@
+"""Reading a journal as facts and frames, also while it is written. A shell."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+import pyarrow as pa
+
+from ..errors import JournalError
+from ..frames import FATES, RESULT_COLUMNS, books_frame, typed
+from ..outcome.rejects import as_frame
+from ..outcome.touched import touched_frame
+from ..protocol.messages import return_code
+from .packing import unpacked
+
+if TYPE_CHECKING:
+    from ..requests.preparing import Tally
+
+__all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
+
+FORMAT: Final = 3
+AT_ONCE: Final = 65_536  # rejects a frame
+# Whether a value of a request that has not settled arrived is in doubt.
+_FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
+# Requests whose values the platform holds, as far as is known, or may hold.
+_ARRIVED: Final = (
+    "SELECT coalesce(outcome, 'in_doubt'), {} FROM requests "
+    "WHERE outcome IS NULL OR outcome IN ('accepted', 'in_doubt') ORDER BY slab, rowid"
+)
+# What of a request its line in an audit's hash chain says.
+_PROOF: Final = (
+    "request_id", "parent_id", "digest", "code", "outcome", "attempts", "n_values", "sent_at",
+)  # fmt: skip
+# Outcomes that a later attempt may still change.
+OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
+
+
+class JournalReader:
+    """Reads a journal, also one that is being written.
+
+    Parameters
+    ----------
+    path : Path
+        An existing journal.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is remembered of the run."""
+        with _readable(self.path):
+            rows = self._rows("SELECT key, value FROM run")
+            return {key: json.loads(value) for key, value in rows}
+
+    def results(self) -> pd.DataFrame:
+        """Return one row a request."""
+        gateway = self.facts().get("gateway", "")
+        rows = [
+            (
+                request_id, parent_id, gateway, *sizes, attempts, code,
+                None if code is None else return_code(code).meaning, outcome or "in_doubt", sent_at,
+                latency,
+            )
+            for (
+                request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes
+            ) in self._rows(
+                "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
+                "n_entries, n_values, n_bytes, first_time, last_time FROM requests "
+                "ORDER BY slab, rowid"
+            )
+        ]  # fmt: skip
+        with _readable(self.path):
+            return typed(rows, RESULT_COLUMNS)
+
+    def iter_reject_tables(self) -> Iterator[pa.Table]:
+        """Yield rejects as they were recorded, a table for each slab and request."""
+        for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
+            with _readable(self.path):
+                table = unpacked(blob)
+            yield table
+
+    def iter_rejects(self) -> Iterator[pd.DataFrame]:
+        """Yield rejects as they were recorded, so many at a time that a frame is worth it."""
+        kept: list[pa.Table] = []
+        for table in self.iter_reject_tables():
+            kept.append(table)
+            if sum(map(len, kept)) >= AT_ONCE:
+                yield as_frame(pa.concat_tables(kept))
+                kept.clear()
+        if kept:
+            yield as_frame(pa.concat_tables(kept))
+
+    def n_rejects(self) -> int:
+        """Return how many rejects there are."""
+        return int(next(self._rows("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
+
+    def books(self) -> pd.DataFrame:
+        """Return one row a device and UTC day; what has not settled yet is in doubt."""
+        tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
+        query = (
+            f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
+        )
+        with _readable(self.path):
+            for product_key, device_key, day, fate, n in self._rows(query):
+                tallies[fate][product_key, device_key, day] = n
+            return books_frame(tallies)
+
+    def touched(self) -> pd.DataFrame:
+        """Return one row a device and point that was, or may have been, written to."""
+        skips = self.facts().get("fingerprint", {}).get("skip_invalid_measurepoints", False)
+        with _readable(self.path):
+            return touched_frame(self._rows(_ARRIVED.format("touched")), skips=bool(skips))
+
+    def arrived(self) -> list[tuple[int, str, str, str, str]]:
+        """Return the requests that arrived or may have: slab, id, path, digest, outcome."""
+        query = _ARRIVED.format("slab, request_id, path, digest")
+        return [(slab, *told, outcome) for outcome, slab, *told in self._rows(query)]
+
+    def totals(self) -> dict[str, int]:
+        """Return how many values were read and how many met each fate."""
+        found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
+        return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
+
+    def outcomes(self) -> dict[tuple[str, int | None], int]:
+        """Return how many requests ended with each outcome and code."""
+        query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
+        return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
+
+    def n_extra(self) -> int:
+        """Return how many parts of requests were sent."""
+        query = "SELECT count(*) FROM requests WHERE parent_id IS NOT NULL AND attempts > 0"
+        return int(next(self._rows(query))[0])
+
+    def open_ended(self) -> dict[str, tuple[int, int]]:
+        """Return how many requests have no final answer, and their values, by outcome.
+
+        ``open`` is the outcome of those that have not settled; equal copies count as values.
+        """
+        query = (
+            "SELECT coalesce(outcome, 'open'), count(*), "
+            "sum((SELECT sum(n) FROM tallies WHERE owner = request_id)) FROM requests "
+            f"WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} GROUP BY 1"
+        )
+        return {outcome: (int(n), int(values or 0)) for outcome, n, values in self._rows(query)}
+
+    def n_open(self) -> int:
+        """Return how many requests have no final answer."""
+        query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED}"
+        return int(next(self._rows(query))[0])
+
+    def iter_requests(self) -> Iterator[dict[str, Any]]:
+        """Yield what proves a request, in the order of the results; one may be ``open``."""
+        query = f"SELECT {', '.join(_PROOF)} FROM requests ORDER BY slab, rowid"
+        for row in self._rows(query):
+            request = dict(zip(_PROOF, row, strict=True))
+            yield {**request, "outcome": request["outcome"] or "open"}
+
+    def copied(self, path: Path) -> JournalReader:
+        """Copy a journal, which may be written to just now, as it is at one moment.
+
+        Its frames are read one after the other: of a run that goes on they would contradict each
+        other.
+        """
+        quoted = str(path).replace("'", "''")
+        list(self._rows(f"VACUUM INTO '{quoted}'"))
+        return JournalReader(path)
+
+    def rows(self) -> tuple[int, int]:
+        """Return how many rows were read, and how many of them hold nothing to send."""
+        query = "SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_empty), 0) FROM slabs"
+        n_rows, n_empty = next(self._rows(query))
+        return int(n_rows), int(n_empty)
+
+    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        with _readable(self.path), closing(open_read_only(self.path)) as db:
+            yield from db.execute(query)
+
+
+def read_journal(path: Path) -> JournalReader:
+    """Return a reader of a journal.
+
+    Raises
+    ------
+    JournalError
+        If there is no such file, or it is no journal of this version.
+    """
+    if not path.is_file():
+        raise JournalError(f"{path}: there is no journal")
+    reader = JournalReader(path)
+    found = reader.facts().get("format")
+    if found != FORMAT:
+        raise JournalError(f"{path}: a journal of format {found}; this version reads {FORMAT}")
+    return reader
+
+
+def run_id_of(facts: dict[str, Any]) -> str:
+    """Return the id of the run that facts are of."""
+    return str(facts.get("run_id") or facts.get("started_at", ""))
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Return a connection that cannot write."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Say which file it is that holds what no journal holds."""
+    try:
+        yield
+    except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+        raise JournalError(f"{path}: not a journal that can be read ({error})") from error

@@ -1,0 +1,327 @@
+"""The file that remembers every step of a run. A shell: only it and its reader import sqlite3.
+
+It decides nothing: it writes what it is told, before the next step relies on it, and reads it back.
+Reading it as frames is ``journal_reader``'s.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..errors import JournalError
+from ..outcome.touched import touched_of
+from .packing import packed
+from .reader import FORMAT, OPEN_ENDED, JournalReader, open_read_only
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..conversation.session import Settled
+    from ..requests.preparing import Chunk, Prepared, Tally
+
+__all__ = ["Intent", "Journal", "Unfinished"]
+
+# Every change of state is one transaction; synchronous NORMAL under WAL survives the death of the
+# process at any moment. A power loss may cost the last moments, which are then sent again.
+_SCHEMA: Final = """
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE slabs (number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL);
+CREATE TABLE requests (
+    request_id TEXT PRIMARY KEY, parent_id TEXT, slab INTEGER NOT NULL, path TEXT NOT NULL,
+    n_entries INTEGER NOT NULL, n_values INTEGER NOT NULL, n_bytes INTEGER NOT NULL,
+    first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, digest TEXT NOT NULL,
+    outcome TEXT, code INTEGER, message TEXT, attempts INTEGER NOT NULL DEFAULT 0,
+    sent_at INTEGER, latency REAL, touched BLOB NOT NULL
+);
+CREATE INDEX open_requests ON requests (slab) WHERE outcome IS NULL;
+CREATE TABLE tallies (
+    owner TEXT NOT NULL, product_key TEXT NOT NULL, device_key TEXT NOT NULL, day INTEGER,
+    fate TEXT NOT NULL, n INTEGER NOT NULL
+);
+CREATE INDEX tallies_of ON tallies (owner);
+CREATE TABLE rejects (
+    number INTEGER PRIMARY KEY, owner TEXT NOT NULL, n INTEGER NOT NULL, frame BLOB NOT NULL
+);
+CREATE INDEX rejects_of ON rejects (owner);
+"""
+_MAGIC: Final = b"SQLite format 3\0"
+_ADD_REQUEST: Final = (
+    "INSERT INTO requests (request_id, parent_id, slab, path, n_entries, n_values, n_bytes, "
+    "first_time, last_time, digest, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class Intent(NamedTuple):
+    """A request that was written down and has not settled."""
+
+    request_id: str
+    path: str
+    digest: str
+    n_bytes: int
+    in_doubt: bool = True  # it may have been sent; only an end in order says that it was not
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """What a journal knows of a run that is to be continued; empty for a new one.
+
+    Parameters
+    ----------
+    settled_slabs : set of int
+        Slabs all of whose requests have settled.
+    open_requests : dict of int to list of Intent
+        By slab, the requests that have not.
+    last_id : str
+        The latest request id, or the empty text.
+    counts : dict of str to int
+        What was counted before.
+    spent : dict of (int, str) to int
+        How many parts were made of chunks, by slab and number.
+    """
+
+    settled_slabs: frozenset[int] = frozenset()
+    open_requests: dict[int, list[Intent]] = field(default_factory=dict)
+    last_id: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    spent: dict[tuple[int, str], int] = field(default_factory=dict)
+
+
+class Journal:
+    """Writes what happens in a run.
+
+    Parameters
+    ----------
+    path : Path
+        A file that does not exist yet, or the journal of a run that is to be continued.
+
+    Raises
+    ------
+    JournalError
+        If it cannot be written, or is no journal; a damaged one is set aside first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_new = not path.exists() or path.stat().st_size == 0
+        if not self.is_new:
+            _check_intact(path)
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            # A run that died before its first step has left a file without a table.
+            self.is_new = self.is_new or not self._tables()
+            self.has_begun = not self.is_new
+        except sqlite3.Error as error:
+            raise JournalError(f"{path}: the journal cannot be written ({error})") from error
+
+    def begin(self, **facts: Any) -> None:
+        """Make the tables and remember what the run is, in one step."""
+        with self._together():
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._note({"format": FORMAT, **facts})
+        self.has_begun = True
+
+    def note(self, **facts: Any) -> None:
+        """Remember facts of the run, in the place of what was said of them before."""
+        with self._together():
+            self._note(facts)
+
+    def intend(
+        self,
+        prepared: Prepared,
+        intents: Iterable[tuple[str, Chunk, str, int]],
+        tallies: dict[str, Tally],
+        rejects: pa.Table,
+    ) -> None:
+        """Remember a slab before any of it is sent: its requests, what was read, what is withheld.
+
+        ``intents`` are (request id, chunk, digest, bytes).
+        """
+        with self._together():
+            self._db.execute(
+                "INSERT INTO slabs VALUES (?, ?, ?)",
+                (prepared.number, prepared.n_rows, prepared.n_empty),
+            )
+            self._add_requests(None, intents)
+            self._add(f"slab {prepared.number}", tallies, rejects)
+
+    def settle(
+        self,
+        settled: Settled,
+        sent_at: int | None,
+        corrections: dict[str, Tally],
+        rejects: pa.Table,
+    ) -> None:
+        """Remember how a request ended, and so what became of its values.
+
+        All of them meet the request's outcome, save for ``corrections``, which are added.
+        """
+        with self._together():
+            self._end(settled, sent_at)
+            self._db.execute(
+                "UPDATE tallies SET fate = ? WHERE owner = ?",
+                (settled.outcome, settled.request_id),
+            )
+            self._add(settled.request_id, corrections, rejects)
+
+    def divide(
+        self,
+        settled: Settled,
+        sent_at: int | None,
+        intents: Iterable[tuple[str, Chunk, str, int]],
+    ) -> None:
+        """Remember that a request was taken apart, and its parts."""
+        with self._together():
+            self._end(settled, sent_at)
+            self._db.execute("DELETE FROM tallies WHERE owner = ?", (settled.request_id,))
+            self._add_requests(settled.request_id, intents)
+
+    def take_up(self) -> Unfinished:
+        """Reopen what an earlier run left in doubt or unsent, and return what is known of it."""
+        open_requests: dict[int, list[Intent]] = {}
+        with self._together():
+            for slab, request_id, path, digest, n_bytes, in_doubt in self._db.execute(
+                "SELECT slab, request_id, path, digest, n_bytes, outcome IS NOT 'not_sent' "
+                f"FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} ORDER BY rowid"
+            ):
+                intent = Intent(request_id, path, digest, n_bytes, bool(in_doubt))
+                open_requests.setdefault(slab, []).append(intent)
+            chosen = f"(SELECT request_id FROM requests WHERE outcome IN {OPEN_ENDED})"
+            self._db.execute(f"UPDATE tallies SET fate = 'open' WHERE owner IN {chosen}")
+            self._db.execute(f"DELETE FROM rejects WHERE owner IN {chosen}")
+            self._db.execute(f"UPDATE requests SET outcome = NULL WHERE outcome IN {OPEN_ENDED}")
+        slabs = {number for (number,) in self._db.execute("SELECT number FROM slabs")}
+        (last_id,) = self._db.execute(
+            "SELECT request_id FROM requests ORDER BY CAST(request_id AS INTEGER) DESC LIMIT 1"
+        ).fetchone() or ("",)
+        counts = JournalReader(self.path).facts().get("counts", {})
+        spent: dict[tuple[int, str], int] = {}
+        for slab, path in self._db.execute("SELECT slab, path FROM requests WHERE parent_id > ''"):
+            if slab in open_requests:
+                root = slab, path.partition("/")[0]
+                spent[root] = spent.get(root, 0) + 1
+        settled = frozenset(slabs - set(open_requests))
+        return Unfinished(settled, open_requests, last_id, counts, spent)
+
+    def close(self) -> None:
+        """Write everything out and let go of the file; what stood beside it goes."""
+        # A reader of a file in WAL mode leaves two files beside it, which a copy would lack.
+        with suppress(sqlite3.Error):  # somebody reads it now; the next to close it tidies up
+            self._db.execute("PRAGMA journal_mode = DELETE")
+        self._db.close()
+
+    def _tables(self) -> set[str]:
+        found = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return {name for (name,) in found}
+
+    def _note(self, facts: dict[str, Any]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO run VALUES (?, ?)",
+            [(key, json.dumps(value, default=str)) for key, value in facts.items()],
+        )
+
+    def _end(self, settled: Settled, sent_at: int | None) -> None:
+        self._db.execute(
+            "UPDATE requests SET outcome = ?, code = ?, message = ?, attempts = attempts + ?, "
+            "sent_at = coalesce(?, sent_at), latency = ? WHERE request_id = ?",
+            (
+                settled.outcome,
+                settled.code,
+                settled.message,
+                settled.attempts,
+                sent_at,
+                settled.latency,
+                settled.request_id,
+            ),
+        )
+
+    def _add_requests(
+        self, parent: str | None, intents: Iterable[tuple[str, Chunk, str, int]]
+    ) -> None:
+        for request_id, chunk, digest, n_bytes in intents:
+            sizes = (chunk.n_entries, chunk.n_values, n_bytes)
+            # What it would write is noted before it is sent: a process that is killed says no more.
+            facts = (*sizes, *chunk.times, digest, touched_of(chunk))
+            self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.path, *facts))
+            self._add_tallies(request_id, {"open": chunk.tally()})
+
+    def _add(self, owner: str, tallies: dict[str, Tally], rejects: pa.Table) -> None:
+        self._add_tallies(owner, tallies)
+        if len(rejects):
+            self._db.execute(
+                "INSERT INTO rejects (owner, n, frame) VALUES (?, ?, ?)",
+                (owner, len(rejects), packed(rejects)),
+            )
+
+    def _add_tallies(self, owner: str, tallies: dict[str, Tally]) -> None:
+        self._db.executemany(
+            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (owner, product_key, device_key, day, fate, int(n))
+                for fate, tally in tallies.items()
+                for (product_key, device_key, day), n in tally.items()
+            ],
+        )
+
+    @contextmanager
+    def _together(self) -> Iterator[None]:
+        """Make several statements one step: all of them are remembered, or none."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+
+def _check_intact(path: Path) -> None:
+    """Set a damaged journal aside, and say so: it is never written over.
+
+    A file that is something else is left alone.
+    """
+    with path.open("rb") as file:
+        begin = file.read(len(_MAGIC))
+        if begin != _MAGIC and begin.strip(b"\0"):  # zeros are what a power cut may leave
+            raise JournalError(
+                f"{path}: this is no journal, and was left as it is; give the journal another name"
+            )
+    try:
+        with closing(open_read_only(path)) as db:
+            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+        damage = "" if found == "ok" else "; ".join(str(found).splitlines())
+        if not damage and tables and not {"run", "requests", "tallies"} <= tables:
+            raise JournalError(
+                f"{path}: this is a database, but no journal of mpreplay; give the journal another "
+                "name"
+            )
+    except sqlite3.DatabaseError as error:
+        damage = str(error)
+    if damage:
+        aside = _set_aside(path)
+        raise JournalError(
+            f"{path}: the journal is damaged ({damage}) and was set aside as {aside.name}. Nothing "
+            "was sent. Run again to begin anew: sending values twice does no harm"
+        )
+
+
+def _set_aside(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("-wal", "-shm", ""):  # the file itself last, so that a crash repeats the search
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside

@@ -1,0 +1,65 @@
+"""A thing model guessed from data. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pyarrow as pa
+
+from ..errors import ConfigError
+from .measurepoint import ARRAY_ITEM_TYPES, Measurepoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["draft_points"]
+
+
+def draft_points(frame: pd.DataFrame, ignore: Iterable[str] = ()) -> dict[str, Measurepoint]:
+    """Return a measurement point for each column that is not to be ignored.
+
+    Datetimes and an absent column are left out: they are keys or remarks more often than readings.
+    """
+    skipped = set(ignore)
+    points: dict[str, Measurepoint] = {}
+    for name in frame.columns:
+        if name in skipped:
+            continue
+        try:
+            array = pa.array(frame[name], from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise ConfigError(
+                f"column {name!r} holds values of several kinds ({error}); name it in ignore= or "
+                "convert it"
+            ) from error
+        if isinstance(array, pa.ChunkedArray):
+            array = array.combine_chunks()
+        if point := _draft(str(name), array.type):
+            points[str(name)] = point
+    return points
+
+
+def _draft(name: str, kind: pa.DataType) -> Measurepoint | None:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_struct(kind):
+        members = tuple(m for f in kind if (m := _draft(f.name, f.type)))
+        return Measurepoint(name, "STRUCT", members=members)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        item = _draft(name, kind.value_type)
+        known = item is not None and item.type in ARRAY_ITEM_TYPES
+        return Measurepoint(name, "ARRAY", item_type=item.type) if item and known else None
+    type_ = _type_of(kind)
+    return Measurepoint(name, type_) if type_ else None
+
+
+def _type_of(kind: pa.DataType) -> str | None:
+    if pa.types.is_boolean(kind):
+        return "BOOL"
+    if pa.types.is_integer(kind):
+        return "INT"
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "FLOAT" if pa.types.is_float32(kind) else "DOUBLE"
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return "STRING" if is_text or pa.types.is_string_view(kind) else None

@@ -1,0 +1,275 @@
+"""The JSON shapes in which a thing model is handed around, and their reading into points.
+
+Three shapes exist: the REST reply ("Get Thing Model", EnOS REST API 2.1), the console's export, and
+the standard-element library. Pure: parsed JSON in, ``Measurepoint`` out, and back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ..errors import ConfigError
+from .measurepoint import TYPES, Measurepoint
+
+__all__ = ["ModelParts", "dump_model", "parse_model", "parse_text"]
+
+# model id, name, points, whether unknown identifiers pass, whether it is a draft
+ModelParts = tuple[str, str, dict[str, Measurepoint], bool, bool]
+
+# In a console export the type is the class: …tsl.measurepoint.TSLDoubleMeasurepoint
+_CLASS_PREFIX: Final = "TSL"
+_CLASS_SUFFIXES: Final = ("Measurepoint", "Attribute")
+# The names of EnOS 3 beside those of EnOS 2.
+_TYPE_NAMES: Final = {"INTEGER": "INT", "BOOLEAN": "BOOL", "OBJECT": "STRUCT"}
+
+
+def parse_text(text: str | bytes, origin: str) -> Any:
+    """Return the JSON in a text, which may begin with a byte-order mark."""
+    try:
+        if isinstance(text, bytes):
+            text = text.decode("utf-8-sig")
+        return json.loads(text.removeprefix("\ufeff"))
+    except ValueError as error:
+        raise ConfigError(
+            f"{origin}: not a thing model, since it is not JSON ({error}); expected the REST "
+            "reply, the console's export or a standard element"
+        ) from error
+
+
+def parse_model(document: Any, origin: str, model_id: str | None = None) -> ModelParts:
+    """Recognise the shape of a thing model and return its parts."""
+    if isinstance(document, list):
+        return _parse_elements(document, origin)
+    if not isinstance(document, Mapping):
+        raise ConfigError(f"{origin}: a thing model is a JSON object, not {_kind(document)}")
+    if "thingMeasurepointMap" in document:
+        return _parse_export(document, origin)
+    if "elementType" in document:
+        return _parse_elements([document], origin)
+    if "data" in document or "measurepoints" in document:
+        return _parse_rest(document, origin, model_id)
+    raise ConfigError(
+        f"{origin}: no thing model in it; expected the key 'measurepoints' (REST reply), "
+        f"'thingMeasurepointMap' (console export) or 'elementType' (standard element), "
+        f"found {', '.join(map(repr, list(document)[:6])) or 'nothing'}"
+    )
+
+
+def dump_model(parts: ModelParts) -> dict[str, Any]:
+    """Return a model in the shape of the REST reply, with the ranges that shape lacks."""
+    model_id, name, points, passes, draft = parts
+    return {
+        "code": 0,
+        "data": {
+            "modelId": model_id,
+            "name": {"defaultValue": name},
+            "allowAdditionalMeasurepoint": passes,
+            "draft": draft,
+            "measurepoints": {key: _dump_point(point) for key, point in points.items()},
+        },
+    }
+
+
+def _parse_rest(document: Mapping[str, Any], origin: str, model_id: str | None) -> ModelParts:
+    if document.get("code", 0) not in (0, 200):
+        raise ConfigError(
+            f"{origin}: the platform's reply is an error, code {document['code']}: "
+            f"{document.get('msg') or document.get('submsg') or 'no message'}"
+        )
+    data = document.get("data", document)
+    if isinstance(data, list):
+        data = _one_of(data, origin, model_id)
+    elif model_id is not None and isinstance(data, Mapping) and data.get("modelId") != model_id:
+        raise ConfigError(
+            f"{origin}: the reply holds the model {data.get('modelId')!r}, not {model_id!r}"
+        )
+    if not isinstance(data, Mapping) or not isinstance(data.get("measurepoints"), Mapping):
+        raise ConfigError(f"{origin}: the reply holds no 'measurepoints'")
+    return (
+        str(data.get("modelId") or ""),
+        _text(data.get("name")),
+        _points(data["measurepoints"], origin),
+        bool(data.get("allowAdditionalMeasurepoint", False)),
+        bool(data.get("draft", False)),
+    )
+
+
+def _one_of(models: list[Any], origin: str, model_id: str | None) -> Any:
+    models = [model for model in models if isinstance(model, Mapping)]
+    ids = [model.get("modelId") for model in models]
+    wanted = [m for m in models if model_id in (None, m.get("modelId"))]
+    if len(wanted) != 1:
+        raise ConfigError(
+            f"{origin}: the reply holds the models {', '.join(map(repr, ids)) or 'none'}; "
+            "name one with model_id="
+        )
+    return wanted[0]
+
+
+def _parse_export(document: Mapping[str, Any], origin: str) -> ModelParts:
+    if not isinstance(document["thingMeasurepointMap"], Mapping):
+        raise ConfigError(f"{origin}: 'thingMeasurepointMap' is not an object")
+    return (
+        str(document.get("thingModelId") or ""),
+        _text(document.get("thingModelName")),
+        _points(document["thingMeasurepointMap"], origin),
+        bool(document.get("allowAdditionalMeasurepoint", False)),
+        False,
+    )
+
+
+def _parse_elements(elements: list[Any], origin: str) -> ModelParts:
+    kept: dict[str, Any] = {}
+    for element in elements:
+        if isinstance(element, Mapping) and _is_measurepoint(element):
+            identifier = element.get("identifier")
+            if not isinstance(identifier, str) or identifier in kept:
+                fault = "occurs twice" if identifier in kept else "is no identifier"
+                raise ConfigError(f"{origin}: standard element: {identifier!r} {fault}")
+            kept[identifier] = element
+    if not kept:
+        raise ConfigError(f"{origin}: none of the standard elements is a MEASUREPOINT")
+    return ("", "", _points(kept, origin), False, False)
+
+
+def _is_measurepoint(element: Mapping[str, Any]) -> bool:
+    kinds = element.get("elementType") or ()  # a text, or a list where it may be several
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    return "MEASUREPOINT" in {str(kind).upper() for kind in kinds}
+
+
+def _points(elements: Mapping[str, Any], origin: str) -> dict[str, Measurepoint]:
+    points = {}
+    for identifier, element in elements.items():
+        try:
+            if not isinstance(element, Mapping):
+                raise ConfigError(f"expected an object, got {_kind(element)}")
+            points[identifier] = _parse_point({"identifier": identifier, **element})
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ConfigError(f"{origin}: measurepoint {identifier!r}: {error}") from error
+    return points
+
+
+def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
+    definition = _definition(element)
+    kind = _type_of(element)
+    return Measurepoint(
+        identifier=element["identifier"],
+        type=kind,
+        name=_text(element.get("name")),
+        unit=_unit(element.get("unit")),
+        has_quality=bool(element.get("hasQuality", False)),
+        minimum=_number(definition, "minimum"),
+        maximum=_number(definition, "maximum"),
+        exclusive_minimum=bool(definition.get("exclusiveMinimum", False)),
+        exclusive_maximum=bool(definition.get("exclusiveMaximum", False)),
+        max_length=None if (most := _number(definition, "maxLength")) is None else int(most),
+        keys=_keys(definition) if kind == "ENUM" else (),
+        item_type=_item_type(definition) if kind == "ARRAY" else None,
+        members=tuple(_parse_point(item) for item in definition.get("items") or ())
+        if kind == "STRUCT"
+        else (),
+        required=bool(element.get("required", False)),
+    )
+
+
+def _definition(element: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what defines an element's type, wherever the shape keeps it."""
+    inner = element.get("dataDefinition")
+    if isinstance(inner, str):  # the REST reply encodes it twice
+        inner = json.loads(inner) if inner.strip() else None
+    return {**element, **(inner or {})}
+
+
+def _type_of(element: Mapping[str, Any]) -> str:
+    name = element.get("dataType")
+    if name is None:
+        name = str(element.get("$class") or "").rpartition(".")[2].removeprefix(_CLASS_PREFIX)
+        for suffix in _CLASS_SUFFIXES:
+            name = name.removesuffix(suffix)
+    kind = _TYPE_NAMES.get(str(name).upper(), str(name).upper())
+    if kind not in TYPES:
+        raise ConfigError(
+            f"unknown type {name!r}" if name else "neither 'dataType' nor '$class' names its type"
+        )
+    return kind
+
+
+def _keys(definition: Mapping[str, Any]) -> tuple[Any, ...]:
+    described = definition.get("enumDesc") or definition.get("specsMap") or {}
+    # `valueType: true` in an export, `enumType: "INT"` elsewhere: the keys are numbers.
+    kind = definition.get("enumType", definition.get("valueType"))
+    if kind is True or str(kind).upper() in {"INT", "INTEGER"}:
+        return tuple(int(key) for key in described)
+    return tuple(str(key) for key in described)
+
+
+def _item_type(definition: Mapping[str, Any]) -> str | None:
+    item = definition.get("itemType") or definition.get("item") or definition.get("items")
+    if isinstance(item, Mapping):
+        return _type_of(item)
+    return None if item is None else _TYPE_NAMES.get(str(item).upper(), str(item).upper())
+
+
+def _number(definition: Mapping[str, Any], key: str) -> float | None:
+    value = definition.get(key)
+    if value is None or isinstance(value, bool):
+        return None
+    return value if isinstance(value, int) else float(value)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = value.get("defaultValue") or next(iter((value.get("i18nValue") or {}).values()), "")
+    return str(value or "")
+
+
+# EnOS writes a unit as its id and a multiplier; people write kW.
+_MULTIPLIERS: Final = {
+    "YOTTA": "Y", "ZETTA": "Z", "EXA": "E", "PETA": "P", "TERA": "T", "GIGA": "G", "MEGA": "M",
+    "KILO": "k", "HECTO": "h", "DECA": "da", "ONE": "", "DECI": "d", "CENTI": "c", "MILLI": "m",
+    "MICRO": "µ", "NANO": "n", "PICO": "p", "FEMTO": "f", "ATTO": "a", "ZEPTO": "z", "YOCTO": "y",
+}  # fmt: skip
+
+
+def _unit(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return str(value or "")
+    multiplier = str(value.get("multiplier") or "ONE").upper()
+    return f"{_MULTIPLIERS.get(multiplier, '')}{value.get('unitId') or ''}"
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else f"a {type(value).__name__}"
+
+
+def _dump_point(point: Measurepoint) -> dict[str, Any]:
+    definition: dict[str, Any] = {}
+    if point.type == "ENUM":
+        definition["enumType"] = "INT" if point.has_int_keys else "STRING"
+        definition["enumDesc"] = {str(key): {"defaultValue": str(key)} for key in point.keys}
+    if point.max_length is not None:
+        definition["maxLength"] = point.max_length
+    if point.item_type:
+        definition["itemType"] = point.item_type
+    if point.members:
+        definition["items"] = [_dump_point(member) for member in point.members]
+    for key, value in (
+        ("minimum", point.minimum),
+        ("maximum", point.maximum),
+        ("exclusiveMinimum", point.exclusive_minimum or None),
+        ("exclusiveMaximum", point.exclusive_maximum or None),
+    ):
+        if value is not None:
+            definition[key] = value
+    return {
+        "identifier": point.identifier,
+        "name": {"defaultValue": point.name},
+        "dataType": point.type,
+        "dataDefinition": json.dumps(definition, ensure_ascii=False) if definition else None,
+        "hasQuality": point.has_quality,
+        "unit": {"unitId": point.unit, "multiplier": "ONE"} if point.unit else None,
+        "required": point.required,
+    }

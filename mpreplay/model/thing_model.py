@@ -1,0 +1,317 @@
+"""The thing model: which measurement points a kind of device can report.
+
+``ThingModel.load`` reads a file; everything else is pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ConfigError
+from .json_shapes import dump_model, parse_model, parse_text
+from .measurepoint import Measurepoint
+
+if TYPE_CHECKING:
+    import os
+
+    import pandas as pd
+    import pandera.pandas as pandera
+
+__all__ = ["ModelSet", "ThingModel", "model_of", "schema_digest"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ThingModel:
+    """What one kind of device can report.
+
+    Parameters
+    ----------
+    model_id : str
+        The platform's id of the model.
+    measurepoints : mapping of str to Measurepoint
+        Its points by identifier.
+    name : str, optional
+        The name people know it by.
+    pass_through : bool, optional
+        Whether the platform lets identifiers through that the model does not list.
+    draft : bool, optional
+        Whether the model was guessed from data.
+
+    Examples
+    --------
+    >>> model = ThingModel("Meter", {"p_kw": Measurepoint("p_kw", "DOUBLE", unit="kW")})
+    >>> model
+    ThingModel('Meter', 1 measurepoints: 1 DOUBLE)
+    """
+
+    model_id: str
+    measurepoints: Mapping[str, Measurepoint]
+    name: str = ""
+    pass_through: bool = False
+    draft: bool = False
+
+    def __post_init__(self) -> None:
+        """Keep a copy: the caller's mapping may change."""
+        object.__setattr__(self, "measurepoints", dict(self.measurepoints))
+        for identifier, point in self.measurepoints.items():
+            if point.identifier != identifier:
+                raise ConfigError(
+                    f"measurepoint {identifier!r} calls itself {point.identifier!r}; the key and "
+                    "the identifier must be the same"
+                )
+
+    @classmethod
+    def load(
+        cls, source: str | os.PathLike[str] | Mapping[str, Any] | list[Any] | bytes, *,
+        model_id: str | None = None,
+    ) -> ThingModel:  # fmt: skip
+        """Read a thing model in any of the three JSON shapes in which EnOS hands it out.
+
+        Parameters
+        ----------
+        source : path, str, bytes, dict or list
+            A file, JSON text, or parsed JSON: the REST reply ("Get Thing Model" or "Search"), the
+            console's export, a standard element or a list of such.
+        model_id : str, optional
+            Which model to take where the source holds several.
+
+        Returns
+        -------
+        ThingModel
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read or holds no thing model; it says what was expected.
+
+        References
+        ----------
+        .. [1] EnOS REST API 2.1, "Get Thing Model".
+        .. [2] EnOS Device Connection 2.3, "Creating a Model" (export).
+
+        Examples
+        --------
+        >>> ThingModel.load('{"data": {"modelId": "M", "measurepoints": {"t": '
+        ...                 '{"dataType": "INT", "dataDefinition": null}}}}')
+        ThingModel('M', 1 measurepoints: 1 INT)
+        """
+        document, origin = _read(source)
+        model_id, name, points, passes, draft = parse_model(document, origin, model_id)
+        return cls(model_id, points, name, passes, draft)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, *, ignore: tuple[str, ...] = ()) -> ThingModel:
+        """Draft a model from data, for a user who has none yet.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Readings, one column a measurement point.
+        ignore : tuple of str, optional
+            Columns that are not readings: time, keys, remarks.
+
+        Returns
+        -------
+        ThingModel
+            With ``draft`` set. Its types are those of the columns and it has no ranges: the
+            platform's own model may differ, and is the one that counts.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> ThingModel.from_frame(pd.DataFrame({"Power": [1.5], "state": ["on"]}))
+        ThingModel('draft', 2 measurepoints: 1 DOUBLE, 1 STRING, a draft from data)
+        """
+        from .drafting import draft_points
+
+        return cls("draft", draft_points(frame, ignore), "drafted from data", draft=True)
+
+    def schema(self) -> pandera.DataFrameSchema:
+        """Return the model as a pandera schema, to which checks of one's own may be added.
+
+        Returns
+        -------
+        DataFrameSchema
+            One column a measurement point, absent where a history lacks it. ``validate`` and
+            ``replay`` take an extended schema in the place of the model.
+
+        Notes
+        -----
+        Types are Arrow's: FLOAT is ``float``, INT ``int64``, STRUCT a struct, ARRAY a list. A
+        check must return one answer a value.
+
+        Examples
+        --------
+        >>> model = ThingModel("M", {"P": Measurepoint("P", "FLOAT", maximum=2500)})
+        >>> sorted(model.schema().columns)
+        ['P']
+        """
+        from .schemas import schema_of
+
+        schema = schema_of(self.measurepoints.values(), self.model_id)
+        schema.metadata = {"thing_model": self}
+        return schema
+
+    def to_json(self) -> str:
+        """Return the model as JSON text that :meth:`load` reads back.
+
+        Examples
+        --------
+        >>> model = ThingModel("M", {"P": Measurepoint("P", "FLOAT", maximum=2500)})
+        >>> ThingModel.load(model.to_json()) == model
+        True
+        """
+        parts = (self.model_id, self.name, dict(self.measurepoints), self.pass_through, self.draft)
+        return json.dumps(dump_model(parts), ensure_ascii=False, indent=1)
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over everything the model says; the order of its points does not count."""
+        document = json.loads(self.to_json())
+        return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ThingModel):
+            return NotImplemented
+        return self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        counts: dict[str, int] = {}
+        for point in self.measurepoints.values():
+            counts[point.type] = counts.get(point.type, 0) + 1
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items()))
+        return (
+            f"ThingModel({self.model_id!r}, {len(self.measurepoints)} measurepoints: {kinds}"
+            f"{', others pass through' if self.pass_through else ''}"
+            f"{', a draft from data' if self.draft else ''})"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the model as a table for a notebook."""
+        head = "<tr><th>measurepoint</th><th>type</th><th>range</th><th>unit</th><th>name</th></tr>"
+        rows = "".join(
+            "<tr>"
+            + "".join(
+                f"<td>{html.escape(cell)}</td>"
+                for cell in (p.identifier, p.type, p.range_text, p.unit, p.name)
+            )
+            + "</tr>"
+            for p in list(self.measurepoints.values())[:40]
+        )
+        return f"<p>{html.escape(repr(self))}</p><table>{head}{rows}</table>"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """The thing models of a history: one for all devices, or one a product.
+
+    A model may be given as the schema that ``ThingModel.schema`` made and a user extended.
+    """
+
+    single: Any = None
+    by_product: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Any) -> ModelSet:
+        """Return what the caller gave, checked."""
+        if isinstance(given, ModelSet):
+            return given
+        if isinstance(given, Mapping):
+            for product_key, model in given.items():
+                if not isinstance(product_key, str):
+                    raise ConfigError(
+                        f"a mapping of models has product keys, got {product_key!r}; a parsed JSON "
+                        "document is read with ThingModel.load(...)"
+                    )
+                model_of(model)
+            if not given:
+                raise ConfigError("the mapping of product key to thing model is empty")
+            return cls(None, dict(given))
+        model_of(given)
+        return cls(given)
+
+    def find(self, product_key: str | None) -> Any:
+        """Return the model or schema of a product, or None."""
+        return self.single if self.single is not None else self.by_product.get(product_key or "")
+
+    @property
+    def first(self) -> Any:
+        """The model or schema that judges the values of products without one."""
+        return self.single if self.single is not None else next(iter(self.by_product.values()))
+
+    def all(self) -> list[ThingModel]:
+        """Return every model."""
+        given = [self.single] if self.single is not None else list(self.by_product.values())
+        return [model_of(one) for one in given]
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over all models."""
+        if self.single is not None:
+            return schema_digest(self.single)
+        digests = {key: schema_digest(model) for key, model in self.by_product.items()}
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def model_of(given: Any) -> ThingModel:
+    """Return the thing model behind a model or a schema made from one."""
+    if isinstance(given, ThingModel):
+        return given
+    model = (getattr(given, "metadata", None) or {}).get("thing_model")
+    if isinstance(model, ThingModel):
+        return model
+    hint = (
+        "load it with ThingModel.load(...)"
+        if isinstance(given, str | bytes | Path | dict)
+        else "begin with model.schema() and add to what it returns"
+    )
+    raise ConfigError(
+        f"expected a ThingModel or a schema made by model.schema(), got "
+        f"{type(given).__name__}; {hint}"
+    )
+
+
+def schema_digest(given: Any) -> str:
+    """Return a digest of a model and, where it was extended, of the names of the added checks."""
+    model = model_of(given)
+    if isinstance(given, ThingModel):
+        return model.digest
+    checks = {
+        name: [str(check) for check in column.checks] for name, column in given.columns.items()
+    }
+    text = model.digest + json.dumps(checks, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read(source: Any) -> tuple[Any, str]:
+    """Return the JSON of a model and a name for error messages."""
+    if isinstance(source, bytes):
+        return parse_text(source, "thing model"), "thing model"
+    if isinstance(source, Mapping | list):
+        return source, "thing model"
+    if isinstance(source, str) and source.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return parse_text(source, "thing model"), "thing model"
+    try:
+        path = Path(source)
+        return parse_text(path.read_bytes(), str(path)), str(path)
+    except TypeError as error:
+        raise ConfigError(
+            f"a thing model comes as a path, JSON text, dict or list, not {type(source).__name__}"
+        ) from error
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a path with a null character
+        raise ConfigError(
+            f"cannot read the thing model {str(source)!r}: "
+            f"{getattr(error, 'strerror', None) or error}; "
+            "expected a JSON file exported from the console or fetched over REST"
+        ) from error

@@ -1,0 +1,1 @@
+"""What became of values: rejects, books, the places that were written to. Pure."""

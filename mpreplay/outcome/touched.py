@@ -1,0 +1,139 @@
+"""Which devices, points and times a run has written to, or may have.
+
+Pure: a chunk becomes a small record, which a journal keeps; records become a frame. A record holds
+no value, and its length depends on how many devices and points there are, not on how many values.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+
+from ..frames import typed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from numpy.typing import NDArray
+
+    from ..requests.preparing import Chunk, Part
+
+__all__ = ["TOUCHED_COLUMNS", "touched_frame", "touched_of"]
+
+TOUCHED_COLUMNS: Final = {
+    "product_key": "str",
+    "device_key": "str",
+    "measurepoint": "str",
+    "first_time": "datetime64[ms, UTC]",
+    "last_time": "datetime64[ms, UTC]",
+    "n_values": "int64",
+    "n_in_doubt": "int64",
+}
+LONG: Final = 2_048  # a record is compressed from here on [bytes]
+_TIMES: Final = np.iinfo(np.int64)
+
+
+def touched_of(chunk: Chunk) -> bytes:
+    """Return what a request writes where it arrives: device, point, first and last time, count.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        The entries of the request.
+
+    Returns
+    -------
+    bytes
+        JSON: for each product its devices, its points and two lists of rows, one of the values that
+        the model check finds good and one of those it faults. A row is [index of the device, index
+        of the point, first time, last time, number of values]. An equal copy of a value is not
+        counted: one value is written. A long one is compressed.
+    """
+    record = orjson.dumps([_span(*span) for span in chunk.spans])
+    # Many devices with few entries each: their rows differ in little.
+    return record if len(record) < LONG else zlib.compress(record, level=1)
+
+
+def _span(part: Part, start: int, stop: int) -> list[Any]:
+    entries = part.entries
+    device, time = entries.device[start:stop], entries.time[start:stop]
+    # Entries are sorted by device and time, so that each device is one run of them.
+    runs = np.flatnonzero(np.diff(device, prepend=-1))
+    ends = np.append(runs[1:], len(device))
+    whole = [time[runs].tolist(), time[ends - 1].tolist(), (ends - runs).tolist()]
+    good: list[list[int]] = []
+    faulty: list[list[int]] = []
+    for number, column in enumerate(entries.cells):
+        cells = column[start:stop]
+        there = cells >= 0
+        if not there.any():
+            continue
+        bad = there & entries.suspects[number][cells] if entries.suspects else np.zeros_like(there)
+        if bad.any():
+            good += _rows(number, there & ~bad, time, runs)
+            faulty += _rows(number, bad, time, runs)
+        elif there.all():
+            good += [[run, number, *facts] for run, facts in enumerate(zip(*whole, strict=True))]
+        else:
+            good += _rows(number, there, time, runs)
+    return [
+        [tuple(part.readings.devices[code]) for code in device[runs].tolist()],
+        [column.point.identifier for column in part.readings.columns],
+        good,
+        faulty,
+    ]
+
+
+def _rows(
+    number: int, mask: NDArray[np.bool_], time: NDArray[np.int64], runs: NDArray[np.int64]
+) -> list[list[int]]:
+    """Return [run, point, first time, last time, count] wherever a run has values of a point."""
+    if not mask.any():
+        return []
+    counts = np.add.reduceat(mask, runs, dtype=np.int64)
+    first = np.minimum.reduceat(np.where(mask, time, _TIMES.max), runs)
+    last = np.maximum.reduceat(np.where(mask, time, _TIMES.min), runs)
+    at = np.flatnonzero(counts)
+    point = np.full(len(at), number)
+    rows: list[list[int]] = np.stack([at, point, first[at], last[at], counts[at]], axis=1).tolist()
+    return rows
+
+
+def touched_frame(records: Iterable[tuple[str, bytes]], *, skips: bool) -> pd.DataFrame:
+    """Return one row a device and point that values were, or may have been, written to.
+
+    Parameters
+    ----------
+    records : iterable of (str, bytes)
+        The outcome of each request, ``accepted`` or ``in_doubt``, and what ``touched_of`` made of
+        it.
+    skips : bool
+        Whether the platform was asked to skip invalid values: of an accepted request it has then
+        written none that the model check faults.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by its first three columns. ``first_time`` and ``last_time`` are those of the values
+        that are counted.
+    """
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for outcome, record in records:
+        is_accepted = outcome == "accepted"
+        for devices, points, good, faulty in orjson.loads(_unpacked(record)):
+            for device, point, first, last, n in good if skips and is_accepted else good + faulty:
+                key = (*devices[device], points[point])
+                row = found.setdefault(key, [first, last, 0, 0])
+                row[0], row[1] = min(row[0], first), max(row[1], last)
+                row[2 if is_accepted else 3] += n
+    return typed([(*key, *found[key]) for key in sorted(found)], TOUCHED_COLUMNS)
+
+
+def _unpacked(record: bytes) -> bytes:
+    try:
+        return record if record.startswith(b"[") else zlib.decompress(record)
+    except zlib.error as error:
+        raise ValueError("the record of what a request writes is damaged") from error

@@ -1,0 +1,1 @@
+"""What a run was told is accepted, beside what the platform holds."""

@@ -1,0 +1,195 @@
+"""Values that were sent beside values that a platform gives back, compared as their types ask.
+
+Pure. What is given back is settled into the type of its point as a history is, so that both are
+written alike: two FLOATs are equal as 32-bit floats, ``"7.5"`` is a number where numbers are due.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow as pa
+
+from ..history.readings import Column
+from ..model.measurepoint import Measurepoint
+from ..requests.encoding import plain_texts, texts_of
+from ..values.misfits import python_of
+from ..values.nested import objects_of, settle
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["DIFFERENT", "MISSING", "STORED", "Held", "compare", "held_together"]
+
+STORED: Final = "stored"
+DIFFERENT: Final = "different"
+MISSING: Final = "missing"
+_KEY: Final = ["device", "time"]
+_TEXTUAL: Final = frozenset({"STRING", "DATE", "TIMESTAMP", "ANY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a platform says it holds, one row a value.
+
+    Parameters
+    ----------
+    device : ndarray of int64
+        Which, by whatever number the asker gives it.
+    time : ndarray of int64
+        When. [ms]
+    point : ndarray of objects
+        The identifiers.
+    values : Array or ndarray of objects
+        As they were given.
+    """
+
+    device: NDArray[np.int64]
+    time: NDArray[np.int64]
+    point: NDArray[Any]
+    values: Any
+
+    def where(self, mask: NDArray[np.bool_]) -> Held:
+        """Return some of the rows."""
+        values = self.values
+        chosen = values[mask] if isinstance(values, np.ndarray) else values.filter(pa.array(mask))
+        return Held(self.device[mask], self.time[mask], self.point[mask], chosen)
+
+
+def held_together(parts: Sequence[Held]) -> Held:
+    """Return several answers as one; values keep the types in which each of them came."""
+    columns = [part.values for part in parts]
+    kinds = {None if isinstance(column, np.ndarray) else column.type for column in columns}
+    if len(kinds) == 1 and None not in kinds:
+        values = pa.concat_arrays(columns)
+    else:  # in one array of numbers the integers would become floats, and lose digits
+        objects = [c if isinstance(c, np.ndarray) else objects_of(python_of(c)) for c in columns]
+        values = np.concatenate([objects_of([]), *objects])
+    nothing = np.zeros(0, np.int64)
+    return Held(
+        np.concatenate([nothing, *(part.device for part in parts)]),
+        np.concatenate([nothing, *(part.time for part in parts)]),
+        np.concatenate([objects_of([]), *(part.point for part in parts)]),
+        values,
+    )
+
+
+def compare(
+    column: Column,
+    positions: NDArray[np.int64],
+    device: NDArray[np.int64],
+    time: NDArray[np.int64],
+    held: Held,
+) -> tuple[NDArray[Any], list[str | None]]:
+    """Return for each value of a column whether the platform holds it, and what it holds instead.
+
+    Parameters
+    ----------
+    column : Column
+        The readings of a point.
+    positions : ndarray of int64
+        Which of its values were sent.
+    device, time : ndarray of int64
+        Of each of them.
+    held : Held
+        What the platform holds of this point, in any order.
+
+    Returns
+    -------
+    tuple of (ndarray of objects, list of str)
+        ``stored``, ``different`` or ``missing``; and what was found as people read it, None where
+        nothing was.
+
+    Notes
+    -----
+    A platform holds one value of a device, point and time. An answer that gives two which differ
+    shows neither as stored.
+    """
+    point = column.point
+    settled = settle(_parsed(held.values, point), point)
+    read = Column(point, settled.values, None, settled.odd, np.arange(len(held.time)))
+    found = _by_place(read, held)
+    sent = pd.DataFrame({"device": device, "time": time})
+    met = sent.merge(found, how="left", on=_KEY)
+    texts = texts_of(replace(column, quality=None)).array().take(pa.array(positions))
+    wanted = np.array(texts.to_pylist(), object)
+    at = met["at"].fillna(-1).to_numpy(np.int64)
+    is_there = at >= 0
+    is_one = met["others"].isna().to_numpy()
+    is_same = is_there & is_one & np.asarray(met["text"].to_numpy(object) == wanted, bool)
+    # Few are left where a platform keeps what it is given: these are looked at one by one.
+    for n in np.flatnonzero(is_there & is_one & ~is_same).tolist():
+        is_same[n] = _means(met["text"].iloc[n], held.values[int(at[n])], wanted[n])
+    shown = np.full(len(sent), None, object)
+    shown[is_there] = plain_texts(read, at[is_there])
+    for n in np.flatnonzero(~is_one).tolist():
+        shown[n] = " / ".join(plain_texts(read, met["others"].iloc[n]))
+    state = np.where(is_there, np.where(is_same, STORED, DIFFERENT), MISSING).astype(object)
+    return state, list(shown)
+
+
+def _by_place(read: Column, held: Held) -> pd.DataFrame:
+    """Return one row a device and time: where its value is, its text, and others that differ."""
+    texts = pd.Series(texts_of(read).array().to_pylist(), dtype=object).fillna("")
+    table = pd.DataFrame(
+        {"device": held.device, "time": held.time, "at": np.arange(len(texts)), "text": texts}
+    )
+    table = table[read.present()].drop_duplicates([*_KEY, "text"])
+    clashes = table.duplicated(_KEY, keep=False)
+    others = pd.Series(None, table.index, dtype=object)
+    if clashes.any():
+        table = table.sort_values([*_KEY, "text"], kind="stable")
+        groups = table[clashes.reindex(table.index)].groupby(_KEY)["at"]
+        others = others.reindex(table.index)
+        for _, group in groups:
+            others.loc[group.index[0]] = group.to_numpy()
+    return table.assign(others=others).drop_duplicates(_KEY)
+
+
+def _means(found: str, raw: Any, wanted: str | None) -> bool:
+    """Return whether two JSON texts say the same: 1 and 1.0, members in another order."""
+    if not found or wanted is None:
+        return False
+    value = json.loads(wanted)
+    raw = raw.as_py() if isinstance(raw, pa.Scalar) else raw
+    # A text that was sent where a number is due comes back as that text.
+    return bool(json.loads(found) == value) or (isinstance(raw, str) and raw == value)
+
+
+def _parsed(values: Any, point: Measurepoint) -> Any:
+    """Return values with the numbers among their texts read, where the point has no texts."""
+    if _is_textual(point):
+        return values
+    if not isinstance(values, np.ndarray):
+        if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+            return values
+        values = objects_of(values.to_pylist())
+    return objects_of([_read(value, point) for value in values])
+
+
+def _read(value: Any, point: Measurepoint) -> Any:
+    match value:
+        case str() if not _is_textual(point):
+            text = value.lower() if point.type == "BOOL" else value
+            try:
+                parsed = orjson.loads(text) if text else None
+            except orjson.JSONDecodeError:
+                return value
+            return _read(parsed, point) if isinstance(parsed, list | dict) else parsed
+        case list() if point.type == "ARRAY":
+            item = Measurepoint(point.identifier, str(point.item_type))
+            return [_read(one, item) for one in value]
+        case dict() if point.type == "STRUCT":
+            members = {member.identifier: member for member in point.members}
+            return {k: _read(v, members[k]) if k in members else v for k, v in value.items()}
+    return value
+
+
+def _is_textual(point: Measurepoint) -> bool:
+    return point.type in _TEXTUAL or (point.type == "ENUM" and not point.has_int_keys)

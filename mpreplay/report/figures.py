@@ -1,0 +1,257 @@
+"""The numbers behind the pictures of a report: few of them, however long the run.
+
+Pure: frames in, small tables out.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ..display.sentences import MAX_NAME, OPEN, SHOWN_FATES, visible
+from ..frames import FATES
+
+__all__ = ["Arrivals", "Taken", "Timeline", "arrivals", "taken_apart", "timeline"]
+
+MAX_PERIODS: Final = 62  # columns of the map; two months of days fit
+MAX_DEVICES: Final = 24  # rows of the map
+MAX_BUCKETS: Final = 48  # steps of the pictures over time
+REQUESTS_IN_A_BUCKET: Final = 6  # on average, so that a median means something
+# Lengths that people think in. None is below a second: limits hold for a second, and within one
+# a burst of any rate is allowed. [s]
+_ROUND: Final = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
+)  # fmt: skip
+_DAY: Final = 86_400  # [s]
+PAUSE: Final = 600.0  # a run that sent nothing for longer is taken to have been continued [s]
+MAX_CODES: Final = 5  # told apart over time
+OTHERS: Final = "others"
+NO_REPLY: Final = "no reply"
+# How wide a column of the map is: what pandas calls it, and people.
+_STEPS: Final = (("D", "day"), ("W-SUN", "week"), ("M", "month"), ("Q", "quarter"), ("Y", "year"))
+
+
+class Arrivals(NamedTuple):
+    """What arrived and what did not, by device and period.
+
+    Parameters
+    ----------
+    step : str
+        What a column stands for: ``day``, ``week``, ``month``, ``quarter``, ``year``.
+    periods : list of str
+        The first day of each column.
+    devices : list of str
+        A row each; the last may stand for all others.
+    read, accepted : array, shape (n_devices, n_periods)
+        In values.
+    most : array, shape (n_devices, n_periods)
+        Which fate, by its number, most of the values met that did not arrive.
+    n_others : int
+        How many devices share the last row; 0 if each has its own.
+    n_timeless : int
+        Values that are on no day.
+    """
+
+    step: str
+    periods: list[str]
+    devices: list[str]
+    read: Any
+    accepted: Any
+    most: Any
+    n_others: int
+    n_timeless: int
+
+
+def arrivals(books: pd.DataFrame) -> Arrivals:
+    """Return the books as a map of few rows and columns.
+
+    Where there are many devices, those with the most rejects have a row of their own.
+    """
+    timeless = int(books.loc[books["day"].isna(), "read"].sum())
+    dated = books[books["day"].notna()]
+    if dated.empty:
+        empty = np.zeros((0, 0), np.int64)
+        return Arrivals("day", [], [], empty, empty, empty, 0, timeless)
+    step, column, periods = _periods(dated["day"])
+    names = _device_names(dated)
+    row, devices, n_others = _rows(names, dated["read"] - dated["accepted"])
+    columns = ("read", *FATES)
+    cells = np.zeros((len(columns), len(devices), len(periods)), np.int64)
+    for n, name in enumerate(columns):
+        np.add.at(cells[n], (row, column), dated[name].to_numpy())
+    most = cells[2:].argmax(axis=0) + 1
+    return Arrivals(step, periods, devices, cells[0], cells[1], most, n_others, timeless)
+
+
+def _periods(days: pd.Series) -> tuple[str, Any, list[str]]:
+    """Return the step, the column of each day, and the first day of each column."""
+    naive = days.dt.tz_convert(None)
+    for code, step in _STEPS:
+        taken = naive.dt.to_period(code)
+        first, last = taken.min(), taken.max()
+        if last.ordinal - first.ordinal < MAX_PERIODS:
+            shown = pd.period_range(first, last, freq=first.freq)
+            columns = taken.map(lambda period, first=first: period.ordinal - first.ordinal)
+            return step, columns.to_numpy(), [p.start_time.strftime("%Y-%m-%d") for p in shown]
+    # Centuries: only a clock that was wrong makes them, and the years that there are tell of it.
+    known = sorted(naive.dt.year.unique())[-MAX_PERIODS:]
+    column = np.searchsorted(known, naive.dt.year.clip(lower=known[0]))
+    return "year with readings", column, [str(year) for year in known]
+
+
+def _device_names(books: pd.DataFrame) -> pd.Series:
+    """Return how each row's device is called: with its product where there are several."""
+    device = books["device_key"].fillna("").map(lambda name: visible(name, MAX_NAME) or "no device")
+    if books["product_key"].nunique(dropna=False) < 2:
+        return device
+    return books["product_key"].fillna("").map(lambda name: visible(name, MAX_NAME)) + "/" + device
+
+
+def _rows(names: pd.Series, rejects: pd.Series) -> tuple[Any, list[str], int]:
+    """Return the row of each name, the names of the rows, and how many share the last."""
+    missing = rejects.groupby(names.to_numpy()).sum().sort_index()
+    if len(missing) <= MAX_DEVICES:
+        order = list(missing.index)
+        return pd.Index(order).get_indexer(names), order, 0
+    kept = list(missing.sort_values(ascending=False, kind="stable").index[: MAX_DEVICES - 1])
+    row = pd.Index(kept).get_indexer(names)
+    n_others = len(missing) - len(kept)
+    return np.where(row < 0, len(kept), row), [*kept, f"{n_others:,} others"], n_others
+
+
+class Timeline(NamedTuple):
+    """What happened on the wire, in equal steps of time.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        One row a step: ``start``, ``requests``, ``median`` and ``slowest`` latency [s],
+        ``bytes`` and ``values`` a second.
+    codes : DataFrame
+        One row a step, one column a code: how many requests.
+    width : float
+        Of a step. [s]
+    pauses : list of float
+        Where longer pauses were left out, as shares of the whole.
+    paused : float
+        How long they were together. [s]
+    span : float
+        From the first request to the last reply, without those pauses. [s]
+    begin, end : Timestamp
+        Of the steps: when the first request was sent, and when the last step ends.
+    """
+
+    steps: pd.DataFrame
+    codes: pd.DataFrame
+    width: float
+    pauses: list[float]
+    paused: float
+    span: float
+    begin: pd.Timestamp
+    end: pd.Timestamp
+
+
+def timeline(results: pd.DataFrame) -> Timeline | None:
+    """Return what happened on the wire, or None if nothing was sent."""
+    sent = results[results["sent_at"].notna()].sort_values("sent_at", kind="stable")
+    if sent.empty:
+        return None
+    at, pauses, paused, span = _without_pauses(sent)
+    width = _round_width(span / max(1, min(MAX_BUCKETS, len(sent) // REQUESTS_IN_A_BUCKET)))
+    n = max(1, math.ceil(span / width))
+    step = np.minimum((at / width).astype(int), n - 1)
+    groups = sent.assign(step=step).groupby("step")
+    steps = pd.DataFrame(
+        {
+            "start": groups["sent_at"].min(),
+            "requests": groups.size(),
+            "median": groups["latency"].median(),
+            "slowest": groups["latency"].max(),
+            "bytes": groups["n_bytes"].sum() / width,
+            "values": groups["n_values"].sum() / width,
+        }
+    ).reindex(range(n))
+    counted = ["requests", "bytes", "values"]
+    steps[counted] = steps[counted].fillna(0)
+    codes = pd.crosstab(step, _codes(sent).to_numpy()).reindex(range(n), fill_value=0)
+    begin = sent["sent_at"].iloc[0]
+    end = begin + pd.Timedelta(milliseconds=round(1000 * (n * width + paused)))
+    shares = [pause / (n * width) for pause in pauses]
+    return Timeline(steps, codes[_ranked(codes)], width, shares, paused, span, begin, end)
+
+
+def _round_width(least: float) -> float:
+    """Return the shortest round length of time that is no shorter than the least."""
+    return float(next((w for w in _ROUND if w >= least), _DAY * math.ceil(least / _DAY)))
+
+
+def _without_pauses(sent: pd.DataFrame) -> tuple[Any, list[float], float, float]:
+    """Return the seconds at which each was sent, where pauses were, their sum, and the whole."""
+    since = (sent["sent_at"] - sent["sent_at"].iloc[0]).dt.total_seconds().to_numpy()
+    lasted = sent["latency"].fillna(0.0).to_numpy()
+    answered = np.maximum.accumulate(since + lasted)
+    idle = np.concatenate([[0.0], since[1:] - answered[:-1]])
+    idle[idle <= PAUSE] = 0.0
+    at = since - np.cumsum(idle)
+    return at, [float(x) for x in at[idle > 0]], float(idle.sum()), float((at + lasted).max())
+
+
+def _codes(sent: pd.DataFrame) -> pd.Series:
+    codes = sent["code"].astype("Int64").astype("object").map(str, na_action="ignore")
+    codes = codes.where(sent["code"].notna(), NO_REPLY)
+    frequent = codes.value_counts()
+    kept = set(frequent.index[: MAX_CODES - 1 if len(frequent) > MAX_CODES else MAX_CODES])
+    return codes.where(codes.isin(kept), OTHERS)
+
+
+def _ranked(codes: pd.DataFrame) -> list[str]:
+    """Return the codes as they are stacked: 200 first, then the most frequent."""
+    return sorted(codes.columns, key=lambda code: (code != "200", -codes[code].sum(), code))
+
+
+class Taken(NamedTuple):
+    """Requests that were taken apart.
+
+    Parameters
+    ----------
+    n_divided, n_parts : int
+        How many requests were split, and how many were sent beyond those first planned.
+    table : DataFrame
+        One row a request of the plan that was split, those with the most parts first:
+        ``request_id``, ``code``, ``values``, ``parts``, and of its values each fate.
+    """
+
+    n_divided: int
+    n_parts: int
+    table: pd.DataFrame
+
+
+def taken_apart(results: pd.DataFrame) -> Taken:
+    """Return what became of the requests that were split."""
+    parents = dict(
+        results.loc[results["parent_id"].notna(), ["request_id", "parent_id"]].to_numpy().tolist()
+    )
+    divided = results["outcome"] == "divided"
+    if not parents:
+        return Taken(int(divided.sum()), 0, pd.DataFrame())
+    root = results["request_id"].map(lambda name: _root(name, parents))
+    parts = results[root != results["request_id"]].assign(root=root)
+    leaves = parts[parts["outcome"] != "divided"]
+    table = pd.DataFrame({"parts": parts.groupby("root").size()})
+    never = {"withheld"} if (leaves["outcome"] == OPEN).any() else {"withheld", OPEN}
+    for fate in (fate for fate in SHOWN_FATES if fate not in never):
+        of_fate = leaves[leaves["outcome"] == fate].groupby("root")["n_values"].sum()
+        table[fate] = of_fate.reindex(table.index, fill_value=0)
+    first = results.set_index("request_id").loc[table.index, ["code", "n_values"]]
+    table = first.rename(columns={"n_values": "values"}).join(table)
+    table = table.sort_values("parts", ascending=False, kind="stable")
+    return Taken(int(divided.sum()), len(parents), table.rename_axis("request_id").reset_index())
+
+
+def _root(name: str, parents: dict[str, str]) -> str:
+    while name in parents:
+        name = parents[name]
+    return name

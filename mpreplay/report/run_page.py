@@ -1,0 +1,478 @@
+"""``report.html``: a run on one self-contained page, for people who were not there.
+
+It reads the journal and decides only what is worth a line. Only this module imports Jinja2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from ..display.amounts import duration, masked, moment, setting, share, shares, time_in_words
+from ..display.pictures import DARK, LIGHT, arrival_map, balance, style, verdict_mark
+from ..display.sentences import (
+    FATE_WORDS,
+    MAX_NAME,
+    OPEN,
+    SHOWN_FATES,
+    TO_CONTINUE,
+    Standing,
+    cause_in_words,
+    count,
+    standing_of,
+    unsettled_in_words,
+    verdict,
+    visible,
+)
+from ..display.tables import MAX_ROWS, Table, mark, safe
+from ..errors import ConfigError
+from ..frames import FATES
+from .causes import Gathered, gather
+from .figures import Arrivals, arrivals, taken_apart
+from .wire import wire_section
+
+if TYPE_CHECKING:
+    from ..journal.reader import JournalReader
+
+__all__ = ["render"]
+
+MAX_CAUSES: Final = 40  # with their first rows
+FIRST_ROWS: Final = 5
+MAX_VALUE: Final = 120  # characters of a value
+LITTLE: Final = 0.005  # the share from which a part of a bar is as wide as it should be
+HALF: Final = 0.5  # the share of a cell of the map from which it is called after what is missing
+# What made a run is told of its files and its model in a section of its own.
+_TOLD_APART: Final = frozenset({"history", "model"})
+_TEMPLATE: Final = "report.html.jinja"
+_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
+# What a journal counts beside values, in words.
+_COUNTS: Final = {
+    "published": "requests published, retries included",
+    "acknowledged": "acknowledged by the broker",
+    "connects": "connects",
+    "strangers": "replies to requests of another run",
+    "doubles": "replies that came twice",
+    "contradictions": "later replies that contradict the first",
+    "broken_replies": "replies that could not be read",
+    "sub_devices_refused": "sub-devices whose sign-in was refused",
+    "disordered_slabs": "parts of the history that go back in time",
+    "equal_copies": "readings that are equal copies of others",
+}
+
+
+def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ()) -> str:
+    """Return the report of a run as one HTML page.
+
+    Parameters
+    ----------
+    reader : JournalReader
+        Of a run that has ended, or of one moment of a run that is going on.
+    disagreements : sequence of (str, str)
+        Where the tables of the journal contradict each other, and how.
+
+    Returns
+    -------
+    str
+        Without a script and without a reference to anything outside; bounded in size, however many
+        values were rejected.
+
+    Raises
+    ------
+    ConfigError
+        If Jinja2 is not installed.
+    JournalError
+        If the journal cannot be read.
+    """
+    template = _template()
+    facts, results = reader.facts(), _results(reader)
+    standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
+    standing = replace(standing, is_sound=not disagreements)
+    gathered = gather(reader.iter_rejects(), n_examples=FIRST_ROWS)
+    headline, rest = verdict(standing)
+    page: str = template.render(
+        light=safe(style(LIGHT)),
+        dark=safe(style(DARK)),
+        arrived=mark("accepted"),
+        headline=headline,
+        rest=rest,
+        state=_state(standing),
+        state_mark=safe(verdict_mark(_state(standing) == "Complete")),
+        gateway=facts.get("gateway"),
+        version=facts.get("version", ""),
+        facts=_headlines(facts, standing, results),
+        causes=_causes(gathered, standing),
+        more_causes=_more_causes(gathered),
+        balance=_balance(standing),
+        map=_map(reader.books(), standing),
+        wire=wire_section(results, facts, standing),
+        rejects=_rejects(gathered, standing),
+        apart=_apart(results),
+        trust=_trust(facts, standing, disagreements),
+        settings=_settings(facts, standing),
+    )
+    return page
+
+
+def _results(reader: JournalReader) -> pd.DataFrame:
+    """Return the results; those of them that have not settled are ``open``, not in doubt."""
+    outcomes = [request["outcome"] for request in reader.iter_requests()]
+    return reader.results().assign(outcome=pd.Series(outcomes, dtype=object))
+
+
+def _state(standing: Standing) -> str:
+    if not (standing.is_sound and standing.is_balanced):
+        return "Damaged or altered"
+    return "Complete" if standing.is_complete else "Not complete"
+
+
+def _template() -> Any:
+    try:
+        import jinja2
+    except ImportError as error:
+        raise ConfigError(
+            "a report needs Jinja2, which is not installed: pip install 'mpreplay[report]'"
+        ) from error
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=lambda value: value if hasattr(value, "__html__") else visible(value),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.from_string((files(__package__) / _TEMPLATE).read_text(encoding="utf-8"))
+
+
+def _unbroken(text: str) -> Any:
+    """Return a text as HTML in which no date is torn at its hyphens."""
+    from markupsafe import Markup, escape
+
+    whole = Markup('<span class="whole">{}</span>')
+    parts = _DATE.split(text)  # every second one is a date
+    return Markup("").join(whole.format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
+
+
+def _headlines(
+    facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
+) -> list[tuple[str, str]]:
+    sent = results["attempts"] > 0
+    unsettled = int((~sent & (results["outcome"] == OPEN)).sum())
+    unsent = len(results) - int(sent.sum()) - unsettled
+    continued = int(facts.get("continued") or 0)
+    found = [
+        ("Started", moment(facts.get("started_at"))),
+        *_duration_of_run(facts, standing, results),
+        ("Values read", count(standing.n("read"))),
+        ("Requests sent", count(int(sent.sum()))),
+        ("Requests not sent", count(unsent) if unsent else ""),
+        ("Requests not settled", count(unsettled) if unsettled else ""),
+        ("Continued", count(continued, "time") if continued else ""),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _duration_of_run(
+    facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
+) -> list[tuple[str, str]]:
+    started, ended = facts.get("started_at"), facts.get("ended_at")
+    if standing.is_going:  # what the journal has for an end is that of an earlier leg
+        last = results["sent_at"].max()
+        shown = "" if pd.isna(last) else last.strftime("%Y-%m-%d %H:%M:%S UTC")
+        return [("Ended", "not ended"), ("Last known to be sent", shown)]
+    if started is None or ended is None:
+        return []
+    name = "Took, pauses included" if facts.get("continued") else "Took"
+    return [(name, duration((ended - started) / 1000))]
+
+
+def _causes(gathered: Gathered, standing: Standing) -> list[dict[str, Any]]:
+    told = [
+        (cause["outcome"], *_cause(cause, standing))
+        for cause in gathered.causes.head(MAX_CAUSES).to_dict("records")
+    ]
+    if standing.n(OPEN):
+        told.insert(0, (OPEN, unsettled_in_words(standing), TO_CONTINUE))
+    return [
+        {"swatch": mark(fate), "said": _unbroken(said), "mend": mend} for fate, said, mend in told
+    ]
+
+
+def _cause(cause: Mapping[Any, Any], standing: Standing) -> tuple[str, str]:
+    return cause_in_words(cause, allows_offline=standing.allows_offline)
+
+
+def _more_causes(gathered: Gathered) -> str:
+    more = gathered.causes.iloc[MAX_CAUSES:]
+    if more.empty:
+        return ""
+    values = count(int(more["values"].sum()), "value")
+    return f"{count(len(more), 'cause')} more, of {values} together, are in rejects.parquet."
+
+
+def _balance(standing: Standing) -> dict[str, Any]:
+    counts = {fate: standing.n(fate) for fate in FATES}
+    counts |= {OPEN: standing.n(OPEN)} if standing.n(OPEN) else {}
+    terms = " + ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items())
+    sign = "=" if standing.is_balanced else "≠"
+    read = standing.n("read")
+    of_fates = shares(list(counts.values()), read)
+    rows = [
+        (_labelled(fate), f"{n:,}", part, FATE_WORDS[fate][1])
+        for (fate, n), part in zip(counts.items(), of_fates, strict=True)
+    ]
+    notes = []
+    if 0 < standing.n_missing < 0.1 * read:
+        notes.append(f"The lower bar shows the {standing.n_missing:,} that did not arrive.")
+    if any(0 < n < LITTLE * read for n in counts.values()):
+        notes.append("What is very little is drawn wider than it is.")
+    return {
+        "sentence": f"{read:,} values read {sign} {terms}.",
+        "picture": safe(balance(counts)) if read else "",
+        "note": " ".join(notes),
+        "table": Table(
+            "What became of the values that were read",
+            ("Fate", "Values", "Share", "What it means"),
+            [*rows, ("read", f"{read:,}", share(read, read), "the sum of the above")],
+            frozenset({1, 2}),
+        ),
+    }
+
+
+def _labelled(fate: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
+
+
+def _map(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | None:
+    found = arrivals(books)
+    if not found.devices:
+        return None
+    missing = found.read - found.accepted
+    touched = int((missing > 0).sum())
+    said = [
+        f"Each column is a {found.step}, each row a device; a cell is filled from below by the "
+        "share that arrived, and above that by the fate that most of the others met. However few "
+        "they are, they are drawn high enough to be seen."
+    ]
+    if found.n_others:
+        said.append(f"The {len(found.devices) - 1} devices with the most rejects come first.")
+    said.append(
+        f"In {touched:,} of {count(int((found.read > 0).sum()), 'cell')} something is missing."
+        if touched
+        else "Nothing is missing."
+    )
+    if found.n_timeless:
+        said.append(f"{count(found.n_timeless, 'value')} without a readable time cannot be shown.")
+    worst = sorted(zip(*missing.nonzero(), strict=True), key=lambda cell: -missing[cell])
+    cells = [
+        (found.devices[row], found.periods[column], f"{found.read[row, column]:,}",
+         f"{found.accepted[row, column]:,}", f"{missing[row, column]:,}")
+        for row, column in worst[:MAX_ROWS]
+    ]  # fmt: skip
+    most = f", the {MAX_ROWS} with most of {touched:,}" if touched > MAX_ROWS else ""
+    return {
+        "sentence": " ".join(said),
+        "picture": safe(arrival_map(found, unanswered=_unanswered(standing))),
+        "key": _key_of_map(found, standing),
+        "devices": _devices(found.devices, found.read, found.accepted),
+        "worst": cells
+        and Table(
+            f"Cells in which values are missing{most}",
+            ("Device", f"{found.step.capitalize()} from", "Read", "Accepted", "Missing"),
+            cells,
+            frozenset({2, 3, 4}),
+        ),
+    }
+
+
+def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
+    """Return what the colours of the map mean: where it is always little, that it is."""
+    missing = found.read - found.accepted
+    key = []
+    for number, fate in enumerate(FATES):
+        of_fate = (missing > 0) & (found.most == number)
+        if not of_fate.any():
+            continue
+        shown = _unanswered(standing) if fate == "in_doubt" else fate
+        name = FATE_WORDS[shown][0]
+        if shown == "in_doubt" and standing.n(OPEN):
+            name = f"{name} or {FATE_WORDS[OPEN][0]}"
+        is_little = (missing[of_fate] < HALF * found.read[of_fate]).all()
+        key.append((mark(shown), f"{'some' if is_little else 'mostly'} {name}"))
+    return key
+
+
+def _unanswered(standing: Standing) -> str:
+    """Return what it is that the books, which have one word for both, have in doubt."""
+    return OPEN if standing.n(OPEN) and not standing.n("in_doubt") else "in_doubt"
+
+
+def _devices(names: list[str], read: Any, accepted: Any) -> Table:
+    rows = [
+        (name, f"{of_row:,}", f"{arrived:,}", f"{of_row - arrived:,}", share(arrived, of_row))
+        for name, of_row, arrived in zip(
+            names, map(int, read.sum(axis=1)), map(int, accepted.sum(axis=1)), strict=True
+        )
+    ]
+    columns = ("Device", "Read", "Accepted", "Missing", "Arrived")
+    return Table("Values by device", columns, rows, frozenset({1, 2, 3, 4}))
+
+
+def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
+    if not gathered.n_read:
+        return None
+    shown = gathered.causes.head(MAX_CAUSES).to_dict("records")
+    groups = [
+        {
+            "swatch": mark(cause["outcome"]),
+            "title": _unbroken(_cause(cause, standing)[0]),
+            "table": _examples(examples, int(cause["values"])),
+        }
+        for cause, examples in zip(shown, gathered.examples, strict=False)
+    ]
+    told = (
+        f"Some rows of each cause; all {count(gathered.n_read, 'reject')} are in Run.rejects and "
+        "in an audit's rejects.parquet."
+    )
+    if standing.n(OPEN):
+        told += f" The {count(standing.n(OPEN), 'value')} not settled are not among them yet."
+    return {"note": told, "groups": groups}
+
+
+def _examples(frame: pd.DataFrame, n: int) -> Table:
+    sources = [source for source in frame["source"].dropna().unique() if source]
+    of = f" of {visible(sources[0], 2 * MAX_NAME)}" if len(sources) == 1 else ""
+    has_sources, has_requests = len(sources) > 1, bool(frame["request_id"].notna().any())
+    columns = ["Row", "Device", "Time", "Point", "Value", "Reason"]
+    columns += ["Source"] * has_sources + ["Request"] * has_requests
+    rows = []
+    for reject in frame.sort_values(["source", "row"], kind="stable").itertuples():
+        row: tuple[Any, ...] = (
+            visible(reject.row), visible(reject.device_key, MAX_NAME), time_in_words(reject.time),
+            visible(reject.measurepoint, MAX_NAME), visible(reject.value, MAX_VALUE),
+            visible(reject.reason),
+        )  # fmt: skip
+        row += (visible(reject.source, MAX_NAME),) * has_sources
+        rows.append(row + (visible(reject.request_id, MAX_NAME),) * has_requests)
+    shown = f"{len(rows)} of {n:,}" if n > len(rows) else f"All {n:,}" if n > 1 else "The one"
+    caption = f"{shown}{of}. Row counts from 0, times are UTC."
+    return Table(caption, tuple(columns), rows, frozenset({0}))
+
+
+def _apart(results: pd.DataFrame) -> dict[str, Any]:
+    found = taken_apart(results)
+    if not found.n_divided:
+        return {"sentence": "No request was taken apart.", "table": None}
+    said = (
+        f"{count(found.n_divided, 'request')} taken apart, to find what was to blame and to save "
+        f"the rest: {count(found.n_parts, 'extra request')}."
+    )
+    fates = [fate for fate in SHOWN_FATES if fate in found.table]
+    rows = [
+        (row["request_id"], "" if pd.isna(row["code"]) else str(int(row["code"])),
+         f"{int(row['values']):,}", f"{int(row['parts']):,}",
+         *(f"{int(row[fate]):,}" for fate in fates))
+        for row in found.table.head(MAX_ROWS).to_dict("records")
+    ]  # fmt: skip
+    columns = ("Request", "Code", "Values", "Parts", *(FATE_WORDS[fate][0] for fate in fates))
+    most = (
+        f", the {MAX_ROWS} with most of {len(found.table):,}" if len(found.table) > MAX_ROWS else ""
+    )
+    caption = f"Requests as planned that were taken apart{most}, and what became of their values"
+    return {
+        "sentence": said,
+        "table": Table(caption, columns, rows, frozenset(range(1, len(columns)))),
+    }
+
+
+def _trust(
+    facts: Mapping[str, Any], standing: Standing, disagreements: Sequence[tuple[str, str]]
+) -> dict[str, Any]:
+    """Return what shows whether a report is true, and how far it does."""
+    books = "Every value that was read has one fate, and books, requests and rejects agree."
+    if not (standing.is_sound and standing.is_balanced):
+        books = "These books do not add up: the journal is damaged or was altered."
+    made_from = facts.get("fingerprint") or {}
+    rows = [(visible(where, 2 * MAX_NAME), visible(what)) for where, what in disagreements]
+    more = f", the first {MAX_ROWS} of {len(rows):,}" if len(rows) > MAX_ROWS else ""
+    sources = list(_sources(facts, made_from.get("history") or []))
+    return {
+        "books": books,
+        "faults": rows and Table(f"What does not add up{more}", ("Where", "What"), rows[:MAX_ROWS]),
+        "sources": sources
+        and Table(
+            "What was read, as it was when the run began",
+            ("Source", "Bytes", "SHA-256"),
+            sources[:MAX_ROWS],
+            frozenset({1}),
+        ),
+        "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
+        "model": setting(made_from["model"]) if made_from.get("model") else "",
+    }
+
+
+def _sources(facts: Mapping[str, Any], marks: Any) -> Iterator[tuple[str, str, str]]:
+    """Yield name, size and digest of each source."""
+    marks = marks if isinstance(marks, list) else [marks]
+    for source, cells in zip_longest(facts.get("sources") or [], marks):
+        known = source or {}
+        size, sha256 = known.get("bytes"), known.get("sha256")
+        # A frame has no bytes of its own; what its cells were is still known, to mpreplay.
+        shown = sha256 or f"none: held in memory ({visible(str(cells or ''), MAX_NAME)})"
+        yield (
+            visible(known.get("name") or "not known", 2 * MAX_NAME),
+            "" if size is None else f"{size:,}",
+            masked(str(shown)),
+        )
+
+
+def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
+    isolate = facts.get("isolate")
+    run = {
+        "mpreplay": facts.get("version"),
+        "journal format": facts.get("format"),
+        "run": facts.get("run_id"),
+        "replays rejects of": (facts.get("parent") or {}).get("run_id"),
+        "gateway": facts.get("gateway"),
+        "connection": facts.get("connection"),
+        "started": moment(facts.get("started_at")),
+        "ended": "not ended" if standing.is_going else moment(facts.get("ended_at")),
+        "continued": facts.get("continued", 0),
+        "stopped": facts.get("stopped") or "no",
+    }
+    counts = {_COUNTS.get(name, name): n for name, n in (facts.get("counts") or {}).items()}
+    limits = facts.get("limits") or {}
+    made_from = {
+        name: value
+        for name, value in (facts.get("fingerprint") or {}).items()
+        if name not in limits and name not in _TOLD_APART
+    }
+    made_from |= {} if isolate is None else {"isolate": isolate}
+    found = [
+        ("The run", {name: value for name, value in run.items() if value is not None}),
+        ("Made from", _given(made_from)),
+        ("Limits", limits),
+        ("Also counted", counts),
+    ]
+    return [
+        Table(caption, ("Name", "Value"), _plain(values.items()))
+        for caption, values in found
+        if values
+    ]
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that were given, and the names of the others together."""
+    others = [name for name, value in values.items() if value is None or value == []]
+    given = {name: value for name, value in values.items() if name not in others}
+    return {**given, "not given": ", ".join(others)} if others else given
+
+
+def _plain(values: Iterable[tuple[str, Any]]) -> list[tuple[Any, ...]]:
+    return [(visible(name, MAX_NAME), setting(value)) for name, value in values]

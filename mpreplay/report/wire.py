@@ -1,0 +1,184 @@
+"""What a report says of the wire: codes, latency and throughput over time.
+
+Pure: results in, texts and pictures out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pandas as pd
+
+from ..conversation.pacing import BURST
+from ..display.amounts import duration, seconds, setting
+from ..display.pictures import code_bars, code_fates, lines, stroke
+from ..display.sentences import FATE_WORDS, Standing, count
+from ..display.tables import MAX_ROWS, Table, mark, safe
+from ..protocol.messages import return_code
+from .figures import NO_REPLY, Timeline, timeline
+
+__all__ = ["wire_section"]
+
+FEWEST_STEPS: Final = 3  # that a picture over time is drawn of
+# Outcomes of requests that were never sent, in words.
+_UNSENT: Final = {
+    "declined": "declined, held back",
+    "divided": "divided before it was sent",
+}
+
+
+def wire_section(
+    results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing
+) -> dict[str, Any] | None:
+    """Return what the report says of the wire, or None if nothing was sent.
+
+    Parameters
+    ----------
+    results : DataFrame
+        One row a request; the outcome of those that have not settled is ``open``.
+    facts : mapping
+        What the journal says of the run.
+    standing : Standing
+        How it stands.
+    """
+    line = timeline(results)
+    if line is None:
+        return None
+    return {
+        "sentences": [
+            " ".join(_told_of_wire(results, line)),
+            " ".join(_told_of_rate(results, line, facts)),
+            _retries(results, facts, standing),
+        ],
+        "pictures": _pictures(line) if len(line.steps) >= FEWEST_STEPS else [],
+        "codes": _codes(results),
+        "notes": _notes_on_codes(results, facts),
+        "steps": _steps(line),
+    }
+
+
+def _told_of_wire(results: pd.DataFrame, line: Timeline) -> Iterator[str]:
+    n = count(int(line.codes.to_numpy().sum()), "request")
+    yield f"{n} in steps of {duration(line.width)}; one counts in the step in which it was sent."
+    latency = results["latency"].dropna()
+    if len(latency):
+        yield (
+            f"A reply took {duration(latency.median())} (median), the slowest "
+            f"{duration(latency.max())}."
+        )
+    if line.pauses:
+        many = count(len(line.pauses), "pause")
+        yield f"{many} ({duration(line.paused)} in all, dotted lines) left out."
+
+
+def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any]) -> Iterator[str]:
+    if line.span < 1:  # within a second any burst is allowed
+        return
+    sent = results[results["sent_at"].notna()]
+    n_bytes, n_values = (int(sent[name].sum() / line.span) for name in ("n_bytes", "n_values"))
+    yield (
+        f"On average {n_bytes:,} bytes and {n_values:,} values a second were sent, over "
+        f"{duration(line.span)}."
+    )
+    if limit := (facts.get("limits") or {}).get("bytes_per_second"):
+        at_once = f"after a pause, {BURST:g} s of it may go at once"
+        yield (
+            f"The limit was {setting(limit)} bytes a second; {at_once}. A request counts whole at "
+            "the time at which it was begun, and goes out at the limit's pace from there: what "
+            "waits behind others shows as latency."
+        )
+
+
+def _retries(results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing) -> str:
+    """Return how often a request was sent more than once."""
+    attempts = results["attempts"]
+    n, most = int((attempts > 1).sum()), int(attempts.max())
+    published = (facts.get("counts") or {}).get("published")
+    said = [f"{count(n, 'request')} needed several attempts, at most {most}" if n else
+            "No request needed a second attempt"]  # fmt: skip
+    if published is not None and not standing.is_going:
+        said.append(f"the requests were published {count(int(published), 'time')} in all")
+    kept = " Of each only the last attempt's code and latency are kept." if n else ""
+    kept += " Of requests that have not settled it is not known." if standing.is_going else ""
+    return f"{'; '.join(said)}.{kept}"
+
+
+def _pictures(line: Timeline) -> list[dict[str, Any]]:
+    solid, dashed = safe(stroke("solid")), safe(stroke("dashed"))
+    fates = code_fates([str(code) for code in line.codes])
+    step = f"steps of {duration(line.width)}"
+    pictures = [
+        ("Requests by return code", [(mark(fate), code) for code, fate in fates.items()],
+         code_bars(line)),
+        ("Latency, in seconds", [(solid, "median"), (dashed, "slowest")],
+         lines(line, "Latency over time, in seconds", {"median": "solid", "slowest": "dashed"})),
+        ("Bytes a second", [(solid, f"sent, without retries, in {step}")],
+         lines(line, "Bytes a second over time", {"bytes": "solid"})),
+        ("Values a second", [(solid, f"sent, without retries, in {step}")],
+         lines(line, "Values a second over time", {"values": "solid"})),
+    ]  # fmt: skip
+    return [{"title": title, "key": key, "svg": safe(svg)} for title, key, svg in pictures]
+
+
+def _codes(results: pd.DataFrame) -> Table:
+    keys = ["code", "outcome", "sent"]
+    counted = results.assign(n=1, sent=results["attempts"] > 0)
+    sums = counted.groupby(keys, dropna=False)[["n", "n_values"]].sum().reset_index()
+    rows = [
+        (*_code(row), _outcome(row), f"{row['n']:,}", f"{row['n_values']:,}")
+        for row in sums.to_dict("records")
+    ]
+    columns = ("Code", "Meaning", "Outcome", "Requests", "Values in them")
+    return Table("Requests by return code", columns, rows[:MAX_ROWS], frozenset({3, 4}))
+
+
+def _outcome(row: Mapping[Any, Any]) -> str:
+    """Return how a request ended, and what its outcome does not say of whether it was sent."""
+    outcome = str(row["outcome"])
+    said = FATE_WORDS[outcome][0] if outcome in FATE_WORDS else outcome
+    return said if row["sent"] else _UNSENT.get(outcome, said)
+
+
+def _code(row: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return a code and its meaning; requests without a reply have neither."""
+    if pd.isna(row["code"]):
+        return (NO_REPLY if row["outcome"] == "in_doubt" else "none"), ""
+    return str(int(row["code"])), return_code(int(row["code"])).meaning
+
+
+def _notes_on_codes(results: pd.DataFrame, facts: Mapping[str, Any]) -> list[str]:
+    """Return why values in requests are not those of the balance."""
+    notes = []
+    copies = int((facts.get("counts") or {}).get("equal_copies") or 0)
+    if copies:
+        travel = "travels" if copies == 1 else "travel"
+        notes.append(
+            f"{count(copies, 'equal copy')} of other readings {travel} with them, once, and "
+            "count in the balance but not in requests."
+        )
+    if (results["outcome"] == "divided").any():
+        notes.append("Values of divided requests count again in the parts that were sent instead.")
+    if ((results["outcome"] == "declined") & (results["attempts"] == 0)).any():
+        notes.append(
+            "Held back, not sent: an entry of the same device had been declined just before."
+        )
+    return notes
+
+
+def _steps(line: Timeline) -> Table:
+    names = [str(code) for code in line.codes]
+    rows = [
+        (step["start"].strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], seconds(step["median"]),
+         seconds(step["slowest"]), f"{step['bytes']:,.0f}", f"{step['values']:,.0f}",
+         *(f"{n:,}" for n in line.codes.iloc[number]))
+        for number, step in enumerate(line.steps.to_dict("records"))
+        if step["requests"]
+    ]  # fmt: skip
+    columns = ("First sent", "Median [s]", "Slowest [s]", "Bytes/s", "Values/s", *names)
+    return Table(
+        f"Steps of {duration(line.width)} in which requests were sent; requests by code",
+        columns,
+        rows,
+        frozenset(range(1, len(columns))),
+    )

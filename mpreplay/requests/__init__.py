@@ -1,0 +1,1 @@
+"""The way from readings to the bytes of requests. Pure."""

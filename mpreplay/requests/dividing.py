@@ -1,0 +1,381 @@
+"""Taking a chunk apart: the ways to cut it, and the parts that each way makes.
+
+Pure and repeatable: the same chunk always falls into the same parts, so that a path of turns names
+a part for good. ``"5/d0/v1"`` is the second half, by points and values, of the first half, by
+devices, of chunk 5.
+
+======== ==========================================================================================
+turns    parts
+======== ==========================================================================================
+0 1      halves by value count, between devices where they can, else between entries, else points
+d0 d1    halves between devices
+v0 v1    halves in the order of points and, within a point, of values: what a range forbids lies at
+         an end of that order, so that few cuts part it from the rest
+g s      the values that the model check finds good, and the suspects
+-2.5     all but the devices number 2 and 5
++2p +2q  of device number 2 the first entry, and the others
+======== ==========================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from .encoding import encode_entries, plain_texts
+from .preparing import Chunk, Part
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..history.readings import Column, Device
+    from .entries import Entries
+
+__all__ = [
+    "chunk_at",
+    "devices_of",
+    "divide",
+    "divide_devices",
+    "divide_suspects",
+    "divide_values",
+    "is_even",
+    "set_devices_aside",
+]
+
+Spans = list[tuple[Part, int, int]]
+# For each span of a chunk, and each column of its part: which of its values are chosen.
+Choice = list[list["NDArray[np.bool_]"]]
+
+
+def divide(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
+    """Cut a chunk in two by value count.
+
+    Parameters
+    ----------
+    chunk : Chunk
+        With at least two values.
+    own : Device
+        The connection's own device.
+
+    Returns
+    -------
+    tuple of Chunk
+        Together they carry what the chunk carried, in its order.
+    """
+    n = chunk.n_entries
+    if n == 1:
+        return _pair(chunk, "", *_halves_of_entry(chunk, own))
+    at = _even_cut(chunk) or _middle(np.cumsum(_counts(chunk)), np.arange(1, n))
+    return _pair(chunk, "", _spans(chunk, 0, at), _spans(chunk, at, n))
+
+
+def is_even(chunk: Chunk) -> bool:
+    """Return whether a chunk can be cut between entries, with levels enough for what is left."""
+    return bool(_even_cut(chunk))
+
+
+def _even_cut(chunk: Chunk) -> int:
+    """Return where to cut a chunk, best between devices; 0 where no cut is even enough."""
+    ends = np.cumsum(_counts(chunk))
+    most = 2 ** (levels_of(chunk) - 1)
+    return _middle(ends, _bounds(chunk), most) or _middle(ends, np.arange(1, len(ends)), most)
+
+
+def divide_devices(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
+    """Cut a chunk of several devices in two between devices, near the middle of its values.
+
+    No device is cut off more than log2(n_devices), rounded up, times until it stands alone.
+    """
+    del own
+    counts = _counts(chunk)
+    bounds = _bounds(chunk)
+    most = 1 << ((len(bounds) - 1).bit_length() - 1)  # devices in either half
+    allowed = bounds[len(bounds) - most - 1 : most]
+    at = _middle(np.cumsum(counts), allowed)
+    halves = _pair(chunk, "d", _spans(chunk, 0, at), _spans(chunk, at, len(counts)))
+    first, second = (replace(half, levels=chunk.levels) for half in halves)
+    return first, second
+
+
+def divide_values(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
+    """Cut a chunk in two in the order of its points and their values.
+
+    Between points near the middle where that leaves levels enough, else exactly in the middle.
+    """
+    orders = list(_orders(chunk))
+    ends = np.cumsum([len(order) for _, _, order in orders])
+    most = 2 ** (levels_of(chunk) - 1)
+    at = int(ends[-1]) // 2
+    if number := _middle(ends, np.arange(1, len(ends)), most):
+        at = int(ends[number - 1])
+    first, second = _none(chunk), _none(chunk)
+    for (span, column, order), end in zip(orders, ends.tolist(), strict=True):
+        rank = max(0, at - end + len(order))
+        first[span][column][order[:rank]] = True
+        second[span][column][order[rank:]] = True
+    return _pair(chunk, "v", _chosen(chunk, first, own), _chosen(chunk, second, own))
+
+
+def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
+    """Part the values that the model check faults from the others; None if there is one kind only.
+
+    Also None where the larger part could no longer be taken apart in the levels that are left.
+    """
+    suspect, good = _none(chunk), _none(chunk)
+    n_suspects = 0
+    for number, (part, start, stop) in enumerate(chunk.spans):
+        for column, cells in enumerate(part.entries.cells):
+            there = cells[start:stop] >= 0
+            faulty = there.copy()
+            if part.entries.suspects:
+                faulty[there] = part.entries.suspects[column][cells[start:stop][there]]
+            suspect[number][column][:] = faulty
+            good[number][column][:] = there & ~faulty
+            n_suspects += int(faulty.sum())
+    larger = max(n_suspects, chunk.n_values - n_suspects)
+    if larger == chunk.n_values or larger > 2 ** (levels_of(chunk) - 1):
+        return None
+    halves = _pair(chunk, "", _chosen(chunk, good, own), _chosen(chunk, suspect, own))
+    first, second = (
+        replace(half, path=f"{chunk.path}/{turn}") for half, turn in zip(halves, "gs", strict=True)
+    )
+    return first, second
+
+
+def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
+    """Part some devices from the others, and of each its first entry from its other entries.
+
+    ``numbers`` are their places in ``devices_of(chunk)``.
+    """
+    turns = []
+    if len(numbers) < len(devices_of(chunk)):
+        turns.append("-" + ".".join(map(str, numbers)))
+    turns += [f"+{number}{which}" for number in numbers for which in "pq"]
+    parts = [_aside(chunk, turn) for turn in turns]
+    return [part for part in parts if part.spans]
+
+
+def chunk_at(chunks: Sequence[Chunk], path: str, own: Device) -> Chunk:
+    """Return the chunk or part of a chunk that a path names, of the chunks of its slab.
+
+    Raises
+    ------
+    LookupError
+        If the slab has no such chunk.
+    """
+    number, *turns = path.split("/")
+    chunk = chunks[int(number)]
+    for turn in turns:
+        if turn[0] in "+-":
+            chunk = _aside(chunk, turn)
+            continue
+        way, which = _WAYS[turn]
+        parts = way(chunk, own)
+        if parts is None:
+            raise LookupError(f"{path}: there is nothing to part at {turn}")
+        chunk = parts[which]
+    return chunk
+
+
+_Way = Callable[[Chunk, "Device"], tuple[Chunk, Chunk] | None]
+_WAYS: dict[str, tuple[_Way, int]] = {
+    "0": (divide, 0),
+    "1": (divide, 1),
+    "d0": (divide_devices, 0),
+    "d1": (divide_devices, 1),
+    "v0": (divide_values, 0),
+    "v1": (divide_values, 1),
+    "g": (divide_suspects, 0),
+    "s": (divide_suspects, 1),
+}
+
+
+def devices_of(chunk: Chunk) -> list[Device]:
+    """Return the devices of a chunk, in its order; each stands in one place of it."""
+    return [
+        part.readings.devices[code]
+        for part, a, b in chunk.spans
+        for code in part.entries.device[a:b][_new_device(part, a, b)].tolist()
+    ]
+
+
+def levels_of(chunk: Chunk) -> int:
+    """Return how many cuts deep a chunk may be taken apart: log2(n_values), rounded down, + 2.
+
+    Halving alone needs one or two less, and that is the latitude to cut between entries or devices
+    rather than exactly in the middle: a side of a cut may have ``2 ** (levels - 1)`` values.
+    """
+    return chunk.n_values.bit_length() + 1 if chunk.levels is None else chunk.levels
+
+
+def _pair(chunk: Chunk, way: str, first: Spans, second: Spans) -> tuple[Chunk, Chunk]:
+    left = levels_of(chunk) - 1
+    return (
+        replace(chunk, spans=first, path=f"{chunk.path}/{way}0", levels=left),
+        replace(chunk, spans=second, path=f"{chunk.path}/{way}1", levels=left),
+    )
+
+
+def _counts(chunk: Chunk) -> NDArray[np.int64]:
+    """Return how many values each entry carries."""
+    return np.concatenate([part.encoded.n_values[a:b] for part, a, b in chunk.spans])
+
+
+def _bounds(chunk: Chunk) -> NDArray[np.int64]:
+    """Return where in a chunk the entries of each device end."""
+    new = np.concatenate([_new_device(*span) for span in chunk.spans])
+    return np.append(np.flatnonzero(new)[1:], len(new))
+
+
+def _new_device(part: Part, start: int, stop: int) -> NDArray[np.bool_]:
+    """Return which entries are the first of their device."""
+    device = part.entries.device[start:stop]
+    new = np.ones(len(device), bool)
+    new[1:] = device[1:] != device[:-1]
+    return new
+
+
+def _middle(ends: NDArray[np.int64], at: NDArray[np.int64], most: int | None = None) -> int:
+    """Return the place nearest to the middle of what was counted up, 0 where none will do.
+
+    Parameters
+    ----------
+    ends : ndarray of int64
+        Counted up over the elements.
+    at : ndarray of int64
+        Before which elements may be cut.
+    most : int, optional
+        May stand on either side; given, neither side may hold less than a quarter.
+    """
+    total = int(ends[-1])
+    at = at[at < len(ends)]
+    before = ends[at - 1]
+    if most is not None:
+        least = max(total - most, total / 4)
+        kept = (before >= least) & (total - before >= least)
+        at, before = at[kept], before[kept]
+    return int(at[np.abs(before - total / 2).argmin()]) if len(at) else 0
+
+
+def _spans(chunk: Chunk, start: int, stop: int) -> Spans:
+    """Return the entries [start, stop) of a chunk, counted over its spans."""
+    found = []
+    begin = 0
+    for part, a, b in chunk.spans:
+        end = begin + b - a
+        low, high = max(start, begin), min(stop, end)
+        if low < high:
+            found.append((part, a + low - begin, a + high - begin))
+        begin = end
+    return found
+
+
+def _aside(chunk: Chunk, turn: str) -> Chunk:
+    """Return the part that the turn ``-2.5``, ``+2p`` or ``+2q`` names."""
+    bounds = [0, *_bounds(chunk).tolist()]
+    path = f"{chunk.path}/{turn}"
+    if turn[0] == "-":
+        gone = {int(number) for number in turn[1:].split(".")}
+        kept = [n for n in range(len(bounds) - 1) if n not in gone]
+        spans = [span for n in kept for span in _spans(chunk, bounds[n], bounds[n + 1])]
+        return replace(chunk, spans=spans, path=path)
+    start, stop = bounds[int(turn[1:-1])], bounds[int(turn[1:-1]) + 1]
+    ends = (start, start + 1) if turn.endswith("p") else (start + 1, stop)
+    return replace(chunk, spans=_spans(chunk, *ends), path=path)
+
+
+def _halves_of_entry(chunk: Chunk, own: Device) -> tuple[Spans, Spans]:
+    """Return the one entry of a chunk as two, each with half of its points."""
+    part, entry, _ = chunk.spans[0]
+    columns = [n for n, cells in enumerate(part.entries.cells) if cells[entry] >= 0]
+    first, second = _none(chunk), _none(chunk)
+    for number, column in enumerate(columns):
+        (first if number < len(columns) // 2 else second)[0][column][:] = True
+    return _chosen(chunk, first, own), _chosen(chunk, second, own)
+
+
+def _orders(chunk: Chunk) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """Yield for each span and column where its values are, in ascending order of the values."""
+    for number, (part, start, stop) in enumerate(chunk.spans):
+        for column, cells in enumerate(part.entries.cells):
+            places = np.flatnonzero(cells[start:stop] >= 0)
+            if len(places):
+                chosen = cells[start:stop][places]
+                yield number, column, places[_order(part.readings.columns[column], chosen)]
+
+
+def _order(column: Column, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the order of some values: by number, else by length and text; odd ones last."""
+    kind = column.values.type
+    if pa.types.is_timestamp(kind) or pa.types.is_boolean(kind):
+        kind = pa.int64()
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        values = column.values.take(pa.array(positions)).cast(kind)
+        return np.argsort(values.to_numpy(zero_copy_only=False).astype(float), kind="stable")
+    texts = plain_texts(column, positions)
+    order = sorted(range(len(texts)), key=lambda n: (len(texts[n]), texts[n]))
+    return np.array(order, np.int64)
+
+
+def _none(chunk: Chunk) -> Choice:
+    return [
+        [np.zeros(stop - start, bool) for _ in part.entries.cells]
+        for part, start, stop in chunk.spans
+    ]
+
+
+def _chosen(chunk: Chunk, choice: Choice, own: Device) -> Spans:
+    """Return the chosen values of a chunk, as parts that hold nothing else."""
+    spans = []
+    for (part, start, stop), masks in zip(chunk.spans, choice, strict=True):
+        filled = np.logical_or.reduce(masks)
+        if filled.any():
+            narrowed = _narrowed(part, start, stop, masks, np.flatnonzero(filled), own)
+            spans.append((narrowed, 0, int(filled.sum())))
+    return spans
+
+
+def _narrowed(
+    part: Part,
+    start: int,
+    stop: int,
+    masks: list[NDArray[np.bool_]],
+    kept: NDArray[np.int64],
+    own: Device,
+) -> Part:
+    """Return a part with some entries of another, and some values of those."""
+    entries = part.entries
+    cells = [
+        np.where(mask, cell[start:stop], -1)[kept]
+        for mask, cell in zip(masks, entries.cells, strict=True)
+    ]
+    home = np.full(stop - start, -1, np.int64)
+    home[kept] = np.arange(len(kept))
+    narrowed = replace(
+        entries,
+        device=entries.device[start:stop][kept],
+        time=entries.time[start:stop][kept],
+        cells=cells,
+        copies=[
+            copy._replace(entry=int(home[copy.entry - start]))
+            for copy in part.copies(start, stop)
+            if masks[copy.column][copy.entry - start]
+        ],
+    )
+    return replace(part, entries=narrowed, encoded=encode_entries(_compact(narrowed), own))
+
+
+def _compact(entries: Entries) -> Entries:
+    """Return entries whose columns hold nothing but their values: to write few of many is quick."""
+    columns, cells = [], []
+    for column, places in zip(entries.readings.columns, entries.cells, strict=True):
+        there = places >= 0
+        if not there.any():
+            continue  # neither a name nor a value of it is written
+        columns.append(column.taken(places[there]))
+        cells.append(np.where(there, np.cumsum(there) - 1, -1))
+    return replace(entries, readings=replace(entries.readings, columns=columns), cells=cells)

@@ -1,0 +1,353 @@
+"""The record of a replay: ``Run``, read from its journal whenever it is asked.
+
+A shell over the journal. It stays readable after the run and in other processes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from .display.sentences import standing_of
+from .errors import ReplayFailed
+from .frames import FATES, typed
+from .journal.reader import JournalReader, read_journal, run_id_of
+from .outcome.rejects import as_frame, joined
+from .report.causes import gather
+from .report.notebook import short_form
+from .values.plain_text import RUN_ATTRIBUTE
+
+if TYPE_CHECKING:
+    from .history.history import History
+    from .readback.reconciling import Query
+
+__all__ = ["Run", "open_run"]
+
+LOOKED_AT: Final = 100_000  # rejects whose causes a notebook shows; more take longer than a glance
+
+
+class Run:
+    """What became of every value of a history.
+
+    Made by :func:`mpreplay.replay` and :func:`mpreplay.open_run`; frames are made when asked for.
+    """
+
+    def __init__(
+        self,
+        journal: JournalReader,
+        temporary: Path | None = None,
+        history: History | None = None,
+        model: Any = None,
+    ) -> None:
+        self._journal = journal
+        self._history, self._model = history, model
+        if temporary is not None:  # a folder that goes when this object goes
+            weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
+
+    @property
+    def path(self) -> Path:
+        """The journal."""
+        return self._journal.path
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """One row a request: sizes, times, attempts, code, meaning, outcome."""
+        return self._journal.results()
+
+    @property
+    def rejects(self) -> pd.DataFrame:
+        """One row a value that did not arrive: where it stood, why, and what to do."""
+        rejects = as_frame(joined(self._journal.iter_reject_tables()))
+        link = {"run_id": run_id_of(self._journal.facts()), "journal": str(self.path)}
+        rejects.attrs[RUN_ATTRIBUTE] = link
+        return rejects
+
+    def iter_rejects(self) -> Iterator[pd.DataFrame]:
+        """Yield the rejects in frames, for more of them than memory holds."""
+        return self._journal.iter_rejects()
+
+    @property
+    def books(self) -> pd.DataFrame:
+        """One row a device and UTC day: what was read is the sum of the fates."""
+        return self._journal.books()
+
+    def lineage(self) -> pd.DataFrame:
+        """Return this run and those it came from: rejects that were mended and fed back.
+
+        Returns
+        -------
+        DataFrame
+            One row a run, the oldest first: ``run_id``, ``parent_id`` (absent for the first),
+            ``path`` of its journal, ``started_at``, ``gateway``, how many values were ``read`` and
+            met each fate, and whether its journal was ``found``; of one that is gone only its id
+            and start are known.
+        """
+        from .journal.lineage import lineage_of
+
+        return lineage_of(self._journal)
+
+    def touched(self) -> pd.DataFrame:
+        """Return where this run has written, or may have: to find and overwrite a wrong backfill.
+
+        Returns
+        -------
+        DataFrame
+            One row a device and point, sorted: ``product_key``, ``device_key``, ``measurepoint``,
+            ``first_time`` and ``last_time`` of what was or may have been written, ``n_values`` that
+            were accepted, ``n_in_doubt`` whose requests had no answer. Equal copies are one value
+            here, and values that the platform is expected to have skipped are none.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import mpreplay as mp
+        >>> model = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
+        >>> times = pd.date_range("2024-01-01", periods=2, freq="h", tz="UTC")
+        >>> frame = pd.DataFrame({"P": [1.5, 2.5]}, index=times)
+        >>> with mp.simulate(model, gateway=("meter", "m-1")) as platform:
+        ...     run = mp.replay(mp.read_history(frame), model, platform.connection)
+        >>> run.touched()[["device_key", "measurepoint", "last_time", "n_values"]]
+          device_key measurepoint                 last_time  n_values
+        0        m-1            P 2024-01-01 01:00:00+00:00         2
+        """
+        return self._journal.touched()
+
+    def reconcile(
+        self,
+        query: Query | pd.DataFrame,
+        *,
+        history: History | None = None,
+        model: Any = None,
+        not_comparable: Iterable[str | tuple[str, str]] | str = (),
+    ) -> pd.DataFrame:
+        """Ask the platform what it holds, and compare it with every value that should be there.
+
+        Parameters
+        ----------
+        query : callable or DataFrame
+            Called as ``query(product_key, device_key, start, end)`` with times in UTC, ``end``
+            exclusive; returns a DataFrame with ``time``, ``measurepoint`` and ``value``, in any
+            order, further rows and columns allowed. ``platform.stored`` is one. A DataFrame has
+            ``device_key``, and ``product_key`` where there are several, besides.
+        history, model : optional
+            What the run was made from; needed after ``open_run``, since journals keep no values.
+        not_comparable : iterable of str or of (str, str), optional
+            Points that the platform compresses or keeps by the minute: identifiers, or pairs of
+            product key and identifier.
+
+        Returns
+        -------
+        DataFrame
+            One row a value that was accepted or is in doubt: ``source``, ``row``, ``product_key``,
+            ``device_key``, ``time``, ``measurepoint``, ``value``, ``found`` (NA where nothing was),
+            ``state`` (``stored``, ``different``, ``missing`` or ``not comparable``), ``outcome``,
+            ``request_id``. Values that the platform was expected to skip are not among them.
+
+        Raises
+        ------
+        ConfigError
+            If an argument cannot work, or the query fails or returns something else.
+        JournalMismatch
+            If the history or the model is not that of the run.
+
+        Notes
+        -----
+        Values are compared as their types ask: FLOAT as 32-bit floats, other numbers exactly, BOOL
+        as 0 and 1, structs and arrays member by member; texts of numbers are read as numbers. The
+        query is called for each device and slab of the history: memory does not grow with either.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import mpreplay as mp
+        >>> model = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
+        >>> frame = pd.DataFrame({"P": [1.5, 2.5]}, pd.date_range("2024", periods=2, tz="UTC"))
+        >>> with mp.simulate(model, gateway=("meter", "m-1")) as platform:
+        ...     run = mp.replay(mp.read_history(frame), model, platform.connection)
+        ...     run.reconcile(platform.stored)[["value", "found", "state"]]
+          value found   state
+        0   1.5   1.5  stored
+        1   2.5   2.5  stored
+        """
+        from .readback.reconciling import RECONCILED_COLUMNS
+
+        frames = list(
+            self.iter_reconcile(query, history=history, model=model, not_comparable=not_comparable)
+        )
+        return pd.concat(frames, ignore_index=True) if frames else typed([], RECONCILED_COLUMNS)
+
+    def iter_reconcile(
+        self,
+        query: Query | pd.DataFrame,
+        *,
+        history: History | None = None,
+        model: Any = None,
+        not_comparable: Iterable[str | tuple[str, str]] | str = (),
+    ) -> Iterator[pd.DataFrame]:
+        """Yield what :meth:`reconcile` returns in frames, a slab of the history each."""
+        from .readback.reconciling import reconcile
+
+        return reconcile(
+            self._journal,
+            query,
+            history=self._history if history is None else history,
+            model=self._model if model is None else model,
+            not_comparable=not_comparable,
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was read, and every request has an answer."""
+        return bool(self._journal.facts().get("read_all")) and not self._journal.n_open()
+
+    def summary(self) -> dict[str, int | str]:
+        """Return the run in a few numbers and words.
+
+        Returns
+        -------
+        dict
+            ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
+            sources, ``empty_entries`` rows without a value to send, ``extra_requests`` what was
+            sent because a request was taken apart.
+        """
+        facts = self._journal.facts()
+        summary: dict[str, int | str] = dict(self._journal.totals())
+        requests: dict[str, int] = {}
+        codes: dict[str, int] = {}
+        for (outcome, code), n in self._journal.outcomes().items():
+            requests[outcome] = requests.get(outcome, 0) + n
+            if code is not None:
+                codes[f"code_{code}"] = codes.get(f"code_{code}", 0) + n
+        summary["requests"] = sum(requests.values())
+        summary |= {f"requests_{outcome}": n for outcome, n in sorted(requests.items())}
+        summary["extra_requests"] = self._journal.n_extra()
+        summary |= dict(sorted(codes.items()))
+        summary["rows"], summary["empty_entries"] = self._journal.rows()
+        is_read = bool(facts.get("read_all"))
+        unread = 0 if is_read else int(facts.get("n_rows", 0)) - int(summary["rows"])
+        summary["unread_rows"] = max(0, unread)
+        summary |= facts.get("counts", {})
+        for name in ("started_at", "ended_at"):
+            summary[name] = _instant(facts.get(name))
+        summary["continued"] = int(facts.get("continued", 0))
+        summary["gateway"] = facts.get("gateway") or ""
+        summary["stopped"] = facts.get("stopped") or ""
+        summary["complete"] = "yes" if self.complete else "no"
+        return summary
+
+    def raise_for_rejects(self) -> None:
+        """Raise ReplayFailed unless every value was accepted and the run is complete."""
+        totals = self._journal.totals()
+        if totals["accepted"] == totals["read"] and self.complete:
+            return
+        missing = [f"{totals[fate]:,} {fate}" for fate in FATES[1:] if totals[fate]]
+        rest = "" if self.complete else f"{', ' if missing else ''}and the run is not complete"
+        raise ReplayFailed(
+            f"of {totals['read']:,} values {totals['accepted']:,} were accepted; "
+            f"{', '.join(missing)}{rest}",
+            self.rejects,
+        )
+
+    @property
+    def causes(self) -> pd.DataFrame:
+        """One row a cause of rejects, the most frequent first: how many values, why, what to do."""
+        return gather(self._journal.iter_rejects(), n_examples=0).causes
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write the run as one HTML file that is read without a network.
+
+        Parameters
+        ----------
+        path : path
+            The file; one that is there is written over.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be written, or jinja2 is missing: ``pip install 'mpreplay[report]'``.
+        """
+        from .audit.bundle import write_report
+
+        write_report(self._journal, Path(os.fspath(path)))
+
+    def audit(self, folder: str | os.PathLike[str]) -> str:
+        """Write the audit of the run: what a person who was not there can check.
+
+        ``mpreplay verify`` and :func:`mpreplay.verify_audit` recompute all of it. A run that is not
+        complete, or still going on, is written as it is now.
+
+        Parameters
+        ----------
+        folder : path
+            It must not exist, or be empty.
+
+        Returns
+        -------
+        str
+            The head of the audit's hash chain. Keep it elsewhere: with it, the audit proves that
+            nothing was changed since.
+
+        Raises
+        ------
+        ConfigError
+            If the folder cannot be written or is not empty, or jinja2 is missing.
+        """
+        from .audit.bundle import write_bundle
+
+        return write_bundle(self._journal, Path(os.fspath(folder)))
+
+    def __repr__(self) -> str:
+        totals = self._journal.totals()
+        parts = [f"{totals['accepted']:,} of {totals['read']:,} values accepted"]
+        parts += [f"{totals[f]:,} {f.replace('_', ' ')}" for f in FATES[1:] if totals[f]]
+        stopped = self._journal.facts().get("stopped")
+        if unread := self.summary()["unread_rows"]:
+            parts.append(f"{unread:,} rows not read")
+        if not self.complete:
+            parts.append(f"not complete{f': {stopped}' if stopped else ''}")
+        return f"Run({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        journal = self._journal
+        standing = standing_of(
+            journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
+        )
+        return short_form(standing, gather(journal.iter_rejects(), n_examples=0, at_most=LOOKED_AT))
+
+
+def _instant(ms: int | None) -> str:
+    if ms is None:
+        return ""
+    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
+
+
+def open_run(path: str | os.PathLike[str]) -> Run:
+    """Return the run in a journal, also while it is going on in another process.
+
+    Parameters
+    ----------
+    path : path
+        The journal of a replay.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    JournalError
+        If there is no journal.
+
+    Examples
+    --------
+    >>> open_run("no-such-run.db")
+    Traceback (most recent call last):
+    mpreplay.errors.JournalError: no-such-run.db: there is no journal
+    """
+    return Run(read_journal(Path(os.fspath(path))))

@@ -1,0 +1,1 @@
+"""The shells that run a replay or a plan from its beginning to its end."""

@@ -1,0 +1,484 @@
+"""One replay under way: session, transport and journal, brought together by a loop.
+
+A shell, and the only thread that touches the three. The clock and the transport are given to it, so
+that a test can drive it through any fault without waiting.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from ..conversation.isolation import Isolation, root_of, waits_for
+from ..conversation.mqtt import Acknowledged, Event, Lost, Message, Transport
+from ..conversation.pacing import next_connect
+from ..conversation.session import Session, Settled
+from ..errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
+from ..history.ahead import ahead
+from ..outcome.recording import Ready
+from ..outcome.rejects import NO_REJECTS, name_refused, rejects_of_chunk
+from ..protocol.messages import NO_SUB_DEVICE, batch_reply_topic, batch_topic, decode_reply
+from ..requests.dividing import chunk_at
+from ..requests.preparing import Chunk, Policy, Prepared, Preparer, Tally
+
+if TYPE_CHECKING:
+    from ..conversation.sub_devices import SubDevices
+    from ..history.history import History
+    from ..journal.writer import Journal, Unfinished
+    from ..model.thing_model import ModelSet
+    from ..settings import Connection, Limits
+    from .interrupts import Interrupts
+
+__all__ = ["Clock", "ConnectRecord", "Driver", "SystemClock"]
+
+log = logging.getLogger("mpreplay")
+# How long a lost connection may stay away before the run ends. [s]
+REGAIN_WITHIN: Final = 600.0
+# How long an interrupted run waits for replies to what it has published. [s]
+GRACE: Final = 10.0
+# Between attempts to regain a connection, doubled each time. [s]
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 30.0
+IDLE: Final = 0.5  # how often to look around while nothing is due [s]
+# A connection that the platform closes so soon after it was made was taken over. [s]
+TAKEN_OVER_WITHIN: Final = 10.0
+COUNTED: Final = (
+    "strangers", "doubles", "contradictions", "broken_replies", "connects", "published",
+    "acknowledged",
+)  # fmt: skip
+
+
+class Clock(Protocol):
+    """Tells the time and waits."""
+
+    def now(self) -> float:
+        """Return a reading that only grows. [s]"""  # noqa: D400
+
+    def wall(self) -> float:
+        """Return the time since the Unix epoch. [s]"""  # noqa: D400
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> float:
+        """Return a reading that only grows."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Return the time since the Unix epoch."""
+        return time.time()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class ConnectRecord(Protocol):
+    """Remembers when a device connected, across runs."""
+
+    def connects(self) -> list[float]:
+        """Return when, since the Unix epoch."""
+
+    def remember(self, time: float) -> None:
+        """Add one."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What is kept of a request until it settles."""
+
+    chunk: Chunk
+    sent_at: int | None = None
+
+
+@dataclass(slots=True)
+class Driver:
+    """Sends a history, or what an earlier run of it left.
+
+    Parameters
+    ----------
+    history, models, preparer, policy, limits, connection
+        What is sent, how, and as which device.
+    journal : Journal
+        Remembers each step before the next relies on it.
+    transport : Transport
+        The way to the platform.
+    sub_devices : SubDevices
+        Who is signed in through the gateway.
+    record : ConnectRecord
+        The device's connects.
+    interrupts : Interrupts
+        Whether the user wishes to end.
+    unfinished : Unfinished
+        What the journal knows of the run so far.
+    isolation : Isolation
+        Which declined requests are taken apart, and how.
+    """
+
+    history: History
+    models: ModelSet
+    preparer: Preparer
+    policy: Policy
+    limits: Limits
+    connection: Connection
+    journal: Journal
+    transport: Transport
+    sub_devices: SubDevices
+    record: ConnectRecord
+    interrupts: Interrupts
+    unfinished: Unfinished
+    isolation: Isolation
+    next_id: Any
+    clock: Clock
+    bar: Any
+    session: Session = field(init=False)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    _slabs: Generator[Ready, None, None] = field(init=False)
+    _requests: dict[str, _Sent] = field(default_factory=dict)
+    _exhausted: bool = False
+    _connected_at: float | None = None
+    _lost_since: float | None = None
+    _quick_losses: int = 0
+    _attempt_at: float = 0.0  # when to try to regain the connection
+    _failures: int = 0  # attempts in a row that failed
+    _ending: float | None = None  # when an interrupted run stops waiting
+
+    def __post_init__(self) -> None:
+        """Make the session, without connecting."""
+        self.session = Session(
+            self.limits,
+            lambda one, code: self.isolation.may_divide(self._requests[one].chunk, code),
+        )
+        self._slabs = self._ready()
+        for name in COUNTED:
+            self.counts[name] = int(self.unfinished.counts.get(name, 0))
+
+    def run(self) -> None:
+        """Send everything, and remember how it ended."""
+        try:
+            if not self.journal.is_new:
+                self._feed()
+            if self._is_done():
+                log.warning("the run in %s was finished: nothing is sent", self.journal.path)
+            elif self._await_connect_limit():  # unless the user has had enough of waiting
+                self._connect()
+                self._loop()
+                self.sub_devices.sign_out(self.transport)
+        except ConnectError as error:
+            self.session.stopped = self.session.stopped or str(error)
+            self._give_up()
+            raise
+        else:
+            if self.session.stopped:  # for good, or by a user who had enough of waiting
+                self._give_up()
+        finally:
+            self._slabs.close()
+            self.transport.close()
+            self._note_end()
+
+    def _loop(self) -> None:
+        session = self.session
+        while True:
+            self._heed_interrupts()
+            self._feed()
+            publish, settled = session.poll(self.clock.now(), _jitter())
+            for request_id in publish:
+                self._publish(request_id)
+            self._settle(settled)
+            if session.stopped:
+                self._take_up_rest()
+                self._settle(session.stop("", self.clock.now()))
+            if self._is_done():
+                return
+            if self._lost_since is not None:
+                self._regain()
+            elif session.needs_sign_in:
+                self._sign_in()
+            else:
+                self._handle(self.transport.receive(self._wait()))
+
+    def _is_done(self) -> bool:
+        return not self.session.n_open and (self._exhausted or bool(self.session.stopped))
+
+    def _wait(self) -> float:
+        now = self.clock.now()
+        due = self.session.next_event(now)
+        return IDLE if due is None else min(IDLE, max(0.0, due - now))
+
+    def _heed_interrupts(self) -> None:
+        """Publish no more once the user wishes to end; wait for replies for a while."""
+        if not self.interrupts.name:
+            return
+        now = self.clock.now()
+        if self._ending is None:
+            log.warning("%s: no more is published; waiting for replies", self.interrupts.name)
+            self._ending = now + GRACE
+            self.session.interrupted = True
+            self._settle(self.session.stop(f"interrupted ({self.interrupts.name})", now))
+        elif now >= self._ending:
+            self._settle(self.session.give_up(now))
+
+    def _handle(self, event: Event | None) -> None:
+        match event:
+            case Message(topic, payload) if topic == batch_reply_topic(*self.connection.device):
+                self._receive(payload)
+            case Acknowledged(topic) if topic == batch_topic(*self.connection.device):
+                self.counts["acknowledged"] += 1
+            case Lost():
+                self._lose(event)
+
+    def _lose(self, loss: Lost) -> None:
+        log.warning("the connection is lost (%s); connecting again", loss.reason)
+        now = self.clock.now()
+        quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
+        # A network fails with an error; a platform that gives the session to another closes it.
+        # One that does so while we send may look like either: an error proves nothing.
+        self._quick_losses = self._quick_losses + loss.closed_by_peer if quick else 0
+        self._lost_since = now
+        self._settle(self.session.on_lost(now))
+        if self._quick_losses > 1:
+            self.session.stopped = self.session.stopped or (
+                f"another client signs in as {self.connection.device_key}: the platform closed the "
+                "connection twice soon after it was made. End the other client, then continue"
+            )
+
+    def _receive(self, payload: bytes) -> None:
+        try:
+            reply = decode_reply(payload)
+        except PlatformError as error:
+            # Whose it was cannot be told: the request is tried again when it is overdue.
+            self.counts["broken_replies"] += 1
+            log.warning("%s", str(error))  # a log that keeps records must not keep the client
+            return
+        now = self.clock.now()
+        self._settle(
+            self.session.receive(reply.request_id, reply.code, reply.message, now, _jitter())
+        )
+
+    def _await_connect_limit(self) -> bool:
+        """Wait as long as connects of earlier runs ask for; return whether to go on."""
+        if (wait := self._connect_pause()) > 0:
+            log.warning(
+                "waiting %.0f s: the platform limits how often a device connects "
+                "(Limits(connects=None), or --no-connect-limit, for one that does not)",
+                wait,
+            )
+        while (wait := self._connect_pause()) > 0:
+            self._heed_interrupts()
+            if self.session.stopped:
+                return False
+            self.clock.sleep(min(wait, IDLE))
+        return True
+
+    def _connect_pause(self) -> float:
+        now = self.clock.wall()
+        limits = self.limits
+        allowed = next_connect(
+            [time for time in self.record.connects() if time <= now + limits.connect_period],
+            now,
+            limit=limits.connects,
+            period=limits.connect_period,
+        )
+        return allowed - now
+
+    def _connect(self) -> None:
+        """Sign in, and the sub-devices with it."""
+        self.record.remember(self.clock.wall())
+        self.counts["connects"] += 1
+        self.transport.connect()
+        self._connected_at = self.clock.now()
+        if self._lost_since is not None:
+            log.warning("connected again")
+        self._lost_since = None
+        self._sign_in()
+
+    def _sign_in(self) -> None:
+        try:
+            for event in self.sub_devices.sign_in(self.transport):
+                self._handle(event)
+            if self._lost_since is None:
+                self.session.on_connected(self.clock.now())
+        except ConnectionLost as error:
+            self._handle(Lost(str(error), error.closed_by_peer))
+
+    def _regain(self) -> None:
+        """Connect again, as soon as the platform's connect limit allows."""
+        now = self.clock.now()
+        lost_since = now if self._lost_since is None else self._lost_since
+        if now - lost_since > REGAIN_WITHIN:
+            self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
+            self._give_up()
+            return
+        if (pause := max(self._connect_pause(), self._attempt_at - now)) > 0:
+            self.clock.sleep(min(pause, IDLE))
+            return
+        try:
+            self._connect()
+            self._failures = 0
+            if self._lost_since is not None:  # again, before the sub-devices were signed in
+                self._lost_since = lost_since
+        except ConnectError as error:
+            log.warning("%s", str(error))  # a log that keeps records must not keep the client
+            self._lost_since = lost_since
+            longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
+            self._attempt_at = self.clock.now() + longest * (1 - _jitter() / 2)
+            self._failures += 1
+            self._quick_losses = 0  # a platform that is away is no rival
+            if error.is_final:
+                self.session.stopped = self.session.stopped or str(error)
+
+    def _ready(self) -> Generator[Ready, None, None]:
+        window = (self.history.start, self.history.end)
+        settled = self.unfinished.settled_slabs
+        raw = self.history.slabs(self.models.all(), without=settled)
+        return ahead(raw, lambda one: Ready.of(self.preparer.prepare(one, window)))
+
+    def _feed(self) -> None:
+        """Make requests ready while the session wants them."""
+        while not self._exhausted and self.session.wants_more:
+            ready = next(self._slabs, None)
+            if ready is None:
+                self._exhausted = True
+            elif ready.prepared.number in self.unfinished.open_requests:
+                self._take_up(ready.prepared)
+            else:
+                self._intend(ready)
+
+    def _take_up_rest(self) -> None:
+        """Queue what an earlier run left and this one did not come to: it is to settle, too."""
+        # Slabs are read in order, so that those of an earlier run come before any other.
+        while self.unfinished.open_requests:
+            self._take_up(next(self._slabs).prepared)
+
+    def _give_up(self) -> None:
+        """Settle whatever is open."""
+        self._take_up_rest()
+        self._settle(self.session.give_up(self.clock.now()))
+
+    def _take_up(self, prepared: Prepared) -> None:
+        """Queue what an earlier run intended and did not settle, under the same ids and bytes."""
+        chunks = prepared.chunks()
+        taken: list[tuple[str, Chunk]] = []
+        for intent in self.unfinished.open_requests.pop(prepared.number):
+            try:
+                chunk = chunk_at(chunks, intent.path, self.preparer.own)
+                digest = self._digest(intent.request_id, chunk)[0]
+            except LookupError:
+                digest = ""
+            if digest != intent.digest:
+                raise JournalMismatch(
+                    f"{self.journal.path}: request {intent.request_id} cannot be made again with "
+                    "the same bytes: the history, the model or the version of a library has "
+                    "changed since. Use a new journal; sending values twice does no harm",
+                    ("requests",),
+                )
+            # It may have been sent, and may have arrived, before the earlier run ended.
+            after = _waits_for(chunk, taken)
+            in_doubt = intent.in_doubt and not after
+            self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=in_doubt, after=after)
+            taken.append((intent.request_id, chunk))
+        self.bar.add(prepared.n_rows)
+
+    def _intend(self, ready: Ready) -> None:
+        """Write a slab down, then queue its requests."""
+        intents = []
+        for chunk in ready.chunks:
+            request_id = self.next_id()
+            intents.append((request_id, chunk, *self._digest(request_id, chunk)))
+        self.journal.intend(ready.prepared, intents, ready.tallies, ready.rejects)
+        for request_id, chunk, _, n_bytes in intents:
+            self._queue(request_id, chunk, n_bytes)
+        self._set_aside([request_id for request_id, *_ in intents])
+        self.bar.add(ready.prepared.n_rows)
+
+    def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
+        return chunk.digest(request_id, self.policy), chunk.n_bytes(request_id, self.policy)
+
+    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: Any) -> None:
+        self._requests[request_id] = _Sent(chunk)
+        root = "{}:{}".format(*root_of(chunk))
+        self.session.add(request_id, n_bytes, chunk.n_values, root=root, **options)
+
+    def _publish(self, request_id: str) -> None:
+        sent = self._requests[request_id]
+        sent.sent_at = round(self.clock.wall() * 1000)
+        payload = sent.chunk.payload(request_id, self.policy)
+        log.debug("request %s: %d bytes", request_id, len(payload))
+        self.counts["published"] += 1
+        self.transport.publish(batch_topic(*self.connection.device), payload)
+
+    def _settle(self, settled: list[Settled]) -> None:
+        """Write down what became of requests and their values."""
+        for one in settled:
+            sent = self._requests.pop(one.request_id)
+            log.debug("request %s: %s, code %s", one.request_id, one.outcome, one.code)
+            if one.outcome == "divided" and one.code is not None:
+                self._divide(one, sent, self.isolation.divide(sent.chunk, one.code))
+                continue
+            corrections: dict[str, Tally] = {}
+            if one.outcome == "accepted" and self.policy.skip_invalid_measurepoints:
+                skipped = sent.chunk.tally_suspects()
+                corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
+            unlike = one.outcome != "accepted" or corrections.get("declined")
+            rejects = rejects_of_chunk(sent.chunk, one) if unlike else NO_REJECTS
+            if one.code == NO_SUB_DEVICE and self.sub_devices.refused:
+                refused = self.sub_devices.refused.items()
+                told = {device: (reply.code, reply.message) for device, reply in refused}
+                rejects = name_refused(rejects, told)
+            self.journal.settle(one, sent.sent_at, corrections, rejects)
+            if self.isolation.learn(sent.chunk, one.code):
+                self._set_aside(list(self._requests))
+
+    def _divide(self, settled: Settled, sent: _Sent, parts: list[Chunk]) -> None:
+        """Note that a request is taken apart, and queue its parts before everything else."""
+        intents: list[tuple[str, Chunk, str, int]] = []
+        for chunk in parts:
+            request_id = self.next_id()
+            intents.append((request_id, chunk, *self._digest(request_id, chunk)))
+        self.journal.divide(settled, sent.sent_at, intents)
+        for request_id, chunk, _, n_bytes in reversed(intents):
+            after = _waits_for(chunk, [(one, other) for one, other, *_ in intents])
+            self._queue(request_id, chunk, n_bytes, first=True, after=after)
+
+    def _set_aside(self, request_ids: list[str]) -> None:
+        """Part devices that were declined from what is queued, before any more of them is sent."""
+        for request_id in request_ids:
+            sent = self._requests[request_id]
+            if self.isolation.wants_aside(sent.chunk):
+                for one in self.session.withdraw(request_id, self.clock.now()):
+                    del self._requests[request_id]
+                    self._divide(one, sent, self.isolation.set_aside(sent.chunk))
+
+    def _note_end(self) -> None:
+        """Remember how the run ended."""
+        session = self.session
+        for name in ("strangers", "doubles", "contradictions"):
+            self.counts[name] += getattr(session, name)
+        self.counts["sub_devices_refused"] = len(self.sub_devices.refused)
+        self.counts["disordered_slabs"] = self.preparer.duplicates.n_disordered
+        self.counts["equal_copies"] = self.preparer.duplicates.n_copies
+        self.journal.note(
+            counts=self.counts,
+            ended_at=round(self.clock.wall() * 1000),
+            stopped=session.stopped,
+            read_all=self._exhausted,
+        )
+        log.info("run ended%s", f": {session.stopped}" if session.stopped else "")
+
+
+def _waits_for(chunk: Chunk, others: list[tuple[str, Chunk]]) -> str:
+    """Return the id of the request that has to be answered before a part may be sent, or none."""
+    first = waits_for(chunk, [other for _, other in others])
+    return next((request_id for request_id, other in others if other is first), "")
+
+
+def _jitter() -> float:
+    return random.random()  # noqa: S311 - it spreads pauses, and keeps no secret

@@ -1,0 +1,179 @@
+"""What a replay would do, without a network.
+
+Pure, save that it walks through a history.
+"""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from ..checks.duplicates import find_duplicates
+from ..checks.validation import Checker
+from ..history.history import History
+from ..history.readings import Device
+from ..model.thing_model import ModelSet
+from ..requests.preparing import Policy, Preparer
+from ..settings import Limits
+
+__all__ = ["Plan", "plan"]
+
+# The only specification that EnOS 2.1 offered of what an organisation may write.
+POINTS_PER_SECOND: Final = 5_000  # values/s; EnOS 2.1, "Resource Management", TSDB
+ID: Final = "0" * 19  # as long as the id of a real request
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Plan:
+    """What a replay would send.
+
+    Attributes
+    ----------
+    n_rows, n_values : int
+        What is read.
+    n_requests, n_sent, n_bytes : int
+        Requests, the values in them, and their bytes.
+    n_withheld, n_superseded, n_copies : int
+        Values that the model forbids, that another reading supersedes, and equal copies.
+    n_devices : int
+        How many devices report.
+    largest : int
+        The largest request. [bytes]
+    seconds : float
+        The least time that the limits on bytes and values allow. [s]
+    seconds_at_5000 : float
+        The least time under 5,000 values/s, the old contract of an organisation. [s]
+    """
+
+    n_rows: int
+    n_values: int
+    n_requests: int
+    n_sent: int
+    n_bytes: int
+    n_withheld: int
+    n_superseded: int
+    n_copies: int
+    n_devices: int
+    largest: int
+    seconds: float
+    seconds_at_5000: float
+
+    def __repr__(self) -> str:
+        kept = [
+            f"{n:,} {what}"
+            for n, what in (
+                (self.n_withheld, "withheld"),
+                (self.n_superseded, "superseded"),
+                (self.n_copies, "equal copies"),
+            )
+            if n
+        ]
+        return (
+            f"Plan({self.n_sent:,} of {self.n_values:,} values of {self.n_devices} devices in "
+            f"{self.n_requests:,} requests, {self.n_bytes / 1e6:,.1f} MB"
+            f"{''.join(f', {part}' for part in kept)}; at least {_duration(self.seconds)}, "
+            f"at 5,000 values/s {_duration(self.seconds_at_5000)})"
+        )
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(repr(self))}</p>"
+
+
+def plan(
+    history: History,
+    model: Any,
+    *,
+    gateway: tuple[str, str] = ("", ""),
+    limits: Limits | None = None,
+    allow_offline_sub_device: bool = False,
+    skip_invalid_measurepoints: bool = False,
+    on_invalid: Literal["raise", "withhold", "send"] = "withhold",
+    duplicates: Literal["raise", "first", "last"] = "last",
+) -> Plan:
+    """Return what a replay would send, without sending it.
+
+    Parameters
+    ----------
+    history : History
+        What ``read_history`` returned.
+    model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
+        What its values must satisfy.
+    gateway : (str, str), optional
+        Product key and device key of the connection.
+    limits : Limits, optional
+        Sizes and rates.
+    allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates
+        As for ``replay``; "raise" plans as if there were nothing to raise for.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    HistoryError, ConfigError
+        If the history or an argument cannot work.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mpreplay import Measurepoint, ThingModel, read_history
+    >>> model = ThingModel("M", {"P": Measurepoint("P", "FLOAT")})
+    >>> frame = pd.DataFrame({"P": [1.5, 2.5]}, index=pd.date_range("2024", periods=2, tz="UTC"))
+    >>> plan(read_history(frame), model, gateway=("meter", "m-1")).n_requests
+    1
+    """
+    limits = limits or Limits()
+    policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
+    models = ModelSet.of(model)
+    own = Device(*gateway)
+    preparer = Preparer(models, Checker(models), policy, limits, own)
+    preparer.duplicates = found = find_duplicates(
+        history,
+        models,
+        own,
+        preparer.faults,
+        keep="first" if duplicates == "first" else "last",
+        withhold=on_invalid != "send",
+    )
+    sizes: list[int] = []
+    n_rows = n_values = n_sent = n_gone = 0
+    for raw in history.slabs(models.all()):
+        prepared = preparer.prepare(raw, (history.start, history.end))
+        n_rows += prepared.n_rows
+        n_values += prepared.n_values
+        n_gone += sum(sum(part.tally_withheld().values()) for part in prepared.parts)
+        for chunk in prepared.chunks():
+            sizes.append(chunk.n_bytes(ID, policy))
+            n_sent += chunk.n_values
+    by_rates = [
+        total / rate
+        for total, rate in (
+            (sum(sizes), limits.bytes_per_second),
+            (n_sent, limits.values_per_second),
+        )
+        if rate is not None
+    ]
+    return Plan(
+        n_rows=n_rows,
+        n_values=n_values,
+        n_requests=len(sizes),
+        n_sent=n_sent,
+        n_bytes=sum(sizes),
+        n_withheld=n_gone - found.n_superseded,
+        n_superseded=found.n_superseded,
+        n_copies=found.n_copies,
+        n_devices=len(found.devices),
+        largest=max(sizes, default=0),
+        seconds=max(by_rates, default=0.0),
+        seconds_at_5000=n_sent / POINTS_PER_SECOND,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.1f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.1f} min"
+    return f"{seconds / 3600:.1f} h"

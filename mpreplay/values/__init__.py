@@ -1,0 +1,1 @@
+"""One column of one measurement point: into its type, out as JSON, out as text. Pure."""

@@ -1,0 +1,126 @@
+"""Numbers as JSON texts, each as orjson writes it, and where they repeat each of them once.
+
+Pure. What is recorded mostly lies on a grid: readings of two decimals from 0.00 to 25.00 are at
+most 2,501 numbers, and times of a day every ten minutes are 144. Where a grid has fewer steps than
+there are numbers, so that some are bound to repeat, each is written once and an index says which
+stands where. Where there is none, to look for one costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from .text_pool import NOWHERE, Texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    # The numbers of a grid, and the place of each number on it.
+    Grid = tuple[NDArray[Any], NDArray[np.intp]]
+
+__all__ = ["number_texts"]
+
+SCALES: Final = (1, 10, 100, 1_000)  # none to three decimals
+SAMPLE: Final = 64  # values that tell whether to look at the others
+FEW: Final = 1_024  # below that there is nothing to gain
+LARGEST: Final = 2**53  # up to there a double holds every whole number
+
+
+def number_texts(values: pa.Array, before: str = "", after: str = "") -> Texts:
+    """Return the JSON texts of numbers, a FLOAT's in the shortest form of a 32-bit float.
+
+    Parameters
+    ----------
+    values : Array, shape (n,)
+        Numbers, null where absent.
+    before, after : str
+        What each is to stand between: to write it along is quicker than to lay it later.
+
+    Examples
+    --------
+    >>> number_texts(pa.array([7.12, None, 100.0], pa.float32())).array().to_pylist()
+    ['7.12', None, '100.0']
+    >>> number_texts(pa.array([7, 8]), '"a":', "}").array().to_pylist()
+    ['"a":7}', '"a":8}']
+    """
+    numbers = np.ascontiguousarray(values.drop_null().to_numpy(zero_copy_only=False))
+    distinct, codes = _coded(numbers) or (numbers, np.arange(len(numbers), dtype=np.int32))
+    pool = _written(distinct, before.encode(), after.encode())
+    if not values.null_count:
+        return Texts(pool, codes)
+    index = np.full(len(values), NOWHERE, np.int32)
+    index[values.is_valid().to_numpy(zero_copy_only=False)] = codes
+    return Texts(pool, index)
+
+
+def _written(numbers: NDArray[Any], before: bytes, after: bytes) -> pa.Array:
+    """Return the texts of numbers: what orjson writes of all of them, cut at its commas."""
+    n = len(numbers)
+    if not n:
+        return pa.array([], pa.string())
+    written = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1]
+    seam = after + before
+    text = b"".join([before, written.replace(b",", seam), after])
+    offsets = np.zeros(n + 1, np.int32)
+    # A comma lies further on by what stands before it now, and by what seams have over commas.
+    commas = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(","))
+    offsets[1:-1] = commas + np.arange(n - 1) * (len(seam) - 1) + len(before + after)
+    offsets[-1] = len(text)
+    return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(text))
+
+
+def _coded(numbers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
+    """Return the distinct numbers and which each is, or None where that would not pay."""
+    if len(numbers) < FEW:
+        return None
+    find = _whole_steps if numbers.dtype.kind == "i" else _decimal_steps
+    low, high = numbers.min().item(), numbers.max().item()
+    if (found := find(numbers, low, high)) is None:
+        return None
+    grid, places = found
+    seen = np.zeros(len(grid), bool)
+    seen[places] = True
+    return grid[seen], (np.cumsum(seen, dtype=np.int32) - 1)[places]
+
+
+def _whole_steps(numbers: NDArray[Any], low: int, high: int) -> Grid | None:
+    """Return a grid of whole numbers and where on it they lie, or None if it is not worth it."""
+    if high - low > LARGEST:
+        return None
+    sample = numbers[:: len(numbers) // SAMPLE + 1]
+    step = int(np.gcd.reduce(sample - low)) or 1
+    n_steps = (high - low) // step + 1
+    if n_steps >= len(numbers):
+        return None
+    grid = np.arange(n_steps) * step + low
+    places = (numbers - low) // step
+    return (grid, places) if (grid[places] == numbers).all() else None
+
+
+def _decimal_steps(numbers: NDArray[Any], low: float, high: float) -> Grid | None:
+    """Return a grid of few decimals and where on it numbers lie, or None if it is not worth it."""
+    sample = numbers[:: len(numbers) // SAMPLE + 1]
+    for scale in SCALES:
+        if not max(-low, high) * scale < LARGEST:  # neither is infinity, nor NaN
+            return None
+        first, last = round(low * scale), round(high * scale)
+        if last - first + 1 >= len(numbers):
+            return None
+        if _scaled(sample, scale) is not None and (steps := _scaled(numbers, scale)) is not None:
+            grid = np.arange(first, last + 1) / scale
+            return grid.astype(numbers.dtype), steps.astype(np.intp) - first
+    return None
+
+
+def _scaled(numbers: NDArray[Any], scale: int) -> NDArray[np.float64] | None:
+    """Return how many times 1 / scale numbers are, or None if one of them is not."""
+    steps = np.rint(np.multiply(numbers, scale, dtype=np.float64))
+    steps += 0.0  # makes 0.0 of -0.0
+    # Their bits are compared: -0.0 is no step, for its text is not that of 0.0.
+    bits = f"i{numbers.itemsize}"
+    same = (steps / scale).astype(numbers.dtype).view(bits) == numbers.view(bits)
+    return steps if same.all() else None

@@ -1,0 +1,309 @@
+"""What a time column says, in integer milliseconds since the Unix epoch, UTC.
+
+Pure. A time that cannot be read is named, never guessed: naive times need a zone, numbers a unit.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import HistoryError
+from .misfits import absent_in, shown, without
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
+
+NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
+# ISO 8601 as data carries it: date, time to the minute at least, fraction, offset.
+_ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
+_ISO_AWARE: Final = _ISO + r" ?(Z|z|[+-]\d{2}(:?\d{2})?)$"
+_ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?$"
+_NAIVE: Final = (
+    "column {name!r} holds naive times, without a zone (first in row {row}: {value}); give tz=, "
+    "for example tz='Europe/Paris', or times with an offset"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Times of rows: milliseconds where they could be read, a reason where not.
+
+    Parameters
+    ----------
+    ms : ndarray of int64, shape (n_rows,)
+        Milliseconds since the Unix epoch, rounded down; 0 where there is none. [ms]
+    unreadable : dict of int to str
+        Position to reason.
+    """
+
+    ms: NDArray[np.int64]
+    unreadable: dict[int, str]
+
+
+def read_times(
+    column: pa.Array | NDArray[Any], *, name: str, first_row: int, tz: str | None, unit: str | None
+) -> Times:
+    """Return the times in a column.
+
+    Parameters
+    ----------
+    column : Array or ndarray of objects
+        Datetimes, dates, ISO 8601 texts or numbers.
+    name : str
+        The column's name, for messages.
+    first_row : int
+        The row of the first time, for messages.
+    tz : str, optional
+        The zone of naive times.
+    unit : str, optional
+        The unit of numbers: s, ms, us or ns.
+
+    Raises
+    ------
+    HistoryError
+        If times are naive without ``tz``, numbers without ``unit``, or no times at all.
+
+    Examples
+    --------
+    >>> read_times(pa.array(["2014-01-01T01:00:00+01:00", "?"]), name="t", first_row=0,
+    ...            tz=None, unit=None)
+    Times(ms=array([1388534400000,             0]), unreadable={1: "'?' is not an ISO 8601 time"})
+    """
+    where = _Where(name, first_row + np.arange(len(column)), tz, unit)
+    if isinstance(column, np.ndarray):
+        return _by_kind(column, where)
+    return _of_one_kind(column, where)
+
+
+def read_aware_texts(column: pa.Array) -> Times:
+    """Return the times in ISO 8601 texts with an offset; any other text is unreadable."""
+    aware = _matches(column, _ISO_AWARE)
+    return _texts(without(column, ~aware), _Where("", np.arange(len(column))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    name: str
+    rows: NDArray[np.int64]
+    tz: str | None = None
+    unit: str | None = None
+
+    def at(self, positions: Any) -> _Where:
+        """Return the same for some of the rows."""
+        return replace(self, rows=self.rows[positions])
+
+
+def _of_one_kind(column: pa.Array, where: _Where) -> Times:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column, kind = column.dictionary_decode(), kind.value_type
+    if pa.types.is_timestamp(kind):
+        return _aware(column) if kind.tz else _naive(column, where)
+    if pa.types.is_date(kind):
+        return _naive(column.cast(pa.timestamp("s")), where)
+    if _is_text(kind):
+        return _texts(column.cast(pa.string()), where)
+    if pa.types.is_null(kind):
+        return _with_absent(np.zeros(len(column), np.int64), np.ones(len(column), bool))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _numbers(column, where)
+    raise HistoryError(
+        f"column {where.name!r} cannot be read as time: its type is {kind}; expected datetimes "
+        "with a zone, ISO 8601 texts with an offset, or numbers with time_unit="
+    )
+
+
+def _by_kind(column: NDArray[Any], where: _Where) -> Times:
+    """Read a column of Python objects, kind by kind, since kinds may be mixed."""
+    absent = absent_in(column)
+    ms = np.zeros(len(column), np.int64)
+    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), "no time")
+    kinds: dict[Any, list[int]] = {}
+    for position, value in enumerate(column.tolist()):
+        if not absent[position]:
+            # Arrow would take naive datetimes for UTC where aware ones stand beside them.
+            aware = getattr(value, "tzinfo", None) is not None
+            kinds.setdefault((type(value), aware), []).append(position)
+    for positions in kinds.values():
+        for part, array in _arrays(column, positions):
+            if array is None:
+                unreadable |= {p: f"{shown(column[p])!r} is not a time" for p in part}
+                continue
+            times = _of_one_kind(array, where.at(part))
+            ms[part] = times.ms
+            unreadable |= {part[p]: reason for p, reason in times.unreadable.items()}
+    return Times(ms, unreadable)
+
+
+def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int], pa.Array | None]]:
+    """Return objects of one class as Arrow; one by one where one of them is no time."""
+    values = column[positions].tolist()
+    try:
+        if isinstance(values[0], pd.Period):
+            values = [period.start_time for period in values]
+        if isinstance(values[0], np.datetime64):  # Arrow knows but some of their units
+            values = [pd.Timestamp(value) for value in values]
+        is_aware = getattr(values[0], "tzinfo", None) and isinstance(values[0], dt.datetime)
+        array = instants_of(values) if is_aware else pa.array(values)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        if len(positions) == 1:
+            return [(positions, None)]
+        return [part for position in positions for part in _arrays(column, [position])]
+    return [(positions, array if _may_be_time(array.type) else None)]
+
+
+def instants_of(moments: list[dt.datetime]) -> pa.Array:
+    """Return datetimes with zones as Arrow, in UTC.
+
+    pyarrow reads the clock of such objects without its offset once certain other conversions took
+    place in the process, so they are not left to it.
+    """
+    microseconds = [(moment - _EPOCH) // _MICROSECOND for moment in moments]
+    return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
+
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
+def _may_be_time(kind: pa.DataType) -> bool:
+    others = (pa.types.is_boolean, pa.types.is_nested, pa.types.is_binary)
+    return not any(bool(is_other(kind)) for is_other in others)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_text(kind) for is_text in texts)
+
+
+def _aware(column: pa.Array) -> Times:
+    factor = NANOSECONDS[column.type.unit]
+    numbers = column.cast(pa.timestamp(column.type.unit)).cast(pa.int64())
+    return _scaled(numbers, factor)
+
+
+def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
+    """Return integers of a unit as milliseconds, rounded down also before 1970."""
+    absent = numbers.is_null().to_numpy(zero_copy_only=False)
+    values = numbers.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    millisecond = NANOSECONDS["ms"]
+    factor, ticks = nanoseconds // millisecond, millisecond // nanoseconds
+    if factor <= 1:
+        return _with_absent(values // max(ticks, 1), absent)
+    most = np.iinfo(np.int64).max // factor
+    far = (values > most) | (values < -most)
+    times = _with_absent(np.where(far, 0, values) * factor, absent)
+    for position in np.flatnonzero(far).tolist():
+        times.unreadable[position] = f"{values[position]} lies beyond what 64 bits hold"
+    return times
+
+
+def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
+    return Times(ms, dict.fromkeys(np.flatnonzero(absent).tolist(), "no time"))
+
+
+def _naive(column: pa.Array, where: _Where) -> Times:
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    if not present.any():
+        return _with_absent(np.zeros(len(column), np.int64), ~present)
+    if where.tz is None:
+        first = int(np.flatnonzero(present)[0])
+        raise HistoryError(
+            _NAIVE.format(name=where.name, row=where.rows[first], value=column[first])
+        )
+    local = pd.Series(column.to_pandas())
+    try:
+        zoned = local.dt.tz_localize(where.tz, ambiguous="NaT", nonexistent="NaT")
+    except Exception as error:  # pandas raises whatever its zone library does
+        raise HistoryError(
+            f"tz={where.tz!r} cannot be used ({error}); expected a zone like 'Europe/Paris'"
+        ) from error
+    times = _aware(pa.array(zoned))
+    for position in times.unreadable:
+        if present[position]:
+            times.unreadable[position] = (
+                f"{local[position]} is ambiguous or does not exist in {where.tz}, where the clock "
+                "is changed; give times with an offset"
+            )
+    return times
+
+
+def _texts(column: pa.Array, where: _Where) -> Times:
+    aware = _matches(column, _ISO_AWARE)
+    naive = _matches(column, _ISO_NAIVE) & ~aware
+    ms = np.zeros(len(column), np.int64)
+    present = column.is_valid().to_numpy(zero_copy_only=False)
+    unreadable: dict[int, str] = {}
+    for chosen in (aware, naive):
+        positions = np.flatnonzero(chosen)
+        if not len(positions):
+            continue
+        array = _parsed(column.take(pa.array(positions)), chosen is aware)
+        times = _aware(array) if chosen is aware else _naive(array, where.at(positions))
+        ms[positions] = times.ms
+        unreadable |= {int(positions[p]): reason for p, reason in times.unreadable.items()}
+    rest = np.flatnonzero(~aware & ~naive)
+    for position in [*rest.tolist(), *unreadable]:
+        if not present[position]:
+            unreadable[position] = "no time"
+        elif unreadable.get(position, "no time") == "no time":
+            unreadable[position] = f"{column[position].as_py()!r} is not an ISO 8601 time"
+    return Times(ms, unreadable)
+
+
+def _parsed(texts: pa.Array, aware: bool) -> pa.Array:
+    texts = pc.replace_substring(pc.utf8_upper(texts), ",", ".")
+    # Nanoseconds would narrow what years pandas can hold, and are cut off in any case.
+    texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
+    try:
+        return texts.cast(pa.timestamp("us", tz="UTC" if aware else None))
+    except pa.ArrowInvalid:  # one of them is no time, such as 30 February: find out which
+        parsed = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=aware, errors="coerce")
+        return pa.array(parsed)
+
+
+def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:
+    found = pc.match_substring_regex(column, pattern).fill_null(False)
+    return np.asarray(found.to_numpy(zero_copy_only=False), bool)
+
+
+def _numbers(column: pa.Array, where: _Where) -> Times:
+    if where.unit is None:
+        raise HistoryError(
+            f"column {where.name!r} holds numbers as times; give time_unit= ('s', 'ms', 'us' or "
+            "'ns'), counted from 1970-01-01 UTC"
+        )
+    factor = NANOSECONDS[where.unit]
+    if pa.types.is_integer(column.type):
+        return _integers(column, factor)
+    numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    absent = np.isnan(numbers)
+    finite = np.where(np.isfinite(numbers), numbers, 0.0)
+    # A float of seconds cannot hold 0.123 exactly: settle the microsecond before rounding down.
+    microseconds = np.round(finite * (factor / NANOSECONDS["us"]))
+    far = np.abs(microseconds) > 2**62
+    ms = np.floor_divide(np.where(far, 0, microseconds).astype(np.int64), 1_000)
+    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), "no time")
+    for position in np.flatnonzero(~absent & (np.isinf(numbers) | far)).tolist():
+        unreadable[position] = f"{numbers[position]} is not a time"
+    return Times(ms, unreadable)
+
+
+def _integers(column: pa.Array, nanoseconds: int) -> Times:
+    if not pa.types.is_uint64(column.type):
+        return _scaled(column.cast(pa.int64()), nanoseconds)
+    far = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
+    near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
+    times = _scaled(near.cast(pa.int64()), nanoseconds)
+    for position in np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist():
+        times.unreadable[position] = f"{column[position]} lies beyond what 64 bits hold"
+    return times
