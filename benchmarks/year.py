@@ -21,14 +21,14 @@ import pyarrow.parquet as pq
 from contest import Given
 
 import mpreplay as mp
-from mpreplay.checks.duplicates import find_duplicates
-from mpreplay.checks.validation import Checker
-from mpreplay.history.readings import Device, Readings
-from mpreplay.model.thing_model import ModelSet
+from mpreplay.history.slab import Readings
+from mpreplay.model.device import Device
+from mpreplay.order import Order
+from mpreplay.requests.chunk import Prepared
 from mpreplay.requests.cutting import cut
 from mpreplay.requests.encoding import encode_entries
 from mpreplay.requests.entries import entries_of
-from mpreplay.requests.preparing import Policy, Prepared, Preparer
+from mpreplay.settings import Policy
 
 STAND_IN = Path(__file__).parents[1] / "data"
 PRODUCT = "senvion-mm82"  # 12 characters
@@ -165,11 +165,9 @@ class Pipeline:
         self, history: mp.History, model: mp.ThingModel, limits: mp.Limits = NO_RATES
     ) -> None:
         self.history = history
-        self.models = ModelSet.of(model)
-        self.preparer = Preparer(self.models, Checker(self.models), POLICY, limits, OWN)
-        self.preparer.duplicates = find_duplicates(
-            history, self.models, OWN, self.preparer.faults, keep="last", withhold=True
-        )
+        order = Order.of("replay", history, model, OWN, POLICY, limits)
+        self.models = order.models
+        self.preparer = order.preparer(order.duplicates())
 
     def prepared(self) -> Iterator[Prepared]:
         """Yield the slabs, made ready."""

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from .history.history import History, read_history
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
+    from .run import Run, open_run
     from .runner.planning import Plan, plan
-    from .runner.replaying import Run, open_run, replay
+    from .runner.replaying import replay
     from .settings import Connection, Limits
     from .simulator import PlatformLimits, simulate
 

@@ -1,29 +1,38 @@
-"""The frames that say what became of everything, results, rejects and books: columns and types.
+"""The public tables: their columns and types, and the fates of a value.
 
-Pure.
+Pure, and a leaf: whoever reads a table loads no more than this.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
-
-from .checks.validation import VIOLATION_COLUMNS
-
-if TYPE_CHECKING:
-    from .requests.preparing import Tally
 
 __all__ = [
     "BOOK_COLUMNS",
     "FATES",
+    "LINEAGE_COLUMNS",
+    "RECONCILED_COLUMNS",
     "REJECT_COLUMNS",
     "RESULT_COLUMNS",
-    "books_frame",
+    "TOUCHED_COLUMNS",
+    "VIOLATION_COLUMNS",
     "typed",
 ]
 
 _TIME: Final = "datetime64[ms, UTC]"
+VIOLATION_COLUMNS: Final = {
+    "source": "str",
+    "row": "Int64",
+    "product_key": "str",
+    "device_key": "str",
+    "time": _TIME,
+    "measurepoint": "str",
+    "value": "str",
+    "check": "str",
+    "reason": "str",
+}
 RESULT_COLUMNS: Final = {
     "request_id": "str",
     "parent_id": "str",
@@ -56,6 +65,40 @@ BOOK_COLUMNS: Final = {
     **dict.fromkeys(FATES, "int64"),
     "balanced": "bool",
 }
+TOUCHED_COLUMNS: Final = {
+    "product_key": "str",
+    "device_key": "str",
+    "measurepoint": "str",
+    "first_time": _TIME,
+    "last_time": _TIME,
+    "n_values": "int64",
+    "n_in_doubt": "int64",
+}
+LINEAGE_COLUMNS: Final = {
+    "run_id": "str",
+    "parent_id": "str",
+    "path": "str",
+    "started_at": _TIME,
+    "gateway": "str",
+    "read": "int64",
+    **dict.fromkeys(FATES, "int64"),
+    "found": "bool",
+}
+RECONCILED_COLUMNS: Final = {
+    "source": "str",
+    "row": "Int64",
+    "product_key": "str",
+    "device_key": "str",
+    "time": _TIME,
+    "measurepoint": "str",
+    "value": "str",
+    "found": "str",
+    "state": "str",
+    "outcome": "str",
+    "request_id": "str",
+}
+# Before its third version pandas turns what is absent into the word "None".
+_WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
 
 
 def typed(rows: Any, columns: dict[str, str]) -> pd.DataFrame:
@@ -68,33 +111,3 @@ def typed(rows: Any, columns: dict[str, str]) -> pd.DataFrame:
             frame[name] = frame[name].map(str, na_action="ignore").astype(object)
     skipped = {"str"} if _WRITES_NONE else set()
     return frame.astype({name: kind for name, kind in columns.items() if kind not in skipped})
-
-
-# Before its third version pandas turns what is absent into the word "None".
-_WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
-
-
-def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:
-    """Return one row a device and UTC day.
-
-    Parameters
-    ----------
-    tallies : dict of str to Tally
-        ``read`` and each fate: counts by device and day.
-
-    Returns
-    -------
-    DataFrame
-        ``balanced`` where what was read equals the sum of the fates.
-    """
-    keys = sorted(
-        {key for tally in tallies.values() for key in tally},
-        key=lambda key: (key[0], key[1], -1 << 62 if key[2] is None else key[2]),
-    )
-    rows = []
-    for key in keys:
-        read = tallies.get("read", {}).get(key, 0)
-        fates = [tallies.get(fate, {}).get(key, 0) for fate in FATES]
-        day = None if key[2] is None else key[2] * 86_400_000
-        rows.append((key[0], key[1], day, read, *fates, read == sum(fates)))
-    return typed(rows, BOOK_COLUMNS)

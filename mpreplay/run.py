@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from .display.sentences import standing_of
 from .errors import ReplayFailed
 from .frames import FATES, typed
+from .history.rejects_file import RUN_ATTRIBUTE
 from .journal.reader import JournalReader, read_journal, run_id_of
+from .journal.summary import is_complete, summary_of
 from .outcome.rejects import as_frame, joined
 from .report.causes import gather
 from .report.notebook import short_form
-from .values.plain_text import RUN_ATTRIBUTE
+from .report.standing import standing_of
 
 if TYPE_CHECKING:
     from .history.history import History
@@ -175,7 +176,7 @@ class Run:
         0   1.5   1.5  stored
         1   2.5   2.5  stored
         """
-        from .readback.reconciling import RECONCILED_COLUMNS
+        from .frames import RECONCILED_COLUMNS
 
         frames = list(
             self.iter_reconcile(query, history=history, model=model, not_comparable=not_comparable)
@@ -204,7 +205,7 @@ class Run:
     @property
     def complete(self) -> bool:
         """Whether everything was read, and every request has an answer."""
-        return bool(self._journal.facts().get("read_all")) and not self._journal.n_open()
+        return is_complete(self._journal)
 
     def summary(self) -> dict[str, int | str]:
         """Return the run in a few numbers and words.
@@ -216,30 +217,7 @@ class Run:
             sources, ``empty_entries`` rows without a value to send, ``extra_requests`` what was
             sent because a request was taken apart.
         """
-        facts = self._journal.facts()
-        summary: dict[str, int | str] = dict(self._journal.totals())
-        requests: dict[str, int] = {}
-        codes: dict[str, int] = {}
-        for (outcome, code), n in self._journal.outcomes().items():
-            requests[outcome] = requests.get(outcome, 0) + n
-            if code is not None:
-                codes[f"code_{code}"] = codes.get(f"code_{code}", 0) + n
-        summary["requests"] = sum(requests.values())
-        summary |= {f"requests_{outcome}": n for outcome, n in sorted(requests.items())}
-        summary["extra_requests"] = self._journal.n_extra()
-        summary |= dict(sorted(codes.items()))
-        summary["rows"], summary["empty_entries"] = self._journal.rows()
-        is_read = bool(facts.get("read_all"))
-        unread = 0 if is_read else int(facts.get("n_rows", 0)) - int(summary["rows"])
-        summary["unread_rows"] = max(0, unread)
-        summary |= facts.get("counts", {})
-        for name in ("started_at", "ended_at"):
-            summary[name] = _instant(facts.get(name))
-        summary["continued"] = int(facts.get("continued", 0))
-        summary["gateway"] = facts.get("gateway") or ""
-        summary["stopped"] = facts.get("stopped") or ""
-        summary["complete"] = "yes" if self.complete else "no"
-        return summary
+        return summary_of(self._journal)
 
     def raise_for_rejects(self) -> None:
         """Raise ReplayFailed unless every value was accepted and the run is complete."""
@@ -272,7 +250,7 @@ class Run:
         ConfigError
             If it cannot be written, or jinja2 is missing: ``pip install 'mpreplay[report]'``.
         """
-        from .audit.bundle import write_report
+        from .report.writing import write_report
 
         write_report(self._journal, Path(os.fspath(path)))
 
@@ -319,12 +297,6 @@ class Run:
             journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
         )
         return short_form(standing, gather(journal.iter_rejects(), n_examples=0, at_most=LOOKED_AT))
-
-
-def _instant(ms: int | None) -> str:
-    if ms is None:
-        return ""
-    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

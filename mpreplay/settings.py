@@ -10,13 +10,13 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from .errors import ConfigError
-from .protocol.messages import MAX_PUBLISH_BYTES
+from .protocol.messages import MAX_PUBLISH_BYTES, envelope
 
-__all__ = ["Connection", "Limits", "reveal"]
+__all__ = ["PLAIN_PORT", "Connection", "Limits", "Policy", "reveal"]
 
 PLAIN_PORT: Final = 11_883  # EnOS Device Connection 3.0, MQTT: secret-based sign-in
 TLS_PORT: Final = 18_883  # the same page: certificate-based
@@ -285,3 +285,40 @@ class Limits:
     def as_dict(self) -> dict[str, Any]:
         """Return the limits as plain values."""
         return dataclasses.asdict(self)
+
+
+# A request's id is the milliseconds of the run's start and a six-digit number: 19 or 20 digits.
+WIDEST_ID: Final = "9" * 20
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What decides which values are sent, and in which requests."""
+
+    allow_offline_sub_device: bool = False
+    skip_invalid_measurepoints: bool = False
+    on_invalid: Literal["raise", "withhold", "send"] = "raise"
+    duplicates: Literal["raise", "first", "last"] = "raise"
+
+    @property
+    def withholds(self) -> bool:
+        """Whether violations of the model are withheld."""
+        return self.on_invalid != "send"
+
+    @property
+    def keep(self) -> Literal["first", "last"]:
+        """Which of two different values of one device, time and point is sent."""
+        return "first" if self.duplicates == "first" else "last"
+
+    def overhead(self) -> int:
+        """Return how long a request is without its entries, in bytes."""
+        head, tail = self.envelope(WIDEST_ID)
+        return len(head) + len(tail)
+
+    def envelope(self, request_id: str) -> tuple[bytes, bytes]:
+        """Return what stands before and after the entries of a request."""
+        return envelope(
+            request_id,
+            allow_offline_sub_device=self.allow_offline_sub_device,
+            skip_invalid_measurepoints=self.skip_invalid_measurepoints,
+        )

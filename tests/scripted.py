@@ -13,7 +13,7 @@ import pytest
 
 import mpreplay as mp
 from mpreplay.conversation import sub_devices
-from mpreplay.conversation.mqtt import Acknowledged, Lost, Message
+from mpreplay.conversation.transport import Acknowledged, Lost, Message
 from mpreplay.errors import ConnectError
 from mpreplay.runner import replaying
 

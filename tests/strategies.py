@@ -11,12 +11,10 @@ from hypothesis import strategies as st
 from oracle import Row
 
 from mpreplay import Limits, Measurepoint, ThingModel, read_history
-from mpreplay.checks.duplicates import find_duplicates
-from mpreplay.checks.validation import Checker
 from mpreplay.history.history import FrameSource, History
-from mpreplay.history.readings import Device
-from mpreplay.model.thing_model import ModelSet
-from mpreplay.requests.preparing import Policy, Prepared, Preparer
+from mpreplay.order import Order
+from mpreplay.requests.chunk import Prepared
+from mpreplay.settings import Policy
 
 PRODUCTS = ("p1", 'p"2', "größe")
 OWN = ("p1", "d0")
@@ -252,12 +250,6 @@ def prepare(
 ) -> list[Prepared]:
     """Return a history as a replay would make it ready, duplicates settled."""
     policy = policy or Policy(on_invalid="withhold", duplicates="last")
-    models, device = ModelSet.of(model), Device(*own)
-    preparer = Preparer(models, Checker(models), policy, limits or Limits(), device)
-    preparer.duplicates = find_duplicates(
-        history, models, device, preparer.faults,
-        keep="first" if policy.duplicates == "first" else "last",
-        withhold=policy.on_invalid != "send",
-    )  # fmt: skip
-    window = (history.start, history.end)
-    return [preparer.prepare(raw, window) for raw in history.slabs(models.all())]
+    order = Order.of("replay", history, model, own, policy, limits)
+    preparer = order.preparer(order.duplicates())
+    return [preparer.prepare(raw, order.window) for raw in history.slabs(order.models.all())]

@@ -1,9 +1,11 @@
-"""The core must stay free of I/O, and imports must go one way: this is what makes it testable."""
+"""The rooms: which may import which, what a pure one may not touch, and how large they may be."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,132 +13,179 @@ import pytest
 import mpreplay
 
 PACKAGE = Path(mpreplay.__file__).parent
-# The order in which data flows: a module imports only from modules above it.
-ORDER = [
-    "errors", "measurepoint", "model_json", "schemas", "proving", "drafting", "thing_model",
-    "protocol", "settings", "odd", "times", "scalars", "values", "layout", "mending", "ordering",
-    "readings", "sources", "history", "pieces", "numerals", "encoding", "comparing", "validation",
-    "duplicates", "entries", "chunking", "preparing", "dividing", "isolating", "planning",
-    "verdict", "pacing", "session", "results", "rejects", "readying", "gathering", "wording",
-    "short_form", "ranges", "transport", "sub_devices", "packing", "journal_reader", "journal",
-    "running", "audit", "state", "lineage", "interrupts", "ahead", "progress", "continuing",
-    "reconciling", "driving", "replaying", "simulator", "demo", "options", "cli",
-]  # fmt: skip
+# The order in which data flows: a room imports only from rooms above it. A room without a folder is
+# a module of its own.
+ROOMS = (
+    "errors", "frames", "version", "model", "protocol", "settings", "display", "values", "history",
+    "checks", "requests", "outcome", "conversation", "journal", "order", "report", "audit",
+    "readback", "run", "runner", "fleet", "simulator", "demo", "cli",
+)  # fmt: skip
+# The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
-    "thing_model",  # only ThingModel.load, which reads a file
-    "settings", "sources", "history", "transport", "sub_devices", "journal", "journal_reader",
-    "running", "state", "lineage", "interrupts", "ahead", "progress", "continuing",
-    "reconciling", "driving",
-    "replaying", "demo", "cli",
+    "settings", "order", "run", "demo",
+    "model.thing_model",  # ThingModel.load, which reads a file
+    "history.sources", "history.parquet", "history.rejects_file", "history.ahead",
+    "history.history", "checks.survey", "checks.validation",
+    "conversation.mqtt", "conversation.sub_devices",
+    "report.writing", "report.run_page", "readback.reconciling",
 }  # fmt: skip
-SIMULATOR_CORE = [
-    "limits", "judging", "world", "rules", "holdings", "gateways", "platform", "topics", "mqtt",
-    "faults",
-]  # fmt: skip
-AUDIT_CORE = [
-    "chain", "links", "accounts", "amounts", "figures", "pictures", "parts", "wire",
-]  # fmt: skip
-PACKAGES = {"simulator", "audit"}
+SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
+# What of these is pure all the same.
+PURE = {
+    "audit.chain", "audit.links", "audit.accounts", "journal.packing", "simulator.limits",
+    "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
+    "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
+    "simulator.faults",
+}  # fmt: skip
 FORBIDDEN = {
-    "asyncio", "logging", "os", "paho", "pathlib", "random", "socket", "sqlite3", "subprocess",
-    "sys", "tempfile", "threading", "time",
+    "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",
+    "random", "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile",
+    "threading", "time",
 }  # fmt: skip
+IN_A_ROOM, AT_THE_TOP = 17, 8
 
 
-def _modules() -> dict[str, Path]:
-    return {p.stem: p for p in PACKAGE.glob("*.py") if p.stem != "__init__"}
+def _name(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def _imports(path: Path, *, deferred: bool = False) -> tuple[set[str], set[str]]:
-    """Return the outside and the sibling modules that a module imports, types aside."""
+MODULES = {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+FACES = ("__init__", "__main__")
+INNER = [name for name in MODULES if name not in FACES]
+
+
+def _room(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _leaf(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _imports(name: str) -> tuple[set[str], set[str]]:
+    """Return the outside libraries and the modules of ours that are imported anywhere in a file.
+
+    Imports inside a function count, and those for types alone, too.
+    """
     outside: set[str] = set()
-    siblings: set[str] = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(node)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
-        for node in ast.walk(block)
-    }
-    nodes = ast.walk(tree) if deferred else tree.body
-    for node in nodes:
-        if id(node) in typing_only:
-            continue
+    ours: set[str] = set()
+    package = name.split(".")[:-1]
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             outside |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level:
-            siblings.add((node.module or "").partition(".")[0])
-        elif isinstance(node, ast.ImportFrom):
+        elif isinstance(node, ast.ImportFrom) and not node.level:
             outside.add((node.module or "").partition(".")[0])
-    return outside, siblings
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1]
+            origin = ".".join([*base, *filter(None, [node.module])])
+            ours |= {_module(origin, alias.name) for alias in node.names}
+    return outside, ours
 
 
-def test_every_module_has_its_place_in_the_order() -> None:
-    """A module that nobody placed could import anything."""
-    assert set(_modules()) | PACKAGES - {"__main__"} == set(ORDER) | (
-        set(_modules()) & {"__main__"}
-    )
+def _module(origin: str, name: str) -> str:
+    """Return the module that ``from origin import name`` needs."""
+    places = (f"{origin}.{name}".lstrip("."), origin, f"{origin}.__init__".lstrip("."))
+    return next(place for place in places if place in MODULES)
 
 
-@pytest.mark.parametrize("name", [n for n in ORDER if n not in SHELLS | PACKAGES])
-def test_a_core_module_imports_no_io(name: str) -> None:
-    """A core module takes values and returns values, also inside its functions."""
-    outside, _ = _imports(_modules()[name], deferred=True)
-
-    assert not outside & FORBIDDEN
+IMPORTS = {name: _imports(name) for name in MODULES}
 
 
-@pytest.mark.parametrize("name", SIMULATOR_CORE)
-def test_the_rules_of_the_rehearsal_platform_import_no_io(name: str) -> None:
-    """The same rules answer behind our endpoint, behind a real broker and in a test."""
-    outside, _ = _imports(PACKAGE / "simulator" / f"{name}.py", deferred=True)
-
-    assert not outside & FORBIDDEN
+def _is_shell(name: str) -> bool:
+    if name in PURE:
+        return False
+    return name in SHELLS or _room(name) in SHELL_ROOMS | {"simulator"} or _leaf(name) in FACES
 
 
-@pytest.mark.parametrize("name", AUDIT_CORE)
-def test_what_an_audit_is_judged_by_imports_no_io(name: str) -> None:
-    """Whether a chain is whole depends on its lines and on nothing else."""
-    outside, _ = _imports(PACKAGE / "audit" / f"{name}.py", deferred=True)
-
-    assert not outside & FORBIDDEN
+def test_every_room_is_a_room_of_the_list() -> None:
+    """A room that nobody placed could import anything."""
+    assert {_room(name) for name in INNER} <= set(ROOMS)
+    assert set(MODULES) >= SHELLS | PURE
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "audit").glob("*.py")), ids=lambda p: p.stem)
-def test_the_audit_imports_only_from_modules_above_it(path: Path) -> None:
-    """It reads what a run has recorded, and takes part in nothing."""
-    above = set(ORDER[: ORDER.index("audit")]) | {""}
-    imported = {
-        (node.module or "").partition(".")[0]
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.level == 2
-    }
+@pytest.mark.parametrize("name", INNER)
+def test_a_room_imports_only_from_rooms_above_it(name: str) -> None:
+    """Data flows one way, and so do imports: deferred ones, and those for types alone, as well."""
+    place = ROOMS.index(_room(name))
+    upward = {other for other in IMPORTS[name][1] if _room(other) not in ROOMS[: place + 1]}
 
-    assert imported <= above
+    assert upward == set()
 
 
-@pytest.mark.parametrize("name", [n for n in ORDER if n not in PACKAGES])
-def test_a_module_imports_only_from_modules_above_it(name: str) -> None:
-    """Data flows one way, and so do imports."""
-    _, siblings = _imports(_modules()[name])
-    above = set(ORDER[: ORDER.index(name)]) | {""}  # "": the package, for its version
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Modules in a circle can only be understood, and moved, together."""
+    left = {name: set(ours) - {name} for name, (_, ours) in IMPORTS.items()}
+    while free := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in free:
+            del left[name]
 
-    assert siblings <= above
+    assert sorted(left) == []
+
+
+@pytest.mark.parametrize("name", [name for name in INNER if not _is_shell(name)])
+def test_a_pure_module_imports_no_io(name: str) -> None:
+    """No I/O, no thread, no clock, no file, anywhere in the file."""
+    assert not IMPORTS[name][0] & FORBIDDEN
 
 
 @pytest.mark.parametrize(
     ("library", "home"),
-    [("paho", {"transport", "simulator/responder"}), ("sqlite3", {"journal", "journal_reader"})],
+    [
+        ("paho", {"conversation.mqtt", "simulator.responder"}),
+        ("sqlite3", {"journal.writer", "journal.reader"}),
+        ("jinja2", {"report.run_page"}),
+    ],
 )
 def test_a_shell_library_is_imported_in_one_place(library: str, home: set[str]) -> None:
     """Whoever changes how bytes travel or are kept has one file to read."""
-    found = {
-        path.relative_to(PACKAGE).with_suffix("").as_posix()
-        for path in PACKAGE.rglob("*.py")
-        if library in _imports(path, deferred=True)[0]
-    }
+    assert {name for name, (outside, _) in IMPORTS.items() if library in outside} == home
 
-    assert found == home
+
+def test_the_public_tables_have_a_leaf_with_columns_and_types_only() -> None:
+    """Whoever reads a table needs no more of this package than its columns."""
+    tree = ast.parse(MODULES["frames"].read_text(encoding="utf-8"))
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)]
+    others = [node for node in tree.body if not isinstance(
+        node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign | ast.Expr | ast.FunctionDef
+    )]  # fmt: skip
+
+    assert IMPORTS["frames"][1] == set()
+    assert functions == ["typed"]
+    assert others == []
+
+
+def test_no_module_bears_the_name_of_a_public_function() -> None:
+    """Importing a module called like a function would overwrite the function."""
+    functions = {name for name in mpreplay.__all__ if name.islower()}
+    names = {part for name in INNER for part in name.split(".")}
+
+    assert not names & functions
+
+
+def test_a_room_has_few_enough_modules_to_be_seen_at_once() -> None:
+    """A folder of sixty files is a list, not a house."""
+    counts: dict[str, int] = {}
+    for path in MODULES.values():
+        if path.stem not in FACES:
+            counts[path.parent.name] = counts.get(path.parent.name, 0) + 1
+
+    assert counts.pop(PACKAGE.name) <= AT_THE_TOP
+    assert max(counts.values()) <= IN_A_ROOM
+
+
+def test_reading_a_journal_loads_no_pandera_and_few_modules_of_ours() -> None:
+    """A script that only looks at results should not wait for what checks values."""
+    code = (
+        "import sys, pathlib, mpreplay.journal.reader; "
+        "ours = [m for m in sys.modules.values() if m.__name__.startswith('mpreplay')"
+        " and not hasattr(m, '__path__')]; "
+        "print('pandera' in sys.modules, len(ours))"
+    )
+
+    pandera, n_modules = _printed(code).split()
+
+    assert pandera == "False"
+    assert int(n_modules) <= 15
 
 
 def test_every_public_name_is_documented_with_an_example_or_is_an_error() -> None:
@@ -170,15 +219,15 @@ def _has_example(value: object) -> bool:
 
 def test_importing_mpreplay_loads_no_library() -> None:
     """The command line must answer at once; pandas alone takes half a second."""
-    import subprocess
-    import sys
-
     code = (
         "import sys, mpreplay; "
         "print([m for m in ('pandas', 'pyarrow', 'pandera', 'paho', 'numpy') if m in sys.modules])"
     )
-    shown = subprocess.run(
+
+    assert _printed(code).strip() == "[]"
+
+
+def _printed(code: str) -> str:
+    return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-
-    assert shown.strip() == "[]"

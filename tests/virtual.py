@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 
 import mpreplay as mp
-from mpreplay.conversation.mqtt import Acknowledged, Event, Lost, Message
+from mpreplay.conversation.transport import Acknowledged, Event, Lost, Message
 from mpreplay.errors import ConnectError
-from mpreplay.protocol.messages import sign_in
+from mpreplay.protocol.signature import sign_in
 from mpreplay.simulator.faults import Fault, FaultScript, Outbox, course_of
 from mpreplay.simulator.platform import ACCEPTED, UNAVAILABLE, Platform
 from mpreplay.simulator.world import Device, World

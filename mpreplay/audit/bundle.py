@@ -3,42 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import platform
-import warnings
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..display.sentences import OPEN, count, visible
-from ..errors import ConfigError, ReplayWarning
-from ..frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, typed
-from ..journal.reader import JournalReader
-from ..outcome.touched import TOUCHED_COLUMNS
-from ..run import Run
+from ..display.facts import OPEN
+from ..errors import ConfigError
+from ..frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, TOUCHED_COLUMNS, typed
+from ..journal.summary import is_complete, summary_of
+from ..report.writing import checked, need_jinja2
 from ..version import __version__
-from .accounts import Disagreement, RejectCounts, check_tables
 from .chain import CHAIN, MANIFEST, chained, manifest_text
 
-__all__ = [
-    "FORMAT",
-    "REPORT",
-    "TABLES",
-    "check_free",
-    "disagreements",
-    "sha256_of",
-    "warn_of",
-    "write_bundle",
-    "write_report",
-]
+if TYPE_CHECKING:
+    from ..journal.reader import JournalReader
+
+__all__ = ["FORMAT", "REPORT", "TABLES", "check_free", "sha256_of", "write_bundle"]
 
 FORMAT: Final = 1
 REPORT: Final = "report.html"
@@ -83,7 +72,7 @@ def write_bundle(reader: JournalReader, folder: Path) -> str:
     JournalError
         If the journal cannot be read.
     """
-    _need_jinja2()
+    need_jinja2()
     folder = folder.resolve()
     check_free(folder)
     try:
@@ -98,31 +87,6 @@ def write_bundle(reader: JournalReader, folder: Path) -> str:
     return head
 
 
-def write_report(reader: JournalReader, path: Path) -> None:
-    """Write the report of a run alone; an older one is replaced.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be written, or jinja2 is missing.
-    """
-    _need_jinja2()
-    from ..report.run_page import render
-
-    with TemporaryDirectory(prefix="mpreplay-") as scratch:  # of a run that goes on, one moment
-        moment = reader.copied(Path(scratch) / "run.db")
-        text = render(moment, _disagreements(moment))
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
-def _need_jinja2() -> None:
-    if importlib.util.find_spec("jinja2") is None:
-        raise ConfigError("a report needs jinja2: pip install 'mpreplay[report]'")
-
-
 def check_free(folder: Path) -> None:
     """Raise ConfigError unless an audit can be written to a folder."""
     if not folder.parent.is_dir():
@@ -133,45 +97,6 @@ def check_free(folder: Path) -> None:
         )
 
 
-def disagreements(reader: JournalReader) -> list[Disagreement]:
-    """Return where the tables of a journal contradict each other; while it is written, too.
-
-    No run makes such books: the journal was damaged or altered.
-    """
-    with TemporaryDirectory(prefix="mpreplay-") as scratch:
-        return _disagreements_of(reader.copied(Path(scratch) / "run.db"))
-
-
-def warn_of(found: list[Disagreement]) -> None:
-    """Warn of books that do not add up."""
-    where, what = found[0]
-    more = f"; and {count(len(found) - 1, 'disagreement')} more" if len(found) > 1 else ""
-    warnings.warn(
-        "these books do not add up: the journal is damaged or was altered: "
-        f"{visible(where)}: {visible(what)}{more}",
-        ReplayWarning,
-        stacklevel=5,
-    )
-
-
-def _disagreements(reader: JournalReader) -> list[Disagreement]:
-    """Return where tables contradict each other, and warn if they do."""
-    found = _disagreements_of(reader)
-    if found:
-        warn_of(found)
-    return found
-
-
-def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
-    rejects = RejectCounts()
-    for frame in reader.iter_rejects():
-        rejects.add(frame)
-    n_open = reader.open_ended().get(OPEN, (0, 0))[0]
-    return list(
-        check_tables(reader.results(), rejects, reader.books(), reader.touched(), n_open=n_open)
-    )
-
-
 def _write(reader: JournalReader, part: Path) -> str:
     """Write everything into a folder, what the others depend on last."""
     from ..report.run_page import render
@@ -180,7 +105,7 @@ def _write(reader: JournalReader, part: Path) -> str:
     _write_table(part / "rejects.parquet", reader.iter_rejects())
     _write_table(part / "books.parquet", [reader.books()])
     _write_table(part / "touched.parquet", [reader.touched()])
-    page = render(reader, _disagreements(reader))
+    page = render(reader, checked(reader))
     (part / REPORT).write_text(page, encoding="utf-8", errors="backslashreplace")
     files = {path.name: sha256_of(path) for path in sorted(part.iterdir())}
     facts = _facts(reader)
@@ -221,8 +146,7 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
     """Return what the manifest says; by name, so that no secret gets in with the rest."""
     facts = reader.facts()
     mark = facts.get("fingerprint", {})
-    run = Run(reader)
-    summary = run.summary()
+    summary = summary_of(reader)
     return {
         "format": FORMAT,
         "made_at": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -238,7 +162,7 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
             "started_at": summary.pop("started_at"),
             "ended_at": summary.pop("ended_at"),
             "continued": summary.pop("continued"),
-            "complete": run.complete,
+            "complete": is_complete(reader),
             "read_all": bool(facts.get("read_all")),
             "open_requests": reader.open_ended().get(OPEN, (0, 0))[0],
             "stopped": summary.pop("stopped"),

@@ -17,16 +17,14 @@ import pyarrow.parquet as pq
 
 from ..errors import ConfigError
 from ..frames import typed
-from .accounts import (
+from ..outcome.agreement import (
     RejectCounts,
     check_books,
-    check_chain,
-    check_complete,
-    check_counts,
     check_outcomes,
     check_rejects,
     check_touched,
 )
+from .accounts import check_chain, check_complete, check_counts
 from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
 from .links import Chain

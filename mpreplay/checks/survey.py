@@ -1,84 +1,166 @@
-"""What a look through the whole history says before anything is sent.
+"""The survey: a look through the whole history before anything is sent.
 
-Pure over the slabs it is given.
+Reads the history; otherwise pure.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from ..errors import InvalidHistory
-from .duplicates import Duplicates, Search, find_duplicates
-from .validation import as_frame, looked_at, violations
+from ..history.ahead import ahead
+from ..history.readings import read_slab
+from .duplicates import Search, find_duplicates
+from .violations import as_frame, violations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
     from ..history.history import History
-    from ..model.thing_model import ModelSet
-    from ..requests.preparing import Policy, Preparer
+    from ..history.slab import RawSlab, Readings
+    from ..model.device import Device
+    from ..model.model_set import ModelSet
+    from ..settings import Policy
+    from .checker import Checker
+    from .faults import Fault
+    from .repeats import Duplicates, Keep
 
-__all__ = ["reach_verdict"]
+__all__ = ["Survey", "duplicates_of", "survey"]
 
 MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
 
+# Readings of one product in a slab, with the checks that they fail.
+Judged = tuple["Readings", list["Fault"]]
 
-def reach_verdict(
-    history: History, models: ModelSet, preparer: Preparer, policy: Policy
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The violations and the duplicates of a whole history.
+
+    Parameters
+    ----------
+    duplicates : Duplicates
+        Its repeated readings.
+    n_values : int
+        Number of values.
+    counts : dict of (str, str) to int
+        Measurepoint and check to the number of values that failed it.
+    tables : list of Table
+        The first violations, slab by slab.
+    """
+
+    duplicates: Duplicates
+    n_values: int
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    tables: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def n_violations(self) -> int:
+        """Number of failed checks, over all values."""
+        return sum(self.counts.values())
+
+
+def survey(
+    history: History,
+    models: ModelSet,
+    checker: Checker,
+    own: Device,
+    *,
+    keep: Keep,
+    withhold: bool = True,
+    most: int = MAX_EXAMPLES,
+) -> Survey:
+    """Look through a whole history and return what is wrong in it, and what is repeated.
+
+    Parameters
+    ----------
+    history, models, checker, own
+        What is looked at, what it should be, and whose connection will carry it.
+    keep : {"first", "last"}
+        Which of two different values of one device, time and point would be sent.
+    withhold : bool, optional
+        Whether violations of the model are withheld, so that they supersede nothing.
+    most : int, optional
+        Violations to keep; one slab of them may be more.
+    """
+    search = Search(keep, withhold)
+    counts: dict[tuple[str, str], int] = {}
+    tables: list[pa.Table] = []
+    n_values = kept = 0
+    for raw, parts in _judged(history, models, checker, own):
+        search.see(raw, [readings for readings, _ in parts])
+        for number, (readings, faults) in enumerate(parts):
+            n_values += readings.n_values
+            search.hold(readings, number, faults)
+            found = [fault for fault in faults if fault.is_violation]
+            _count(counts, readings, found)
+            if found and kept < most:
+                table = pa.concat_tables([violations(readings, f, most) for f in found])
+                tables.append(table.sort_by("row"))
+                kept += len(table)
+    duplicates = search.found(history, models, own, checker)
+    return Survey(duplicates, n_values, counts, tables)
+
+
+def _judged(
+    history: History, models: ModelSet, checker: Checker, own: Device
+) -> Iterator[tuple[RawSlab, list[Judged]]]:
+    """Yield each slab with its readings, product by product, and the checks that they fail.
+
+    A slab is judged while the next is read.
+    """
+
+    def judge(raw: RawSlab) -> tuple[RawSlab, list[Judged]]:
+        parts = read_slab(raw, models, own, (history.start, history.end))
+        return raw, [(readings, checker.faults(readings)) for readings in parts]
+
+    return ahead(history.slabs(models.all()), judge, workers=1)
+
+
+def _count(counts: dict[tuple[str, str], int], readings: Readings, faults: list[Fault]) -> None:
+    for fault in faults:
+        point = readings.columns[fault.column].point.identifier if fault.column >= 0 else ""
+        key = (point, fault.check)
+        counts[key] = counts.get(key, 0) + len(fault.positions)
+
+
+def duplicates_of(
+    history: History, models: ModelSet, checker: Checker, own: Device, policy: Policy
 ) -> Duplicates:
-    """Return which readings repeat others.
+    """Return the duplicates of a history that may be sent.
 
     Raises
     ------
     InvalidHistory
         If values are invalid or contradict each other, and the policy is to raise.
     """
-    keep: Literal["first", "last"] = "first" if policy.duplicates == "first" else "last"
-    withhold = policy.on_invalid != "send"
+    keep, withhold = policy.keep, policy.withholds
     told = []
-    found = None
+    found: pd.DataFrame | None = None
     if policy.on_invalid == "raise":
-        search = Search(keep, withhold)
-        found, n_faults = _violations(history, models, preparer, search)
-        duplicates = search.found(history, models, preparer.own, preparer.faults)
-        if found is not None:
-            told.append(_told_of_faults(found, n_faults))
+        looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
+        duplicates = looked.duplicates
+        if looked.n_violations:
+            found = as_frame(pa.concat_tables(looked.tables))
+            told.append(_told_of_violations(found, looked.n_violations))
     else:
-        duplicates = find_duplicates(
-            history, models, preparer.own, preparer.faults, keep=keep, withhold=withhold
-        )
+        duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
     if policy.duplicates == "raise" and duplicates.n_superseded:
         told.append(_told_of_conflicts(duplicates))
-    if told:  # all of it at once: who mends the one would meet the other next
+    if told:  # all of it at once: a user who mends one kind would meet the other next
         raise InvalidHistory(f"{'. '.join(told)}. Nothing was sent", found)
     return duplicates
 
 
-def _violations(
-    history: History, models: ModelSet, preparer: Preparer, search: Search
-) -> tuple[pd.DataFrame | None, int]:
-    """Return the first violations, if any, and how many there are; let repeats be searched."""
-    tables: list[pa.Table] = []
-    n_faults = kept = 0
-    for raw, parts in looked_at(history, models, preparer.own, preparer.faults):
-        search.see(raw, [readings for readings, _ in parts])
-        for number, (readings, faults) in enumerate(parts):
-            search.hold(readings, number, faults)
-            found = [fault for fault in faults if fault.is_violation]
-            n_faults += sum(len(fault.positions) for fault in found)
-            if found and kept < MAX_EXAMPLES:
-                table = pa.concat_tables([violations(readings, f, MAX_EXAMPLES) for f in found])
-                tables.append(table.sort_by("row"))
-                kept += len(table)
-    return as_frame(pa.concat_tables(tables)) if tables else None, n_faults
-
-
-def _told_of_faults(found: pd.DataFrame, n_faults: int) -> str:
+def _told_of_violations(found: pd.DataFrame, n_violations: int) -> str:
     first = found.iloc[0]
     return (
-        f"{n_faults:,} violations of the thing model, the first in row {first['row']} of "
+        f"{n_violations:,} violations of the thing model, the first in row {first['row']} of "
         f"{first['source']}: {first['measurepoint'] or 'the row'} = {first['value'] or '?'} is "
         f"{first['reason']}; on_invalid='withhold' sends the rest, validate() lists them"
     )

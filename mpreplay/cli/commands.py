@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from .options import LATER, TABLES, parser_of_commands
+from .speech import say_run, spoken, warn
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import logging
 
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    warnings.showwarning = _warn
+    warnings.showwarning = warn
     command = _COMMANDS[options.command]
     try:
         return command(options)
@@ -57,13 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, MpReplayError):
             raise
-        print(f"mpreplay: error: {_spoken(str(error))}", file=sys.stderr)
+        print(f"mpreplay: error: {spoken(str(error))}", file=sys.stderr)
         return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
-
-
-def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a person at a terminal reads it."""
-    print(f"mpreplay: warning: {_spoken(str(message))}", file=sys.stderr)
 
 
 def _history(options: argparse.Namespace) -> Any:
@@ -170,67 +165,13 @@ def _replay(options: argparse.Namespace) -> int:
     for name in TABLES:
         if path := getattr(options, name):
             _write(getattr(run, name), path)
-    _say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
+    say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
     totals = run.summary()
     if str(totals["stopped"]).startswith("interrupted"):
         return INTERRUPTED
     if not run.complete:
         return NOT_COMPLETE
     return OK if totals["accepted"] == totals["read"] else REJECTS
-
-
-def _say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
-    from ..display.sentences import cause_in_words
-
-    print(run)
-    if extra := run.summary()["extra_requests"]:
-        print(f"finding what the platform minds took {extra:,} requests more")
-    found = run.causes
-    if len(found):
-        print("\nwhy values did not arrive:")
-    for cause in found.head(20).to_dict("records"):
-        said, mend = cause_in_words(cause, allows_offline=allows_offline)
-        print(f"  {_spoken(said)} [{cause['check']}]")
-        print(f"      to do: {_spoken(mend)}")
-    if len(found) > 20:
-        rest = found["values"].iloc[20:].sum()
-        print(f"  … and {rest:,} values for {len(found) - 20} causes more; --rejects FILE has all")
-    if journal:
-        continued = run.summary()["continued"]
-        times = f" (continued {continued} time{'s' * (continued != 1)})" if continued else ""
-        print(f"\njournal: {run.path}{times}; mpreplay report reads it: page, tables, audit")
-    if not run.complete:
-        print(
-            "to continue: the same command again"
-            if journal
-            else "nothing was kept to continue from: run it again with --journal PATH"
-        )
-
-
-# What the library calls an argument and the command line an option.
-_OPTIONS: Final = {
-    "time_column": "time", "device_column": "device", "product_column": "product",
-    "points": "point", "point_column": "long",
-}  # fmt: skip
-
-
-def _spoken(text: str) -> str:
-    """Return a message with options in the place of arguments: ``--on-invalid withhold``."""
-    names = "|".join(_ARGUMENTS)
-
-    def option(found: re.Match[str]) -> str:
-        name = _OPTIONS.get(found[1], found[1]).replace("_", "-")
-        value = (found[2] or "").strip("'\"")
-        return f"--{name}" if value in {"", "True"} else f"--{name} {value}"
-
-    return re.sub(rf"\b({names})=('[^']*'|\[[^]]*\]|True)?", option, text)
-
-
-_ARGUMENTS: Final = (
-    "allow_offline_sub_device", "device_column", "device_key", "duplicates", "ignore",
-    "on_invalid", "point_column", "points", "product_column", "product_key", "quality",
-    "sub_device_secrets", "time_column", "time_unit", "tz",
-)  # fmt: skip
 
 
 def _limits(options: argparse.Namespace) -> Any:
@@ -286,9 +227,10 @@ def _write(frame: Any, path: str) -> None:
 def _report(options: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from ..audit.bundle import check_free, disagreements, warn_of
+    from ..audit.bundle import check_free
     from ..errors import ConfigError, ReplayWarning
     from ..journal.reader import read_journal
+    from ..report.writing import disagreements, warn_of
     from ..run import open_run
 
     tables = {name: getattr(options, name) for name in (*TABLES, *LATER)}
@@ -326,7 +268,7 @@ def _verify(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from ..audit.verifying import bundle_head, compare_sources, verify_audit
-    from ..display.sentences import count
+    from ..display.amounts import count
 
     folder = Path(options.folder)
     sources = compare_sources(folder, [Path(source) for source in options.source])

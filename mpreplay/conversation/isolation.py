@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final, Literal
 
-from ..protocol.messages import NO_SUB_DEVICE, return_code
+from ..protocol.codes import NO_SUB_DEVICE, return_code
 from ..requests.dividing import (
     devices_of,
     divide,
@@ -24,8 +24,8 @@ from ..requests.dividing import (
 )
 
 if TYPE_CHECKING:
-    from ..history.readings import Device
-    from ..requests.preparing import Chunk
+    from ..model.device import Device
+    from ..requests.chunk import Chunk
 
 __all__ = ["Isolation", "Level", "root_of", "waits_for"]
 

@@ -14,16 +14,21 @@ import sys
 import time
 from collections.abc import Iterable
 from queue import Empty, SimpleQueue
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 
 from ..errors import ConfigError, ConnectError, TransportError
-from ..protocol.messages import sign_in
-from ..settings import Connection, reveal
+from ..protocol.signature import sign_in
+from ..settings import reveal
+from .transport import Acknowledged, Lost, Message
 
-__all__ = ["Acknowledged", "Event", "Lost", "Message", "MqttTransport", "Transport"]
+if TYPE_CHECKING:
+    from ..settings import Connection
+    from .transport import Event
+
+__all__ = ["MqttTransport"]
 
 log = logging.getLogger("mpreplay")
 # Shares of the keepalive: when to ask for a sign of life, and how long to wait for it. Together
@@ -43,51 +48,7 @@ _REFUSALS: Final = {
     5: "not authorised: the device is disabled, or blocked for connecting too often (more than "
     "4 times in 2 minutes; wait 5 minutes)",
 }
-
 _FINAL: Final = frozenset({1, 2, 4})  # trying again cannot help
-
-
-class Message(NamedTuple):
-    """Something was received."""
-
-    topic: str
-    payload: bytes
-
-
-class Lost(NamedTuple):
-    """The connection is gone: closed in order by the other side, or failed."""
-
-    reason: str
-    closed_by_peer: bool = False
-
-
-class Acknowledged(NamedTuple):
-    """The broker has a publish; the platform has not answered yet."""
-
-    topic: str
-
-
-Event = Message | Lost | Acknowledged
-
-
-class Transport(Protocol):
-    """What a replay needs of a connection."""
-
-    def connect(self) -> None:
-        """Sign in and subscribe; raise ConnectError if that fails."""
-        ...
-
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send one message."""
-        ...
-
-    def receive(self, timeout: float) -> Event | None:
-        """Return what happens next, or None after ``timeout`` seconds."""
-        ...
-
-    def close(self) -> None:
-        """Disconnect."""
-        ...
 
 
 class MqttTransport:

@@ -11,17 +11,18 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from ..protocol.messages import NO_SUB_DEVICE, return_code
+from ..outcome.settled import Settled
+from ..protocol.codes import NO_SUB_DEVICE, return_code
 from .pacing import TokenBucket
 
 if TYPE_CHECKING:
+    from ..outcome.settled import Outcome
     from ..settings import Limits
 
-__all__ = ["Outcome", "Session", "Settled"]
+__all__ = ["Session"]
 
-Outcome = Literal["accepted", "declined", "divided", "in_doubt", "not_sent"]
 FIRST_PAUSE: Final = 1.0  # before a request is published again after a code that asks for it [s]
 LONGEST_PAUSE: Final = 60.0  # [s]
 # A large request takes the platform longer: by one more reply_timeout for each of these.
@@ -29,34 +30,6 @@ TIMEOUT_BYTES: Final = 1_000_000
 MANY: Final = 16  # attempts after which pauses have long stopped to grow
 FIRST_WINDOW: Final = 4  # requests in flight, before the platform has shown what it takes
 JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """How a request ended.
-
-    Parameters
-    ----------
-    request_id : str
-        Which.
-    outcome : str
-        accepted, declined, divided (its parts are to be sent instead), in_doubt or not_sent.
-    code : int or None
-        The code of the reply that settled it; None when unanswered.
-    message : str
-        The platform's own words.
-    attempts : int
-        How often it was published.
-    latency : float or None
-        From the last publish to the reply. [s]
-    """
-
-    request_id: str
-    outcome: Outcome
-    code: int | None
-    message: str
-    attempts: int
-    latency: float | None
 
 
 @dataclass(slots=True)

@@ -11,22 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError, ConnectionLost, PlatformError
-from ..history.readings import Device
-from ..protocol.messages import (
-    RETURN_CODES,
-    Reply,
-    batch_login,
-    decode_reply,
-    logout,
-    return_code,
-    session_topic,
-)
+from ..model.device import Device
+from ..protocol.codes import RETURN_CODES, return_code
+from ..protocol.messages import Reply, batch_login, decode_reply, logout, session_topic
 from ..settings import reveal
-from .mqtt import Event, Lost, Message
+from .transport import Event, Lost, Message
 
 if TYPE_CHECKING:
     from ..settings import Connection
-    from .mqtt import Transport
+    from .transport import Transport
 
 __all__ = ["SubDevices", "checked_secrets"]
 

@@ -12,9 +12,20 @@ from typing import Any, Final
 
 import pandas as pd
 
-from .sentences import visible
-
-__all__ = ["duration", "masked", "moment", "seconds", "setting", "share", "shares", "time_in_words"]
+__all__ = [
+    "MAX_NAME",
+    "count",
+    "duration",
+    "masked",
+    "moment",
+    "seconds",
+    "setting",
+    "share",
+    "shares",
+    "span_in_words",
+    "time_in_words",
+    "visible",
+]
 
 _PER_CENT: Final = 100  # in hundredths: shares are shown in hundredths of a percent
 # A secret stands nowhere in a journal; should one ever, a report is no place for it.
@@ -97,3 +108,55 @@ def duration(seconds: float) -> str:
         return f"{seconds:.3g} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+MAX_NAME: Final = 60  # characters of a name or value that came from data
+MAX_TEXT: Final = 300  # characters of a reason or message
+# Control characters, halves of surrogate pairs and marks that turn or hide what follows them: a
+# report shows their numbers, so that no text can pretend to be another and every file has UTF-8.
+_HIDDEN: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
+)
+
+
+def count(n: int, what: str = "") -> str:
+    """Return a number with its noun, in the plural where it needs one.
+
+    Examples
+    --------
+    >>> count(1, "value"), count(1468215, "value"), count(2, "reply")
+    ('1 value', '1,468,215 values', '2 replies')
+    """
+    if not what:
+        return f"{n:,}"
+    plural = f"{what[:-1]}ies" if re.search("[^aeiou]y$", what) else f"{what}s"
+    return f"{n:,} {what if n == 1 else plural}"
+
+
+def visible(text: Any, most: int = MAX_TEXT) -> str:
+    r"""Return a text that came from data as it can be shown: short, and without hidden marks.
+
+    Examples
+    --------
+    >>> visible("T\u202e1"), visible("abcdef", 4)
+    ('T\\u202e1', 'abc…')
+    """
+    if pd.isna(text):
+        return ""
+    shown = str(text)
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
+
+
+def span_in_words(first: Any, last: Any) -> str:
+    """Return when, by the day in UTC; the empty text where no time is known.
+
+    Examples
+    --------
+    >>> span_in_words(pd.Timestamp("2014-05-03"), pd.Timestamp("2014-11-02"))
+    'from 2014-05-03 to 2014-11-02'
+    """
+    if first is None or pd.isna(first) or pd.isna(last):
+        return ""
+    begin, end = first.strftime("%Y-%m-%d"), last.strftime("%Y-%m-%d")
+    return f"on {begin}" if begin == end else f"from {begin} to {end}"

@@ -9,17 +9,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from html import escape
 from math import ceil, isnan
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
 
 from ..frames import FATES
-from .sentences import FATE_WORDS, OPEN, SHOWN_FATES, visible
-
-if TYPE_CHECKING:
-    from ..report.figures import Arrivals, Timeline
+from .amounts import visible
+from .facts import OPEN, SHOWN_FATES
+from .sentences import FATE_WORDS
 
 __all__ = [
     "DARK",
     "LIGHT",
+    "Arrivals",
+    "Timeline",
     "arrival_map",
     "balance",
     "code_bars",
@@ -342,3 +345,66 @@ def verdict_mark(is_complete: bool) -> str:
     return (
         f'<svg aria-hidden="true" class="state-{name}" viewBox="0 0 16 16"><path d="{way}"/></svg>'
     )
+
+
+class Arrivals(NamedTuple):
+    """What arrived and what did not, by device and period.
+
+    Parameters
+    ----------
+    step : str
+        What a column stands for: ``day``, ``week``, ``month``, ``quarter``, ``year``.
+    periods : list of str
+        The first day of each column.
+    devices : list of str
+        A row each; the last may stand for all others.
+    read, accepted : array, shape (n_devices, n_periods)
+        In values.
+    most : array, shape (n_devices, n_periods)
+        Which fate, by its number, most of the values met that did not arrive.
+    n_others : int
+        How many devices share the last row; 0 if each has its own.
+    n_timeless : int
+        Values that are on no day.
+    """
+
+    step: str
+    periods: list[str]
+    devices: list[str]
+    read: Any
+    accepted: Any
+    most: Any
+    n_others: int
+    n_timeless: int
+
+
+class Timeline(NamedTuple):
+    """What happened on the wire, in equal steps of time.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        One row a step: ``start``, ``requests``, ``median`` and ``slowest`` latency [s],
+        ``bytes`` and ``values`` a second.
+    codes : DataFrame
+        One row a step, one column a code: how many requests.
+    width : float
+        Of a step. [s]
+    pauses : list of float
+        Where longer pauses were left out, as shares of the whole.
+    paused : float
+        How long they were together. [s]
+    span : float
+        From the first request to the last reply, without those pauses. [s]
+    begin, end : Timestamp
+        Of the steps: when the first request was sent, and when the last step ends.
+    """
+
+    steps: pd.DataFrame
+    codes: pd.DataFrame
+    width: float
+    pauses: list[float]
+    paused: float
+    span: float
+    begin: pd.Timestamp
+    end: pd.Timestamp

@@ -7,34 +7,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from ..frames import FATES
+from .amounts import MAX_NAME, count, span_in_words, visible
+from .facts import OPEN, SHOWN_FATES
 
-__all__ = [
-    "FATE_WORDS",
-    "OPEN",
-    "SHOWN_FATES",
-    "TO_CONTINUE",
-    "Standing",
-    "cause_in_words",
-    "count",
-    "span_in_words",
-    "standing_of",
-    "unsettled_in_words",
-    "verdict",
-    "visible",
-]
+if TYPE_CHECKING:
+    from .facts import Standing
 
-MAX_NAME: Final = 60  # characters of a name or value that came from data
-MAX_TEXT: Final = 300  # characters of a reason or message
-# A request that has not settled is no fate of its values: frames count them as in doubt, people
-# are told apart what was sent without an answer from what nobody knows to have been sent.
-OPEN: Final = "open"
-SHOWN_FATES: Final = (*FATES, OPEN)
+__all__ = ["FATE_WORDS", "TO_CONTINUE", "cause_in_words", "unsettled_in_words", "verdict"]
+
 # How a fate is called, and what it means.
 FATE_WORDS: Final = {
     "accepted": ("accepted", "the platform answered 200"),
@@ -62,135 +46,6 @@ _NO_SUB_DEVICE: Final = 1212
 # What a unit of a thing model is written as, where its identifier is not what people write.
 _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
 _RANGE: Final = re.compile(r"outside ([\[(])(-?[^,\s]+), ([^,\s]+)([\])])(?: (.+))?", re.DOTALL)
-# Control characters, halves of surrogate pairs and marks that turn or hide what follows them: a
-# report shows their numbers, so that no text can pretend to be another and every file has UTF-8.
-_HIDDEN: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a run stands, in numbers.
-
-    Parameters
-    ----------
-    totals : dict of str to int
-        ``read``, every fate, and ``open`` for what has not settled, in values.
-    is_complete : bool
-        Whether everything was read, and every request has an answer.
-    is_read : bool
-        Whether everything was read.
-    stopped : str
-        Why it ended before its end, or the empty text.
-    unread_rows : int
-        Rows that were not read.
-    requests : dict of str to int
-        Those without a final answer: ``in_doubt``, ``not_sent``, and ``open``, not settled.
-    allows_offline : bool
-        Whether the platform was asked to take the data of devices that are offline.
-    is_sound : bool
-        Whether the books agree with all else that the journal says.
-    """
-
-    totals: Mapping[str, int] = field(default_factory=dict)
-    is_complete: bool = True
-    is_read: bool = True
-    stopped: str = ""
-    unread_rows: int = 0
-    requests: Mapping[str, int] = field(default_factory=dict)
-    allows_offline: bool = False
-    is_sound: bool = True
-
-    def n(self, fate: str) -> int:
-        """Return how many values met a fate, or were ``read``."""
-        return int(self.totals.get(fate, 0))
-
-    @property
-    def n_rejects(self) -> int:
-        """How many values did not arrive, as far as is known."""
-        return sum(self.n(fate) for fate in FATES[1:])
-
-    @property
-    def n_missing(self) -> int:
-        """How many values did not arrive or have not settled."""
-        return self.n_rejects + self.n(OPEN)
-
-    @property
-    def is_balanced(self) -> bool:
-        """Whether what was read is the sum of the fates."""
-        return self.n("read") == sum(self.n(fate) for fate in SHOWN_FATES)
-
-    @property
-    def is_going(self) -> bool:
-        """Whether it has noted no end: it goes on, or was killed."""
-        is_open = not self.is_read or bool(self.requests.get(OPEN))
-        return not self.is_complete and not self.stopped and is_open
-
-
-def standing_of(
-    facts: Mapping[str, Any],
-    totals: Mapping[str, int],
-    open_ended: Mapping[str, tuple[int, int]],
-    *,
-    n_rows: int,
-) -> Standing:
-    """Return how a run stands, from what its journal says.
-
-    Parameters
-    ----------
-    facts, totals : dict
-        As a journal's reader gives them: there, what has not settled is in doubt.
-    open_ended : dict of str to (int, int)
-        Requests without a final answer, and the values in them, by outcome.
-    n_rows : int
-        How many rows were read.
-
-    Examples
-    --------
-    >>> standing_of({"n_rows": 5}, {}, {}, n_rows=3).unread_rows
-    2
-    """
-    is_read = bool(facts.get("read_all"))
-    unsettled = open_ended.get(OPEN, (0, 0))[1]
-    return Standing(
-        {**totals, "in_doubt": totals.get("in_doubt", 0) - unsettled, OPEN: unsettled},
-        is_read and not open_ended,
-        is_read,
-        str(facts.get("stopped") or ""),
-        0 if is_read else max(0, int(facts.get("n_rows") or 0) - n_rows),
-        {outcome: n for outcome, (n, _) in open_ended.items()},
-        bool((facts.get("fingerprint") or {}).get("allow_offline_sub_device")),
-    )
-
-
-def count(n: int, what: str = "") -> str:
-    """Return a number with its noun, in the plural where it needs one.
-
-    Examples
-    --------
-    >>> count(1, "value"), count(1468215, "value"), count(2, "reply")
-    ('1 value', '1,468,215 values', '2 replies')
-    """
-    if not what:
-        return f"{n:,}"
-    plural = f"{what[:-1]}ies" if re.search("[^aeiou]y$", what) else f"{what}s"
-    return f"{n:,} {what if n == 1 else plural}"
-
-
-def visible(text: Any, most: int = MAX_TEXT) -> str:
-    r"""Return a text that came from data as it can be shown: short, and without hidden marks.
-
-    Examples
-    --------
-    >>> visible("T\u202e1"), visible("abcdef", 4)
-    ('T\\u202e1', 'abc…')
-    """
-    if pd.isna(text):
-        return ""
-    shown = str(text)
-    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
 
 
 def verdict(standing: Standing) -> tuple[str, str]:
@@ -385,20 +240,6 @@ def _found(cause: Mapping[str, Any]) -> str:
 
 def _number(value: Any, kind: type[Any] = int) -> Any:
     return None if pd.isna(value) else kind(value)
-
-
-def span_in_words(first: Any, last: Any) -> str:
-    """Return when, by the day in UTC; the empty text where no time is known.
-
-    Examples
-    --------
-    >>> span_in_words(pd.Timestamp("2014-05-03"), pd.Timestamp("2014-11-02"))
-    'from 2014-05-03 to 2014-11-02'
-    """
-    if first is None or pd.isna(first) or pd.isna(last):
-        return ""
-    begin, end = first.strftime("%Y-%m-%d"), last.strftime("%Y-%m-%d")
-    return f"on {begin}" if begin == end else f"from {begin} to {end}"
 
 
 def _listed(parts: list[str]) -> str:

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .pictures import swatch
-from .sentences import FATE_WORDS
-
-__all__ = ["MAX_ROWS", "Table", "mark", "safe"]
+__all__ = ["MAX_ROWS", "Table"]
 
 MAX_ROWS: Final = 30  # of any other table
 WIDE: Final = 3  # columns that a phone does not show beside each other
@@ -30,15 +27,3 @@ class Table:
     def is_wide(self) -> bool:
         """Whether a phone cannot show its rows as rows."""
         return len(self.columns) >= WIDE
-
-
-def safe(made: str) -> Any:
-    """Mark what this package made itself as HTML; never a text that came from data."""
-    from markupsafe import Markup
-
-    return Markup(made)  # noqa: S704 - pictures escape the names that they show
-
-
-def mark(fate: str) -> Any:
-    """Return the square that stands for a fate, as HTML; nothing for what is none."""
-    return safe(swatch(fate)) if fate in FATE_WORDS else ""

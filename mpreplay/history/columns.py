@@ -8,10 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ..errors import HistoryError
 from ..model.measurepoint import Measurepoint
-from ..model.thing_model import ThingModel
+
+if TYPE_CHECKING:
+    from ..model.thing_model import ThingModel
 
 __all__ = ["Columns", "Layout", "point_named", "resolve"]
 
@@ -252,3 +255,6 @@ def _nearest(name: str, known: list[str]) -> str:
         return f" (nearest: {', '.join(lowered[n] for n in near)})"
     shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
     return f" (known: {shown})" if known else ""
+
+
+INDEX = "(index)"

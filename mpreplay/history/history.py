@@ -20,19 +20,12 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import HistoryError
-from ..values.plain_text import REJECTS, is_rejects
 from ..values.times import NANOSECONDS
 from .columns import Columns, Layout, resolve
-from .readings import RawSlab
-from .sources import (
-    EPOCH,
-    MILLISECOND,
-    FrameSource,
-    ParquetSource,
-    Source,
-    TableSource,
-    read_rejects,
-)
+from .parquet import ParquetSource
+from .rejects_file import REJECTS, is_rejects, read_rejects
+from .slab import RawSlab
+from .sources import EPOCH, MILLISECOND, FrameSource, Source, TableSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,9 +24,8 @@ from .reader import JournalReader, read_journal
 
 if TYPE_CHECKING:
     from ..history.history import History
-    from ..model.thing_model import ModelSet
-    from ..requests.preparing import Policy
-    from ..settings import Connection, Limits
+    from ..model.model_set import ModelSet
+    from ..settings import Connection, Limits, Policy
 
 __all__ = ["Fingerprint", "check_same", "fingerprint", "journal_path"]
 

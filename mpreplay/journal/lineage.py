@@ -16,27 +16,18 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import JournalError
-from ..frames import FATES, typed
-from ..values.misfits import is_nan
-from ..values.plain_text import RUN_ATTRIBUTE
-from .locks import recent_runs, remember_run
-from .reader import JournalReader, read_journal, run_id_of
+from ..frames import FATES, LINEAGE_COLUMNS, typed
+from ..history.rejects_file import RUN_ATTRIBUTE
+from ..values.absent import is_nan
+from .reader import read_journal, run_id_of
+from .recent_runs import recent_runs, remember_run
 
 if TYPE_CHECKING:
     from ..history.history import History
+    from .reader import JournalReader
 
-__all__ = ["LINEAGE_COLUMNS", "Link", "begin_lineage", "lineage_of"]
+__all__ = ["Link", "begin_lineage", "lineage_of"]
 
-LINEAGE_COLUMNS: Final = {
-    "run_id": "str",
-    "parent_id": "str",
-    "path": "str",
-    "started_at": "datetime64[ms, UTC]",
-    "gateway": "str",
-    "read": "int64",
-    **dict.fromkeys(FATES, "int64"),
-    "found": "bool",
-}
 # The run id and the journal of a run; a path that nobody knows is empty.
 Link = dict[str, str]
 PER_RUN: Final = 1_000_000  # requests that a run may number: its start [ms] times this is the first

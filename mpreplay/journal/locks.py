@@ -20,20 +20,11 @@ from ..errors import ConfigError, ConnectError, JournalError
 if TYPE_CHECKING:
     from ..settings import Connection
 
-__all__ = [
-    "FileLock",
-    "Lease",
-    "lock_journal",
-    "recent_runs",
-    "remember_run",
-    "state_folder",
-]
+__all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
 
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
-KEPT_RUNS: Final = 100  # runs among which the one is looked for that rejects are of
-RUNS: Final = "runs.json"
 
 
 def state_folder() -> Path:
@@ -158,43 +149,6 @@ class Lease:
         fresh = self._history.with_suffix(".new")
         fresh.write_text(json.dumps(times), encoding="utf-8")
         fresh.replace(self._history)
-
-
-def recent_runs() -> list[dict[str, Any]]:
-    """Return the runs of late, the newest first: run id, journal and start.
-
-    A record that cannot be read is an empty one: it only helps to find what can be named.
-    """
-    try:
-        runs = json.loads((state_folder() / RUNS).read_text(encoding="utf-8"))
-        known = [
-            {
-                "run_id": str(run["run_id"]),
-                "journal": str(run["journal"]),
-                "started_at": int(run["started_at"]),
-            }
-            for run in runs
-        ]
-    except (OSError, ValueError, TypeError, LookupError):
-        return []
-    return known[::-1]
-
-
-def remember_run(journal: Path, run_id: str, started_at: int) -> None:
-    """Remember a run, and forget those whose journal is gone and those of long ago."""
-    path = state_folder() / RUNS
-    new = {"run_id": run_id, "journal": str(journal), "started_at": started_at}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # other runs begin at the same time
-            kept = [run for run in recent_runs() if run["journal"] != new["journal"]]
-            kept = [run for run in kept if Path(run["journal"]).exists()][: KEPT_RUNS - 1]
-            fresh = path.with_suffix(".new")
-            fresh.write_text(json.dumps([*kept[::-1], new]), encoding="utf-8")
-            fresh.replace(path)
-    except OSError as error:
-        log.debug("the run is not remembered in %s (%s)", path, error)
 
 
 def lock_journal(path: Path) -> FileLock:

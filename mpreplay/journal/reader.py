@@ -13,14 +13,15 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import JournalError
-from ..frames import FATES, RESULT_COLUMNS, books_frame, typed
+from ..frames import FATES, RESULT_COLUMNS, typed
+from ..outcome.books import books_frame
 from ..outcome.rejects import as_frame
 from ..outcome.touched import touched_frame
-from ..protocol.messages import return_code
+from ..protocol.codes import return_code
 from .packing import unpacked
 
 if TYPE_CHECKING:
-    from ..requests.preparing import Tally
+    from ..requests.tallies import Tally
 
 __all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
 

@@ -22,8 +22,9 @@ from .reader import FORMAT, OPEN_ENDED, JournalReader, open_read_only
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ..conversation.session import Settled
-    from ..requests.preparing import Chunk, Prepared, Tally
+    from ..outcome.settled import Settled
+    from ..requests.chunk import Chunk, Prepared
+    from ..requests.tallies import Tally
 
 __all__ = ["Intent", "Journal", "Unfinished"]
 

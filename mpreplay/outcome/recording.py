@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..requests.preparing import Chunk, Prepared, Tally, add_tally
+from ..requests.chunk import Chunk, Prepared
+from ..requests.tallies import Tally, add_tally
 from .rejects import joined, rejects_withheld
 
 if TYPE_CHECKING:

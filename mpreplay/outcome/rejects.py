@@ -14,19 +14,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..checks.validation import VIOLATION_COLUMNS, table_of
-from ..frames import REJECT_COLUMNS, typed
-from ..protocol.messages import NO_SUB_DEVICE, return_code
+from ..checks.violations import table_of
+from ..frames import REJECT_COLUMNS, VIOLATION_COLUMNS, typed
+from ..protocol.codes import NO_SUB_DEVICE, return_code
 from ..requests.dividing import devices_of
-from ..requests.encoding import plain_texts
+from ..values.plain_text import plain_texts
+from .advice import ALONE, advice_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..conversation.session import Settled
-    from ..history.readings import Device, Readings
+    from ..history.slab import Readings
+    from ..model.device import Device
+    from ..requests.chunk import Chunk, Part
     from ..requests.entries import Copy
-    from ..requests.preparing import Chunk, Part
+    from .settled import Settled
 
 __all__ = [
     "NO_REJECTS",
@@ -43,40 +45,6 @@ _SCHEMA: Final = pa.schema(
 )
 _FATE: Final = list(REJECT_COLUMNS)[len(VIOLATION_COLUMNS) :]  # what a reject tells besides
 NO_REJECTS: Final = _SCHEMA.empty_table()
-# What to do about a value that did not arrive, by the check it failed.
-_MEND: Final = {
-    "range": "correct the value, or widen the range in the platform's thing model",
-    "type": "give the value the type that the thing model names",
-    "enum": "use one of the keys, or add this one to the thing model",
-    "length": "shorten the text, or raise maxLength in the thing model",
-    "finite": "leave infinite values out",
-    "text": "replace what UTF-8 cannot carry",
-    "point": "name the point as the thing model does, or add it there",
-    "time": "give the row a time that can be read",
-    "device": "give the row a device key and a product key",
-    "product": "pass a thing model for this product",
-    "quality": "give a quality from 0 to 9, together with a value",
-    "too_large": "shorten the value: it does not fit into a request even alone",
-    "superseded": "nothing, if the other reading is the right one; else remove that one",
-    "expected_skip": "correct the value and replay it: the platform is expected to have skipped it",
-    "no_reply": "replay it: whether it arrived is not known, and sending it twice does no harm",
-    "not_sent": "replay it: it was never sent",
-}
-# What to do about one that was declined alone, or, for its device, with its device alone.
-_MEND_ALONE: Final = {
-    1204: "correct the value, or change the platform's thing model: it declines this value alone",
-    1206: "correct the format of the value: the platform declines it alone",
-    NO_SUB_DEVICE: "sign the device in (sub_device_secrets=), or set "
-    "allow_offline_sub_device=True; if it is declined then too, add it to the gateway's topology",
-}
-_MEND_CODES: Final = {
-    1204: "find the value that the platform's thing model forbids: one of this request's is it",
-    1206: "find the value whose format is wrong: one of this request's is to blame",
-    NO_SUB_DEVICE: "one of this request's devices is to blame: sign it in (sub_device_secrets=), "
-    "or set allow_offline_sub_device=True; one that is declined then too is not in the gateway's "
-    "topology",
-    1008: "lower Limits(max_bytes=...)",
-}
 
 
 def rejects_withheld(part: Part) -> pa.Table:
@@ -135,14 +103,14 @@ def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pa.Table:
         why = f"{reason}; a copy of another reading"
         tables += _copies(part, part.copies(start, stop), check, why, settled, settled.outcome)
     rejects = joined(tables)
-    return _with(rejects, "mend", _MEND_ALONE[code or 0]) if alone else rejects
+    return _with(rejects, "mend", ALONE[code or 0]) if alone else rejects
 
 
 def _is_alone(chunk: Chunk, code: int | None) -> bool:
     """Return whether the culprit is known: the one value, or for 1212 the one device."""
     if code == NO_SUB_DEVICE:
         return len(devices_of(chunk)) == 1
-    return code in _MEND_ALONE and chunk.n_values == 1
+    return code in ALONE and chunk.n_values == 1
 
 
 def _known_fault(chunk: Chunk) -> str:
@@ -214,18 +182,12 @@ def _rejects(
     column = readings.columns[number]
     rows, shown = column.at[positions], plain_texts(column, positions)
     table = table_of(readings, rows, shown, column.point.identifier, check, reason)
-    fate = (outcome, code, request_id, _mend(check, code, outcome))
+    fate = (outcome, code, request_id, advice_for(check, code, outcome))
     for name, value in zip(_FATE, fate, strict=True):
         table = table.append_column(
             _SCHEMA.field(name), _column(value, _SCHEMA.field(name).type, len(rows))
         )
     return table
-
-
-def _mend(check: str, code: int | None, outcome: str) -> str:
-    known = _MEND_CODES.get(code or 0) if check == "platform" else _MEND.get(check)
-    otherwise = "correct the value" if outcome == "withheld" else "see the platform's documents"
-    return known or otherwise
 
 
 def _column(values: Any, kind: pa.DataType, n: int) -> pa.Array:

@@ -13,25 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import orjson
 
-from ..frames import typed
+from ..frames import TOUCHED_COLUMNS, typed
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ..requests.preparing import Chunk, Part
+    from ..requests.chunk import Chunk, Part
 
-__all__ = ["TOUCHED_COLUMNS", "touched_frame", "touched_of"]
+__all__ = ["touched_frame", "touched_of"]
 
-TOUCHED_COLUMNS: Final = {
-    "product_key": "str",
-    "device_key": "str",
-    "measurepoint": "str",
-    "first_time": "datetime64[ms, UTC]",
-    "last_time": "datetime64[ms, UTC]",
-    "n_values": "int64",
-    "n_in_doubt": "int64",
-}
 LONG: Final = 2_048  # a record is compressed from here on [bytes]
 _TIMES: Final = np.iinfo(np.int64)
 

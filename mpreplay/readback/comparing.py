@@ -1,6 +1,6 @@
 """Values that were sent beside values that a platform gives back, compared as their types ask.
 
-Pure. What is given back is settled into the type of its point as a history is, so that both are
+Pure. What is given back is converted into the type of its point as a history is, so that both are
 written alike: two FLOATs are equal as 32-bit floats, ``"7.5"`` is a number where numbers are due.
 """
 
@@ -16,11 +16,12 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from ..history.readings import Column
 from ..model.measurepoint import Measurepoint
-from ..requests.encoding import plain_texts, texts_of
-from ..values.misfits import python_of
-from ..values.nested import objects_of, settle
+from ..values.arrays import objects_of, python_of
+from ..values.column_json import texts_of
+from ..values.conversion import convert
+from ..values.plain_text import plain_texts
+from ..values.typed_column import TypedColumn
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +82,7 @@ def held_together(parts: Sequence[Held]) -> Held:
 
 
 def compare(
-    column: Column,
+    column: TypedColumn,
     positions: NDArray[np.int64],
     device: NDArray[np.int64],
     time: NDArray[np.int64],
@@ -91,7 +92,7 @@ def compare(
 
     Parameters
     ----------
-    column : Column
+    column : TypedColumn
         The readings of a point.
     positions : ndarray of int64
         Which of its values were sent.
@@ -112,8 +113,8 @@ def compare(
     shows neither as stored.
     """
     point = column.point
-    settled = settle(_parsed(held.values, point), point)
-    read = Column(point, settled.values, None, settled.odd, np.arange(len(held.time)))
+    converted = convert(_parsed(held.values, point), point)
+    read = TypedColumn(point, converted.values, None, converted.misfits, np.arange(len(held.time)))
     found = _by_place(read, held)
     sent = pd.DataFrame({"device": device, "time": time})
     met = sent.merge(found, how="left", on=_KEY)
@@ -134,7 +135,7 @@ def compare(
     return state, list(shown)
 
 
-def _by_place(read: Column, held: Held) -> pd.DataFrame:
+def _by_place(read: TypedColumn, held: Held) -> pd.DataFrame:
     """Return one row a device and time: where its value is, its text, and others that differ."""
     texts = pd.Series(texts_of(read).array().to_pylist(), dtype=object).fillna("")
     table = pd.DataFrame(

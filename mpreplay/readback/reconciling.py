@@ -16,18 +16,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from ..checks.duplicates import Duplicates
-from ..checks.validation import Checker, as_frame, table_of
+from ..checks.repeats import Duplicates
+from ..checks.violations import as_frame, table_of
 from ..errors import ConfigError, HistoryError, JournalMismatch
-from ..frames import typed
-from ..history.readings import Device, Readings
+from ..frames import RECONCILED_COLUMNS, typed
 from ..history.sources import FrameSource
-from ..journal.fingerprint import check_same, fingerprint
-from ..model.thing_model import ModelSet
+from ..journal.fingerprint import check_same
+from ..model.device import Device
+from ..order import Order
 from ..requests.dividing import chunk_at
-from ..requests.encoding import plain_texts
-from ..requests.preparing import Chunk, Policy, Preparer
-from ..settings import Connection, Limits
+from ..settings import Connection, Limits, Policy
+from ..values.plain_text import plain_texts
 from ..values.times import read_times
 from .comparing import Held, compare, held_together
 
@@ -35,28 +34,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..history.history import History
+    from ..history.slab import Readings
     from ..journal.reader import JournalReader
+    from ..model.model_set import ModelSet
+    from ..requests.chunk import Chunk
     from ..requests.entries import Copy
+    from ..requests.preparing import Preparer
 
-__all__ = ["RECONCILED_COLUMNS", "Query", "reconcile"]
+__all__ = ["Query", "reconcile"]
 
 # What it returns for (product key, device key, start, end) is in [start, end).
 Query = Callable[[str, str, pd.Timestamp, pd.Timestamp], pd.DataFrame]
 Named = str | tuple[str, str]
-
-RECONCILED_COLUMNS: Final = {
-    "source": "str",
-    "row": "Int64",
-    "product_key": "str",
-    "device_key": "str",
-    "time": "datetime64[ms, UTC]",
-    "measurepoint": "str",
-    "value": "str",
-    "found": "str",
-    "state": "str",
-    "outcome": "str",
-    "request_id": "str",
-}
 NOT_COMPARABLE: Final = "not comparable"
 _NEEDED: Final = ["time", "measurepoint", "value"]
 _EXPECTED: Final = (
@@ -86,14 +75,13 @@ def reconcile(
         raise ConfigError(
             "a journal keeps no values: give history= and model=, those that the run was made from"
         )
-    models = ModelSet.of(model)
     facts = journal.facts()
-    requests = _Requests.of(journal, facts, history, models)
+    requests = _Requests.of(journal, facts, history, model)
     if isinstance(query, pd.DataFrame):
         query = _lookup(query, [Device(*one) for one in facts["duplicates"]["devices"]])
     elif not callable(query):
         raise ConfigError(f"{_EXPECTED}; got {type(query).__name__}")
-    return _frames(requests, query, _identifiers(not_comparable, models))
+    return _frames(requests, query, _identifiers(not_comparable, requests.order.models))
 
 
 def _identifiers(
@@ -115,32 +103,28 @@ class _Requests:
     """Makes the requests of a run again, those whose values the platform should hold."""
 
     journal: JournalReader
-    history: History
-    models: ModelSet
-    policy: Policy
+    order: Order
     preparer: Preparer
 
     @classmethod
     def of(
-        cls, journal: JournalReader, facts: Mapping[str, Any], history: History, models: ModelSet
+        cls, journal: JournalReader, facts: Mapping[str, Any], history: History, model: Any
     ) -> _Requests:
-        mark = facts["fingerprint"]
-        policy = Policy(**{f.name: mark[f.name] for f in fields(Policy)})
+        kept = facts["fingerprint"]
+        policy = Policy(**{f.name: kept[f.name] for f in fields(Policy)})
         limits = Limits(**facts["limits"])
         connection = Connection.from_uri(facts["connection"])  # the secret in it is three stars
-        whom = {name: mark[name] for name in ("platform", "gateway")}  # spelled as it was then
-        wanted = fingerprint(history, models, policy, limits, connection) | whom
+        order = Order.of("reconcile", history, model, connection.device, policy, limits)
+        whom = {name: kept[name] for name in ("platform", "gateway")}  # spelled as it was then
         try:
-            check_same(journal.path, wanted)
+            check_same(journal.path, order.fingerprint(connection) | whom)
         except JournalMismatch as error:
             raise JournalMismatch(
                 f"{journal.path}: the run was not made from what is given here; different are: "
                 f"{', '.join(error.differs)}. Pass the history= and model= it was made from",
                 error.differs,
             ) from None
-        preparer = Preparer(models, Checker(models), policy, limits, Device(*connection.device))
-        preparer.duplicates = Duplicates.from_dict(facts["duplicates"])
-        return cls(journal, history, models, policy, preparer)
+        return cls(journal, order, order.preparer(Duplicates.from_dict(facts["duplicates"])))
 
     def slabs(self) -> Iterator[list[_Request]]:
         """Yield the requests of each slab."""
@@ -148,17 +132,17 @@ class _Requests:
             slab: [told for _, *told in group]
             for slab, group in groupby(self.journal.arrived(), key=lambda row: row[0])
         }
-        window = (self.history.start, self.history.end)
-        for raw in self.history.slabs(self.models.all(), without=_AllBut(wanted)):
-            chunks = self.preparer.prepare(raw, window).chunks()
+        order = self.order
+        for raw in order.history.slabs(order.models.all(), without=_AllBut(wanted)):
+            chunks = self.preparer.prepare(raw, order.window).chunks()
             yield [self._request(chunks, *told) for told in wanted[raw.number]]
 
     def _request(
         self, chunks: list[Chunk], request_id: str, path: str, digest: str, outcome: str
     ) -> _Request:
         try:
-            chunk = chunk_at(chunks, path, self.preparer.own)
-            made = hashlib.sha256(chunk.payload(request_id, self.policy)).hexdigest()
+            chunk = chunk_at(chunks, path, self.order.own)
+            made = hashlib.sha256(chunk.payload(request_id, self.order.policy)).hexdigest()
         except LookupError:
             made = ""
         if made != digest:
@@ -168,7 +152,7 @@ class _Requests:
                 "the run was made with",
                 ("requests",),
             )
-        skips = outcome == "accepted" and self.policy.skip_invalid_measurepoints
+        skips = outcome == "accepted" and self.order.policy.skip_invalid_measurepoints
         return _Request(chunk, request_id, outcome, skips)
 
 

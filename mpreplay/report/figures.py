@@ -11,10 +11,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..display.sentences import MAX_NAME, OPEN, SHOWN_FATES, visible
+from ..display.amounts import MAX_NAME, visible
+from ..display.facts import OPEN, SHOWN_FATES
+from ..display.pictures import Arrivals, Timeline
 from ..frames import FATES
 
-__all__ = ["Arrivals", "Taken", "Timeline", "arrivals", "taken_apart", "timeline"]
+__all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
 
 MAX_PERIODS: Final = 62  # columns of the map; two months of days fit
 MAX_DEVICES: Final = 24  # rows of the map
@@ -32,37 +34,6 @@ OTHERS: Final = "others"
 NO_REPLY: Final = "no reply"
 # How wide a column of the map is: what pandas calls it, and people.
 _STEPS: Final = (("D", "day"), ("W-SUN", "week"), ("M", "month"), ("Q", "quarter"), ("Y", "year"))
-
-
-class Arrivals(NamedTuple):
-    """What arrived and what did not, by device and period.
-
-    Parameters
-    ----------
-    step : str
-        What a column stands for: ``day``, ``week``, ``month``, ``quarter``, ``year``.
-    periods : list of str
-        The first day of each column.
-    devices : list of str
-        A row each; the last may stand for all others.
-    read, accepted : array, shape (n_devices, n_periods)
-        In values.
-    most : array, shape (n_devices, n_periods)
-        Which fate, by its number, most of the values met that did not arrive.
-    n_others : int
-        How many devices share the last row; 0 if each has its own.
-    n_timeless : int
-        Values that are on no day.
-    """
-
-    step: str
-    periods: list[str]
-    devices: list[str]
-    read: Any
-    accepted: Any
-    most: Any
-    n_others: int
-    n_timeless: int
 
 
 def arrivals(books: pd.DataFrame) -> Arrivals:
@@ -120,38 +91,6 @@ def _rows(names: pd.Series, rejects: pd.Series) -> tuple[Any, list[str], int]:
     row = pd.Index(kept).get_indexer(names)
     n_others = len(missing) - len(kept)
     return np.where(row < 0, len(kept), row), [*kept, f"{n_others:,} others"], n_others
-
-
-class Timeline(NamedTuple):
-    """What happened on the wire, in equal steps of time.
-
-    Parameters
-    ----------
-    steps : DataFrame
-        One row a step: ``start``, ``requests``, ``median`` and ``slowest`` latency [s],
-        ``bytes`` and ``values`` a second.
-    codes : DataFrame
-        One row a step, one column a code: how many requests.
-    width : float
-        Of a step. [s]
-    pauses : list of float
-        Where longer pauses were left out, as shares of the whole.
-    paused : float
-        How long they were together. [s]
-    span : float
-        From the first request to the last reply, without those pauses. [s]
-    begin, end : Timestamp
-        Of the steps: when the first request was sent, and when the last step ends.
-    """
-
-    steps: pd.DataFrame
-    codes: pd.DataFrame
-    width: float
-    pauses: list[float]
-    paused: float
-    span: float
-    begin: pd.Timestamp
-    end: pd.Timestamp
 
 
 def timeline(results: pd.DataFrame) -> Timeline | None:

@@ -8,16 +8,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from ..display.sentences import (
-    FATE_WORDS,
-    OPEN,
-    SHOWN_FATES,
-    TO_CONTINUE,
-    Standing,
-    cause_in_words,
-    unsettled_in_words,
-    verdict,
-)
+from ..display.facts import OPEN, SHOWN_FATES, Standing
+from ..display.sentences import FATE_WORDS, TO_CONTINUE, cause_in_words, unsettled_in_words, verdict
 
 if TYPE_CHECKING:
     from .causes import Gathered

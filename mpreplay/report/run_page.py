@@ -5,7 +5,6 @@ It reads the journal and decides only what is worth a line. Only this module imp
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
@@ -14,43 +13,41 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from ..display.amounts import duration, masked, moment, setting, share, shares, time_in_words
-from ..display.pictures import DARK, LIGHT, arrival_map, balance, style, verdict_mark
-from ..display.sentences import (
-    FATE_WORDS,
+from ..display.amounts import (
     MAX_NAME,
-    OPEN,
-    SHOWN_FATES,
-    TO_CONTINUE,
-    Standing,
-    cause_in_words,
     count,
-    standing_of,
-    unsettled_in_words,
-    verdict,
+    duration,
+    masked,
+    moment,
+    setting,
+    time_in_words,
     visible,
 )
-from ..display.tables import MAX_ROWS, Table, mark, safe
+from ..display.facts import OPEN, SHOWN_FATES
+from ..display.page import mark, safe, unbroken
+from ..display.pictures import DARK, LIGHT, style, verdict_mark
+from ..display.sentences import FATE_WORDS, TO_CONTINUE, cause_in_words, unsettled_in_words, verdict
+from ..display.tables import MAX_ROWS, Table
 from ..errors import ConfigError
-from ..frames import FATES
-from .causes import Gathered, gather
-from .figures import Arrivals, arrivals, taken_apart
+from .causes import gather
+from .figures import taken_apart
+from .overview import balance_section, map_section
+from .standing import standing_of
 from .wire import wire_section
 
 if TYPE_CHECKING:
+    from ..display.facts import Standing
     from ..journal.reader import JournalReader
+    from .causes import Gathered
 
 __all__ = ["render"]
 
 MAX_CAUSES: Final = 40  # with their first rows
 FIRST_ROWS: Final = 5
 MAX_VALUE: Final = 120  # characters of a value
-LITTLE: Final = 0.005  # the share from which a part of a bar is as wide as it should be
-HALF: Final = 0.5  # the share of a cell of the map from which it is called after what is missing
 # What made a run is told of its files and its model in a section of its own.
 _TOLD_APART: Final = frozenset({"history", "model"})
-_TEMPLATE: Final = "report.html.jinja"
-_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
+_TEMPLATE: Final = "run_page.html.jinja"
 # What a journal counts beside values, in words.
 _COUNTS: Final = {
     "published": "requests published, retries included",
@@ -108,8 +105,8 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         facts=_headlines(facts, standing, results),
         causes=_causes(gathered, standing),
         more_causes=_more_causes(gathered),
-        balance=_balance(standing),
-        map=_map(reader.books(), standing),
+        balance=balance_section(standing),
+        map=map_section(reader.books(), standing),
         wire=wire_section(results, facts, standing),
         rejects=_rejects(gathered, standing),
         apart=_apart(results),
@@ -146,15 +143,6 @@ def _template() -> Any:
         lstrip_blocks=True,
     )
     return environment.from_string((files(__package__) / _TEMPLATE).read_text(encoding="utf-8"))
-
-
-def _unbroken(text: str) -> Any:
-    """Return a text as HTML in which no date is torn at its hyphens."""
-    from markupsafe import Markup, escape
-
-    whole = Markup('<span class="whole">{}</span>')
-    parts = _DATE.split(text)  # every second one is a date
-    return Markup("").join(whole.format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
 
 
 def _headlines(
@@ -198,7 +186,7 @@ def _causes(gathered: Gathered, standing: Standing) -> list[dict[str, Any]]:
     if standing.n(OPEN):
         told.insert(0, (OPEN, unsettled_in_words(standing), TO_CONTINUE))
     return [
-        {"swatch": mark(fate), "said": _unbroken(said), "mend": mend} for fate, said, mend in told
+        {"swatch": mark(fate), "said": unbroken(said), "mend": mend} for fate, said, mend in told
     ]
 
 
@@ -214,116 +202,6 @@ def _more_causes(gathered: Gathered) -> str:
     return f"{count(len(more), 'cause')} more, of {values} together, are in rejects.parquet."
 
 
-def _balance(standing: Standing) -> dict[str, Any]:
-    counts = {fate: standing.n(fate) for fate in FATES}
-    counts |= {OPEN: standing.n(OPEN)} if standing.n(OPEN) else {}
-    terms = " + ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items())
-    sign = "=" if standing.is_balanced else "≠"
-    read = standing.n("read")
-    of_fates = shares(list(counts.values()), read)
-    rows = [
-        (_labelled(fate), f"{n:,}", part, FATE_WORDS[fate][1])
-        for (fate, n), part in zip(counts.items(), of_fates, strict=True)
-    ]
-    notes = []
-    if 0 < standing.n_missing < 0.1 * read:
-        notes.append(f"The lower bar shows the {standing.n_missing:,} that did not arrive.")
-    if any(0 < n < LITTLE * read for n in counts.values()):
-        notes.append("What is very little is drawn wider than it is.")
-    return {
-        "sentence": f"{read:,} values read {sign} {terms}.",
-        "picture": safe(balance(counts)) if read else "",
-        "note": " ".join(notes),
-        "table": Table(
-            "What became of the values that were read",
-            ("Fate", "Values", "Share", "What it means"),
-            [*rows, ("read", f"{read:,}", share(read, read), "the sum of the above")],
-            frozenset({1, 2}),
-        ),
-    }
-
-
-def _labelled(fate: str) -> Any:
-    from markupsafe import Markup
-
-    return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
-
-
-def _map(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | None:
-    found = arrivals(books)
-    if not found.devices:
-        return None
-    missing = found.read - found.accepted
-    touched = int((missing > 0).sum())
-    said = [
-        f"Each column is a {found.step}, each row a device; a cell is filled from below by the "
-        "share that arrived, and above that by the fate that most of the others met. However few "
-        "they are, they are drawn high enough to be seen."
-    ]
-    if found.n_others:
-        said.append(f"The {len(found.devices) - 1} devices with the most rejects come first.")
-    said.append(
-        f"In {touched:,} of {count(int((found.read > 0).sum()), 'cell')} something is missing."
-        if touched
-        else "Nothing is missing."
-    )
-    if found.n_timeless:
-        said.append(f"{count(found.n_timeless, 'value')} without a readable time cannot be shown.")
-    worst = sorted(zip(*missing.nonzero(), strict=True), key=lambda cell: -missing[cell])
-    cells = [
-        (found.devices[row], found.periods[column], f"{found.read[row, column]:,}",
-         f"{found.accepted[row, column]:,}", f"{missing[row, column]:,}")
-        for row, column in worst[:MAX_ROWS]
-    ]  # fmt: skip
-    most = f", the {MAX_ROWS} with most of {touched:,}" if touched > MAX_ROWS else ""
-    return {
-        "sentence": " ".join(said),
-        "picture": safe(arrival_map(found, unanswered=_unanswered(standing))),
-        "key": _key_of_map(found, standing),
-        "devices": _devices(found.devices, found.read, found.accepted),
-        "worst": cells
-        and Table(
-            f"Cells in which values are missing{most}",
-            ("Device", f"{found.step.capitalize()} from", "Read", "Accepted", "Missing"),
-            cells,
-            frozenset({2, 3, 4}),
-        ),
-    }
-
-
-def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
-    """Return what the colours of the map mean: where it is always little, that it is."""
-    missing = found.read - found.accepted
-    key = []
-    for number, fate in enumerate(FATES):
-        of_fate = (missing > 0) & (found.most == number)
-        if not of_fate.any():
-            continue
-        shown = _unanswered(standing) if fate == "in_doubt" else fate
-        name = FATE_WORDS[shown][0]
-        if shown == "in_doubt" and standing.n(OPEN):
-            name = f"{name} or {FATE_WORDS[OPEN][0]}"
-        is_little = (missing[of_fate] < HALF * found.read[of_fate]).all()
-        key.append((mark(shown), f"{'some' if is_little else 'mostly'} {name}"))
-    return key
-
-
-def _unanswered(standing: Standing) -> str:
-    """Return what it is that the books, which have one word for both, have in doubt."""
-    return OPEN if standing.n(OPEN) and not standing.n("in_doubt") else "in_doubt"
-
-
-def _devices(names: list[str], read: Any, accepted: Any) -> Table:
-    rows = [
-        (name, f"{of_row:,}", f"{arrived:,}", f"{of_row - arrived:,}", share(arrived, of_row))
-        for name, of_row, arrived in zip(
-            names, map(int, read.sum(axis=1)), map(int, accepted.sum(axis=1)), strict=True
-        )
-    ]
-    columns = ("Device", "Read", "Accepted", "Missing", "Arrived")
-    return Table("Values by device", columns, rows, frozenset({1, 2, 3, 4}))
-
-
 def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
     if not gathered.n_read:
         return None
@@ -331,7 +209,7 @@ def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
     groups = [
         {
             "swatch": mark(cause["outcome"]),
-            "title": _unbroken(_cause(cause, standing)[0]),
+            "title": unbroken(_cause(cause, standing)[0]),
             "table": _examples(examples, int(cause["values"])),
         }
         for cause, examples in zip(shown, gathered.examples, strict=False)

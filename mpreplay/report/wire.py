@@ -11,12 +11,14 @@ from typing import Any, Final
 import pandas as pd
 
 from ..conversation.pacing import BURST
-from ..display.amounts import duration, seconds, setting
-from ..display.pictures import code_bars, code_fates, lines, stroke
-from ..display.sentences import FATE_WORDS, Standing, count
-from ..display.tables import MAX_ROWS, Table, mark, safe
-from ..protocol.messages import return_code
-from .figures import NO_REPLY, Timeline, timeline
+from ..display.amounts import count, duration, seconds, setting
+from ..display.facts import Standing
+from ..display.page import mark, safe
+from ..display.pictures import Timeline, code_bars, code_fates, lines, stroke
+from ..display.sentences import FATE_WORDS
+from ..display.tables import MAX_ROWS, Table
+from ..protocol.codes import return_code
+from .figures import NO_REPLY, timeline
 
 __all__ = ["wire_section"]
 

@@ -26,13 +26,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from .encoding import encode_entries, plain_texts
-from .preparing import Chunk, Part
+from ..values.plain_text import plain_texts
+from .chunk import Chunk, Part
+from .encoding import encode_entries
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..history.readings import Column, Device
+    from ..model.device import Device
+    from ..values.typed_column import TypedColumn
     from .entries import Entries
 
 __all__ = [
@@ -308,8 +310,8 @@ def _orders(chunk: Chunk) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
                 yield number, column, places[_order(part.readings.columns[column], chosen)]
 
 
-def _order(column: Column, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the order of some values: by number, else by length and text; odd ones last."""
+def _order(column: TypedColumn, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the order of some values: by number, else by length and text; misfits last."""
     kind = column.values.type
     if pa.types.is_timestamp(kind) or pa.types.is_boolean(kind):
         kind = pa.int64()

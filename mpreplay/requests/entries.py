@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..history.ordering import order_of
-from ..history.readings import Readings
+from ..history.slab import Readings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

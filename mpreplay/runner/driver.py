@@ -8,87 +8,47 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
-from ..conversation.isolation import Isolation, root_of, waits_for
-from ..conversation.mqtt import Acknowledged, Event, Lost, Message, Transport
+from ..conversation.isolation import root_of, waits_for
 from ..conversation.pacing import next_connect
-from ..conversation.session import Session, Settled
+from ..conversation.reconnect import REGAIN_WITHIN, Reconnect
+from ..conversation.session import Session
+from ..conversation.transport import Acknowledged, Lost, Message
 from ..errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
 from ..history.ahead import ahead
 from ..outcome.recording import Ready
 from ..outcome.rejects import NO_REJECTS, name_refused, rejects_of_chunk
-from ..protocol.messages import NO_SUB_DEVICE, batch_reply_topic, batch_topic, decode_reply
+from ..protocol.codes import NO_SUB_DEVICE
+from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
 from ..requests.dividing import chunk_at
-from ..requests.preparing import Chunk, Policy, Prepared, Preparer, Tally
 
 if TYPE_CHECKING:
+    from ..conversation.isolation import Isolation
     from ..conversation.sub_devices import SubDevices
-    from ..history.history import History
+    from ..conversation.transport import Event, Transport
     from ..journal.writer import Journal, Unfinished
-    from ..model.thing_model import ModelSet
-    from ..settings import Connection, Limits
+    from ..order import Order
+    from ..outcome.settled import Settled
+    from ..requests.chunk import Chunk, Prepared
+    from ..requests.preparing import Preparer
+    from ..requests.tallies import Tally
+    from ..settings import Connection
+    from .clock import Clock, ConnectRecord
     from .interrupts import Interrupts
 
-__all__ = ["Clock", "ConnectRecord", "Driver", "SystemClock"]
+__all__ = ["Driver"]
 
 log = logging.getLogger("mpreplay")
-# How long a lost connection may stay away before the run ends. [s]
-REGAIN_WITHIN: Final = 600.0
 # How long an interrupted run waits for replies to what it has published. [s]
 GRACE: Final = 10.0
-# Between attempts to regain a connection, doubled each time. [s]
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 30.0
 IDLE: Final = 0.5  # how often to look around while nothing is due [s]
-# A connection that the platform closes so soon after it was made was taken over. [s]
-TAKEN_OVER_WITHIN: Final = 10.0
 COUNTED: Final = (
     "strangers", "doubles", "contradictions", "broken_replies", "connects", "published",
     "acknowledged",
 )  # fmt: skip
-
-
-class Clock(Protocol):
-    """Tells the time and waits."""
-
-    def now(self) -> float:
-        """Return a reading that only grows. [s]"""  # noqa: D400
-
-    def wall(self) -> float:
-        """Return the time since the Unix epoch. [s]"""  # noqa: D400
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-
-
-class SystemClock:
-    """The clock of this machine."""
-
-    def now(self) -> float:
-        """Return a reading that only grows."""
-        return time.monotonic()
-
-    def wall(self) -> float:
-        """Return the time since the Unix epoch."""
-        return time.time()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(seconds)
-
-
-class ConnectRecord(Protocol):
-    """Remembers when a device connected, across runs."""
-
-    def connects(self) -> list[float]:
-        """Return when, since the Unix epoch."""
-
-    def remember(self, time: float) -> None:
-        """Add one."""
 
 
 @dataclass(slots=True)
@@ -105,8 +65,12 @@ class Driver:
 
     Parameters
     ----------
-    history, models, preparer, policy, limits, connection
-        What is sent, how, and as which device.
+    order : Order
+        What was asked for.
+    preparer : Preparer
+        Makes the requests.
+    connection : Connection
+        Where they go, and as which device.
     journal : Journal
         Remembers each step before the next relies on it.
     transport : Transport
@@ -123,11 +87,8 @@ class Driver:
         Which declined requests are taken apart, and how.
     """
 
-    history: History
-    models: ModelSet
+    order: Order
     preparer: Preparer
-    policy: Policy
-    limits: Limits
     connection: Connection
     journal: Journal
     transport: Transport
@@ -144,17 +105,13 @@ class Driver:
     _slabs: Generator[Ready, None, None] = field(init=False)
     _requests: dict[str, _Sent] = field(default_factory=dict)
     _exhausted: bool = False
-    _connected_at: float | None = None
-    _lost_since: float | None = None
-    _quick_losses: int = 0
-    _attempt_at: float = 0.0  # when to try to regain the connection
-    _failures: int = 0  # attempts in a row that failed
+    _reconnect: Reconnect = field(default_factory=Reconnect)
     _ending: float | None = None  # when an interrupted run stops waiting
 
     def __post_init__(self) -> None:
         """Make the session, without connecting."""
         self.session = Session(
-            self.limits,
+            self.order.limits,
             lambda one, code: self.isolation.may_divide(self._requests[one].chunk, code),
         )
         self._slabs = self._ready()
@@ -198,7 +155,7 @@ class Driver:
                 self._settle(session.stop("", self.clock.now()))
             if self._is_done():
                 return
-            if self._lost_since is not None:
+            if self._reconnect.is_lost:
                 self._regain()
             elif session.needs_sign_in:
                 self._sign_in()
@@ -238,13 +195,9 @@ class Driver:
     def _lose(self, loss: Lost) -> None:
         log.warning("the connection is lost (%s); connecting again", loss.reason)
         now = self.clock.now()
-        quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
-        # A network fails with an error; a platform that gives the session to another closes it.
-        # One that does so while we send may look like either: an error proves nothing.
-        self._quick_losses = self._quick_losses + loss.closed_by_peer if quick else 0
-        self._lost_since = now
+        self._reconnect.on_lost(now, closed_by_peer=loss.closed_by_peer)
         self._settle(self.session.on_lost(now))
-        if self._quick_losses > 1:
+        if self._reconnect.has_rival:
             self.session.stopped = self.session.stopped or (
                 f"another client signs in as {self.connection.device_key}: the platform closed the "
                 "connection twice soon after it was made. End the other client, then continue"
@@ -280,7 +233,7 @@ class Driver:
 
     def _connect_pause(self) -> float:
         now = self.clock.wall()
-        limits = self.limits
+        limits = self.order.limits
         allowed = next_connect(
             [time for time in self.record.connects() if time <= now + limits.connect_period],
             now,
@@ -294,52 +247,45 @@ class Driver:
         self.record.remember(self.clock.wall())
         self.counts["connects"] += 1
         self.transport.connect()
-        self._connected_at = self.clock.now()
-        if self._lost_since is not None:
+        if self._reconnect.is_lost:
             log.warning("connected again")
-        self._lost_since = None
+        self._reconnect.on_connected(self.clock.now())
         self._sign_in()
 
     def _sign_in(self) -> None:
         try:
             for event in self.sub_devices.sign_in(self.transport):
                 self._handle(event)
-            if self._lost_since is None:
+            if not self._reconnect.is_lost:
                 self.session.on_connected(self.clock.now())
+                self._reconnect.on_ready()
         except ConnectionLost as error:
             self._handle(Lost(str(error), error.closed_by_peer))
 
     def _regain(self) -> None:
         """Connect again, as soon as the platform's connect limit allows."""
-        now = self.clock.now()
-        lost_since = now if self._lost_since is None else self._lost_since
-        if now - lost_since > REGAIN_WITHIN:
+        pause = self._reconnect.pause(self.clock.now(), self._connect_pause())
+        if pause is None:
             self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
             self._give_up()
-            return
-        if (pause := max(self._connect_pause(), self._attempt_at - now)) > 0:
+        elif pause > 0:
             self.clock.sleep(min(pause, IDLE))
-            return
+        else:
+            self._try_to_connect()
+
+    def _try_to_connect(self) -> None:
         try:
             self._connect()
-            self._failures = 0
-            if self._lost_since is not None:  # again, before the sub-devices were signed in
-                self._lost_since = lost_since
         except ConnectError as error:
             log.warning("%s", str(error))  # a log that keeps records must not keep the client
-            self._lost_since = lost_since
-            longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
-            self._attempt_at = self.clock.now() + longest * (1 - _jitter() / 2)
-            self._failures += 1
-            self._quick_losses = 0  # a platform that is away is no rival
+            self._reconnect.on_failed(self.clock.now(), _jitter())
             if error.is_final:
                 self.session.stopped = self.session.stopped or str(error)
 
     def _ready(self) -> Generator[Ready, None, None]:
-        window = (self.history.start, self.history.end)
-        settled = self.unfinished.settled_slabs
-        raw = self.history.slabs(self.models.all(), without=settled)
-        return ahead(raw, lambda one: Ready.of(self.preparer.prepare(one, window)))
+        order = self.order
+        raw = order.history.slabs(order.models.all(), without=self.unfinished.settled_slabs)
+        return ahead(raw, lambda one: Ready.of(self.preparer.prepare(one, order.window)))
 
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""
@@ -369,7 +315,7 @@ class Driver:
         taken: list[tuple[str, Chunk]] = []
         for intent in self.unfinished.open_requests.pop(prepared.number):
             try:
-                chunk = chunk_at(chunks, intent.path, self.preparer.own)
+                chunk = chunk_at(chunks, intent.path, self.order.own)
                 digest = self._digest(intent.request_id, chunk)[0]
             except LookupError:
                 digest = ""
@@ -400,7 +346,8 @@ class Driver:
         self.bar.add(ready.prepared.n_rows)
 
     def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
-        return chunk.digest(request_id, self.policy), chunk.n_bytes(request_id, self.policy)
+        policy = self.order.policy
+        return chunk.digest(request_id, policy), chunk.n_bytes(request_id, policy)
 
     def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: Any) -> None:
         self._requests[request_id] = _Sent(chunk)
@@ -410,7 +357,7 @@ class Driver:
     def _publish(self, request_id: str) -> None:
         sent = self._requests[request_id]
         sent.sent_at = round(self.clock.wall() * 1000)
-        payload = sent.chunk.payload(request_id, self.policy)
+        payload = sent.chunk.payload(request_id, self.order.policy)
         log.debug("request %s: %d bytes", request_id, len(payload))
         self.counts["published"] += 1
         self.transport.publish(batch_topic(*self.connection.device), payload)
@@ -424,7 +371,7 @@ class Driver:
                 self._divide(one, sent, self.isolation.divide(sent.chunk, one.code))
                 continue
             corrections: dict[str, Tally] = {}
-            if one.outcome == "accepted" and self.policy.skip_invalid_measurepoints:
+            if one.outcome == "accepted" and self.order.policy.skip_invalid_measurepoints:
                 skipped = sent.chunk.tally_suspects()
                 corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
             unlike = one.outcome != "accepted" or corrections.get("declined")

@@ -9,13 +9,9 @@ import html
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from ..checks.duplicates import find_duplicates
-from ..checks.validation import Checker
 from ..history.history import History
-from ..history.readings import Device
-from ..model.thing_model import ModelSet
-from ..requests.preparing import Policy, Preparer
-from ..settings import Limits
+from ..order import Order
+from ..settings import Limits, Policy
 
 __all__ = ["Plan", "plan"]
 
@@ -124,23 +120,14 @@ def plan(
     >>> plan(read_history(frame), model, gateway=("meter", "m-1")).n_requests
     1
     """
-    limits = limits or Limits()
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    models = ModelSet.of(model)
-    own = Device(*gateway)
-    preparer = Preparer(models, Checker(models), policy, limits, own)
-    preparer.duplicates = found = find_duplicates(
-        history,
-        models,
-        own,
-        preparer.faults,
-        keep="first" if duplicates == "first" else "last",
-        withhold=on_invalid != "send",
-    )
+    order = Order.of("plan", history, model, gateway, policy, limits)
+    limits, found = order.limits, order.duplicates()
+    preparer = order.preparer(found)
     sizes: list[int] = []
     n_rows = n_values = n_sent = n_gone = 0
-    for raw in history.slabs(models.all()):
-        prepared = preparer.prepare(raw, (history.start, history.end))
+    for raw in history.slabs(order.models.all()):
+        prepared = preparer.prepare(raw, order.window)
         n_rows += prepared.n_rows
         n_values += prepared.n_values
         n_gone += sum(sum(part.tally_withheld().values()) for part in prepared.parts)

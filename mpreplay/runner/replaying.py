@@ -6,38 +6,36 @@ import shutil
 import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..checks.duplicates import Duplicates
-from ..checks.survey import reach_verdict
-from ..checks.validation import Checker
-from ..conversation.isolation import Isolation, Level
+from ..checks.repeats import Duplicates
+from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
-from ..errors import ConfigError, ReplayWarning
+from ..errors import ReplayWarning
 from ..history.history import History
-from ..history.readings import Device
 from ..history.sources import digest_of
-from ..journal.fingerprint import Fingerprint, check_same, fingerprint, journal_path
+from ..journal.fingerprint import Fingerprint, check_same, journal_path
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease, lock_journal
 from ..journal.reader import read_journal
 from ..journal.writer import Journal, Unfinished
-from ..model.thing_model import ModelSet
+from ..order import Order
 from ..protocol.messages import batch_reply_topic
-from ..requests.preparing import Policy, Preparer
-from ..run import Run, open_run
-from ..settings import Connection, Limits, reveal
+from ..run import Run
+from ..settings import Connection, Limits, Policy, reveal
 from ..version import __version__
-from .driver import Driver, SystemClock
+from .clock import SystemClock
+from .driver import Driver
 from .interrupts import Interrupts
 from .progress import Bar
 
 if TYPE_CHECKING:
     import os
 
-__all__ = ["Run", "open_run", "replay"]
+__all__ = ["replay"]
 
 
 def replay(
@@ -130,19 +128,13 @@ def replay(
     ...     mp.replay(mp.read_history(frame), model, platform.connection)
     Run(2 of 2 values accepted)
     """
-    _check_options(history, on_invalid, duplicates, isolate)
-    if connection is None:
-        connection = Connection.from_environment()
-    elif isinstance(connection, str):
-        connection = Connection.from_uri(connection)
+    connection = _connection(connection)
+    policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
+    order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
     reveal(connection.device_secret)  # a reference to nothing is an error now, not in an hour
-    limits = limits or Limits()
-    policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    models = ModelSet.of(model)
-    preparer = Preparer(models, Checker(models), policy, limits, Device(*connection.device))
-    mark = fingerprint(history, models, policy, limits, connection)
-    path, temporary = journal_path(journal, mark)
+    made_from = order.fingerprint(connection)
+    path, temporary = journal_path(journal, made_from)
     with ExitStack() as on_failure, ExitStack() as stack:
         if temporary is None:
             stack.callback(lock_journal(path).free)
@@ -151,66 +143,55 @@ def replay(
         lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
         record = stack.enter_context(closing(Journal(path)))
         on_failure.callback(_remove_unbegun, record)
-        unfinished = _open(record, history, models, preparer, policy, mark)
-        _warn_of_offline(preparer.duplicates, preparer.own, policy, secrets)
+        unfinished, found = _open(record, order, made_from)
+        _warn_of_offline(found, order, secrets)
         clock = SystemClock()
-        start = _start(
-            record,
-            unfinished,
-            history,
-            connection,
-            limits,
-            mark,
-            preparer.duplicates,
-            clock,
-            isolate,
-        )
-        numbers = count(start)
+        begun = _Beginning(record, order, connection, made_from)
+        numbers = count(begun.noted(unfinished, found, clock.wall()))
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
-        topics = [batch_reply_topic(*connection.device), *sub_devices.reply_topics]
         Driver(
-            history=history,
-            models=models,
-            preparer=preparer,
-            policy=policy,
-            limits=limits,
+            order=order,
+            preparer=order.preparer(found),
             connection=connection,
             journal=record,
-            transport=MqttTransport(
-                connection,
-                topics,
-                keepalive=limits.keepalive,
-                bytes_per_second=limits.bytes_per_second,
-            ),
+            transport=_transport(connection, order.limits, sub_devices),
             sub_devices=sub_devices,
             record=lease,
             interrupts=stack.enter_context(Interrupts()),
             unfinished=unfinished,
-            isolation=Isolation(isolate, preparer.own, limits.extra_requests, unfinished.spent),
+            isolation=Isolation(
+                order.isolate, order.own, order.limits.extra_requests, unfinished.spent
+            ),
             next_id=lambda: str(next(numbers)),
             clock=clock,
             bar=stack.enter_context(Bar(history.n_rows, progress)),
         ).run()
         on_failure.pop_all()  # the folder is the run's from here on
-    return Run(read_journal(path), temporary, history, models)
+    return Run(read_journal(path), temporary, history, order.models)
 
 
-def _open(
-    record: Journal,
-    history: History,
-    models: ModelSet,
-    preparer: Preparer,
-    policy: Policy,
-    mark: Fingerprint,
-) -> Unfinished:
+def _connection(given: Connection | str | None) -> Connection:
+    if given is None:
+        return Connection.from_environment()
+    return Connection.from_uri(given) if isinstance(given, str) else given
+
+
+def _transport(connection: Connection, limits: Limits, sub_devices: SubDevices) -> MqttTransport:
+    return MqttTransport(
+        connection,
+        [batch_reply_topic(*connection.device), *sub_devices.reply_topics],
+        keepalive=limits.keepalive,
+        bytes_per_second=limits.bytes_per_second,
+    )
+
+
+def _open(record: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinished, Duplicates]:
     """Look through the history, or take up what an earlier run has settled."""
     if record.is_new:
-        preparer.duplicates = reach_verdict(history, models, preparer, policy)
-        return Unfinished()
-    check_same(record.path, mark)
+        return Unfinished(), order.surveyed()
+    check_same(record.path, made_from)
     facts = read_journal(record.path).facts()
-    preparer.duplicates = Duplicates.from_dict(facts["duplicates"])
-    return record.take_up()
+    return record.take_up(), Duplicates.from_dict(facts["duplicates"])
 
 
 def _remove_unbegun(record: Journal) -> None:
@@ -220,66 +201,52 @@ def _remove_unbegun(record: Journal) -> None:
             record.path.with_name(record.path.name + suffix).unlink(missing_ok=True)
 
 
-def _start(
-    record: Journal,
-    unfinished: Unfinished,
-    history: History,
-    connection: Connection,
-    limits: Limits,
-    mark: Fingerprint,
-    duplicates: Duplicates,
-    clock: SystemClock,
-    isolate: Level,
-) -> int:
-    """Write down what the run is, and return its next request id.
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    """What a journal is told of a run when it begins, or is continued."""
 
-    Ids are unique for a gateway across runs, so that a late reply to an earlier run settles nothing
-    here: the run's start in milliseconds, and six digits to count.
-    """
-    now = round(clock.wall() * 1000)
-    facts = {
-        "stopped": "", "read_all": False, "limits": limits.as_dict(), "isolate": isolate,
-        "version": __version__,
-    }  # fmt: skip
-    if not record.is_new:
-        times = int(read_journal(record.path).facts().get("continued", 0)) + 1
-        record.note(**facts, continued=times)
-        return int(unfinished.last_id or now * 1_000_000) + 1
-    record.begin(
-        **facts,
-        started_at=now,
-        **begin_lineage(history, record.path, now),
-        n_rows=history.n_rows,
-        sources=[digest_of(source) for source in history.sources],
-        gateway=connection.device_key,
-        connection=connection.to_uri(),
-        fingerprint=mark,
-        duplicates=duplicates.as_dict(),
-    )
-    return now * 1_000_000
+    record: Journal
+    order: Order
+    connection: Connection
+    made_from: Fingerprint
 
+    def noted(self, unfinished: Unfinished, duplicates: Duplicates, wall: float) -> int:
+        """Write down what the run is, and return its next request id.
 
-def _check_options(history: Any, on_invalid: str, duplicates: str, isolate: Any) -> None:
-    if not isinstance(history, History):
-        raise ConfigError(
-            f"replay takes what read_history returned, not {type(history).__name__}: "
-            "mp.replay(mp.read_history(...), model, connection)"
+        Ids are unique for a gateway across runs, so that a late reply to an earlier run settles
+        nothing here: the run's start in milliseconds, and six digits to count.
+        """
+        now = round(wall * 1000)
+        facts = {
+            "stopped": "",
+            "read_all": False,
+            "limits": self.order.limits.as_dict(),
+            "isolate": self.order.isolate,
+            "version": __version__,
+        }
+        record = self.record
+        if not record.is_new:
+            times = int(read_journal(record.path).facts().get("continued", 0)) + 1
+            record.note(**facts, continued=times)
+            return int(unfinished.last_id or now * 1_000_000) + 1
+        history = self.order.history
+        record.begin(
+            **facts,
+            started_at=now,
+            **begin_lineage(history, record.path, now),
+            n_rows=history.n_rows,
+            sources=[digest_of(source) for source in history.sources],
+            gateway=self.connection.device_key,
+            connection=self.connection.to_uri(),
+            fingerprint=self.made_from,
+            duplicates=duplicates.as_dict(),
         )
-    for name, value, known in (
-        ("on_invalid", on_invalid, ("raise", "withhold", "send")),
-        ("duplicates", duplicates, ("raise", "first", "last")),
-    ):
-        if value not in known:
-            raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")
-    if isolate is not False and isolate not in ("point", "entry", "device"):
-        raise ConfigError(f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}")
+        return now * 1_000_000
 
 
-def _warn_of_offline(
-    duplicates: Duplicates, own: Device, policy: Policy, secrets: Mapping[Any, str]
-) -> None:
-    others = sorted(duplicates.devices - {own})
-    if others and not policy.allow_offline_sub_device and not secrets:
+def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, str]) -> None:
+    others = sorted(duplicates.devices - {order.own})
+    if others and not order.policy.allow_offline_sub_device and not secrets:
         warnings.warn(
             f"{len(others)} sub-devices ({others[0].device_key}"
             f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "

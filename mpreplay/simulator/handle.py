@@ -24,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from ..errors import ConfigError, ConnectError
-from ..model.thing_model import model_of
+from ..model.model_set import model_of
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits

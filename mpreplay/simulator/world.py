@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 from ..model.thing_model import ThingModel
-from ..protocol.messages import sign
+from ..protocol.signature import sign
 from .judging import Checks, checks_of
 from .limits import PlatformLimits
 
 __all__ = ["ANY_PRODUCT", "Device", "World", "world_of"]
 
 Device = tuple[str, str]  # product key, device key
-
 ANY_PRODUCT: Final = ""  # the key of a model that is taken for every product
 # Device SDK for Python 0.1.1 calls the plain hash "hmacsha256"; the documents, "sha256".
 _SIGN_METHODS: Final = frozenset({"sha256", "hmacsha256"})

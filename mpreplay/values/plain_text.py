@@ -1,4 +1,4 @@
-"""Rejects as a history: how they are known, and how their values are written and read back.
+"""Values as the texts of a violations or rejects frame, written and read back.
 
 Pure. A value of a rejects frame is a text, and stands beside a point that says what type it has:
 texts are written bare, all else as JSON. Where that would be read as something else, and where a
@@ -9,66 +9,30 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from ..history.columns import Columns
-from ..model.measurepoint import Measurepoint
-from .misfits import Odd, Unsendable, has_lone_surrogate, json_text, parsed, told
+from ..display.facts import SUPERSEDED
+from .column_json import bare_texts, marked_texts
+from .object_json import Unsendable, has_lone_surrogate, json_text, parsed, told
 
-__all__ = [
-    "NO_POINT",
-    "REJECTS",
-    "REJECT_NAMES",
-    "RUN_ATTRIBUTE",
-    "SET_ASIDE",
-    "SUPERSEDED",
-    "is_rejects",
-    "lacking",
-    "plain_of",
-    "plain_of_odd",
-    "plain_text",
-    "read_plain",
-]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-REJECT_NAMES: Final = (
-    "source", "row", "product_key", "device_key", "time", "measurepoint", "value", "check",
-    "reason", "outcome", "code", "request_id", "mend",
-)  # fmt: skip
-# What its columns are, read as a history.
-REJECTS: Final = Columns(
-    time="time",
-    tz="UTC",  # what a spreadsheet leaves of a time
-    device="device_key",
-    product="product_key",
-    point="measurepoint",
-    value="value",
-    check="check",
-)
-SUPERSEDED: Final = "superseded"
-SET_ASIDE: Final = "superseded by another reading in the run that these rejects are of"
-# Under this name pandas keeps beside ``run.rejects`` which run they are of, in Parquet, too.
-RUN_ATTRIBUTE: Final = "mpreplay_run"
-NO_POINT: Final = "?"  # how a point that has no name is called
+    from ..model.measurepoint import Measurepoint
+    from .misfits import Misfit
+    from .typed_column import TypedColumn
+
+__all__ = ["plain_of", "plain_of_misfit", "plain_text", "plain_texts", "read_plain"]
+
 _TEXTUAL: Final = frozenset({"STRING", "DATE", "TIMESTAMP"})
 _MEMBERS: Final = frozenset({"value", "quality"})
 _INFINITE: Final = {"inf": np.inf, "-inf": -np.inf}
 # A time with an offset and more digits than milliseconds.
 _TOO_FINE: Final = re.compile(r"\d{4}-.*[T ].*[.,]\d{3}\d*[1-9]\d*\s?(Z|z|[+-]\d{2}(:?\d{2})?)")
-
-
-def is_rejects(columns: Iterable[Any]) -> bool:
-    """Return whether columns are those of a rejects frame, whatever stands beside them."""
-    return not lacking(columns)
-
-
-def lacking(columns: Iterable[Any]) -> list[str]:
-    """Return which columns of a rejects frame are not there."""
-    found = {name for name in columns if isinstance(name, str)}
-    return [name for name in REJECT_NAMES if name not in found]
 
 
 def read_plain(text: str, point: Measurepoint) -> tuple[Any, Any]:
@@ -170,16 +134,39 @@ def _unmistakable(text: str, point: Measurepoint) -> str:
     return text if _is_same(read_plain(text, point), value) else f'{{"value":{text}}}'
 
 
-def plain_of_odd(odd: Odd, point: Measurepoint) -> str:
+def plain_of_misfit(misfits: Misfit, point: Measurepoint) -> str:
     """Return a value that does not fit its point as a rejects frame writes it."""
-    if odd.check in {SUPERSEDED, "quality"}:  # as it stood there; what is wrong is the quality
-        return odd.shown
-    if point.type == "TIMESTAMP" and _TOO_FINE.fullmatch(odd.shown):
-        is_text = odd.text == json_text(odd.shown)
-        return plain_text(odd.shown, point) if is_text else odd.shown
-    if odd.text is None:
-        return plain_text(parsed(odd.told), point)
-    text = odd.text.decode()
+    if misfits.check in {SUPERSEDED, "quality"}:  # as it stood there; what is wrong is the quality
+        return misfits.shown
+    if point.type == "TIMESTAMP" and _TOO_FINE.fullmatch(misfits.shown):
+        is_text = misfits.text == json_text(misfits.shown)
+        return plain_text(misfits.shown, point) if is_text else misfits.shown
+    if misfits.text is None:
+        return plain_text(parsed(misfits.told), point)
+    text = misfits.text.decode()
     if text[:1] not in '{"' and not _is_textual(point):
         return text  # a number, a truth value or an array is itself
     return plain_text(json.loads(text), point)
+
+
+def plain_texts(column: TypedColumn, positions: NDArray[np.int64]) -> list[str]:
+    """Return values as people read them, and ``read_plain`` does: texts bare, the rest as JSON."""
+    chosen = pa.array(positions)
+    values = column.values.take(chosen)
+    if column.point.type in {"STRING", "DATE", "ANY"} or pa.types.is_string(values.type):
+        shown = values.to_pylist()
+    else:
+        shown = bare_texts(values, column.point).array().to_pylist()
+        if column.point.type == "TIMESTAMP":
+            shown = [None if text is None else text.strip('"') for text in shown]
+    shown = plain_of(shown, column.point)
+    if column.quality is not None:
+        marks = column.quality.take(chosen)
+        marked = marked_texts(bare_texts(values, column.point), marks).array().to_pylist()
+        choice = zip(marks.is_valid().to_pylist(), marked, shown, strict=True)
+        shown = [whole if has_quality else text for has_quality, whole, text in choice]
+    wanted = set(positions.tolist()) if column.misfits else set()
+    misfits = {
+        o.position: plain_of_misfit(o, column.point) for o in column.misfits if o.position in wanted
+    }
+    return [misfits.get(p, text) or "" for p, text in zip(positions.tolist(), shown, strict=True)]

@@ -1,122 +1,53 @@
-"""Arrow columns of single values, settled into the type their measurement point has.
+"""Arrow columns of single values, converted into the type their measurement point has.
 
 Pure. One function a type of the platform, in ``SCALARS``; structs, arrays and Python objects are
-settled in ``values.py`` from these. Nothing is rounded into fitting, save that a FLOAT is a 32-bit
-float because it travels as one.
+converted from these. Nothing is rounded into fitting, except that a FLOAT becomes the 32-bit float
+as which it travels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..model.measurepoint import Measurepoint
-from .misfits import Odd, python_of, without
+from .absent import is_present
+from .arrays import without
 from .times import NANOSECONDS, read_aware_texts, read_times
+from .typed_column import Converted, a_kind, all_misfit, with_misfits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["SCALARS", "Settled", "Settler", "a_kind", "all_odd", "is_present", "with_odd"]
+    from ..model.measurepoint import Measurepoint
+    from .typed_column import Converter, Mismatch
 
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A column in its measurement point's type.
-
-    Parameters
-    ----------
-    values : Array, shape (n,)
-        Null where absent or odd.
-    odd : list of Odd
-        What does not fit; few, as a rule.
-    quality : Array of int64, shape (n,), optional
-        The quality of each value that has one.
-    """
-
-    values: pa.Array
-    odd: list[Odd] = field(default_factory=list)
-    quality: pa.Array | None = None
-
-
-Settler = Callable[[pa.Array, Measurepoint], Settled]
-Fault = tuple["NDArray[np.bool_]", str, str]  # which values, the check, the reason
-
-_KINDS: Final = {
-    "INT": "an integer",
-    "FLOAT": "a number",
-    "DOUBLE": "a number",
-    "BOOL": "a truth value (true, false, 0 or 1)",
-    "ENUM": "a key of the enumeration",
-    "STRING": "a text",
-    "DATE": "a date",
-    "TIMESTAMP": "a time with a zone",
-    "STRUCT": "a struct",
-    "ARRAY": "an array",
-}
+__all__ = ["SCALARS"]
 
 _TOO_FINE: Final = "a TIMESTAMP holds whole milliseconds"
 
 
-def a_kind(point: Measurepoint) -> str:
-    """Return what a value of a point is, in words."""
-    return _KINDS.get(point.type, point.type)
-
-
-def all_odd(column: pa.Array, point: Measurepoint, reason: str | None = None) -> Settled:
-    """Return a column none of whose values fits."""
-    reason = reason or f"a value of type {column.type} is not {a_kind(point)}"
-    nothing = pa.nulls(len(column), point.arrow_type())
-    return with_odd(nothing, column, [(is_present(column), "type", reason)])
-
-
-def with_odd(values: pa.Array, column: pa.Array, faults: list[Fault]) -> Settled:
-    """Return settled values with those under a fault's mask taken out as odd."""
-    odd: list[Odd] = []
-    taken = np.zeros(len(values), bool)
-    for mask, check, reason in faults:
-        positions = np.flatnonzero(mask & ~taken)
-        taken |= mask
-        for position, value in zip(
-            positions.tolist(), python_of(column.take(pa.array(positions))), strict=True
-        ):
-            odd.append(Odd.of(position, value, check, reason))
-    if taken.any():
-        values = without(values, taken)
-    return Settled(values, sorted(odd))
-
-
-def is_present(column: pa.Array) -> NDArray[np.bool_]:
-    """Return where a column holds a value: neither null nor NaN."""
-    if pa.types.is_floating(column.type):
-        return np.array(~np.isnan(column.to_numpy(zero_copy_only=False)), bool)
-    return np.array(column.is_valid().to_numpy(zero_copy_only=False), bool)
-
-
-def _settle_int(column: pa.Array, point: Measurepoint) -> Settled:
+def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
     if pa.types.is_uint64(kind):
         big = _mask(pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())))
         values = column.cast(pa.int64(), safe=False)
-        return with_odd(values, column, [(big, "range", "beyond 64 bits")])
+        return with_misfits(values, column, [(big, "range", "beyond 64 bits")])
     if pa.types.is_integer(kind):
-        return Settled(column.cast(pa.int64()))
+        return Converted(column.cast(pa.int64()))
     if pa.types.is_decimal(kind):
-        return _settle_decimals(column)
+        return _convert_decimals(column)
     if not pa.types.is_floating(kind):
-        return all_odd(column, point)
+        return all_misfit(column, point)
     numbers, absent = _floats(column)
     finite = np.isfinite(numbers)
     with np.errstate(invalid="ignore"):
         whole = finite & (np.floor(numbers) == numbers)
     big = whole & ((numbers >= 2.0**63) | (numbers < -(2.0**63)))
     integers = np.where(whole & ~big, numbers, 0).astype(np.int64)
-    return with_odd(
+    return with_misfits(
         pa.array(integers, mask=absent),
         column,
         [
@@ -127,14 +58,14 @@ def _settle_int(column: pa.Array, point: Measurepoint) -> Settled:
     )
 
 
-def _settle_decimals(column: pa.Array) -> Settled:
-    """Settle decimals as integers, one by one: a float would lose digits on the way."""
+def _convert_decimals(column: pa.Array) -> Converted:
+    """Convert decimals as integers, one by one: a float would lose digits on the way."""
     decimals = column.to_pylist()
     whole = [d is None or d == d.to_integral_value() for d in decimals]
     near = [d is None or -(2**63) <= d < 2**63 for d in decimals]
     fits = zip(decimals, whole, near, strict=True)
     integers = [int(d) if d is not None and w and n else None for d, w, n in fits]
-    return with_odd(
+    return with_misfits(
         pa.array(integers, pa.int64()),
         column,
         [
@@ -144,13 +75,13 @@ def _settle_decimals(column: pa.Array) -> Settled:
     )
 
 
-def _settle_float(column: pa.Array, point: Measurepoint) -> Settled:
+def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-        return all_odd(column, point)
+        return all_misfit(column, point)
     numbers, absent = _floats(column)
     infinite = np.isinf(numbers)
-    faults: list[Fault] = [(infinite, "finite", "infinite")]
+    faults: list[Mismatch] = [(infinite, "finite", "infinite")]
     if point.type == "FLOAT":
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32, copy=False)
@@ -162,8 +93,8 @@ def _settle_float(column: pa.Array, point: Measurepoint) -> Settled:
         faults.append((inexact, "range", "an integer with more digits than a DOUBLE holds"))
     array = pa.array(numbers, mask=absent if absent.any() else None)
     if not any(mask.any() for mask, _, _ in faults):
-        return Settled(array)
-    return with_odd(array, column, faults)
+        return Converted(array)
+    return with_misfits(array, column, faults)
 
 
 def _is_inexact(column: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
@@ -184,41 +115,41 @@ def _floats(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     return numbers, np.isnan(numbers)
 
 
-def _settle_bool(column: pa.Array, point: Measurepoint) -> Settled:
+def _convert_bool(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
     if pa.types.is_boolean(kind):
-        return Settled(column)
+        return Converted(column)
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return all_odd(column, point)
+        return all_misfit(column, point)
     numbers, absent = _floats(column)
     fits = (numbers == 0) | (numbers == 1)
-    faults: list[Fault] = [
+    faults: list[Mismatch] = [
         (np.isinf(numbers), "finite", "infinite"),
         (~fits & ~absent, "type", f"not {a_kind(point)}"),
     ]
-    return with_odd(pa.array(numbers == 1, mask=absent), column, faults)
+    return with_misfits(pa.array(numbers == 1, mask=absent), column, faults)
 
 
-def _settle_enum(column: pa.Array, point: Measurepoint) -> Settled:
-    return (_settle_int if point.has_int_keys else _settle_text)(column, point)
+def _convert_enum(column: pa.Array, point: Measurepoint) -> Converted:
+    return (_convert_int if point.has_int_keys else _convert_text)(column, point)
 
 
-def _settle_text(column: pa.Array, point: Measurepoint) -> Settled:
-    return Settled(column) if pa.types.is_string(column.type) else all_odd(column, point)
+def _convert_text(column: pa.Array, point: Measurepoint) -> Converted:
+    return Converted(column) if pa.types.is_string(column.type) else all_misfit(column, point)
 
 
-def _settle_date(column: pa.Array, point: Measurepoint) -> Settled:
+def _convert_date(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
     if pa.types.is_date(kind):
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if not pa.types.is_timestamp(kind):
-        return _settle_text(column, point)
+        return _convert_text(column, point)
     # A DATE carries no zone: the clock's face travels, in the zone the value has.
     seconds = pa.timestamp("s", tz=kind.tz)
     floored = pc.floor_temporal(column, unit="second").cast(seconds)
     texts = pc.strftime(floored, format="%Y-%m-%d %H:%M:%S")
     fault = (_is_finer(column, NANOSECONDS["s"]), "type", "a DATE holds whole seconds")
-    return with_odd(texts, column, [fault])
+    return with_misfits(texts, column, [fault])
 
 
 def _is_finer(column: pa.Array, nanoseconds: int) -> NDArray[np.bool_]:
@@ -228,28 +159,28 @@ def _is_finer(column: pa.Array, nanoseconds: int) -> NDArray[np.bool_]:
     return np.asarray(counts % ticks != 0, bool) if ticks > 1 else np.zeros(len(column), bool)
 
 
-def _settle_timestamp(column: pa.Array, point: Measurepoint) -> Settled:
+def _convert_timestamp(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
     if pa.types.is_timestamp(kind):
-        return _settle_instants(column, point)
+        return _convert_instants(column, point)
     if pa.types.is_string(kind):
-        return _settle_time_texts(column, point)
+        return _convert_time_texts(column, point)
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        return all_odd(column, point)
-    milliseconds = _settle_int(column, point)  # floats, too, where one NaN made them of integers
-    return Settled(milliseconds.values.cast(point.arrow_type()), milliseconds.odd)
+        return all_misfit(column, point)
+    milliseconds = _convert_int(column, point)  # floats, too, where one NaN made them of integers
+    return Converted(milliseconds.values.cast(point.arrow_type()), milliseconds.misfits)
 
 
-def _settle_instants(column: pa.Array, point: Measurepoint) -> Settled:
+def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
     if not column.type.tz:
-        return all_odd(column, point, "a naive time; a TIMESTAMP needs a zone")
+        return all_misfit(column, point, "a naive time; a TIMESTAMP needs a zone")
     times = read_times(column, name=point.identifier, first_row=0, tz=None, unit=None)
     values = _instants(times.ms, times.unreadable, point)
-    return with_odd(values, column, [(_is_finer(column, NANOSECONDS["ms"]), "type", _TOO_FINE)])
+    return with_misfits(values, column, [(_is_finer(column, NANOSECONDS["ms"]), "type", _TOO_FINE)])
 
 
-def _settle_time_texts(column: pa.Array, point: Measurepoint) -> Settled:
-    """Settle texts: milliseconds in digits, as they travel, or ISO 8601 with an offset."""
+def _convert_time_texts(column: pa.Array, point: Measurepoint) -> Converted:
+    """Convert texts: milliseconds in digits, as they travel, or ISO 8601 with an offset."""
     digits = _mask(pc.match_substring_regex(column, r"^-?\d{1,18}$"))
     numbers = without(column, ~digits).cast(pa.int64())
     times = read_aware_texts(without(column, digits))
@@ -258,8 +189,8 @@ def _settle_time_texts(column: pa.Array, point: Measurepoint) -> Settled:
     )
     unread = is_present(column) & ~is_present(values)
     finer = _mask(pc.match_substring_regex(column, r"[.,]\d{3}\d*[1-9]"))
-    faults: list[Fault] = [(unread, "type", f"not {a_kind(point)}"), (finer, "type", _TOO_FINE)]
-    return with_odd(values, column, faults)
+    faults: list[Mismatch] = [(unread, "type", f"not {a_kind(point)}"), (finer, "type", _TOO_FINE)]
+    return with_misfits(values, column, faults)
 
 
 def _instants(ms: NDArray[np.int64], unreadable: dict[int, str], point: Measurepoint) -> pa.Array:
@@ -268,22 +199,22 @@ def _instants(ms: NDArray[np.int64], unreadable: dict[int, str], point: Measurep
     return pa.array(ms, mask=absent).cast(point.arrow_type())
 
 
-def _settle_file(column: pa.Array, point: Measurepoint) -> Settled:
-    return all_odd(column, point, "a FILE travels over the HTTP channel only")
+def _convert_file(column: pa.Array, point: Measurepoint) -> Converted:
+    return all_misfit(column, point, "a FILE travels over the HTTP channel only")
 
 
 def _mask(array: pa.Array) -> NDArray[np.bool_]:
     return np.array(array.fill_null(False).to_numpy(zero_copy_only=False), bool)
 
 
-SCALARS: Final[dict[str, Settler]] = {
-    "INT": _settle_int,
-    "FLOAT": _settle_float,
-    "DOUBLE": _settle_float,
-    "BOOL": _settle_bool,
-    "ENUM": _settle_enum,
-    "STRING": _settle_text,
-    "DATE": _settle_date,
-    "TIMESTAMP": _settle_timestamp,
-    "FILE": _settle_file,
+SCALARS: Final[dict[str, Converter]] = {
+    "INT": _convert_int,
+    "FLOAT": _convert_float,
+    "DOUBLE": _convert_float,
+    "BOOL": _convert_bool,
+    "ENUM": _convert_enum,
+    "STRING": _convert_text,
+    "DATE": _convert_date,
+    "TIMESTAMP": _convert_timestamp,
+    "FILE": _convert_file,
 }

@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import HistoryError
-from .misfits import absent_in, shown, without
+from .absent import absent_in
+from .arrays import without
+from .object_json import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -288,7 +290,7 @@ def _numbers(column: pa.Array, where: _Where) -> Times:
     numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
     absent = np.isnan(numbers)
     finite = np.where(np.isfinite(numbers), numbers, 0.0)
-    # A float of seconds cannot hold 0.123 exactly: settle the microsecond before rounding down.
+    # A float of seconds cannot hold 0.123 exactly: convert the microsecond before rounding down.
     microseconds = np.round(finite * (factor / NANOSECONDS["us"]))
     far = np.abs(microseconds) > 2**62
     ms = np.floor_divide(np.where(far, 0, microseconds).astype(np.int64), 1_000)

@@ -1,0 +1,265 @@
+"""The repeated readings of a history: which is sent, which is a copy, which is superseded.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ..model.device import Device
+from ..values.column_json import texts_of
+from .faults import withheld
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..history.slab import Readings
+    from .faults import Fault
+
+__all__ = ["Duplicates", "Keep", "Share"]
+
+Keep = Literal["first", "last"]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What is repeated in one product's share of a slab.
+
+    Parameters
+    ----------
+    superseded : list of (int, ndarray, list of str)
+        Column, positions of values that another reading supersedes, and by which.
+    copies : list of (int, ndarray)
+        Column, positions of equal copies that are not sent.
+    twins : list of (int, int, str, int)
+        Column and position of a value that is sent, source and row of its equal copy.
+    """
+
+    superseded: list[tuple[int, NDArray[np.int64], list[str]]] = field(default_factory=list)
+    copies: list[tuple[int, NDArray[np.int64]]] = field(default_factory=list)
+    twins: list[tuple[int, int, str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """The repeated readings of a whole history.
+
+    Attributes
+    ----------
+    shares : dict of (int, int) to Share
+        By slab and by product within it.
+    n_superseded, n_copies : int
+        How many values are not sent, and why.
+    n_disordered : int
+        How many times a device's readings go back in time from one slab to a later one.
+    last_time : int or None
+        The latest time. [ms]
+    devices : frozenset of Device
+        All that report.
+    example : str
+        The first contradiction, in words.
+    """
+
+    shares: dict[tuple[int, int], Share] = field(default_factory=dict)
+    n_superseded: int = 0
+    n_copies: int = 0
+    n_disordered: int = 0
+    last_time: int | None = None
+    devices: frozenset[Device] = frozenset()
+    example: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for a journal."""
+        return {
+            "shares": [[*key, *_plain(share)] for key, share in self.shares.items()],
+            "devices": sorted(self.devices),
+            "n": [self.n_superseded, self.n_copies, self.n_disordered],
+            "last_time": self.last_time,
+        }
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Duplicates:
+        """Return what :meth:`as_dict` wrote."""
+        shares = {
+            (slab, part): Share(
+                [(column, np.array(at, np.int64), why) for column, at, why in superseded],
+                [(column, np.array(at, np.int64)) for column, at in copies],
+                [(column, position, source, row) for column, position, source, row in twins],
+            )
+            for slab, part, superseded, copies, twins in plain["shares"]
+        }
+        devices = frozenset(Device(*device) for device in plain["devices"])
+        superseded, copies, disordered = plain["n"]
+        return cls(shares, superseded, copies, disordered, plain["last_time"], devices)
+
+    def share(self, slab: int, part: int) -> Share:
+        """Return what is repeated in one product's share of a slab."""
+        return self.shares.get((slab, part)) or Share()
+
+
+def _plain(share: Share) -> tuple[list[Any], list[Any], list[Any]]:
+    superseded = [[int(column), at.tolist(), why] for column, at, why in share.superseded]
+    copies = [[int(column), at.tolist()] for column, at in share.copies]
+    twins = [[int(column), int(at), source, int(row)] for column, at, source, row in share.twins]
+    return superseded, copies, twins
+
+
+class Candidates(NamedTuple):
+    """The sendable values of one column in rows whose device and time are repeated."""
+
+    share: tuple[int, int, int]  # slab, product within it, column
+    source: str
+    point: str
+    devices: list[Device]
+    time: NDArray[np.int64]
+    position: NDArray[np.int64]
+    row: NDArray[np.int64]
+    texts: pa.Array
+
+
+def candidates_of(
+    readings: Readings,
+    part: int,
+    rows: NDArray[np.int64],
+    faults: Iterable[Fault],
+    withhold: bool,
+) -> Iterator[Candidates]:
+    """Yield the sendable values in rows whose device and time are repeated."""
+    gone = withheld(readings, faults, withhold)
+    # Of other products' rows there is none among these.
+    places = np.flatnonzero(_is_among(readings.rows, rows))
+    for number, column in enumerate(readings.columns):
+        positions = places
+        if len(column.at) < len(readings.rows):  # the long form: some have a value of this point
+            positions = np.flatnonzero(_is_among(column.at, places))
+        there = column.taken(positions).present() & ~gone[number][positions]
+        if not there.any():
+            continue
+        values = column.taken(positions[there])
+        yield Candidates(
+            (readings.slab, part, number),
+            readings.source,
+            column.point.identifier,
+            [readings.devices[code] for code in readings.device[values.at].tolist()],
+            readings.time[values.at],
+            positions[there],
+            readings.rows[values.at],
+            texts_of(values).array(),
+        )
+
+
+def _is_among(ascending: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of ascending numbers are among some others, ascending as well and few."""
+    found = np.zeros(len(ascending), bool)
+    places = np.searchsorted(ascending, some)
+    within = places < len(ascending)
+    places, some = places[within], some[within]
+    found[places[ascending[places] == some]] = True
+    return found
+
+
+class _Table:
+    """All candidates of which there are several, sorted by device, time, point and row."""
+
+    def __init__(self, candidates: Iterable[Candidates]) -> None:
+        self.parts = sorted(candidates, key=itemgetter(0))
+        lengths = [len(one.time) for one in self.parts]
+        self.devices, device = _ranked([name for one in self.parts for name in one.devices])
+        _, points = _ranked([one.point for one in self.parts])
+        part = np.repeat(np.arange(len(self.parts)), lengths)
+        point = points[part]
+        slab = np.array([one.share[0] for one in self.parts], np.int64)[part]
+        time = np.concatenate([one.time for one in self.parts])
+        row = np.concatenate([one.row for one in self.parts])
+        position = np.concatenate([one.position for one in self.parts])
+        order = np.lexsort((row, slab, point, time, device))
+        key = np.stack([device, time, point])[:, order]
+        new = np.append(True, (key[:, 1:] != key[:, :-1]).any(axis=0))
+        group = np.cumsum(new) - 1
+        several = np.bincount(group)[group] > 1
+        order, new = order[several], new[several]
+        texts = pa.chunked_array([one.texts for one in self.parts]).combine_chunks()
+        self.texts = texts.take(pa.array(order))
+        self.part, self.device, self.time = part[order], device[order], time[order]
+        self.slab, self.row, self.position = slab[order], row[order], position[order]
+        self.starts, self.group = np.flatnonzero(new), np.cumsum(new) - 1
+
+    def by_share(
+        self, chosen: NDArray[np.int64]
+    ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.int64]]]:
+        """Yield some of the candidates share by share: which share, and which of them."""
+        chosen = chosen[np.argsort(self.part[chosen], kind="stable")]
+        starts = np.flatnonzero(np.diff(self.part[chosen], prepend=-1))
+        for some in np.split(chosen, starts[1:]) if len(chosen) else ():
+            yield self.parts[self.part[some[0]]].share, some
+
+
+def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
+    """Return the different names, sorted, and for each which of them it is."""
+    different = sorted(set(names))
+    rank = {name: n for n, name in enumerate(different)}
+    return different, np.array([rank[name] for name in names], np.int64)
+
+
+def decide(
+    candidates: list[Candidates], keep: Keep
+) -> tuple[dict[tuple[int, int], Share], int, int, str]:
+    """Settle which of the repeated values is sent, which are copies, which superseded."""
+    table = _Table(candidates) if candidates else None
+    if table is None or not len(table.group):
+        return {}, 0, 0, ""
+    text = table.texts.dictionary_encode().indices.to_numpy()
+    ends = np.append(table.starts[1:], len(text)) - 1
+    equal = text == text[table.starts if keep == "first" else ends][table.group]
+    # Of the copies of the chosen value the first is sent.
+    at = np.flatnonzero(equal)
+    winner = at[np.unique(table.group[at], return_index=True)[1]][table.group]
+    lost = np.flatnonzero(~equal)
+    copies = np.flatnonzero(equal & (winner != np.arange(len(text))))
+    shares: dict[tuple[int, int], Share] = {}
+    for (slab, part, column), some in table.by_share(lost):
+        reasons = [
+            f"superseded by row {row} of {source}, which has the same device, time and point"
+            for row, source in _told(table, winner[some])
+        ]
+        share = shares.setdefault((slab, part), Share())
+        share.superseded.append((column, table.position[some], reasons))
+    for (slab, part, column), some in table.by_share(copies):
+        share = shares.setdefault((slab, part), Share())
+        share.copies.append((column, table.position[some]))
+    for one, (row, source) in zip(winner[copies].tolist(), _told(table, copies), strict=True):
+        slab, part, column = table.parts[table.part[one]].share
+        share = shares.setdefault((slab, part), Share())
+        share.twins.append((column, int(table.position[one]), source, row))
+    return shares, len(lost), len(copies), _example(table, lost, winner)
+
+
+def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]:
+    """Yield row and source of candidates."""
+    sources = (table.parts[part].source for part in table.part[chosen].tolist())
+    return zip(table.row[chosen].tolist(), sources, strict=True)
+
+
+def _example(table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64]) -> str:
+    """Return the first contradiction, by slab and row, in words."""
+    if not len(lost):
+        return ""
+    one = lost[np.lexsort((table.row[lost], table.slab[lost]))[0]]
+    both = np.array([one, winner[one]])
+    (row, source), (other_row, other_source) = _told(table, both)
+    text, other = table.texts.take(pa.array(both)).to_pylist()
+    point, device = table.parts[table.part[one]].point, table.devices[table.device[one]]
+    time = pd.Timestamp(int(table.time[one]), unit="ms", tz="UTC").isoformat()
+    return (
+        f"{point} of {device.device_key} at {time} is {text} in row {row} of "
+        f"{source} and {other} in row {other_row} of {other_source}"
+    )

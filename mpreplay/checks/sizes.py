@@ -1,0 +1,83 @@
+"""Room in a request: how large an entry may be, and which values are too large even alone.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+
+from ..values.column_json import longest_text, texts_of
+from .faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from ..history.slab import Readings
+    from ..model.device import Device
+    from ..settings import Limits, Policy
+
+__all__ = ["Room", "key_bytes"]
+
+_FRAME = len('"measurepoints":{},"time":-9223372036854775808,')  # of an entry, around its values
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The bytes that a request has for its entries.
+
+    Parameters
+    ----------
+    max_bytes : int
+        The size that a request stays below. [bytes]
+    of_entries : int
+        What the envelope leaves of it. [bytes]
+    own : Device
+        The connection's own device, whose keys are not written.
+    """
+
+    max_bytes: int
+    of_entries: int
+    own: Device
+
+    @classmethod
+    def of(cls, limits: Limits, policy: Policy, own: Device) -> Room:
+        """Return the room of a request under some limits; the flags are part of its envelope."""
+        return cls(limits.max_bytes, limits.max_bytes - policy.overhead(), own)
+
+    def of_values(self, devices: Sequence[Device]) -> NDArray[np.int64]:
+        """Return how many bytes of values an entry of each device may hold, in bytes.
+
+        The last is that of rows without a device.
+        """
+        keys = [
+            {} if d == self.own else {"productKey": d.product_key, "deviceKey": d.device_key}
+            for d in devices
+        ]
+        written = np.array([len(orjson.dumps(k)) for k in [*keys, {}]], np.int64)
+        return self.of_entries - _FRAME - written
+
+    def too_large(self, readings: Readings) -> Iterator[Fault]:
+        """Yield the faults of values that no request can carry, even alone."""
+        rooms = self.of_values(readings.devices)
+        least = rooms.min()
+        for number, column in enumerate(readings.columns):
+            key = key_bytes(column.point.identifier)
+            if longest_text(column) + key <= least:
+                continue
+            room = rooms[readings.device[column.at]]
+            positions = np.flatnonzero(texts_of(column).lengths() + key > room)
+            if len(positions):
+                reason = f"alone larger than a request may be ({self.max_bytes} bytes)"
+                yield Fault(number, positions, "too_large", reason)
+
+
+def key_bytes(identifier: str) -> int:
+    """Return how many bytes a point's identifier takes in an entry, with colon and comma."""
+    return len(orjson.dumps(identifier)) + len(":,")

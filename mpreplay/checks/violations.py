@@ -1,0 +1,87 @@
+"""Violations: one row a value that failed a check. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ..frames import VIOLATION_COLUMNS
+from ..model.device import Device
+from ..values.plain_text import plain_texts
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..history.slab import Readings
+    from .faults import Fault
+
+__all__ = ["as_frame", "table_of", "violations"]
+
+_TIME: Final = pa.timestamp("ms", "UTC")
+_KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
+SCHEMA: Final = pa.schema(
+    [(name, _KINDS.get(kind, _TIME)) for name, kind in VIOLATION_COLUMNS.items()]
+)
+
+
+def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.Table:
+    """Return one row a value that failed a check, with the columns of a violations frame."""
+    positions = fault.positions if most is None else fault.positions[:most]
+    if fault.column < 0:
+        rows, shown, identifier = positions, [""] * len(positions), ""
+    else:
+        column = readings.columns[fault.column]
+        rows, identifier = column.at[positions], column.point.identifier
+        shown = plain_texts(column, positions)
+    return table_of(readings, rows, shown, identifier, fault.check, fault.reason)
+
+
+def table_of(
+    readings: Readings,
+    rows: NDArray[np.int64],
+    values: list[str],
+    identifier: str,
+    check: str,
+    reason: str | list[str],
+) -> pa.Table:
+    """Return where values at positions of the readings stood, and what is said of them."""
+    devices = [*readings.devices, Device("", "")]
+    codes = readings.device[rows]
+    keys = pa.array(np.where(codes < 0, len(devices) - 1, codes))
+    untimed = [p for p, (what, _) in readings.unreadable.items() if what == "time"]
+    columns = {
+        "source": readings.source,
+        "row": readings.rows[rows],
+        "product_key": pa.array([device.product_key for device in devices]).take(keys),
+        "device_key": pa.array([device.device_key for device in devices]).take(keys),
+        "time": pa.array(readings.time[rows], mask=np.isin(rows, untimed)).cast(_TIME),
+        "measurepoint": identifier,
+        "value": values,
+        "check": check,
+        "reason": reason,
+    }
+    arrays = [
+        pa.repeat(pa.scalar(columns[one.name], one.type), len(rows))
+        if isinstance(columns[one.name], str)
+        else pa.array(columns[one.name], one.type)
+        for one in SCHEMA
+    ]
+    return pa.table(arrays, schema=SCHEMA)
+
+
+def as_frame(table: pa.Table) -> pd.DataFrame:
+    """Return violations as the frame that users see."""
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    kinds = zip(frame.dtypes, VIOLATION_COLUMNS.items(), strict=True)
+    other = {name: kind for found, (name, kind) in kinds if found != kind}
+    return frame.astype(other) if other else frame  # it takes a millisecond for nothing
+
+
+def in_order(tables: Iterable[pa.Table]) -> pd.DataFrame:
+    """Return violations as one frame, in the order of their rows."""
+    whole = pa.concat_tables([SCHEMA.empty_table(), *tables])
+    return as_frame(whole.sort_by([("source", "ascending"), ("row", "ascending")]))

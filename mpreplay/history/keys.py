@@ -1,0 +1,172 @@
+"""Time and device of the rows of a slab. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..errors import HistoryError
+from ..model.device import Device
+from ..values.arrays import without
+from ..values.object_json import has_lone_surrogate
+from ..values.times import Times, read_times
+from .columns import INDEX
+from .slab import Readings
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..model.model_set import ModelSet
+    from .slab import RawSlab
+
+__all__ = ["read_keys"]
+
+
+def read_keys(
+    raw: RawSlab, models: ModelSet, own: Device, window: tuple[int | None, int | None]
+) -> Readings:
+    """Return who and when of a slab, of all products together, without its values.
+
+    Rows outside the window are left out.
+    """
+    columns = raw.layout.columns
+    n = raw.n_rows
+    times = _times(raw) if n else Times(np.zeros(0, np.int64), {})
+    unreadable = {p: ("time", reason) for p, reason in times.unreadable.items()}
+    products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
+    names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
+    devices, device = _pair(products, names)
+    for position in np.flatnonzero(device < 0).tolist():
+        unreadable.setdefault(position, ("device", "no device key or no product key"))
+    for code, one in enumerate(devices):
+        if models.find(one.product_key) is None:
+            reason = f"there is no thing model for product {one.product_key!r}"
+            for position in np.flatnonzero(device == code).tolist():
+                unreadable.setdefault(position, ("product", reason))
+    rows = np.arange(raw.first_row, raw.first_row + n)
+    return _within(
+        Readings(raw.number, raw.source, rows, times.ms, device, devices, unreadable), window
+    )
+
+
+def _times(raw: RawSlab) -> Times:
+    columns = raw.layout.columns
+    name = INDEX if columns.time is None else columns.time
+    try:
+        return read_times(
+            raw.columns[name],
+            name=columns.time or "the index",
+            first_row=raw.first_row,
+            tz=columns.tz,
+            unit=columns.time_unit,
+        )
+    except HistoryError as error:
+        raise HistoryError(f"{raw.source}: {error}") from error
+
+
+def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
+    """Return the keys of a slab's rows as a dictionary array; null where there is none."""
+    if name is None:
+        # Without any name it is the connection's own device, whose keys may not be known yet.
+        nought = pa.array(np.zeros(raw.n_rows, np.int32))
+        return pa.DictionaryArray.from_arrays(nought, pa.array([fixed], pa.string()), safe=False)
+    column = raw.columns[name]
+    if isinstance(column, np.ndarray):
+        column = pa.array([_key(value) for value in column], pa.string())
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (is_text(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)):
+        raise HistoryError(
+            f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text"
+        )
+    if not pa.types.is_dictionary(column.type):
+        return _distinct(column)
+    if len(column.dictionary) > len(column):  # that of a whole history, perhaps
+        return _distinct(column.dictionary_decode())
+    distinct = _distinct(column.dictionary)
+    index = column.indices
+    if len(distinct.dictionary) < len(distinct):  # it holds one twice, or what is no key
+        index = distinct.indices.take(index)
+    return pa.DictionaryArray.from_arrays(index, distinct.dictionary, safe=False)
+
+
+def _distinct(column: pa.Array) -> pa.DictionaryArray:
+    """Return keys as a dictionary array of texts; null where there is none."""
+    column = column.cast(pa.string())
+    empty = pc.equal(column, "").fill_null(False)
+    if pc.any(empty).as_py():
+        column = without(column, np.asarray(empty.to_numpy(zero_copy_only=False), bool))
+    return column.dictionary_encode()
+
+
+def _key(value: Any) -> str | None:
+    """Return a key as text; None where it is none: absent, of another kind, or not UTF-8."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    text = str(value) if is_whole or isinstance(value, str) else None
+    return None if text is None or has_lone_surrogate(text) else text
+
+
+def is_text(kind: pa.DataType) -> bool:
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(is_text(kind) for is_text in texts)
+
+
+def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
+    """Return the devices, sorted, and the device of each row."""
+    p, d = products.dictionary.to_pylist(), names.dictionary.to_pylist()
+    width = len(d) + 1
+    pairs = _codes(products) * width
+    pairs += _codes(names)
+    if products.null_count or names.null_count:
+        pairs[(pairs < width) | (pairs % width == 0)] = 0
+    found, place = _numbered(pairs, (len(p) + 1) * width)
+    named = [Device(p[n // width - 1], d[n % width - 1]) if n else None for n in found.tolist()]
+    devices = sorted(device for device in named if device is not None)
+    code_of = {device: code for code, device in enumerate(devices)}
+    codes = np.array([-1 if one is None else code_of[one] for one in named], np.int64)
+    return devices, codes[place]
+
+
+def _codes(keys: pa.DictionaryArray) -> NDArray[np.int64]:
+    """Return the place of each key in its dictionary, counted from 1; 0 where there is none."""
+    indices = keys.indices.fill_null(-1) if keys.null_count else keys.indices
+    return np.asarray(indices.to_numpy(), np.int64) + 1
+
+
+def _numbered(codes: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which codes below ``width`` there are, in order, and for each which of them it is."""
+    if width > len(codes):
+        found, place = np.unique(codes, return_inverse=True)
+        return found, place
+    seen = np.zeros(width, bool)
+    seen[codes] = True
+    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[codes]
+
+
+def _within(readings: Readings, window: tuple[int | None, int | None]) -> Readings:
+    start, end = window
+    if start is None and end is None:
+        return readings
+    keep = np.ones(len(readings.time), bool)
+    if start is not None:
+        keep &= readings.time >= start
+    if end is not None:
+        keep &= readings.time < end
+    keep[[p for p, (check, _) in readings.unreadable.items() if check == "time"]] = True
+    return rows_taken(readings, keep)
+
+
+def rows_taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
+    if keep.all():
+        return readings
+    place = np.cumsum(keep) - 1
+    return replace(
+        readings,
+        rows=readings.rows[keep],
+        time=readings.time[keep],
+        device=readings.device[keep],
+        unreadable={int(place[p]): why for p, why in readings.unreadable.items() if keep[p]},
+    )

@@ -1,0 +1,208 @@
+"""A Parquet file as a source of rows.
+
+A shell: it reads a file row group by row group, and never holds a whole one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import HistoryError
+from .sources import EPOCH, MILLISECOND, attributes_of, columns_of, cut_spans, first_line
+
+if TYPE_CHECKING:
+    from .sources import Span, Window
+
+__all__ = ["ParquetSource"]
+
+FOOTER: Final = 65_536  # bytes at the end of a Parquet file that its fingerprint is made from
+
+
+@dataclass(frozen=True, slots=True)
+class ParquetSource:
+    """A Parquet file, read row group by row group."""
+
+    path: Path
+    name: str
+    schema: pa.Schema
+    n_rows: int
+    partitions: Mapping[str, str | None]
+    stamp: str
+
+    @classmethod
+    def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
+        """Read the footer of a file."""
+        try:
+            before = _stamp(path)
+            with _parquet(path) as file:
+                schema, n_rows = file.schema_arrow, file.metadata.num_rows
+        except (pa.ArrowException, OSError) as error:
+            raise HistoryError(
+                f"{path}: cannot be read as Parquet ({first_line(error)}); expected a complete "
+                "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
+            ) from error
+        return cls(path, str(path), schema, n_rows, partitions, before)
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of its columns, those of its folders after those of the file."""
+        own = list(self.schema.names)
+        return own + [name for name in self.partitions if name not in own]
+
+    @property
+    def attributes(self) -> Mapping[str, Any]:
+        """What pandas kept beside the frame that was written."""
+        return attributes_of(self.schema)
+
+    @property
+    def fingerprint(self) -> str:
+        """Its size and a digest of its footer, which lists every page with sizes and statistics."""
+        with self.path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - FOOTER))
+            return f"file:{size}:{hashlib.sha256(file.read()).hexdigest()[:32]}"
+
+    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+        """Return the rows of each slab."""
+        try:
+            with _parquet(self.path) as file:
+                runs = list(_row_groups(file.metadata, window, time))
+        except (pa.ArrowException, OSError) as error:
+            raise HistoryError(f"{self.path}: cannot be read ({first_line(error)})") from error
+        return [span for first, stop in runs for span in cut_spans(first, stop, n_rows)]
+
+    def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
+        """Yield the columns of each span."""
+        own = [name for name in needed if name in self.schema.names]
+        self._check_unchanged()
+        try:
+            with _parquet(self.path) as file:
+                for run in _runs(spans):
+                    for part in _read_run(file, own, run):
+                        yield self._columns_of(part, needed)
+        except (pa.ArrowException, OSError) as error:
+            self._check_unchanged()  # if it did change, that is why
+            raise HistoryError(f"{self.path}: cannot be read ({first_line(error)})") from error
+        self._check_unchanged()
+
+    def _check_unchanged(self) -> None:
+        try:
+            stamp = _stamp(self.path)
+        except OSError as error:
+            raise HistoryError(f"{self.path}: cannot be read ({error.strerror})") from error
+        if stamp != self.stamp:
+            raise HistoryError(
+                f"{self.path}: the file changed while it was read; start again once it is complete"
+            )
+
+    def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
+        columns = columns_of(part)
+        for name in needed:
+            if name not in columns:
+                value = pa.scalar(self.partitions[name], pa.string())
+                columns[name] = pa.repeat(value, part.num_rows)
+        return columns
+
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    # Memory-mapping, pre-buffering and threads make memory grow with the file.
+    return pq.ParquetFile(path, pre_buffer=False, memory_map=False, buffer_size=65_536)
+
+
+def _stamp(path: Path) -> str:
+    stat = path.stat()
+    return f"file:{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
+    """Yield spans that follow one another, together."""
+    run: list[Span] = []
+    for span in spans:
+        if run and run[-1][1] != span[0]:
+            yield run
+            run = []
+        run.append(span)
+    if run:
+        yield run
+
+
+def _read_run(file: pq.ParquetFile, names: list[str], run: list[Span]) -> Iterator[pa.Table]:
+    """Yield the rows of spans that follow one another, from the row groups that hold them."""
+    starts = np.cumsum(
+        [0] + [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    )
+    first, stop = run[0][0], run[-1][1]
+    groups = [n for n, (a, b) in enumerate(pairwise(starts.tolist())) if a < stop and b > first]
+    most = max(end - begin for begin, end in run)
+    batches = file.iter_batches(most, groups, columns=names, use_threads=False)
+    skipped = first - int(starts[groups[0]])
+    yield from _in_lengths(batches, skipped, [end - begin for begin, end in run])
+
+
+def _row_groups(metadata: Any, window: Window, time: str | None) -> Iterator[Span]:
+    """Yield the rows of row groups that may hold times of the window, neighbours as one."""
+    held: Span | None = None
+    row = 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        if _may_hold(group, time, window):
+            held = (row if held is None else held[0], row + group.num_rows)
+        elif held is not None:
+            yield held
+            held = None
+        row += group.num_rows
+    if held is not None:
+        yield held
+
+
+def _may_hold(group: Any, time: str | None, window: Window) -> bool:
+    if window == (None, None) or time is None:
+        return True
+    for n in range(group.num_columns):
+        column = group.column(n)
+        if column.path_in_schema != time or not column.is_stats_set:
+            continue
+        statistics = column.statistics
+        if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
+            return True
+        if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
+            return True
+        if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
+            return True
+        # Rounded down as the rows' own times are, so that both agree at the window's edges.
+        low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
+        start, end = window
+        return (start is None or high >= start) and (end is None or low < end)
+    return True
+
+
+def _in_lengths(
+    batches: Iterable[pa.RecordBatch], skipped: int, lengths: list[int]
+) -> Iterator[pa.Table]:
+    """Join batches, which end with their row group, into tables of the given lengths."""
+    held: list[pa.RecordBatch] = []
+    count = 0
+    wanted = iter(lengths)
+    length = next(wanted, None)
+    for batch in batches:
+        rest = batch.slice(skipped)
+        skipped = max(0, skipped - batch.num_rows)
+        while length is not None and count + rest.num_rows >= length:
+            take = length - count
+            yield pa.Table.from_batches([*held, rest.slice(0, take)])
+            rest, held, count = rest.slice(take), [], 0
+            length = next(wanted, None)
+        if length is None:
+            return
+        if rest.num_rows:
+            held.append(rest)
+            count += rest.num_rows

@@ -1,0 +1,52 @@
+"""The record of recent runs, among which the one is found that rejects are of. A shell."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from .locks import log, state_folder
+
+__all__ = ["recent_runs", "remember_run"]
+
+KEPT_RUNS: Final = 100  # runs among which the one is looked for that rejects are of
+RUNS: Final = "runs.json"
+
+
+def recent_runs() -> list[dict[str, Any]]:
+    """Return the runs of late, the newest first: run id, journal and start.
+
+    A record that cannot be read is an empty one: it only helps to find what can be named.
+    """
+    try:
+        runs = json.loads((state_folder() / RUNS).read_text(encoding="utf-8"))
+        known = [
+            {
+                "run_id": str(run["run_id"]),
+                "journal": str(run["journal"]),
+                "started_at": int(run["started_at"]),
+            }
+            for run in runs
+        ]
+    except (OSError, ValueError, TypeError, LookupError):
+        return []
+    return known[::-1]
+
+
+def remember_run(journal: Path, run_id: str, started_at: int) -> None:
+    """Remember a run, and forget those whose journal is gone and those of long ago."""
+    path = state_folder() / RUNS
+    new = {"run_id": run_id, "journal": str(journal), "started_at": started_at}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # other runs begin at the same time
+            kept = [run for run in recent_runs() if run["journal"] != new["journal"]]
+            kept = [run for run in kept if Path(run["journal"]).exists()][: KEPT_RUNS - 1]
+            fresh = path.with_suffix(".new")
+            fresh.write_text(json.dumps([*kept[::-1], new]), encoding="utf-8")
+            fresh.replace(path)
+    except OSError as error:
+        log.debug("the run is not remembered in %s (%s)", path, error)

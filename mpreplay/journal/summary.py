@@ -1,0 +1,60 @@
+"""A run in a few numbers and words, as its journal has them.
+
+A shell over a journal's reader.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from .reader import JournalReader
+
+__all__ = ["is_complete", "summary_of"]
+
+
+def is_complete(journal: JournalReader) -> bool:
+    """Return whether everything was read, and every request has an answer."""
+    return bool(journal.facts().get("read_all")) and not journal.n_open()
+
+
+def summary_of(journal: JournalReader) -> dict[str, int | str]:
+    """Return the summary of a run, as :meth:`mpreplay.Run.summary` documents it."""
+    facts = journal.facts()
+    summary: dict[str, int | str] = {**journal.totals(), **_requests(journal)}
+    summary["rows"], summary["empty_entries"] = journal.rows()
+    is_read = bool(facts.get("read_all"))
+    unread = 0 if is_read else int(facts.get("n_rows", 0)) - int(summary["rows"])
+    summary["unread_rows"] = max(0, unread)
+    summary |= facts.get("counts", {})
+    for name in ("started_at", "ended_at"):
+        summary[name] = _instant(facts.get(name))
+    summary["continued"] = int(facts.get("continued", 0))
+    summary["gateway"] = facts.get("gateway") or ""
+    summary["stopped"] = facts.get("stopped") or ""
+    summary["complete"] = "yes" if is_complete(journal) else "no"
+    return summary
+
+
+def _requests(journal: JournalReader) -> dict[str, int]:
+    """Return how many requests there are, by outcome and by code."""
+    requests: dict[str, int] = {}
+    codes: dict[str, int] = {}
+    for (outcome, code), n in journal.outcomes().items():
+        requests[outcome] = requests.get(outcome, 0) + n
+        if code is not None:
+            codes[f"code_{code}"] = codes.get(f"code_{code}", 0) + n
+    return {
+        "requests": sum(requests.values()),
+        **{f"requests_{outcome}": n for outcome, n in sorted(requests.items())},
+        "extra_requests": journal.n_extra(),
+        **dict(sorted(codes.items())),
+    }
+
+
+def _instant(ms: int | None) -> str:
+    if ms is None:
+        return ""
+    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")

@@ -1,0 +1,96 @@
+"""The thing models of a history, one a product. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConfigError
+from .thing_model import ThingModel
+
+__all__ = ["ModelSet", "model_of", "schema_digest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSet:
+    """The thing models of a history: one for all devices, or one a product.
+
+    A model may be given as the schema that ``ThingModel.schema`` made and a user extended.
+    """
+
+    single: Any = None
+    by_product: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, given: Any) -> ModelSet:
+        """Return what the caller gave, checked."""
+        if isinstance(given, ModelSet):
+            return given
+        if isinstance(given, Mapping):
+            for product_key, model in given.items():
+                if not isinstance(product_key, str):
+                    raise ConfigError(
+                        f"a mapping of models has product keys, got {product_key!r}; a parsed JSON "
+                        "document is read with ThingModel.load(...)"
+                    )
+                model_of(model)
+            if not given:
+                raise ConfigError("the mapping of product key to thing model is empty")
+            return cls(None, dict(given))
+        model_of(given)
+        return cls(given)
+
+    def find(self, product_key: str | None) -> Any:
+        """Return the model or schema of a product, or None."""
+        return self.single if self.single is not None else self.by_product.get(product_key or "")
+
+    @property
+    def first(self) -> Any:
+        """The model or schema that judges the values of products without one."""
+        return self.single if self.single is not None else next(iter(self.by_product.values()))
+
+    def all(self) -> list[ThingModel]:
+        """Return every model."""
+        given = [self.single] if self.single is not None else list(self.by_product.values())
+        return [model_of(one) for one in given]
+
+    @property
+    def digest(self) -> str:
+        """A SHA-256 over all models."""
+        if self.single is not None:
+            return schema_digest(self.single)
+        digests = {key: schema_digest(model) for key, model in self.by_product.items()}
+        return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def model_of(given: Any) -> ThingModel:
+    """Return the thing model behind a model or a schema made from one."""
+    if isinstance(given, ThingModel):
+        return given
+    model = (getattr(given, "metadata", None) or {}).get("thing_model")
+    if isinstance(model, ThingModel):
+        return model
+    hint = (
+        "load it with ThingModel.load(...)"
+        if isinstance(given, str | bytes | dict) or hasattr(given, "__fspath__")
+        else "begin with model.schema() and add to what it returns"
+    )
+    raise ConfigError(
+        f"expected a ThingModel or a schema made by model.schema(), got "
+        f"{type(given).__name__}; {hint}"
+    )
+
+
+def schema_digest(given: Any) -> str:
+    """Return a digest of a model and, where it was extended, of the names of the added checks."""
+    model = model_of(given)
+    if isinstance(given, ThingModel):
+        return model.digest
+    checks = {
+        name: [str(check) for check in column.checks] for name, column in given.columns.items()
+    }
+    text = model.digest + json.dumps(checks, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,202 @@
+"""Whether the tables of a run agree with each other.
+
+Pure: tables in, words out. Rejects may be many, and come in parts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+
+from ..frames import FATES
+
+__all__ = [
+    "Disagreement",
+    "RejectCounts",
+    "check_books",
+    "check_outcomes",
+    "check_rejects",
+    "check_tables",
+    "check_touched",
+]
+
+_SHOWN: Final = 20  # disagreements of one kind
+_ACCEPTED: Final = 200
+# Which codes a request, or a value, may have that ended in a certain way: as words, and as a test
+# of a code that may be absent. The reply to one that was divided may have been one for its device.
+_CODES: Final[dict[str, tuple[str, Callable[[pd.Series], pd.Series]]]] = {
+    "accepted": (f"the code {_ACCEPTED}", lambda code: code.eq(_ACCEPTED).fillna(False)),
+    "declined": (
+        f"a code other than {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(False)
+    ),
+    "divided": (f"no code {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(True)),
+    "withheld": ("no code", pd.Series.isna),
+    "in_doubt": ("no code", pd.Series.isna),
+    "not_sent": ("no code", pd.Series.isna),
+}  # fmt: skip
+# Where something stands, and what is wrong with it.
+Disagreement = tuple[str, str]
+
+
+def plain_values(column: pd.Series) -> list[Any]:
+    """Return a column as plain values, times as milliseconds, with None for what is absent."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        times = column.astype("int64").astype(object)
+        return [None if gone else t for t, gone in zip(times, column.isna(), strict=True)]
+    return [None if gone else v for v, gone in zip(column.tolist(), column.isna(), strict=True)]
+
+
+@dataclass(slots=True)
+class RejectCounts:
+    """How many rejects there are of each device, day and outcome, and of each request."""
+
+    by_day: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    by_request: Counter[str] = field(default_factory=Counter)
+    expected_skips: int = 0
+    faults: list[Disagreement] = field(default_factory=list)
+
+    def add(self, rejects: pd.DataFrame) -> None:
+        """Count a part of the rejects."""
+        # Values that the platform is expected to have skipped are in requests that it accepted.
+        judged = rejects[rejects["check"] != "expected_skip"]
+        for row in _odd_codes(judged).head(_SHOWN - len(self.faults)).itertuples():
+            where = f"{row.device_key}, {row.measurepoint}, row {row.row}"
+            self.faults.append((where, _told_of_code(row)))
+        days = _days(rejects["time"])
+        keys = zip(
+            *(plain_values(rejects[name]) for name in ("product_key", "device_key")),
+            days,
+            plain_values(rejects["outcome"]),
+            strict=True,
+        )
+        self.by_day.update(keys)
+        skipped = rejects["check"] == "expected_skip"
+        self.expected_skips += int(skipped.sum())
+        self.by_request.update(rejects["request_id"][~skipped].dropna())
+
+
+def _days(times: pd.Series) -> list[Any]:
+    """Return the UTC days of times, since the Unix epoch."""
+    return [None if time is None else time // 86_400_000 for time in plain_values(times)]
+
+
+def _odd_codes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows whose outcome and code cannot be of the same request."""
+    fits = pd.Series(False, frame.index)
+    for outcome, (_, is_one) in _CODES.items():
+        of_outcome = frame["outcome"] == outcome
+        fits |= of_outcome & is_one(frame["code"]).astype(bool)
+    return frame[~fits]
+
+
+def _told_of_code(row: Any) -> str:
+    code = "no code" if pd.isna(row.code) else f"code {row.code}"
+    if row.outcome not in _CODES:
+        return f"it is {row.outcome} with {code}: there is no such outcome"
+    return (
+        f"it is {row.outcome} with {code}, and what is {row.outcome} has {_CODES[row.outcome][0]}"
+    )
+
+
+def check_outcomes(results: pd.DataFrame) -> Iterator[Disagreement]:
+    """Yield the requests whose outcome is not what their code says."""
+    for row in _odd_codes(results).head(_SHOWN).itertuples():
+        yield f"request {row.request_id}", _told_of_code(row)
+
+
+def check_tables(
+    results: pd.DataFrame,
+    rejects: RejectCounts,
+    books: pd.DataFrame,
+    touched: pd.DataFrame,
+    *,
+    n_open: int,
+) -> Iterator[Disagreement]:
+    """Yield where the tables of a run contradict themselves or each other.
+
+    ``n_open`` as in :func:`check_rejects`.
+    """
+    yield from check_books(books)
+    yield from check_outcomes(results)
+    yield from check_rejects(books, results, rejects, n_open=n_open)
+    yield from check_touched(touched, results, rejects)
+
+
+def check_books(books: pd.DataFrame) -> Iterator[Disagreement]:
+    """Yield the days whose book does not balance, or does not say so."""
+    sums = books[list(FATES)].sum(axis=1)
+    for row in books[sums != books["read"]].head(_SHOWN).itertuples():
+        total = sum(getattr(row, fate) for fate in FATES)
+        yield _day(row), f"{row.read:,} values were read, and {total:,} are accounted for"
+    for row in books[(sums == books["read"]) != books["balanced"]].head(_SHOWN).itertuples():
+        yield _day(row), f"it says {row.balanced} of being balanced, which is not so"
+
+
+def _day(row: Any) -> str:
+    return f"{row.product_key}/{row.device_key}, {'no day' if pd.isna(row.day) else row.day.date()}"
+
+
+def check_rejects(
+    books: pd.DataFrame, results: pd.DataFrame, rejects: RejectCounts, *, n_open: int
+) -> Iterator[Disagreement]:
+    """Yield where there are more or fewer rejects than the books and the requests say.
+
+    Parameters
+    ----------
+    n_open : int
+        Requests that have not settled: their values are in doubt in the books, and no rejects yet.
+    """
+    days = list(zip(plain_values(books["product_key"]), plain_values(books["device_key"]),
+                    _days(books["day"]), strict=True))  # fmt: skip
+    booked = {
+        (*key, fate): n
+        for fate in FATES[1:]
+        for key, n in zip(days, books[fate].tolist(), strict=True)
+        if n
+    }
+    shown = 0
+    for key in sorted(booked.keys() | rejects.by_day.keys(), key=str):
+        wanted, found = booked.get(key, 0), rejects.by_day[key]
+        if found == wanted or (n_open and key[3] == "in_doubt" and found < wanted):
+            continue
+        day = "no day" if key[2] is None else pd.Timestamp(key[2], unit="D").date()
+        yield (
+            f"{key[0]}/{key[1]}, {day}",
+            (f"there are {found:,} rejects that are {key[3]}, and the books have {wanted:,}"),
+        )
+        if (shown := shown + 1) == _SHOWN:
+            return
+    yield from rejects.faults
+    yield from _short_requests(results, rejects)
+
+
+def _short_requests(results: pd.DataFrame, rejects: RejectCounts) -> Iterator[Disagreement]:
+    """Yield the requests that did not arrive and have fewer rejects than values."""
+    lost = results[results["outcome"].isin(["declined", "not_sent"])]
+    found = pd.Series(
+        [rejects.by_request[name] for name in lost["request_id"]], lost.index, "int64"
+    )
+    for row in lost[found < lost["n_values"]].head(_SHOWN).itertuples():
+        n = rejects.by_request[str(row.request_id)]
+        yield (
+            f"request {row.request_id}",
+            (f"it is {row.outcome} with {row.n_values:,} values, and {n:,} rejects name it"),
+        )
+
+
+def check_touched(
+    touched: pd.DataFrame, results: pd.DataFrame, rejects: RejectCounts
+) -> Iterator[Disagreement]:
+    """Yield where other numbers of values were written than requests that arrived carried."""
+    carried = results.groupby("outcome")["n_values"].sum()
+    accepted, in_doubt = int(carried.get("accepted", 0)), int(carried.get("in_doubt", 0))
+    written, doubtful = int(touched["n_values"].sum()), int(touched["n_in_doubt"].sum())
+    # Of an accepted request the platform may have skipped values, copies of others among them.
+    if not accepted - rejects.expected_skips <= written <= accepted:
+        yield "n_values", f"{written:,} values were written, and {accepted:,} were accepted"
+    if doubtful != in_doubt:
+        yield "n_in_doubt", f"{doubtful:,} values, and requests in doubt carry {in_doubt:,}"

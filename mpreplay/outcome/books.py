@@ -1,0 +1,40 @@
+"""The books of a run: what was read of each device and day, and what became of it. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..frames import BOOK_COLUMNS, FATES, typed
+
+if TYPE_CHECKING:
+    from ..requests.tallies import Tally
+
+__all__ = ["books_frame"]
+
+
+def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:
+    """Return one row a device and UTC day.
+
+    Parameters
+    ----------
+    tallies : dict of str to Tally
+        ``read`` and each fate: counts by device and day.
+
+    Returns
+    -------
+    DataFrame
+        ``balanced`` where what was read equals the sum of the fates.
+    """
+    keys = sorted(
+        {key for tally in tallies.values() for key in tally},
+        key=lambda key: (key[0], key[1], -1 << 62 if key[2] is None else key[2]),
+    )
+    rows = []
+    for key in keys:
+        read = tallies.get("read", {}).get(key, 0)
+        fates = [tallies.get(fate, {}).get(key, 0) for fate in FATES]
+        day = None if key[2] is None else key[2] * 86_400_000
+        rows.append((key[0], key[1], day, read, *fates, read == sum(fates)))
+    return typed(rows, BOOK_COLUMNS)

@@ -1,0 +1,134 @@
+"""The balance of a run, and the map of what arrived when. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from ..display.amounts import count, share, shares
+from ..display.facts import OPEN
+from ..display.page import mark, safe
+from ..display.pictures import arrival_map, balance
+from ..display.sentences import FATE_WORDS
+from ..display.tables import MAX_ROWS, Table
+from ..frames import FATES
+from .figures import arrivals
+
+if TYPE_CHECKING:
+    from ..display.facts import Standing
+    from ..display.pictures import Arrivals
+LITTLE: Final = 0.005  # the share from which a part of a bar is as wide as it should be
+HALF: Final = 0.5  # the share of a cell of the map from which it is called after what is missing
+
+
+def balance_section(standing: Standing) -> dict[str, Any]:
+    """Return the balance of a run: a sentence, a picture and a table."""
+    counts = {fate: standing.n(fate) for fate in FATES}
+    counts |= {OPEN: standing.n(OPEN)} if standing.n(OPEN) else {}
+    terms = " + ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items())
+    sign = "=" if standing.is_balanced else "≠"
+    read = standing.n("read")
+    of_fates = shares(list(counts.values()), read)
+    rows = [
+        (_labelled(fate), f"{n:,}", part, FATE_WORDS[fate][1])
+        for (fate, n), part in zip(counts.items(), of_fates, strict=True)
+    ]
+    notes = []
+    if 0 < standing.n_missing < 0.1 * read:
+        notes.append(f"The lower bar shows the {standing.n_missing:,} that did not arrive.")
+    if any(0 < n < LITTLE * read for n in counts.values()):
+        notes.append("What is very little is drawn wider than it is.")
+    return {
+        "sentence": f"{read:,} values read {sign} {terms}.",
+        "picture": safe(balance(counts)) if read else "",
+        "note": " ".join(notes),
+        "table": Table(
+            "What became of the values that were read",
+            ("Fate", "Values", "Share", "What it means"),
+            [*rows, ("read", f"{read:,}", share(read, read), "the sum of the above")],
+            frozenset({1, 2}),
+        ),
+    }
+
+
+def _labelled(fate: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
+
+
+def map_section(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | None:
+    """Return the map of what arrived by device and period, or None without a device."""
+    found = arrivals(books)
+    if not found.devices:
+        return None
+    missing = found.read - found.accepted
+    touched = int((missing > 0).sum())
+    said = [
+        f"Each column is a {found.step}, each row a device; a cell is filled from below by the "
+        "share that arrived, and above that by the fate that most of the others met. However few "
+        "they are, they are drawn high enough to be seen."
+    ]
+    if found.n_others:
+        said.append(f"The {len(found.devices) - 1} devices with the most rejects come first.")
+    said.append(
+        f"In {touched:,} of {count(int((found.read > 0).sum()), 'cell')} something is missing."
+        if touched
+        else "Nothing is missing."
+    )
+    if found.n_timeless:
+        said.append(f"{count(found.n_timeless, 'value')} without a readable time cannot be shown.")
+    worst = sorted(zip(*missing.nonzero(), strict=True), key=lambda cell: -missing[cell])
+    cells = [
+        (found.devices[row], found.periods[column], f"{found.read[row, column]:,}",
+         f"{found.accepted[row, column]:,}", f"{missing[row, column]:,}")
+        for row, column in worst[:MAX_ROWS]
+    ]  # fmt: skip
+    most = f", the {MAX_ROWS} with most of {touched:,}" if touched > MAX_ROWS else ""
+    return {
+        "sentence": " ".join(said),
+        "picture": safe(arrival_map(found, unanswered=_unanswered(standing))),
+        "key": _key_of_map(found, standing),
+        "devices": _devices(found.devices, found.read, found.accepted),
+        "worst": cells
+        and Table(
+            f"Cells in which values are missing{most}",
+            ("Device", f"{found.step.capitalize()} from", "Read", "Accepted", "Missing"),
+            cells,
+            frozenset({2, 3, 4}),
+        ),
+    }
+
+
+def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
+    """Return what the colours of the map mean: where it is always little, that it is."""
+    missing = found.read - found.accepted
+    key = []
+    for number, fate in enumerate(FATES):
+        of_fate = (missing > 0) & (found.most == number)
+        if not of_fate.any():
+            continue
+        shown = _unanswered(standing) if fate == "in_doubt" else fate
+        name = FATE_WORDS[shown][0]
+        if shown == "in_doubt" and standing.n(OPEN):
+            name = f"{name} or {FATE_WORDS[OPEN][0]}"
+        is_little = (missing[of_fate] < HALF * found.read[of_fate]).all()
+        key.append((mark(shown), f"{'some' if is_little else 'mostly'} {name}"))
+    return key
+
+
+def _unanswered(standing: Standing) -> str:
+    """Return what it is that the books, which have one word for both, have in doubt."""
+    return OPEN if standing.n(OPEN) and not standing.n("in_doubt") else "in_doubt"
+
+
+def _devices(names: list[str], read: Any, accepted: Any) -> Table:
+    rows = [
+        (name, f"{of_row:,}", f"{arrived:,}", f"{of_row - arrived:,}", share(arrived, of_row))
+        for name, of_row, arrived in zip(
+            names, map(int, read.sum(axis=1)), map(int, accepted.sum(axis=1)), strict=True
+        )
+    ]
+    columns = ("Device", "Read", "Accepted", "Missing", "Arrived")
+    return Table("Values by device", columns, rows, frozenset({1, 2, 3, 4}))

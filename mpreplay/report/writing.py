@@ -1,0 +1,87 @@
+"""Writing the report of a run, once its tables were checked against each other.
+
+A shell over a file.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from ..display.amounts import count, visible
+from ..display.facts import OPEN
+from ..errors import ConfigError, ReplayWarning
+from ..outcome.agreement import RejectCounts, check_tables
+
+if TYPE_CHECKING:
+    from ..journal.reader import JournalReader
+    from ..outcome.agreement import Disagreement
+
+__all__ = ["disagreements", "warn_of", "write_report"]
+
+
+def write_report(reader: JournalReader, path: Path) -> None:
+    """Write the report of a run alone; an older one is replaced.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written, or jinja2 is missing.
+    """
+    need_jinja2()
+    from .run_page import render
+
+    with TemporaryDirectory(prefix="mpreplay-") as scratch:  # of a run that goes on, one moment
+        moment = reader.copied(Path(scratch) / "run.db")
+        text = render(moment, checked(moment))
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def need_jinja2() -> None:
+    if importlib.util.find_spec("jinja2") is None:
+        raise ConfigError("a report needs jinja2: pip install 'mpreplay[report]'")
+
+
+def disagreements(reader: JournalReader) -> list[Disagreement]:
+    """Return where the tables of a journal contradict each other; while it is written, too.
+
+    No run makes such books: the journal was damaged or altered.
+    """
+    with TemporaryDirectory(prefix="mpreplay-") as scratch:
+        return _disagreements_of(reader.copied(Path(scratch) / "run.db"))
+
+
+def warn_of(found: list[Disagreement]) -> None:
+    """Warn of books that do not add up."""
+    where, what = found[0]
+    more = f"; and {count(len(found) - 1, 'disagreement')} more" if len(found) > 1 else ""
+    warnings.warn(
+        "these books do not add up: the journal is damaged or was altered: "
+        f"{visible(where)}: {visible(what)}{more}",
+        ReplayWarning,
+        stacklevel=5,
+    )
+
+
+def checked(reader: JournalReader) -> list[Disagreement]:
+    """Return where tables contradict each other, and warn if they do."""
+    found = _disagreements_of(reader)
+    if found:
+        warn_of(found)
+    return found
+
+
+def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
+    rejects = RejectCounts()
+    for frame in reader.iter_rejects():
+        rejects.add(frame)
+    n_open = reader.open_ended().get(OPEN, (0, 0))[0]
+    return list(
+        check_tables(reader.results(), rejects, reader.books(), reader.touched(), n_open=n_open)
+    )

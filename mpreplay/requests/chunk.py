@@ -1,0 +1,228 @@
+"""A prepared slab, and the chunks of it that become requests.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .entries import DAY
+from .tallies import add_tally, per_row, tally_of, tally_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..checks.faults import Fault
+    from ..checks.repeats import Share
+    from ..history.slab import Readings
+    from ..settings import Policy
+    from .encoding import Encoded
+    from .entries import Copy, Entries
+    from .tallies import Tally
+
+__all__ = ["Chunk", "Part", "Prepared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One product's share of a prepared slab."""
+
+    readings: Readings
+    entries: Entries
+    encoded: Encoded
+    faults: list[Fault]
+    share: Share
+    withheld: list[NDArray[np.bool_]]
+
+    def tally_read(self) -> Tally:
+        """Return how many values were read, a copy counted where its twin is."""
+        readings = self.readings
+        counts = per_row(readings, (column.present() for column in readings.columns))
+        for number, positions in self.share.copies:
+            counts[readings.columns[number].at[positions]] -= 1
+        tally = tally_rows(readings, counts)
+        twins = np.array([c.entry for c in self.entries.copies], np.int64)
+        add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
+        return tally
+
+    def tally_withheld(self) -> Tally:
+        """Return how many values are withheld."""
+        both = zip(self.withheld, self.readings.columns, strict=True)
+        gone = (mask & column.present() if mask.any() else mask for mask, column in both)
+        return tally_rows(self.readings, per_row(self.readings, gone))
+
+    def tally_sent(self, start: int, stop: int) -> Tally:
+        """Return how many values the entries [start, stop) carry, with their copies."""
+        index = np.arange(start, stop)
+        tally = self._tally_entries(index, self.encoded.n_values[start:stop])
+        twins = np.array([c.entry for c in self.copies(start, stop)], np.int64)
+        add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
+        return tally
+
+    def tally_suspects(self, start: int, stop: int) -> Tally:
+        """Return how many values of the entries [start, stop) the model check faults."""
+        tally: Tally = {}
+        for number, positions in self.suspects(start, stop):
+            rows = self.readings.columns[number].at[positions]
+            counts = np.bincount(rows, minlength=len(self.readings.rows))
+            add_tally(tally, tally_rows(self.readings, counts))
+        for copy in self.copies(start, stop):
+            if self.is_suspect(copy):
+                index = np.array([copy.entry], np.int64)
+                add_tally(tally, self._tally_entries(index, np.ones(1, np.int64)))
+        return tally
+
+    def copies(self, start: int, stop: int) -> list[Copy]:
+        """Return the equal copies of values in the entries [start, stop)."""
+        return [copy for copy in self.entries.copies if start <= copy.entry < stop]
+
+    def cells(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield for each column the positions of its values in the entries [start, stop)."""
+        for number, cells in enumerate(self.entries.cells):
+            chosen = cells[start:stop]
+            if (chosen >= 0).any():
+                yield number, chosen[chosen >= 0]
+
+    def suspects(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+        """Yield for each column the positions of the values that the model check faults."""
+        for number, positions in self.cells(start, stop):
+            faulty = self.entries.suspects[number][positions]
+            if faulty.any():
+                yield number, positions[faulty]
+
+    def is_suspect(self, copy: Copy) -> bool:
+        """Return whether the model check faults the value that a copy is equal to."""
+        position = self.entries.cells[copy.column][copy.entry]
+        return bool(self.entries.suspects[copy.column][position])
+
+    def _tally_entries(self, index: NDArray[np.int64], counts: NDArray[np.int64]) -> Tally:
+        entries = self.entries
+        return tally_of(
+            self.readings.devices, entries.device[index], entries.time[index] // DAY, counts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A slab, ready to be sent.
+
+    Parameters
+    ----------
+    number : int
+        The slab's number in the history.
+    n_rows, n_values : int
+        What was read of the history.
+    n_empty : int
+        Rows without any value.
+    parts : list of Part
+        By product.
+    cuts : ndarray of int64
+        Where chunks begin and end, in entries over all parts.
+    """
+
+    number: int
+    n_rows: int
+    n_values: int
+    n_empty: int
+    parts: list[Part]
+    cuts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+
+    def chunks(self) -> list[Chunk]:
+        """Return the chunks, in the order in which they are to be sent."""
+        ends = np.cumsum([0] + [len(part.entries.time) for part in self.parts])
+        chunks = []
+        for number, (start, stop) in enumerate(zip(self.cuts[:-1], self.cuts[1:], strict=True)):
+            spans = [
+                (part, max(int(start - begin), 0), min(int(stop - begin), int(end - begin)))
+                for part, begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
+                if max(start, begin) < min(stop, end)  # a product may have nothing to send
+            ]
+            chunks.append(Chunk(self.number, str(number), spans))
+        return chunks
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The entries of one request.
+
+    Parameters
+    ----------
+    slab : int
+        Which slab.
+    path : str
+        Which chunk of it: its number, and behind it which half of which half (``"5/0/1"``).
+    spans : list of (Part, int, int)
+        The entries [start, stop) of each part.
+    levels : int, optional
+        How many cuts deep it may still be taken apart; None: it has not been, yet.
+    """
+
+    slab: int
+    path: str
+    spans: list[tuple[Part, int, int]]
+    levels: int | None = None
+
+    @property
+    def n_entries(self) -> int:
+        """How many entries it has."""
+        return sum(stop - start for _, start, stop in self.spans)
+
+    @property
+    def n_values(self) -> int:
+        """How many values it carries."""
+        return sum(int(part.encoded.n_values[a:b].sum()) for part, a, b in self.spans)
+
+    @property
+    def times(self) -> tuple[int, int]:
+        """Its first and last time, in milliseconds."""
+        parts = [part.entries.time[a:b] for part, a, b in self.spans]
+        return min(int(p.min()) for p in parts), max(int(p.max()) for p in parts)
+
+    def n_bytes(self, request_id: str, policy: Policy) -> int:
+        """Return how long the request is, in bytes."""
+        head, tail = policy.envelope(request_id)
+        texts = (
+            int(part.encoded.offsets[b] - part.encoded.offsets[a]) for part, a, b in self.spans
+        )
+        return len(head) + sum(texts) - 1 + len(tail)
+
+    def payload(self, request_id: str, policy: Policy) -> bytes:
+        """Return the request's bytes."""
+        return b"".join(self._pieces(request_id, policy))
+
+    def digest(self, request_id: str, policy: Policy) -> str:
+        """Return the SHA-256 of the request's bytes."""
+        digest = hashlib.sha256()
+        for piece in self._pieces(request_id, policy):
+            digest.update(piece)
+        return digest.hexdigest()
+
+    def _pieces(self, request_id: str, policy: Policy) -> list[bytes | memoryview]:
+        """Return the request's bytes in pieces, of which the long ones are not copied."""
+        head, tail = policy.envelope(request_id)
+        pieces: list[bytes | memoryview] = [head]
+        for part, start, stop in self.spans:
+            begin, end = part.encoded.offsets[[start, stop]].tolist()
+            pieces += [part.encoded.text[begin : end - 1], b","]  # a comma between entries
+        pieces[-1] = tail  # and none behind the last
+        return pieces
+
+    def tally(self) -> Tally:
+        """Return how many values of each device and day it carries, copies among them."""
+        tally: Tally = {}
+        for part, start, stop in self.spans:
+            add_tally(tally, part.tally_sent(start, stop))
+        return tally
+
+    def tally_suspects(self) -> Tally:
+        """Return how many of them the model check faults."""
+        tally: Tally = {}
+        for part, start, stop in self.spans:
+            add_tally(tally, part.tally_suspects(start, stop))
+        return tally

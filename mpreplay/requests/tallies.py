@@ -1,0 +1,78 @@
+"""Counts of values by device and UTC day. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..model.device import Device
+from .entries import DAY
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..history.slab import Readings
+
+__all__ = ["Tally", "add_tally"]
+
+# How many values of a device (product key, device key) on a UTC day; the day is None where no
+# time could be read.
+Tally = dict[tuple[str, str, int | None], int]
+
+
+def add_tally(tally: Tally, other: Tally) -> None:
+    """Add the counts of a tally to another."""
+    for key, count in other.items():
+        tally[key] = tally.get(key, 0) + count
+
+
+def tally_of(
+    devices: Sequence[Device],
+    device: NDArray[np.int64],
+    day: NDArray[np.int64],
+    counts: NDArray[np.int64],
+) -> Tally:
+    if not len(device):
+        return {}
+    first = int(day.min())
+    width = int(day.max()) - first + 1
+    keys = device * width + day - first
+    if len(devices) * width > len(keys):  # few of so many devices and days
+        found, keys = np.unique(keys, return_inverse=True)
+    else:
+        found = np.arange(len(devices) * width)
+    sums = np.bincount(keys, counts).astype(np.int64)
+    return {
+        (*devices[found[n] // width], first + int(found[n]) % width): int(sums[n])
+        for n in np.flatnonzero(sums).tolist()
+    }
+
+
+def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
+    """Return counts of rows by device and day, with unreadable rows under what is known of them."""
+    readable = np.ones(len(counts), bool)
+    readable[list(readings.unreadable)] = False
+    index = np.flatnonzero(readable & (counts > 0))
+    tally = tally_of(
+        readings.devices, readings.device[index], readings.time[index] // DAY, counts[index]
+    )
+    for position, (check, _) in readings.unreadable.items():
+        if counts[position]:
+            code = int(readings.device[position])
+            device = readings.devices[code] if code >= 0 else Device("", "")
+            day = None if check == "time" else int(readings.time[position] // DAY)
+            add_tally(tally, {(*device, day): int(counts[position])})
+    return tally
+
+
+def per_row(readings: Readings, masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.int64]:
+    """Return how many values of each row are in the masks, of which there is one a column."""
+    counts = np.zeros(len(readings.rows), np.int64)
+    for column, mask in zip(readings.columns, masks, strict=True):
+        if len(mask) == len(counts):  # the wide form: a value for each row
+            counts += mask
+        else:
+            counts[column.at] += mask
+    return counts

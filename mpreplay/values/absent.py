@@ -1,0 +1,43 @@
+"""The absent values of a column: None, NaN, NaT, NA and null. Pure."""
+
+from __future__ import annotations
+
+import decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["absent_in", "is_nan", "is_present"]
+
+
+def is_nan(value: Any) -> bool:
+    """Return whether a value is the number that is none."""
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return isinstance(value, decimal.Decimal) and value.is_nan()
+
+
+def absent_in(column: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which of the objects of a column are absent: None, NaN, NaT or NA."""
+    try:
+        return np.asarray(pd.isna(column), bool)
+    except decimal.InvalidOperation:  # pandas compares a signalling NaN, which may not be done
+        return np.array([_is_absent(value) for value in column], bool)
+
+
+def _is_absent(value: Any) -> bool:
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return value is None or value is pd.NA or value is pd.NaT or is_nan(value)
+
+
+def is_present(column: pa.Array) -> NDArray[np.bool_]:
+    """Return where a column holds a value: neither null nor NaN."""
+    if pa.types.is_floating(column.type):
+        return np.array(~np.isnan(column.to_numpy(zero_copy_only=False)), bool)
+    return np.array(column.is_valid().to_numpy(zero_copy_only=False), bool)

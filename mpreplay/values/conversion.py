@@ -1,0 +1,101 @@
+"""Readings in whatever type they come, converted into the type of their measurement point.
+
+Pure. A value that fits is held in the Arrow type of ``Measurepoint.arrow_type``; one that does not
+fit is a misfit, kept as the JSON text it would travel as, with the reason. Single values are
+converted in ``scalars``, structs and arrays in ``nested``, Python objects in ``objects``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..model.measurepoint import Measurepoint
+from .nested import convert_array, convert_struct, struct_of
+from .objects import convert_anything, convert_objects
+from .quality import QUALITY, joined
+from .scalars import SCALARS
+from .typed_column import Converted, all_misfit
+
+if TYPE_CHECKING:
+    from .typed_column import Converter
+
+__all__ = ["convert", "convert_members", "with_quality"]
+
+
+def convert(column: Any, point: Measurepoint) -> Converted:
+    """Return a raw column in the type of its measurement point.
+
+    Parameters
+    ----------
+    column : Array or ndarray of objects, shape (n,)
+        The readings; NaN, None, NaT and NA are absent.
+    point : Measurepoint
+        What they should be.
+
+    Returns
+    -------
+    Converted
+
+    Examples
+    --------
+    >>> converted = convert(pa.array([1.0, 2.5, None]), Measurepoint("state", "INT"))
+    >>> converted.values.to_pylist(), converted.misfits[0].reason
+    ([1, None, None], 'not an integer')
+    """
+    if isinstance(column, np.ndarray):
+        return convert_objects(column, point, convert)
+    column = _plain(column)
+    if pa.types.is_null(column.type):
+        return Converted(pa.nulls(len(column), point.arrow_type()))
+    if point.has_quality and point.type != "STRUCT" and pa.types.is_struct(column.type):
+        return _convert_with_quality(column, point)
+    return (SCALARS.get(point.type) or _NESTED[point.type])(column, point)
+
+
+def with_quality(converted: Converted, quality: Any, point: Measurepoint) -> Converted:
+    """Return a converted column joined with the raw column of its quality."""
+    return joined(converted, convert(quality, QUALITY), point)
+
+
+def convert_members(members: dict[str, Any], point: Measurepoint, length: int) -> Converted:
+    """Return a struct from the raw columns of its members, which may be some of them."""
+    return struct_of(members, point, length, convert)
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column without dictionary, view or large offsets."""
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    if isinstance(column, pa.ExtensionArray):
+        return _plain(column.storage)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.string())
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        # Arrow's cast of a slice with nulls fails or reads beyond it.
+        return pa.array(column.to_pylist(), pa.list_(kind.value_type))
+    if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return column.cast(pa.list_(kind.value_type))
+    return column
+
+
+def _convert_with_quality(column: pa.Array, point: Measurepoint) -> Converted:
+    """Convert a column of structs {value, quality} of a point that has quality."""
+    fields = {f.name: pc.struct_field(column, [n]) for n, f in enumerate(column.type)}
+    if not set(fields) <= {"value", "quality"} or "value" not in fields:
+        return all_misfit(column, point)
+    converted = convert(fields["value"], point)
+    return with_quality(converted, fields["quality"], point) if "quality" in fields else converted
+
+
+_NESTED: Final[dict[str, Converter]] = {
+    "STRUCT": lambda column, point: convert_struct(column, point, convert),
+    "ARRAY": lambda column, point: convert_array(column, point, convert),
+    "ANY": convert_anything,
+}

@@ -1,0 +1,209 @@
+"""Python objects of any kinds, converted kind by kind.
+
+Pure. ``convert`` is how a column of one kind is converted once it is Arrow's.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ..model.measurepoint import Measurepoint
+from .absent import absent_in, is_nan
+from .arrays import objects_of, python_of
+from .misfits import Misfit
+from .nested import struct_of
+from .object_json import has_lone_surrogate, json_text
+from .quality import QUALITY, joined
+from .times import instants_of
+from .typed_column import Converted, a_kind, replaced
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from .typed_column import Converter
+
+__all__ = ["convert_anything", "convert_objects"]
+
+
+def convert_objects(column: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
+    """Convert a column of Python objects, kind by kind."""
+    absent = absent_in(column)
+    kinds: dict[Any, list[int]] = {}
+    for position in np.flatnonzero(~absent).tolist():
+        value = column[position]
+        # Arrow would put times of several zones, or of none, into the zone of the first.
+        zone = getattr(value, "tzinfo", None)
+        kinds.setdefault((type(value), str(zone)), []).append(position)
+    parts = [
+        (np.asarray(positions), _kind(column[positions], point, convert))
+        for positions in kinds.values()
+    ]
+    return _assemble(parts, len(column), point)
+
+
+def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
+    """Convert objects of one class."""
+    if point.type == "ANY":
+        return _anything(objects, point)
+    if isinstance(objects[0], dict) and (point.type == "STRUCT" or point.has_quality):
+        return _dicts(objects, point, convert)
+    try:
+        array = _arrow_of(objects, point)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        if len(objects) > 1:  # one of them is at fault: convert each by itself
+            parts = [
+                (np.asarray([n]), _kind(objects[n : n + 1], point, convert))
+                for n in range(len(objects))
+            ]
+            return _assemble(parts, len(objects), point)
+        misfits = Misfit.of(0, objects[0], *_unfit(objects[0], point))
+        return Converted(pa.nulls(1, point.arrow_type()), [misfits])
+    return convert(array, point)
+
+
+def _arrow_of(objects: NDArray[Any], point: Measurepoint) -> pa.Array:
+    """Return objects of one class as Arrow, or raise where it would make something else of them."""
+    values = objects.tolist()
+    if isinstance(values[0], dt.datetime) and values[0].tzinfo is not None:
+        if point.type != "DATE":
+            return instants_of(values)
+        values = [value.replace(tzinfo=None) for value in values]  # the face of its own clock
+    array = pa.array(values, from_pandas=True)
+    kind = array.type
+    if pa.types.is_list(kind):
+        plain = any(is_plain(kind.value_type) for is_plain in _PLAIN_ITEMS)
+        if plain and not _hides_bytes(array, objects):
+            return array
+    elif not (pa.types.is_nested(kind) or any(is_other(kind) for is_other in _OTHER_KINDS)):
+        return array
+    raise TypeError("Arrow would take it for something else")
+
+
+_PLAIN_ITEMS: Final = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_string,
+    pa.types.is_null,
+)
+
+
+def _hides_bytes(array: pa.Array, objects: NDArray[Any]) -> bool:
+    """Return whether bytes stand in lists beside texts: Arrow takes them for texts, too."""
+    if not pa.types.is_string(array.type.value_type):
+        return False
+    return any(isinstance(item, bytes) for items in objects for item in items)
+
+
+# Bytes are no text, a date or a duration is no number.
+_OTHER_KINDS: Final = (pa.types.is_binary, pa.types.is_duration, pa.types.is_time)
+
+
+def _unfit(value: Any, point: Measurepoint) -> tuple[str, str]:
+    if has_lone_surrogate(value):
+        return "text", "holds a lone surrogate, which UTF-8 cannot carry"
+    if isinstance(value, int) and not isinstance(value, bool) and point.type in _NUMBERS:
+        return "range", "beyond 64 bits"
+    if isinstance(value, decimal.Decimal) and value.is_infinite():
+        return "finite", "infinite"
+    if point.type == "ARRAY" and isinstance(value, list | tuple | np.ndarray):
+        return "type", f"its items are not all {_PLURALS[str(point.item_type)]}"
+    return "type", f"a {type(value).__name__} is not {a_kind(point)}"
+
+
+_NUMBERS: Final = frozenset({"INT", "FLOAT", "DOUBLE"})
+
+
+_PLURALS: Final = {"INT": "integers", "FLOAT": "numbers", "DOUBLE": "numbers", "STRING": "texts"}
+
+
+def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
+    """Convert dicts member by member: Arrow would give all of them the members of each."""
+    known = [m.identifier for m in point.members]
+    is_struct = point.type == "STRUCT" and not (
+        point.has_quality and "value" not in known and all("value" in value for value in objects)
+    )
+    known = known if is_struct else ["value", "quality"]
+    members = {name: objects_of([value.get(name) for value in objects]) for name in known}
+    if is_struct:
+        converted = struct_of(members, point, len(objects), convert)
+    else:
+        converted = joined(
+            convert(members["value"], point), convert(members["quality"], QUALITY), point
+        )
+    strangers = {
+        n: Misfit.of(n, value, "type", f"has no member {name!r}")
+        for n, value in enumerate(objects)
+        if (name := next((k for k in value if k not in known and value[k] is not None), None))
+        is not None
+    }
+    return replaced(converted, strangers)
+
+
+def _assemble(
+    parts: Iterable[tuple[NDArray[Any], Converted]], length: int, point: Measurepoint
+) -> Converted:
+    """Put parts back where they came from."""
+    parts = list(parts)
+    if not parts:
+        return Converted(pa.nulls(length, point.arrow_type()))
+    order = np.full(length, -1, np.int64)
+    start = 0
+    for positions, _ in parts:
+        order[positions] = np.arange(start, start + len(positions))
+        start += len(positions)
+    index = pa.array(order, mask=order < 0)
+    values = pa.concat_arrays([converted.values for _, converted in parts]).take(index)
+    misfits = [
+        o._replace(position=int(positions[o.position]))
+        for positions, converted in parts
+        for o in converted.misfits
+    ]
+    quality = None
+    if any(converted.quality is not None for _, converted in parts):
+        columns = [
+            pa.nulls(len(s.values), pa.int64()) if s.quality is None else s.quality
+            for _, s in parts
+        ]
+        quality = pa.concat_arrays(columns).take(index)
+    return Converted(values, sorted(misfits), quality)
+
+
+def convert_anything(column: pa.Array, point: Measurepoint) -> Converted:
+    """Keep a column that a pass-through model does not know, as JSON."""
+    if pa.types.is_float32(column.type):  # in its shortest form
+        return _anything(objects_of(list(column.to_numpy(zero_copy_only=False))), point)
+    return _anything(objects_of(python_of(column)), point)
+
+
+def _anything(objects: NDArray[Any], point: Measurepoint) -> Converted:
+    """Keep what a pass-through model does not know as the JSON it travels as."""
+    values = [_without_absent(value) for value in objects]
+    texts = [None if value is None else json_text(value) for value in values]
+    misfits = [
+        Misfit.of(n, values[n], *_untold(values[n]))
+        for n, text in enumerate(texts)
+        if text is None and values[n] is not None
+    ]
+    return Converted(pa.array([t and t.decode() for t in texts], point.arrow_type()), misfits)
+
+
+def _untold(value: Any) -> tuple[str, str]:
+    if has_lone_surrogate(value):
+        return "text", "holds a lone surrogate, which UTF-8 cannot carry"
+    return "finite", "JSON cannot carry it"
+
+
+def _without_absent(value: Any) -> Any:
+    """Return a value without absent members; None where nothing is left."""
+    if isinstance(value, dict):
+        return {k: v for k, v in value.items() if _without_absent(v) is not None} or None
+    return None if value is pd.NA or value is pd.NaT or is_nan(value) else value

@@ -1,0 +1,158 @@
+"""Topics, codes, the signature, and replies of every kind."""
+
+from __future__ import annotations
+
+import string
+
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mpreplay.errors import PlatformError
+from mpreplay.protocol.codes import CODES, RETURN_CODES, return_code
+from mpreplay.protocol.messages import (
+    METHOD,
+    batch_login,
+    batch_reply_topic,
+    batch_topic,
+    decode_reply,
+    envelope,
+    logout,
+    session_topic,
+)
+from mpreplay.protocol.signature import sign, sign_in
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
+    | st.text(string.printable, max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["id", "code", "message", "data"]), inner, max_size=4),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("client_id", "device_key", "product_key", "timestamp", "password"),
+    [
+        (
+            "123456", "test", "654321", 1548753362502,
+            "B99032D49C706F7B27B22AB5CD2DD3C56A31E1BCBBC83BA0A2A6BB3272FBB166",
+        ),
+        (
+            "123", "test", "123", 1524448722000,
+            "A4F9AD91051E3CA89440E0157029DD358C3A2C556D3C543B9FD5A38484785AC9",
+        ),
+    ],
+)  # fmt: skip
+def test_the_signature_is_the_documented_one(
+    client_id: str, device_key: str, product_key: str, timestamp: int, password: str
+) -> None:
+    """A wrong signature is refused with no hint why: the documents' own examples must hold."""
+    assert sign(client_id, device_key, product_key, timestamp, "abcdefg") == password
+
+
+def test_a_sign_in_has_the_documented_form() -> None:
+    """The platform reads client id and user name by their separators."""
+    fields = sign_in("654321", "test", "abcdefg", client_id="123456", timestamp=1548753362502)
+
+    assert fields.client_id == "123456|securemode=2,signmethod=sha256,timestamp=1548753362502|"
+    assert fields.username == "test&654321"
+    assert fields.password.startswith("B99032D49C706F7B")
+    assert "B99032D4" not in repr(fields)
+
+
+def test_topics_are_the_documented_ones() -> None:
+    """A publish to any other topic is answered with 1009, or not at all."""
+    assert batch_topic("p", "d") == "/sys/p/d/thing/measurepoint/resume/batch"
+    assert batch_reply_topic("p", "d") == "/sys/p/d/thing/measurepoint/resume/batch_reply"
+    assert session_topic("p", "d", "login/batch") == "/ext/session/p/d/combine/login/batch"
+
+
+@pytest.mark.parametrize("allow", [False, True])
+@pytest.mark.parametrize("skip", [False, True])
+def test_the_flags_stand_beside_the_params_as_booleans(allow: bool, skip: bool) -> None:
+    """The vendor's own SDK sends '' for false; we send what the page says."""
+    head, tail = envelope("1", allow_offline_sub_device=allow, skip_invalid_measurepoints=skip)
+
+    assert orjson.loads(head + b"{}" + tail) == {
+        "id": "1",
+        "version": "1.0",
+        "allowOfflineSubDevice": allow,
+        "skipInvalidMeasurepoints": skip,
+        "params": [{}],
+        "method": METHOD,
+    }
+
+
+def test_sub_devices_are_signed_with_their_own_secrets() -> None:
+    """One client id and time for all, one signature each, and no secret on the wire."""
+    payload = batch_login(
+        "7", [("654321", "test", "abcdefg")], client_id="123456", timestamp=1548753362502
+    )
+    message = orjson.loads(payload)
+
+    assert message["method"] == "combine.login.batch"
+    assert message["params"]["timestamp"] == "1548753362502"
+    (sub,) = message["params"]["subDevices"]
+    assert sub["sign"].startswith("B99032D49C706F7B")
+    assert b"abcdefg" not in payload
+    assert orjson.loads(logout("8", "p", "d"))["params"] == {"productKey": "p", "deviceKey": "d"}
+
+
+@pytest.mark.parametrize(
+    ("code", "asks"),
+    [
+        (200, "accepted"), (429, "retry"), (500, "retry"), (503, "retry"), (520, "retry"),
+        (705, "stop"), (723, "stop"), (740, "stop"), (742, "stop"), (746, "stop"), (770, "stop"),
+        (771, "stop"), (1008, "split"), (1009, "sign_in"), (1200, "stop"), (1204, "isolate"),
+        (1206, "isolate"), (1212, "isolate"), (1220, "stop"), (1251, "stop"), (1260, "stop"),
+        (6205, "retry"),
+    ],
+)  # fmt: skip
+def test_each_documented_code_asks_for_what_the_documents_say(code: int, asks: str) -> None:
+    """To retry what can never succeed wastes hours; to stop on what passes wastes the night."""
+    assert return_code(code).asks == asks
+    assert CODES[code].meaning != "not documented"
+    assert CODES[code].source
+
+
+def test_the_table_of_codes_has_no_code_twice() -> None:
+    """A later row would silently hide an earlier one."""
+    assert len(CODES) == len(RETURN_CODES)
+
+
+@pytest.mark.parametrize("code", [0, -1, 201, 400, 401, 402, 460, 1202, 1203, 1215, 2000, 10001])
+def test_an_unknown_code_is_tried_again_before_it_counts(code: int) -> None:
+    """What the documents do not name may pass; it settles only when the attempts are used up."""
+    assert return_code(code)[1:] == ("not documented", "retry", "none")
+
+
+@given(st.binary(max_size=60) | json_values.map(orjson.dumps))
+@example(b"")
+@example(b"null")
+@example(b'{"code":true}')
+@example(b'{"code":200.0}')
+@example(b'{"code":"200"}')
+@example(b'{"id":1,"code":"99999999999999999999999"}')
+@example(b'{"code":' + b"[" * 3000)
+@example(b'{"code":"' + b"9" * 5000 + b'"}')
+@example(b'\xff\xfe{"code":200}')
+def test_any_bytes_are_a_reply_or_a_platform_error(payload: bytes) -> None:
+    """Whatever arrives on the reply topic, the run goes on."""
+    try:
+        reply = decode_reply(payload)
+    except PlatformError as error:
+        assert error.payload == payload
+        assert "\n" not in str(error)
+        return
+
+    assert isinstance(reply.request_id, str)
+    assert isinstance(reply.message, str)
+    assert -(2**31) < reply.code < 2**31
+
+
+def test_a_reply_may_name_its_id_and_code_as_text_or_number() -> None:
+    """Versions of the platform differ in it; the id that was sent is text."""
+    assert decode_reply(b'{"id":17,"code":"1204","message":null}')[:3] == ("17", 1204, "")
+    assert decode_reply(b'{"code":200}').request_id == ""

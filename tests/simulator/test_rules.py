@@ -1,0 +1,687 @@
+"""The rehearsal platform's rules, without a network: requests in, codes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpreplay import ConfigError, Measurepoint, ThingModel
+from mpreplay.protocol.messages import batch_login, logout
+from mpreplay.protocol.signature import sign, sign_in
+from mpreplay.simulator import PlatformLimits
+from mpreplay.simulator.frames import stored_frame
+from mpreplay.simulator.judging import check_of
+from mpreplay.simulator.platform import Platform
+from mpreplay.simulator.world import ANY_PRODUCT, world_of
+
+GATEWAY = ("gateway", "gw-1")
+ONLINE, OFFLINE = ("turbine", "T1"), ("turbine", "T2")
+STRANGER, OTHER_GATEWAY = ("turbine", "T9"), ("gateway", "gw-2")
+SECRETS = {device: f"secret of {device[1]}" for device in
+           (GATEWAY, ONLINE, OFFLINE, STRANGER, OTHER_GATEWAY)}  # fmt: skip
+MODEL = ThingModel(
+    "M",
+    {
+        "P": Measurepoint("P", "FLOAT", minimum=-50, maximum=2500),
+        "state": Measurepoint("state", "ENUM", keys=(0, 1)),
+        "name": Measurepoint("name", "STRING", max_length=4),
+        "Q": Measurepoint("Q", "DOUBLE", has_quality=True),
+    },
+)
+NOW = 1_700_000_000_000
+BATCH = "/sys/gateway/gw-1/thing/measurepoint/resume/batch"
+GOOD = {"measurepoints": {"P": 1.5}, "time": 1_000}
+
+
+def platform(model: ThingModel = MODEL, **limits: Any) -> Platform:
+    """Return a platform with a gateway, a sub-device that is online and one that is not."""
+    return Platform(
+        world_of(
+            {
+                "models": {ANY_PRODUCT: model.to_json()},
+                "devices": [[*device, secret] for device, secret in SECRETS.items()],
+                "gateway": GATEWAY,
+                "sub_devices": [ONLINE, OFFLINE],
+                "online": [ONLINE],
+                "limits": PlatformLimits(**limits).as_dict(),
+            }
+        )
+    )
+
+
+def request(*entries: Any, tail: str = "resume/batch", **fields: Any) -> bytes:
+    """Return a request as a client would write it; a field of None is left out."""
+    document = {
+        "id": "7",
+        "version": "1.0",
+        "params": list(entries),
+        "method": "thing.measurepoint." + tail.replace("/", "."),
+        **fields,
+    }
+    return orjson.dumps({key: value for key, value in document.items() if value is not None})
+
+
+def entry(
+    device: tuple[str, str] | None = None, time: Any = 1_000, **points: Any
+) -> dict[str, Any]:
+    """Return one element of params."""
+    keys = {} if device is None else {"productKey": device[0], "deviceKey": device[1]}
+    return {**keys, "measurepoints": points, "time": time}
+
+
+def ask(of: Platform, payload: bytes, topic: str = BATCH, device: Any = GATEWAY) -> dict[str, Any]:
+    """Publish as a device and return the reply."""
+    reply = of.receive(device, topic, payload, NOW)
+    assert reply is not None
+    return orjson.loads(reply)
+
+
+def code(payload: bytes, **limits: Any) -> int:
+    """Return the code of a batch request to a fresh platform."""
+    return ask(platform(**limits), payload)["code"]
+
+
+def stored(of: Platform) -> pd.DataFrame:
+    """Return what a platform stored."""
+    return stored_frame(of.accepted, of.world)
+
+
+# Protocol facts, 2.3: what the vendor's sample program shows for the two flags.
+#   situation: (second entry), then the codes for (skip, allow) = FF, TF, FT, TT
+TRUTH = {
+    "all online, all valid": (entry(ONLINE, P=2.0), 200, 200, 200, 200),
+    "an entry of unknown points": (entry(ONLINE, nope=2.0), 1204, 200, 1204, 200),
+    "a sub-device not signed in": (entry(OFFLINE, P=2.0), 1212, 1212, 200, 200),
+    "both in one entry": (entry(OFFLINE, nope=2.0), 1212, 1212, 1204, 200),
+}
+
+
+@pytest.mark.parametrize("column", range(4), ids=["FF", "skip", "allow", "skip and allow"])
+@pytest.mark.parametrize("situation", TRUTH)
+def test_the_flags_do_what_the_vendors_sample_shows(situation: str, column: int) -> None:
+    """The two flags decide whether a backfill arrives; they must not be confused."""
+    second, *codes = TRUTH[situation]
+    flags = {
+        "skipInvalidMeasurepoints": column in {1, 3},
+        "allowOfflineSubDevice": column in {2, 3},
+    }
+
+    assert code(request(entry(ONLINE, P=1.0), second, **flags)) == codes[column]
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b"", 1251),
+        (b"  ", 1251),
+        (request(), 1251),
+        (request(params={}), 1251),
+        (b"{", 1220),
+        (b"[]", 1220),
+        (b"\xff", 1220),
+        (request(GOOD, version="2.0"), 1220),
+        (request(GOOD, version=None), 1220),
+        (request(GOOD, id=["7"]), 1220),
+        (request(params=GOOD), 1220),
+        (request(params="all"), 1220),
+        (request(GOOD, 5), 1220),
+        (request(entry(("turbine", 5), P=1.0)), 1220),  # type: ignore[arg-type]
+        (request(GOOD, allowOfflineSubDevice="yes"), 1220),
+        (request(GOOD, 5, method="other"), 1220),
+        (request(GOOD, method="thing.measurepoint.post.batch"), 1260),
+        (request(GOOD, method=None), 1260),
+        (request(entry(STRANGER, P=1.0), allowOfflineSubDevice=True), 1212),
+        (request(entry(("turbine", "nobody"), P=1.0), allowOfflineSubDevice=True), 1212),
+        (request(entry(OTHER_GATEWAY, P=1.0)), 1212),
+        (request(entry(GATEWAY, P=1.0)), 200),
+        (request(entry(P=1.0, time=1.5)), 1206),
+        (request(entry(P=1.0, time=True)), 1206),
+        (request(entry(P=1.0, time="1000")), 1206),
+        (request(entry(P=1.0, time=None)), 1206),
+        (request(entry(P=1.0, time=2**60)), 1206),
+        (request(entry(P=1.0, time=-1)), 200),
+        (request({"measurepoints": {"P": 1.0}}), 200),
+        (request({"time": 1}), 1206),
+        (request(entry()), 1206),
+        (request({"measurepoints": [1], "time": 1}), 1206),
+        (request(entry(P=None)), 1206),
+        (request(entry(P=None), skipInvalidMeasurepoints=True), 1206),
+        (request(entry(P=2501)), 1204),
+        (request(entry(P="1.5")), 1204),
+        (request(entry(name="abcde")), 1204),
+        (request(entry(name="äöü")), 1204),
+        (request(entry(state=2)), 1204),
+        (request(GOOD), 200),
+        (request(GOOD, version="1.1", id=7), 200),
+        (request(GOOD, id=None), 200),
+    ],
+)  # fmt: skip
+def test_every_mistake_has_its_code(payload: bytes, expected: int) -> None:
+    """A client that is wrong must hear in which way, as from the platform."""
+    assert code(payload) == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (b"x" * 2_000, 1008),
+        (request(padding="x" * 2_000), 1008),
+        (request(version="2.0", method="other"), 1251),
+        (request(GOOD, version="2.0", method="other"), 1220),
+        (request(entry(STRANGER, nope=1), method="other"), 1260),
+        (request(entry(STRANGER, time="x", nope=1)), 1212),
+        (request(entry(time="x", nope=1)), 1206),
+        (request(entry(nope=1), entry(STRANGER, P=1.0)), 1204),
+        (request(entry(P=None), entry(STRANGER, P=1.0)), 1206),
+    ],
+)
+def test_the_first_mistake_in_the_platforms_order_gives_the_code(
+    payload: bytes, expected: int
+) -> None:
+    """One code for the whole request: whoever isolates a fault relies on which comes first."""
+    assert code(payload, max_bytes=2_000) == expected
+
+
+@pytest.mark.parametrize("falsy", [False, "", None, 0])
+def test_a_falsy_flag_is_false(falsy: Any) -> None:
+    """The vendor's Python SDK sends '' where it means false."""
+    payload = request(entry(OFFLINE, nope=1), allowOfflineSubDevice=falsy,
+                      skipInvalidMeasurepoints=falsy)  # fmt: skip
+
+    assert code(payload) == 1212
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (request(GOOD, id=7), 7),
+        (request(GOOD, id="x-7"), "x-7"),
+        (request(GOOD, id=None), ""),
+        (b"{", ""),
+        (request(GOOD, id="big", padding="x" * 2_000), "big"),
+    ],
+)
+def test_the_id_comes_back_as_it_was_sent(payload: bytes, expected: Any) -> None:
+    """Replies are told apart by it alone, also the reply to a request that was too large."""
+    assert ask(platform(max_bytes=2_000), payload)["id"] == expected
+
+
+@pytest.mark.parametrize("tail", ["post", "resume"])
+def test_the_single_forms_take_one_object(tail: str) -> None:
+    """Live and late reports differ in the topic only, and flags are no part of a single report."""
+    of, topic = platform(), f"/sys/gateway/gw-1/thing/measurepoint/{tail}"
+
+    assert ask(of, request(params=GOOD, tail=tail), topic)["code"] == 200
+    assert ask(of, request(params=[GOOD], tail=tail), topic)["code"] == 1220
+    assert ask(of, request(params=entry(x=1), tail=tail, skipInvalidMeasurepoints=True),
+               topic)["code"] == 1204  # fmt: skip
+    assert stored(of)["value"].tolist() == [1.5]
+
+
+def test_nothing_of_a_declined_request_is_stored() -> None:
+    """All or nothing: half a request in the store would make books lie."""
+    of = platform()
+
+    assert ask(of, request(GOOD, entry(nope=1)))["code"] == 1204
+    assert stored(of).empty
+    assert list(stored(of).columns) == ["product_key", "device_key", "time", "measurepoint",
+                                        "value", "quality"]  # fmt: skip
+
+
+def test_a_skipped_value_is_not_stored_and_200_does_not_tell() -> None:
+    """Why 200 is no proof of storage."""
+    of = platform()
+    ask(of, request(entry(P=9999, state=1), entry(nope=1), skipInvalidMeasurepoints=True))
+
+    assert stored(of)["measurepoint"].tolist() == ["state"]
+
+
+def test_the_last_write_of_a_device_point_and_time_stays() -> None:
+    """Re-sending is safe only because it overwrites."""
+    of = platform()
+    ask(of, request(entry(P=1.0), entry(ONLINE, P=5.0), entry(P=2.0)))
+    ask(of, request(entry(time=0, P=0.5), entry(P=3)))
+    frame = stored(of)
+
+    assert frame["device_key"].tolist() == ["gw-1", "gw-1", "T1"]
+    assert frame["value"].tolist() == [0.5, 3.0, 5.0]
+    assert str(frame["time"].dtype) == "datetime64[ms, UTC]"
+    assert frame["value"].dtype == "float64"
+
+
+def test_quality_is_stored_beside_its_value() -> None:
+    """The model tells a value with its quality from a struct."""
+    of = platform()
+    ask(of, request(entry(Q={"value": 1.5, "quality": 9}), entry(time=2, Q=2.5)))
+
+    assert stored(of)["value"].tolist() == [2.5, 1.5]
+    assert stored(of)["quality"].astype("object").tolist() == [pd.NA, 9]
+
+
+def test_values_that_are_no_numbers_keep_their_json_type() -> None:
+    """A text that became a number on the way would be found here."""
+    of = platform()
+    ask(of, request(entry(P=1.0, name="1", state=1)))
+
+    assert stored(of)["value"].tolist() == [1.0, "1", 1]
+    assert stored(of)["value"].dtype == object
+
+
+def test_a_missing_time_is_the_time_of_receipt() -> None:
+    """The vendor's tests expect 200 for an entry without time."""
+    of = platform()
+    ask(of, request({"measurepoints": {"P": 1.0}}))
+
+    assert stored(of)["time"].tolist() == [pd.Timestamp(NOW, unit="ms", tz="UTC")]
+
+
+@pytest.mark.parametrize(
+    ("point", "good", "bad"),
+    [
+        (Measurepoint("p", "INT"), [5, 5.0, -(2**31), 2**31 - 1],
+         [5.5, 2**31, True, "5", [5], {}]),
+        (Measurepoint("p", "INT", minimum=0, maximum=9, exclusive_maximum=True), [0, 8], [-1, 9]),
+        (Measurepoint("p", "FLOAT"), [1, 1.5, 3.4e38], [3.5e38, True, "1.5", [1.5]]),
+        (Measurepoint("p", "DOUBLE"), [1e300, -4], [False, "", {}]),
+        (Measurepoint("p", "BOOL"), [0, 1, True, False], [2, -1, "true", 1.0]),
+        (Measurepoint("p", "ENUM", keys=(1, 2)), [1, 2, 2.0], [3, "1", True, [1]]),
+        (Measurepoint("p", "ENUM", keys=("on", "off")), ["on"], ["ON", 1]),
+        (Measurepoint("p", "STRING", max_length=5), ["", "abcde", "€a"], ["abcdef", "€€", 5]),
+        (Measurepoint("p", "STRING"), ["x" * 1024], ["x" * 1025, "é" * 513]),
+        (Measurepoint("p", "DATE"), ["2024-02-29 23:59:59"],
+         ["2023-02-29 00:00:00", "2024-02-29T00:00:00", "2024-2-9 0:00:00", 5,
+          "2024-02-29 24:00:01"]),
+        (Measurepoint("p", "TIMESTAMP"), ["1700000000000", "-1", "0"], [1, "1.5", "", "x", "--1"]),
+        (Measurepoint("p", "STRUCT", members=(Measurepoint("a", "INT", required=True),
+                                             Measurepoint("b", "STRING"))),
+         [{"a": 1}, {"a": 1, "b": "x"}], [{}, {"b": "x"}, {"a": 1, "c": 2}, {"a": "1"}, [1], 5]),
+        (Measurepoint("p", "ARRAY", item_type="INT"), [[], [1, 2], [1] * 1024],
+         [[1.5], ["1"], [None], [1] * 1025, 1, {}]),
+        (Measurepoint("p", "ARRAY", item_type="STRING"), [["1.02", "2.02"]], [[1.02]]),
+        (Measurepoint("p", "FILE"), [], ["file", 1]),
+        (Measurepoint("p", "INT", has_quality=True), [5, {"value": 5, "quality": 0}],
+         [{"value": 5}, {"value": 5, "quality": 10}, {"value": 5, "quality": True},
+          {"value": 5, "quality": None}, {"value": "5", "quality": 1}, {"quality": 1}]),
+        (Measurepoint("p", "STRUCT", members=(Measurepoint("value", "INT"),
+                                             Measurepoint("quality", "INT"))),
+         [{"value": 5, "quality": 77}, {"value": 5}], [5]),
+    ],
+    ids=lambda given: str(given.type) if isinstance(given, Measurepoint) else "",
+)  # fmt: skip
+def test_each_type_takes_its_values_and_no_others(
+    point: Measurepoint, good: list[Any], bad: list[Any]
+) -> None:
+    """A platform that took too much would let a client's mistakes through."""
+    check = check_of(point, PlatformLimits())
+
+    assert [value for value in good if not check(value)] == []
+    assert [value for value in [*bad, None] if check(value)] == []
+
+
+def test_what_the_documents_leave_open_is_a_setting() -> None:
+    """Whether ranges are checked and how a bool looks is not documented."""
+    flag = Measurepoint("b", "BOOL")
+    wide = check_of(Measurepoint("p", "INT", maximum=9), PlatformLimits(range_violations=False))
+
+    assert wide(10)
+    assert not wide(2**31)
+    assert [check_of(flag, PlatformLimits(bool_form="number"))(v) for v in (1, True)] == [
+        True,
+        False,
+    ]
+    assert [check_of(flag, PlatformLimits(bool_form="boolean"))(v) for v in (1, True)] == [
+        False,
+        True,
+    ]
+
+
+def test_a_pass_through_model_takes_unknown_points() -> None:
+    """Some models let unknown identifiers through instead of 1204."""
+    of = platform(ThingModel("M", {"P": Measurepoint("P", "INT")}, pass_through=True))
+
+    assert ask(of, request(entry(other={"x": [1]})))["code"] == 200
+    assert ask(of, request(entry(P="x")))["code"] == 1204
+
+
+@pytest.mark.parametrize(
+    "topic",
+    [
+        "/sys/turbine/T2/thing/measurepoint/resume",
+        "/sys/turbine/T9/thing/measurepoint/resume",
+        "/sys/gateway/gw-1/thing/unknown",
+        "/ext/session/gateway/gw-1/combine/unknown",
+        "/ext/anything",
+    ],
+)
+def test_a_topic_that_is_not_the_devices_own_is_1009(topic: str) -> None:
+    """A client with a wrong key in its topic must hear of it."""
+    assert ask(platform(), request(params=GOOD, tail="resume"), topic)["code"] == 1009
+
+
+def test_a_gateway_speaks_on_the_topic_of_a_sub_device_that_is_online() -> None:
+    """The single form for a sub-device carries the sub-device's keys."""
+    of = platform()
+    topic = "/sys/turbine/T1/thing/measurepoint/resume"
+
+    assert ask(of, request(params=GOOD, tail="resume"), topic)["code"] == 200
+    assert stored(of)["device_key"].tolist() == ["T1"]
+
+
+def test_topics_outside_the_platforms_get_no_answer() -> None:
+    """Only /sys and /ext are the platform's."""
+    assert platform().receive(GATEWAY, "elsewhere", b"{}", NOW) is None
+
+
+# Sub-devices
+
+
+def login(*subs: tuple[tuple[str, str], str], timestamp: Any = "1000", **fields: Any) -> bytes:
+    """Return a batch sign-in of sub-devices with the secrets given."""
+    params = {
+        "clientId": "c",
+        "timestamp": timestamp,
+        "signMethod": "sha256",
+        "subDevices": [
+            {"productKey": device[0], "deviceKey": device[1],
+             "sign": sign("c", device[1], device[0], timestamp, secret)}
+            for device, secret in subs
+        ],
+        **fields,
+    }  # fmt: skip
+    return orjson.dumps({"id": "1", "version": "1.1", "params": params,
+                         "method": "combine.login.batch"})  # fmt: skip
+
+
+LOGIN = "/ext/session/gateway/gw-1/combine/login/batch"
+
+
+@pytest.mark.parametrize(
+    ("device", "secret", "expected"),
+    [
+        (OFFLINE, SECRETS[OFFLINE], 200),
+        (("turbine", "nobody"), "x", 705),
+        (STRANGER, SECRETS[STRANGER], 740),
+        (OFFLINE, "wrong", 742),
+    ],
+)
+def test_a_sign_in_that_fails_says_why(device: Any, secret: str, expected: int) -> None:
+    """The code tells whether the key, the topology or the secret has to be mended."""
+    reply = ask(platform(), login((device, secret)), LOGIN)
+
+    assert reply["code"] == expected
+    assert len(reply["data"]["loginedSubDevices"]) == (expected == 200)
+    assert len(reply["data"]["failedSubDevices"]) == (expected != 200)
+
+
+def test_one_bad_sign_in_does_not_hold_back_the_good_ones() -> None:
+    """Batch sign-in is not atomic: the first failure gives the code, the good ones are online."""
+    of = platform()
+    reply = ask(of, login((STRANGER, "x"), (OFFLINE, SECRETS[OFFLINE]), (("t", "u"), "x")), LOGIN)
+
+    assert reply["code"] == 740
+    assert [sub["deviceKey"] for sub in reply["data"]["loginedSubDevices"]] == ["T2"]
+    assert ask(of, request(entry(OFFLINE, P=1.0)))["code"] == 200
+
+
+@pytest.mark.parametrize(
+    "timestamp", ["1548753362502", 1548753362502, "1548753362.5", 1548753362.5]
+)
+@pytest.mark.parametrize("method", ["sha256", "SHA256", "hmacsha256", "HmacSha256"])
+def test_what_vendor_clients_send_is_taken(timestamp: Any, method: str) -> None:
+    """Their timestamps and method names differ; the plain hash is the same."""
+    payload = login((OFFLINE, SECRETS[OFFLINE]), timestamp=timestamp, signMethod=method)
+    document = orjson.loads(payload)
+    document["params"]["subDevices"][0]["sign"] = document["params"]["subDevices"][0][
+        "sign"
+    ].lower()
+
+    assert ask(platform(), orjson.dumps(document), LOGIN)["code"] == 200
+
+
+@pytest.mark.parametrize("fields", [{"subDevices": []}, {"subDevices": [5]}, {"clientId": None},
+                                    {"timestamp": True}])  # fmt: skip
+def test_a_malformed_batch_sign_in_has_two_empty_lists(fields: dict[str, Any]) -> None:
+    """By that the documents tell a malformed request from failed devices."""
+    reply = ask(platform(), login((OFFLINE, SECRETS[OFFLINE]), **fields), LOGIN)
+
+    assert reply["code"] == 1220
+    assert reply["data"] == {"loginedSubDevices": [], "failedSubDevices": []}
+
+
+def test_our_own_client_signs_in_and_out() -> None:
+    """Rules and client never disagree; offline again means declined again."""
+    of = platform()
+    payload = batch_login("1", [(*OFFLINE, SECRETS[OFFLINE])], client_id="gw", timestamp=NOW)
+    out = "/ext/session/gateway/gw-1/combine/logout"
+
+    assert ask(of, payload, LOGIN)["code"] == 200
+    assert ask(of, request(entry(OFFLINE, P=1.0)))["code"] == 200
+    assert ask(of, logout("2", *OFFLINE), out)["code"] == 200
+    assert ask(of, request(entry(OFFLINE, P=1.0)))["code"] == 1212
+    assert ask(of, logout("3", "no", "body"), out)["code"] == 200
+
+
+@pytest.mark.parametrize(("secret", "expected"), [(SECRETS[OFFLINE], 200), ("wrong", 742)])
+def test_a_single_sign_in_names_the_device(secret: str, expected: int) -> None:
+    """The single form, with the fields that the vendor's SDKs add."""
+    params = {"productKey": "turbine", "deviceKey": "T2", "clientId": "c", "timestamp": "5",
+              "signMethod": "sha256", "sign": sign("c", "T2", "turbine", 5, secret),
+              "cleanSession": "true", "secureMode": "2"}  # fmt: skip
+    payload = orjson.dumps({"id": "1", "version": "1.0", "params": params,
+                            "method": "combine.login"})  # fmt: skip
+    reply = ask(platform(), payload, "/ext/session/gateway/gw-1/combine/login")
+
+    assert reply["code"] == expected
+    assert reply["data"].get("deviceKey") == ("T2" if expected == 200 else None)
+
+
+def topo(action: str, *subs: dict[str, Any]) -> tuple[bytes, str]:
+    """Return a topology request and its topic."""
+    payload = {"id": "1", "version": "1.0", "params": list(subs), "method": f"thing.topo.{action}"}
+    return orjson.dumps(payload), f"/sys/gateway/gw-1/thing/topo/{action}"
+
+
+def signed(device: tuple[str, str], secret: str) -> dict[str, Any]:
+    """Return a sub-device as topo/add names it."""
+    return {"productKey": device[0], "deviceKey": device[1], "clientId": "c", "timestamp": "5",
+            "signMethod": "sha256", "sign": sign("c", device[1], device[0], 5, secret)}  # fmt: skip
+
+
+def test_the_topology_is_kept_by_its_gateway() -> None:
+    """A device that was added may be reported, one that was deleted may not."""
+    of = platform()
+    payload = request(entry(STRANGER, P=1.0), allowOfflineSubDevice=True)
+
+    assert ask(of, *topo("add", signed(STRANGER, SECRETS[STRANGER])))["code"] == 200
+    assert ask(of, payload)["code"] == 200
+    assert [sub["deviceKey"] for sub in ask(of, *topo("get"))["data"]] == ["T1", "T2", "T9"]
+    assert ask(of, *topo("delete", {"productKey": "turbine", "deviceKey": "T9"},
+                         {"productKey": "no", "deviceKey": "body"}))["code"] == 200  # fmt: skip
+    assert ask(of, payload)["code"] == 1212
+    assert ask(of, *topo("delete", {"productKey": "turbine", "deviceKey": "T9"}))["code"] == 1256
+
+
+@pytest.mark.parametrize(
+    ("device", "secret"),
+    [(STRANGER, "wrong"), (("turbine", "nobody"), "x"), (OTHER_GATEWAY, SECRETS[OTHER_GATEWAY])],
+)
+def test_a_device_that_cannot_be_added_is_1255(device: Any, secret: str) -> None:
+    """Unknown, wrongly signed, or a gateway itself."""
+    assert ask(platform(), *topo("add", signed(device, secret)))["code"] == 1255
+
+
+def test_a_sub_device_of_another_gateway_cannot_be_added() -> None:
+    """A sub-device has one gateway."""
+    payload, _ = topo("add", signed(ONLINE, SECRETS[ONLINE]))
+    topic = "/sys/gateway/gw-2/thing/topo/add"
+
+    assert ask(platform(), payload, topic, OTHER_GATEWAY)["code"] == 1255
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(["P", "Q", "value", "quality", "productKey", "measurepoints",
+                                       "time", "subDevices", "sign"]), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+DOCUMENTS = {
+    BATCH: request(entry(ONLINE, P=1.0, Q={"value": 1, "quality": 2}, name="x")),
+    LOGIN: login((OFFLINE, SECRETS[OFFLINE])),
+    "/sys/gateway/gw-1/thing/topo/add": topo("add", signed(OFFLINE, SECRETS[OFFLINE]))[0],
+    "/sys/gateway/gw-1/thing/topo/delete": topo("delete", signed(OFFLINE, ""))[0],
+}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the paths to all values in a document."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    return [path] + [
+        deeper
+        for key, inner in items
+        for deeper in (places(inner, (*path, key)) if isinstance(inner, dict | list)
+                       else [(*path, key)])
+    ]  # fmt: skip
+
+
+@given(st.sampled_from(sorted(DOCUMENTS)), json_values, st.data())
+def test_whatever_stands_in_a_request_has_an_answer(
+    topic: str, value: Any, data: st.DataObject
+) -> None:
+    """A client's mistake is answered with a code and never brings the platform down."""
+    document = orjson.loads(DOCUMENTS[topic])
+    *path, last = data.draw(st.sampled_from(places(document)[1:]))
+    inner = document
+    for key in path:
+        inner = inner[key]
+    inner[last] = value
+    of = platform()
+
+    assert isinstance(ask(of, orjson.dumps(document), topic)["code"], int)
+    assert len(stored(of)) <= 3
+
+
+# Sessions
+
+
+def connect(of: Platform, now: int, secret: str = SECRETS[GATEWAY]) -> Any:
+    """Sign the gateway in."""
+    fields = sign_in(*GATEWAY, secret, client_id="any", timestamp=5)
+    return of.connect(fields.client_id, fields.username, fields.password, now)
+
+
+@pytest.mark.parametrize(
+    ("client_id", "password", "expected"),
+    [
+        ("123456|securemode=2,signmethod=sha256,timestamp=1548753362502|", "upper", 0),
+        ("123456|securemode=2, signmethod=sha256, timestamp=1548753362502|", "lower", 0),
+        ("123456|securemode=2,signmethod=hmacsha256,timestamp=1548753362502|", "upper", 0),
+        ("123456|securemode=2,signmethod=sha1,timestamp=1548753362502|", "upper", 4),
+        ("123456|securemode=3,signmethod=sha256,timestamp=1548753362502|", "upper", 4),
+        ("123457|securemode=2,signmethod=sha256,timestamp=1548753362502|", "upper", 4),
+        ("123456|securemode=2,signmethod=sha256,timestamp=1548753362503|", "upper", 4),
+        ("123456", "upper", 4),
+    ],
+)
+def test_the_signature_of_a_connect_is_checked(
+    client_id: str, password: str, expected: int
+) -> None:
+    """A rehearsal that lets anyone in would not find a wrong signature."""
+    right = sign("123456", "gw-1", "gateway", 1548753362502, SECRETS[GATEWAY])
+    password = right if password == "upper" else right.lower()
+
+    assert platform().connect(client_id, "gw-1&gateway", password, NOW).code == expected
+
+
+def test_a_newcomer_takes_the_session_over() -> None:
+    """One session per device: two clients with the same credentials fight."""
+    of = platform()
+    ask(of, login((OFFLINE, SECRETS[OFFLINE])), LOGIN)
+    first, second = connect(of, NOW), connect(of, NOW + 1)
+    of.end(first.session, "lost", NOW + 2)
+
+    assert [row["how"] for row in of.sessions] == ["taken over", "open"]
+    of.end(second.session, "disconnected", NOW + 3)
+    assert [row["ended_at"] for row in of.sessions] == [NOW + 1, NOW + 3]
+
+
+def test_the_sign_ins_of_sub_devices_end_with_the_session() -> None:
+    """After a reconnect every sub-device has to sign in again."""
+    of = platform()
+    admission = connect(of, NOW)
+    ask(of, login((OFFLINE, SECRETS[OFFLINE])), LOGIN)
+    assert ask(of, request(entry(OFFLINE, P=1.0)))["code"] == 200
+    of.end(admission.session, "lost", NOW)
+
+    assert ask(of, request(entry(OFFLINE, P=1.0)))["code"] == 1212
+
+
+def test_a_device_that_connects_too_often_is_blocked() -> None:
+    """More than 4 attempts in 2 minutes block a device for 5; good ones count, too."""
+    of = platform()
+    codes = [connect(of, NOW + 1_000 * n, "wrong" if n % 2 else SECRETS[GATEWAY]).code
+             for n in range(6)]  # fmt: skip
+
+    assert codes == [0, 4, 0, 4, 5, 5]
+    assert connect(of, NOW + 303_999).code == 5
+    assert connect(of, NOW + 304_000).code == 0
+    assert of.sessions[-2]["how"] == "refused: blocked"
+
+
+def test_polite_attempts_are_never_blocked() -> None:
+    """Four attempts within any two minutes are allowed, for ever."""
+    of = platform()
+
+    assert {connect(of, NOW + 30_000 * n).code for n in range(50)} == {0}
+
+
+def test_rates_are_answered_with_429_and_recover() -> None:
+    """A client must be able to rehearse being slowed down."""
+    of = platform(max_values_per_second=2)
+    payload = request(entry(P=1.0, state=1))
+    codes = [orjson.loads(of.receive(GATEWAY, BATCH, payload, NOW + t) or b"")["code"]
+             for t in (0, 500, 1_000)]  # fmt: skip
+    slow = platform(max_bytes_per_second=len(payload))
+
+    assert codes == [200, 429, 200]
+    assert [ask(slow, payload)["code"], ask(slow, payload)["code"]] == [200, 429]
+    assert ask(slow, payload)["id"] == "7"
+
+
+def test_every_request_is_noted() -> None:
+    """An auditor compares what a client says it sent with what the platform received."""
+    of = platform()
+    ask(of, request(entry(P=1.0, state=1), entry(nope=1), id=9))
+
+    assert of.requests == [
+        {"received_at": NOW, "device_key": "gw-1", "topic": BATCH, "request_id": "9",
+         "n_bytes": len(request(entry(P=1.0, state=1), entry(nope=1), id=9)), "n_entries": 2,
+         "n_values": 3, "code": 1204}
+    ]  # fmt: skip
+
+
+def test_no_secret_is_shown() -> None:
+    """A world that is printed in a traceback must not give secrets away."""
+    assert "secret of" not in repr(platform().world)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_bytes": 0},
+        {"connects": -1},
+        {"block": None},
+        {"bool_form": "text"},
+        {"max_values_per_second": True},
+    ],
+)
+def test_a_limit_that_means_nothing_is_refused(limits: dict[str, Any]) -> None:
+    """The mistake surfaces where it was made."""
+    with pytest.raises(ConfigError, match=next(iter(limits))):
+        PlatformLimits(**limits)
