@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .journal.fingerprint import Fingerprint
     from .settings import Connection, Policy
 
-__all__ = ["Order"]
+__all__ = ["Order", "check_arguments"]
 
 # The arguments that are one of a few words, by the attribute of a policy that keeps them.
 _WORDS: Final = {

@@ -10,7 +10,7 @@ from unittest import mock
 
 import pandas as pd
 import pytest
-from test_journal import KEY, NO_REJECTS, rejects, request, settled, slab
+from journal.test_writer import KEY, NO_REJECTS, rejects, request, settled, slab
 
 import mpreplay as mp
 from mpreplay.journal.reader import read_journal

@@ -148,7 +148,7 @@ class Search:
             self._rows[raw.number] = np.sort(rows[order[repeated]])
 
     def hold(self, readings: Readings, part: int, faults: Iterable[Fault]) -> None:
-        """Hold the values that the slab last seen repeats, of one product's share of it."""
+        """Hold the values that the slab last seen repeats, of one product of it."""
         if readings.slab in self._rows:
             held = self._held.setdefault(readings.slab, [])
             held += candidates_of(readings, part, self._rows[readings.slab], faults, self._withhold)
@@ -179,9 +179,9 @@ class Search:
                     candidates += candidates_of(
                         readings, part, rows[raw.number], checker.faults(readings), self._withhold
                     )
-        shares, n_superseded, n_copies, example = decide(candidates, self._keep)
+        repeats, n_superseded, n_copies, example = decide(candidates, self._keep)
         return replace(
-            found, shares=shares, n_superseded=n_superseded, n_copies=n_copies, example=example
+            found, repeats=repeats, n_superseded=n_superseded, n_copies=n_copies, example=example
         )
 
     def _rows_across(

@@ -52,7 +52,7 @@ class Proof:
 
         Examples
         --------
-        >>> from .measurepoint import Measurepoint
+        >>> from mpreplay import Measurepoint
         >>> proof = Proof(Measurepoint("P", "FLOAT", maximum=2500))
         >>> proof.doubtful(pa.array([1.5, None, 2500.1], pa.float32()))
         array([2])

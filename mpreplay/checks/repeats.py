@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from ..history.slab import Readings
     from .faults import Fault
 
-__all__ = ["Duplicates", "Keep", "Share"]
+__all__ = ["Duplicates", "Keep", "Repeats"]
 
 Keep = Literal["first", "last"]
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What is repeated in one product's share of a slab.
+class Repeats:
+    """The repeated readings of one product in a slab.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class Duplicates:
 
     Attributes
     ----------
-    shares : dict of (int, int) to Share
+    repeats : dict of (int, int) to Repeats
         By slab and by product within it.
     n_superseded, n_copies : int
         How many values are not sent, and why.
@@ -69,7 +69,7 @@ class Duplicates:
         The first contradiction, in words.
     """
 
-    shares: dict[tuple[int, int], Share] = field(default_factory=dict)
+    repeats: dict[tuple[int, int], Repeats] = field(default_factory=dict)
     n_superseded: int = 0
     n_copies: int = 0
     n_disordered: int = 0
@@ -80,7 +80,7 @@ class Duplicates:
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values, for a journal."""
         return {
-            "shares": [[*key, *_plain(share)] for key, share in self.shares.items()],
+            "repeats": [[*key, *_plain(one)] for key, one in self.repeats.items()],
             "devices": sorted(self.devices),
             "n": [self.n_superseded, self.n_copies, self.n_disordered],
             "last_time": self.last_time,
@@ -89,34 +89,34 @@ class Duplicates:
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Duplicates:
         """Return what :meth:`as_dict` wrote."""
-        shares = {
-            (slab, part): Share(
+        repeats = {
+            (slab, part): Repeats(
                 [(column, np.array(at, np.int64), why) for column, at, why in superseded],
                 [(column, np.array(at, np.int64)) for column, at in copies],
                 [(column, position, source, row) for column, position, source, row in twins],
             )
-            for slab, part, superseded, copies, twins in plain["shares"]
+            for slab, part, superseded, copies, twins in plain["repeats"]
         }
         devices = frozenset(Device(*device) for device in plain["devices"])
         superseded, copies, disordered = plain["n"]
-        return cls(shares, superseded, copies, disordered, plain["last_time"], devices)
+        return cls(repeats, superseded, copies, disordered, plain["last_time"], devices)
 
-    def share(self, slab: int, part: int) -> Share:
-        """Return what is repeated in one product's share of a slab."""
-        return self.shares.get((slab, part)) or Share()
+    def repeats_of(self, slab: int, part: int) -> Repeats:
+        """Return the repeated readings of one product in a slab."""
+        return self.repeats.get((slab, part)) or Repeats()
 
 
-def _plain(share: Share) -> tuple[list[Any], list[Any], list[Any]]:
-    superseded = [[int(column), at.tolist(), why] for column, at, why in share.superseded]
-    copies = [[int(column), at.tolist()] for column, at in share.copies]
-    twins = [[int(column), int(at), source, int(row)] for column, at, source, row in share.twins]
+def _plain(repeats: Repeats) -> tuple[list[Any], list[Any], list[Any]]:
+    superseded = [[int(column), at.tolist(), why] for column, at, why in repeats.superseded]
+    copies = [[int(column), at.tolist()] for column, at in repeats.copies]
+    twins = [[int(column), int(at), source, int(row)] for column, at, source, row in repeats.twins]
     return superseded, copies, twins
 
 
 class Candidates(NamedTuple):
     """The sendable values of one column in rows whose device and time are repeated."""
 
-    share: tuple[int, int, int]  # slab, product within it, column
+    place: tuple[int, int, int]  # slab, product within it, column
     source: str
     point: str
     devices: list[Device]
@@ -177,7 +177,7 @@ class _Table:
         _, points = _ranked([one.point for one in self.parts])
         part = np.repeat(np.arange(len(self.parts)), lengths)
         point = points[part]
-        slab = np.array([one.share[0] for one in self.parts], np.int64)[part]
+        slab = np.array([one.place[0] for one in self.parts], np.int64)[part]
         time = np.concatenate([one.time for one in self.parts])
         row = np.concatenate([one.row for one in self.parts])
         position = np.concatenate([one.position for one in self.parts])
@@ -193,14 +193,14 @@ class _Table:
         self.slab, self.row, self.position = slab[order], row[order], position[order]
         self.starts, self.group = np.flatnonzero(new), np.cumsum(new) - 1
 
-    def by_share(
+    def by_place(
         self, chosen: NDArray[np.int64]
     ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.int64]]]:
-        """Yield some of the candidates share by share: which share, and which of them."""
+        """Yield some of the candidates place by place: the place, and which of them."""
         chosen = chosen[np.argsort(self.part[chosen], kind="stable")]
         starts = np.flatnonzero(np.diff(self.part[chosen], prepend=-1))
         for some in np.split(chosen, starts[1:]) if len(chosen) else ():
-            yield self.parts[self.part[some[0]]].share, some
+            yield self.parts[self.part[some[0]]].place, some
 
 
 def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
@@ -212,7 +212,7 @@ def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
 
 def decide(
     candidates: list[Candidates], keep: Keep
-) -> tuple[dict[tuple[int, int], Share], int, int, str]:
+) -> tuple[dict[tuple[int, int], Repeats], int, int, str]:
     """Settle which of the repeated values is sent, which are copies, which superseded."""
     table = _Table(candidates) if candidates else None
     if table is None or not len(table.group):
@@ -225,22 +225,22 @@ def decide(
     winner = at[np.unique(table.group[at], return_index=True)[1]][table.group]
     lost = np.flatnonzero(~equal)
     copies = np.flatnonzero(equal & (winner != np.arange(len(text))))
-    shares: dict[tuple[int, int], Share] = {}
-    for (slab, part, column), some in table.by_share(lost):
+    found: dict[tuple[int, int], Repeats] = {}
+    for (slab, part, column), some in table.by_place(lost):
         reasons = [
             f"superseded by row {row} of {source}, which has the same device, time and point"
             for row, source in _told(table, winner[some])
         ]
-        share = shares.setdefault((slab, part), Share())
-        share.superseded.append((column, table.position[some], reasons))
-    for (slab, part, column), some in table.by_share(copies):
-        share = shares.setdefault((slab, part), Share())
-        share.copies.append((column, table.position[some]))
+        here = found.setdefault((slab, part), Repeats())
+        here.superseded.append((column, table.position[some], reasons))
+    for (slab, part, column), some in table.by_place(copies):
+        here = found.setdefault((slab, part), Repeats())
+        here.copies.append((column, table.position[some]))
     for one, (row, source) in zip(winner[copies].tolist(), _told(table, copies), strict=True):
-        slab, part, column = table.parts[table.part[one]].share
-        share = shares.setdefault((slab, part), Share())
-        share.twins.append((column, int(table.position[one]), source, row))
-    return shares, len(lost), len(copies), _example(table, lost, winner)
+        slab, part, column = table.parts[table.part[one]].place
+        here = found.setdefault((slab, part), Repeats())
+        here.twins.append((column, int(table.position[one]), source, row))
+    return found, len(lost), len(copies), _example(table, lost, winner)
 
 
 def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]:

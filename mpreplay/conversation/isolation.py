@@ -90,7 +90,7 @@ class Isolation:
 
     def wants_aside(self, chunk: Chunk) -> bool:
         """Return whether a request that was not sent holds devices that were declined before."""
-        if not self._offline or "+" in chunk.path:
+        if not self._offline or "+" in chunk.cuts:
             return False
         offline = [device for device in devices_of(chunk) if device in self._offline]
         # Two for each of them, and one for all the others.
@@ -134,12 +134,12 @@ class Isolation:
 
 def root_of(chunk: Chunk) -> tuple[int, str]:
     """Return which chunk this is, or is a part of: its slab, and its number in that."""
-    return chunk.slab, chunk.path.partition("/")[0]
+    return chunk.slab, chunk.cuts.partition("/")[0]
 
 
 def waits_for(chunk: Chunk, others: Iterable[Chunk]) -> Chunk | None:
     """Return which of others has to be answered before a request may be sent: the small one."""
-    if not chunk.path.endswith("q"):
+    if not chunk.cuts.endswith("q"):
         return None
-    path = f"{chunk.path[:-1]}p"
-    return next((c for c in others if (c.slab, c.path) == (chunk.slab, path)), None)
+    cuts = f"{chunk.cuts[:-1]}p"
+    return next((c for c in others if (c.slab, c.cuts) == (chunk.slab, cuts)), None)

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pandas as pd
 
 from .amounts import MAX_NAME, count, span_in_words, visible
-from .facts import OPEN, SHOWN_FATES
-
-if TYPE_CHECKING:
-    from .facts import Standing
+from .facts import OPEN, SHOWN_FATES, Standing
 
 __all__ = ["FATE_WORDS", "TO_CONTINUE", "cause_in_words", "unsettled_in_words", "verdict"]
 
@@ -157,7 +154,7 @@ def cause_in_words(cause: Mapping[str, Any], *, allows_offline: bool = False) ->
     Parameters
     ----------
     cause : mapping
-        A row of ``Run.causes`` or of :func:`mpreplay.gathering.gather`, by column.
+        A row of ``Run.causes`` or of :func:`mpreplay.report.causes.gather`, by column.
     allows_offline : bool, optional
         Whether the run already did what is advised for devices that are offline.
 

@@ -13,9 +13,8 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import JournalError
-from ..frames import FATES, RESULT_COLUMNS, typed
+from ..frames import FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
 from ..outcome.books import books_frame
-from ..outcome.rejects import as_frame
 from ..outcome.touched import touched_frame
 from ..protocol.codes import return_code
 from .packing import unpacked
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 AT_ONCE: Final = 65_536  # rejects a frame
 # Whether a value of a request that has not settled arrived is in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
@@ -93,10 +92,10 @@ class JournalReader:
         for table in self.iter_reject_tables():
             kept.append(table)
             if sum(map(len, kept)) >= AT_ONCE:
-                yield as_frame(pa.concat_tables(kept))
+                yield typed(pa.concat_tables(kept).to_pandas(), REJECT_COLUMNS)
                 kept.clear()
         if kept:
-            yield as_frame(pa.concat_tables(kept))
+            yield typed(pa.concat_tables(kept).to_pandas(), REJECT_COLUMNS)
 
     def n_rejects(self) -> int:
         """Return how many rejects there are."""
@@ -120,8 +119,8 @@ class JournalReader:
             return touched_frame(self._rows(_ARRIVED.format("touched")), skips=bool(skips))
 
     def arrived(self) -> list[tuple[int, str, str, str, str]]:
-        """Return the requests that arrived or may have: slab, id, path, digest, outcome."""
-        query = _ARRIVED.format("slab, request_id, path, digest")
+        """Return the requests that arrived or may have: slab, id, cuts, digest, outcome."""
+        query = _ARRIVED.format("slab, request_id, cuts, digest")
         return [(slab, *told, outcome) for outcome, slab, *told in self._rows(query)]
 
     def totals(self) -> dict[str, int]:

@@ -34,7 +34,7 @@ _SCHEMA: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE slabs (number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL);
 CREATE TABLE requests (
-    request_id TEXT PRIMARY KEY, parent_id TEXT, slab INTEGER NOT NULL, path TEXT NOT NULL,
+    request_id TEXT PRIMARY KEY, parent_id TEXT, slab INTEGER NOT NULL, cuts TEXT NOT NULL,
     n_entries INTEGER NOT NULL, n_values INTEGER NOT NULL, n_bytes INTEGER NOT NULL,
     first_time INTEGER NOT NULL, last_time INTEGER NOT NULL, digest TEXT NOT NULL,
     outcome TEXT, code INTEGER, message TEXT, attempts INTEGER NOT NULL DEFAULT 0,
@@ -53,7 +53,7 @@ CREATE INDEX rejects_of ON rejects (owner);
 """
 _MAGIC: Final = b"SQLite format 3\0"
 _ADD_REQUEST: Final = (
-    "INSERT INTO requests (request_id, parent_id, slab, path, n_entries, n_values, n_bytes, "
+    "INSERT INTO requests (request_id, parent_id, slab, cuts, n_entries, n_values, n_bytes, "
     "first_time, last_time, digest, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 
@@ -62,7 +62,7 @@ class Intent(NamedTuple):
     """A request that was written down and has not settled."""
 
     request_id: str
-    path: str
+    cuts: str
     digest: str
     n_bytes: int
     in_doubt: bool = True  # it may have been sent; only an end in order says that it was not
@@ -189,11 +189,11 @@ class Journal:
         """Reopen what an earlier run left in doubt or unsent, and return what is known of it."""
         open_requests: dict[int, list[Intent]] = {}
         with self._together():
-            for slab, request_id, path, digest, n_bytes, in_doubt in self._db.execute(
-                "SELECT slab, request_id, path, digest, n_bytes, outcome IS NOT 'not_sent' "
+            for slab, request_id, cuts, digest, n_bytes, in_doubt in self._db.execute(
+                "SELECT slab, request_id, cuts, digest, n_bytes, outcome IS NOT 'not_sent' "
                 f"FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} ORDER BY rowid"
             ):
-                intent = Intent(request_id, path, digest, n_bytes, bool(in_doubt))
+                intent = Intent(request_id, cuts, digest, n_bytes, bool(in_doubt))
                 open_requests.setdefault(slab, []).append(intent)
             chosen = f"(SELECT request_id FROM requests WHERE outcome IN {OPEN_ENDED})"
             self._db.execute(f"UPDATE tallies SET fate = 'open' WHERE owner IN {chosen}")
@@ -205,9 +205,9 @@ class Journal:
         ).fetchone() or ("",)
         counts = JournalReader(self.path).facts().get("counts", {})
         spent: dict[tuple[int, str], int] = {}
-        for slab, path in self._db.execute("SELECT slab, path FROM requests WHERE parent_id > ''"):
+        for slab, cuts in self._db.execute("SELECT slab, cuts FROM requests WHERE parent_id > ''"):
             if slab in open_requests:
-                root = slab, path.partition("/")[0]
+                root = slab, cuts.partition("/")[0]
                 spent[root] = spent.get(root, 0) + 1
         settled = frozenset(slabs - set(open_requests))
         return Unfinished(settled, open_requests, last_id, counts, spent)
@@ -251,7 +251,7 @@ class Journal:
             sizes = (chunk.n_entries, chunk.n_values, n_bytes)
             # What it would write is noted before it is sent: a process that is killed says no more.
             facts = (*sizes, *chunk.times, digest, touched_of(chunk))
-            self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.path, *facts))
+            self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.cuts, *facts))
             self._add_tallies(request_id, {"open": chunk.tally()})
 
     def _add(self, owner: str, tallies: dict[str, Tally], rejects: pa.Table) -> None:

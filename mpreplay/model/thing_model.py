@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
 from .json_shapes import dump_model, parse_model, parse_text
+from .measurepoint import Measurepoint
 
 if TYPE_CHECKING:
     import os
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas as pandera
 
-    from .measurepoint import Measurepoint
 
 __all__ = ["ThingModel"]
 

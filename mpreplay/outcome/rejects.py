@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..history.slab import Readings
     from ..model.device import Device
-    from ..requests.chunk import Chunk, Part
+    from ..requests.chunk import Chunk, ProductSlab
     from ..requests.entries import Copy
     from .settled import Settled
 
@@ -47,7 +47,7 @@ _FATE: Final = list(REJECT_COLUMNS)[len(VIOLATION_COLUMNS) :]  # what a reject t
 NO_REJECTS: Final = _SCHEMA.empty_table()
 
 
-def rejects_withheld(part: Part) -> pa.Table:
+def rejects_withheld(part: ProductSlab) -> pa.Table:
     """Return one row a value that is withheld, with the first check it failed."""
     tables = []
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
@@ -59,7 +59,7 @@ def rejects_withheld(part: Part) -> pa.Table:
     return joined(tables)
 
 
-def _withheld(part: Part) -> Iterator[tuple[int, NDArray[np.int64], str, Any]]:
+def _withheld(part: ProductSlab) -> Iterator[tuple[int, NDArray[np.int64], str, Any]]:
     """Yield column, positions, check and reason of what is withheld; what weighs most first."""
     for number, column in enumerate(part.readings.columns):
         present = column.present()
@@ -71,7 +71,7 @@ def _withheld(part: Part) -> Iterator[tuple[int, NDArray[np.int64], str, Any]]:
         if fault.column >= 0:
             gone = part.withheld[fault.column][fault.positions]
             yield fault.column, fault.positions[gone], fault.check, fault.reason
-    for number, positions, reasons in part.share.superseded:
+    for number, positions, reasons in part.repeats.superseded:
         yield number, positions, "superseded", reasons
 
 
@@ -132,7 +132,9 @@ def _meaning(settled: Settled) -> str:
     return f"{meaning} ({settled.message})" if settled.message else meaning
 
 
-def _expected_skips(part: Part, start: int, stop: int, settled: Settled) -> Iterator[pa.Table]:
+def _expected_skips(
+    part: ProductSlab, start: int, stop: int, settled: Settled
+) -> Iterator[pa.Table]:
     """Yield the values that the platform is expected to have skipped, though it said 200."""
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in part.faults:
@@ -153,7 +155,12 @@ def _expected_skips(part: Part, start: int, stop: int, settled: Settled) -> Iter
 
 
 def _copies(
-    part: Part, copies: Iterable[Copy], check: str, reason: str, settled: Settled, outcome: str
+    part: ProductSlab,
+    copies: Iterable[Copy],
+    check: str,
+    reason: str,
+    settled: Settled,
+    outcome: str,
 ) -> Iterator[pa.Table]:
     """Yield the rejects of copies: as those they are equal to, but for the row they came from."""
     grouped: dict[tuple[int, str], list[Copy]] = {}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ..requests.chunk import Chunk, Part
+    from ..requests.chunk import Chunk, ProductSlab
 
 __all__ = ["touched_frame", "touched_of"]
 
@@ -48,7 +48,7 @@ def touched_of(chunk: Chunk) -> bytes:
     return record if len(record) < LONG else zlib.compress(record, level=1)
 
 
-def _span(part: Part, start: int, stop: int) -> list[Any]:
+def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
     entries = part.entries
     device, time = entries.device[start:stop], entries.time[start:stop]
     # Entries are sorted by device and time, so that each device is one run of them.

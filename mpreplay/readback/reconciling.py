@@ -138,10 +138,10 @@ class _Requests:
             yield [self._request(chunks, *told) for told in wanted[raw.number]]
 
     def _request(
-        self, chunks: list[Chunk], request_id: str, path: str, digest: str, outcome: str
+        self, chunks: list[Chunk], request_id: str, cuts: str, digest: str, outcome: str
     ) -> _Request:
         try:
-            chunk = chunk_at(chunks, path, self.order.own)
+            chunk = chunk_at(chunks, cuts, self.order.own)
             made = hashlib.sha256(chunk.payload(request_id, self.order.policy)).hexdigest()
         except LookupError:
             made = ""

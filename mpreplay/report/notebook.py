@@ -41,7 +41,7 @@ def short_form(standing: Standing, gathered: Gathered) -> str:
 
     Examples
     --------
-    >>> from mpreplay.gathering import gather
+    >>> from mpreplay.report.causes import gather
     >>> "All 2 values" in short_form(Standing({"read": 2, "accepted": 2}), gather([]))
     True
     """

@@ -19,32 +19,32 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..checks.faults import Fault
-    from ..checks.repeats import Share
+    from ..checks.repeats import Repeats
     from ..history.slab import Readings
     from ..settings import Policy
     from .encoding import Encoded
     from .entries import Copy, Entries
     from .tallies import Tally
 
-__all__ = ["Chunk", "Part", "Prepared"]
+__all__ = ["Chunk", "Prepared", "ProductSlab"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One product's share of a prepared slab."""
+class ProductSlab:
+    """One product's readings in a prepared slab."""
 
     readings: Readings
     entries: Entries
     encoded: Encoded
     faults: list[Fault]
-    share: Share
+    repeats: Repeats
     withheld: list[NDArray[np.bool_]]
 
     def tally_read(self) -> Tally:
         """Return how many values were read, a copy counted where its twin is."""
         readings = self.readings
         counts = per_row(readings, (column.present() for column in readings.columns))
-        for number, positions in self.share.copies:
+        for number, positions in self.repeats.copies:
             counts[readings.columns[number].at[positions]] -= 1
         tally = tally_rows(readings, counts)
         twins = np.array([c.entry for c in self.entries.copies], np.int64)
@@ -120,9 +120,9 @@ class Prepared:
         What was read of the history.
     n_empty : int
         Rows without any value.
-    parts : list of Part
+    parts : list of ProductSlab
         By product.
-    cuts : ndarray of int64
+    bounds : ndarray of int64
         Where chunks begin and end, in entries over all parts.
     """
 
@@ -130,14 +130,14 @@ class Prepared:
     n_rows: int
     n_values: int
     n_empty: int
-    parts: list[Part]
-    cuts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    parts: list[ProductSlab]
+    bounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks, in the order in which they are to be sent."""
         ends = np.cumsum([0] + [len(part.entries.time) for part in self.parts])
         chunks = []
-        for number, (start, stop) in enumerate(zip(self.cuts[:-1], self.cuts[1:], strict=True)):
+        for number, (start, stop) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
             spans = [
                 (part, max(int(start - begin), 0), min(int(stop - begin), int(end - begin)))
                 for part, begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
@@ -155,17 +155,17 @@ class Chunk:
     ----------
     slab : int
         Which slab.
-    path : str
+    cuts : str
         Which chunk of it: its number, and behind it which half of which half (``"5/0/1"``).
-    spans : list of (Part, int, int)
+    spans : list of (ProductSlab, int, int)
         The entries [start, stop) of each part.
     levels : int, optional
         How many cuts deep it may still be taken apart; None: it has not been, yet.
     """
 
     slab: int
-    path: str
-    spans: list[tuple[Part, int, int]]
+    cuts: str
+    spans: list[tuple[ProductSlab, int, int]]
     levels: int | None = None
 
     @property

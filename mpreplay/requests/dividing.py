@@ -1,6 +1,6 @@
 """Taking a chunk apart: the ways to cut it, and the parts that each way makes.
 
-Pure and repeatable: the same chunk always falls into the same parts, so that a path of turns names
+Pure and repeatable: the same chunk always falls into the same parts, so that a row of cuts names
 a part for good. ``"5/d0/v1"`` is the second half, by points and values, of the first half, by
 devices, of chunk 5.
 
@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..values.plain_text import plain_texts
-from .chunk import Chunk, Part
+from .chunk import Chunk, ProductSlab
 from .encoding import encode_entries
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ __all__ = [
     "set_devices_aside",
 ]
 
-Spans = list[tuple[Part, int, int]]
+Spans = list[tuple[ProductSlab, int, int]]
 # For each span of a chunk, and each column of its part: which of its values are chosen.
 Choice = list[list["NDArray[np.bool_]"]]
 
@@ -123,7 +123,7 @@ def divide_values(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
 
 
 def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
-    """Part the values that the model check faults from the others; None if there is one kind only.
+    """Separate the values that the model check faults; None if there is one kind only.
 
     Also None where the larger part could no longer be taken apart in the levels that are left.
     """
@@ -143,13 +143,13 @@ def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
         return None
     halves = _pair(chunk, "", _chosen(chunk, good, own), _chosen(chunk, suspect, own))
     first, second = (
-        replace(half, path=f"{chunk.path}/{turn}") for half, turn in zip(halves, "gs", strict=True)
+        replace(half, cuts=f"{chunk.cuts}/{turn}") for half, turn in zip(halves, "gs", strict=True)
     )
     return first, second
 
 
 def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
-    """Part some devices from the others, and of each its first entry from its other entries.
+    """Separate some devices from the others, and of each its first entry from its other entries.
 
     ``numbers`` are their places in ``devices_of(chunk)``.
     """
@@ -161,15 +161,15 @@ def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
     return [part for part in parts if part.spans]
 
 
-def chunk_at(chunks: Sequence[Chunk], path: str, own: Device) -> Chunk:
-    """Return the chunk or part of a chunk that a path names, of the chunks of its slab.
+def chunk_at(chunks: Sequence[Chunk], cuts: str, own: Device) -> Chunk:
+    """Return the chunk or part of a chunk that its cuts name, of the chunks of its slab.
 
     Raises
     ------
     LookupError
         If the slab has no such chunk.
     """
-    number, *turns = path.split("/")
+    number, *turns = cuts.split("/")
     chunk = chunks[int(number)]
     for turn in turns:
         if turn[0] in "+-":
@@ -178,7 +178,7 @@ def chunk_at(chunks: Sequence[Chunk], path: str, own: Device) -> Chunk:
         way, which = _WAYS[turn]
         parts = way(chunk, own)
         if parts is None:
-            raise LookupError(f"{path}: there is nothing to part at {turn}")
+            raise LookupError(f"{cuts}: there is nothing to part at {turn}")
         chunk = parts[which]
     return chunk
 
@@ -217,8 +217,8 @@ def levels_of(chunk: Chunk) -> int:
 def _pair(chunk: Chunk, way: str, first: Spans, second: Spans) -> tuple[Chunk, Chunk]:
     left = levels_of(chunk) - 1
     return (
-        replace(chunk, spans=first, path=f"{chunk.path}/{way}0", levels=left),
-        replace(chunk, spans=second, path=f"{chunk.path}/{way}1", levels=left),
+        replace(chunk, spans=first, cuts=f"{chunk.cuts}/{way}0", levels=left),
+        replace(chunk, spans=second, cuts=f"{chunk.cuts}/{way}1", levels=left),
     )
 
 
@@ -233,7 +233,7 @@ def _bounds(chunk: Chunk) -> NDArray[np.int64]:
     return np.append(np.flatnonzero(new)[1:], len(new))
 
 
-def _new_device(part: Part, start: int, stop: int) -> NDArray[np.bool_]:
+def _new_device(part: ProductSlab, start: int, stop: int) -> NDArray[np.bool_]:
     """Return which entries are the first of their device."""
     device = part.entries.device[start:stop]
     new = np.ones(len(device), bool)
@@ -279,15 +279,15 @@ def _spans(chunk: Chunk, start: int, stop: int) -> Spans:
 def _aside(chunk: Chunk, turn: str) -> Chunk:
     """Return the part that the turn ``-2.5``, ``+2p`` or ``+2q`` names."""
     bounds = [0, *_bounds(chunk).tolist()]
-    path = f"{chunk.path}/{turn}"
+    cuts = f"{chunk.cuts}/{turn}"
     if turn[0] == "-":
         gone = {int(number) for number in turn[1:].split(".")}
         kept = [n for n in range(len(bounds) - 1) if n not in gone]
         spans = [span for n in kept for span in _spans(chunk, bounds[n], bounds[n + 1])]
-        return replace(chunk, spans=spans, path=path)
+        return replace(chunk, spans=spans, cuts=cuts)
     start, stop = bounds[int(turn[1:-1])], bounds[int(turn[1:-1]) + 1]
     ends = (start, start + 1) if turn.endswith("p") else (start + 1, stop)
-    return replace(chunk, spans=_spans(chunk, *ends), path=path)
+    return replace(chunk, spans=_spans(chunk, *ends), cuts=cuts)
 
 
 def _halves_of_entry(chunk: Chunk, own: Device) -> tuple[Spans, Spans]:
@@ -342,13 +342,13 @@ def _chosen(chunk: Chunk, choice: Choice, own: Device) -> Spans:
 
 
 def _narrowed(
-    part: Part,
+    part: ProductSlab,
     start: int,
     stop: int,
     masks: list[NDArray[np.bool_]],
     kept: NDArray[np.int64],
     own: Device,
-) -> Part:
+) -> ProductSlab:
     """Return a part with some entries of another, and some values of those."""
     entries = part.entries
     cells = [

@@ -17,7 +17,7 @@ from ..checks.repeats import Duplicates
 from ..checks.sizes import Room, key_bytes
 from ..history.readings import read_slab
 from ..values.column_json import texts_of
-from .chunk import Part, Prepared
+from .chunk import Prepared, ProductSlab
 from .cutting import cut, group_columns
 from .encoding import encode_entries
 from .entries import Copy, entries_of, split_entries
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from ..checks.checker import Checker
     from ..checks.faults import Fault
-    from ..checks.repeats import Share
+    from ..checks.repeats import Repeats
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
     from ..model.model_set import ModelSet
@@ -63,7 +63,7 @@ class Preparer:
     def prepare(self, raw: RawSlab, window: tuple[int | None, int | None]) -> Prepared:
         """Return a slab ready to be sent."""
         parts = [
-            self._part(readings, self.duplicates.share(raw.number, number))
+            self._part(readings, self.duplicates.repeats_of(raw.number, number))
             for number, readings in enumerate(read_slab(raw, self.models, self.own, window))
         ]
         sizes = [np.diff(part.encoded.offsets) for part in parts]
@@ -83,24 +83,24 @@ class Preparer:
         # Strictly below the limit; the comma behind the last entry is not sent.
         return Room.of(self.limits, self.policy, self.own)
 
-    def _part(self, readings: Readings, share: Share) -> Part:
+    def _part(self, readings: Readings, repeats: Repeats) -> ProductSlab:
         faults = self.checker.faults(readings)
         gone = withheld(readings, faults, self.policy.on_invalid != "send")
-        for column, positions, _ in share.superseded:
+        for column, positions, _ in repeats.superseded:
             gone[column][positions] = True
         sent = [
             column.present() & ~mask for column, mask in zip(readings.columns, gone, strict=True)
         ]
-        for column, positions in share.copies:
+        for column, positions in repeats.copies:
             sent[column][positions] = False
         entries = entries_of(readings, sent)
         entries.suspects.extend(_suspects(readings, faults))
-        entries.copies.extend(_copies(entries, share))
+        entries.copies.extend(_copies(entries, repeats))
         encoded = encode_entries(entries, self.own)
         whole = self._split(entries, encoded)
         if whole is not entries:
             entries, encoded = whole, encode_entries(whole, self.own)
-        return Part(readings, entries, encoded, faults, share, gone)
+        return ProductSlab(readings, entries, encoded, faults, repeats, gone)
 
     def _split(self, entries: Entries, encoded: Encoded) -> Entries:
         """Split the entries that are too large alone, each into entries of some of its points."""
@@ -135,12 +135,12 @@ def _suspects(readings: Readings, faults: Sequence[Fault]) -> list[NDArray[np.bo
     return masks
 
 
-def _copies(entries: Entries, share: Share) -> list[Copy]:
+def _copies(entries: Entries, repeats: Repeats) -> list[Copy]:
     """Return the equal copies of values that are in these entries."""
-    homes = {column: _homes(entries, column) for column in {twin[0] for twin in share.twins}}
+    homes = {column: _homes(entries, column) for column in {twin[0] for twin in repeats.twins}}
     copies = [
         Copy(homes[column][position], column, source, row)
-        for column, position, source, row in share.twins
+        for column, position, source, row in repeats.twins
     ]
     return sorted(copy for copy in copies if copy.entry >= 0)
 
@@ -153,7 +153,7 @@ def _homes(entries: Entries, column: int) -> list[int]:
     return homes.tolist()
 
 
-def _n_empty(parts: Sequence[Part]) -> int:
+def _n_empty(parts: Sequence[ProductSlab]) -> int:
     """Return how many rows hold no value at all."""
     return sum(
         int((per_row(p.readings, (c.present() for c in p.readings.columns)) == 0).sum())

@@ -315,7 +315,7 @@ class Driver:
         taken: list[tuple[str, Chunk]] = []
         for intent in self.unfinished.open_requests.pop(prepared.number):
             try:
-                chunk = chunk_at(chunks, intent.path, self.order.own)
+                chunk = chunk_at(chunks, intent.cuts, self.order.own)
                 digest = self._digest(intent.request_id, chunk)[0]
             except LookupError:
                 digest = ""
@@ -396,7 +396,7 @@ class Driver:
             self._queue(request_id, chunk, n_bytes, first=True, after=after)
 
     def _set_aside(self, request_ids: list[str]) -> None:
-        """Part devices that were declined from what is queued, before any more of them is sent."""
+        """Separate declined devices from what is queued, before any more of them is sent."""
         for request_id in request_ids:
             sent = self._requests[request_id]
             if self.isolation.wants_aside(sent.chunk):

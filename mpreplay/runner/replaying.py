@@ -22,7 +22,7 @@ from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease, lock_journal
 from ..journal.reader import read_journal
 from ..journal.writer import Journal, Unfinished
-from ..order import Order
+from ..order import Order, check_arguments
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
 from ..settings import Connection, Limits, Policy, reveal
@@ -128,8 +128,9 @@ def replay(
     ...     mp.replay(mp.read_history(frame), model, platform.connection)
     Run(2 of 2 values accepted)
     """
-    connection = _connection(connection)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
+    check_arguments("replay", history, policy, isolate)
+    connection = _connection(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
     reveal(connection.device_secret)  # a reference to nothing is an error now, not in an hour

@@ -16,13 +16,13 @@ import pandas as pd
 import pyarrow as pa
 
 from ..display.facts import SUPERSEDED
+from ..model.measurepoint import Measurepoint
 from .column_json import bare_texts, marked_texts
 from .object_json import Unsendable, has_lone_surrogate, json_text, parsed, told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..model.measurepoint import Measurepoint
     from .misfits import Misfit
     from .typed_column import TypedColumn
 

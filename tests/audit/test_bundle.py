@@ -17,8 +17,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import FARM, history_of
-from test_gathering import declined, rejects
-from test_journal import DAY, KEY, NO_REJECTS, request, settled, slab, table_of
+from journal.test_writer import DAY, KEY, NO_REJECTS, request, settled, slab, table_of
+from report.test_causes import declined, rejects
 
 import mpreplay as mp
 from mpreplay.audit import bundle

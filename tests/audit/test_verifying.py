@@ -18,7 +18,7 @@ import pytest
 from conftest import history_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_faults import GATEWAY, SECRETS, Rehearsal, staged
+from runner.test_faults import GATEWAY, SECRETS, Rehearsal, staged
 from virtual import VirtualTransport
 
 import mpreplay as mp

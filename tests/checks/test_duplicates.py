@@ -68,7 +68,7 @@ def found(slabs: list[Prepared], place: dict[tuple[str, int], int]) -> Fates:
         for part in slab.parts:
             readings = part.readings
             superseded = {
-                (number, position) for number, ps, _ in part.share.superseded for position in ps
+                (number, position) for number, ps, _ in part.repeats.superseded for position in ps
             }
             for number, column in enumerate(readings.columns):
                 name, rows = column.point.identifier, readings.rows[column.at]
@@ -228,8 +228,8 @@ def test_floats_are_compared_as_they_will_travel() -> None:
     equal = settle(two([when, when], [0.1, 0.1 + 1e-12]), "last", 100)
     other = settle(two([when, when], [0.0, -0.0]), "last", 100)
 
-    assert equal[0].parts[0].share.copies
-    assert other[0].parts[0].share.superseded
+    assert equal[0].parts[0].repeats.copies
+    assert other[0].parts[0].repeats.superseded
 
 
 @pytest.mark.parametrize("keep", ["first", "last"])
@@ -241,7 +241,9 @@ def test_the_reason_names_the_reading_that_was_preferred(keep: Literal["first", 
 
     slabs = settle(history, keep, 100)
 
-    [(_, _, [reason])] = [s for slab in slabs for part in slab.parts for s in part.share.superseded]
+    [(_, _, [reason])] = [
+        s for slab in slabs for part in slab.parts for s in part.repeats.superseded
+    ]
     winner = 0 if keep == "first" else 1
     assert reason.startswith(f"superseded by row 0 of source {winner}")
 

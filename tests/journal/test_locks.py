@@ -25,7 +25,7 @@ from mpreplay.journal.locks import KEPT, FileLock, Lease, lock_journal, state_fo
 HOLDER = """
 import sys
 import mpreplay as mp
-from mpreplay.state import Lease
+from mpreplay.journal.locks import Lease
 connection = mp.Connection("h", product_key="gateway", device_key="gw-1", device_secret="s")
 with Lease(connection, "the other one"):
     print("held", flush=True)

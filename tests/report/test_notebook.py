@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from test_gathering import declined, rejects
+from report.test_causes import declined, rejects
 
 from mpreplay.display.facts import Standing
 from mpreplay.report.causes import gather

@@ -19,8 +19,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_gathering import declined, rejects
-from test_journal import NO_REJECTS, request, settled, slab, table_of
+from journal.test_writer import NO_REJECTS, request, settled, slab, table_of
+from report.test_causes import declined, rejects
 
 import mpreplay as mp
 from mpreplay.display.amounts import shares

@@ -85,7 +85,7 @@ def test_the_halves_carry_what_the_whole_carried(case: strategies.Case, limits: 
                 continue
             halves = divide(chunk, OWNER)
 
-            assert [half.path for half in halves] == [f"{chunk.path}/0", f"{chunk.path}/1"]
+            assert [half.cuts for half in halves] == [f"{chunk.cuts}/0", f"{chunk.cuts}/1"]
             assert all(half.slab == chunk.slab for half in halves)
             assert values_of(halves[0]) + values_of(halves[1]) == values_of(chunk)
             assert all(half.n_values == len(values_of(half)) > 0 for half in halves)
@@ -125,12 +125,12 @@ def test_a_chunk_comes_apart_to_single_values_and_each_is_found_by_its_path(
         for chunk in prepared.chunks():
             parts = leaves(chunk)
 
-            assert len({part.path for part in parts}) == len(parts) == chunk.n_values
+            assert len({part.cuts for part in parts}) == len(parts) == chunk.n_values
             assert [value for part in parts for value in values_of(part)] == values_of(chunk)
             pd.testing.assert_frame_equal(rejected(parts), rejected([chunk]))
             for part in [chunk, *parts]:
-                found = chunk_at(other.chunks(), part.path, OWNER)
-                assert found.path == part.path
+                found = chunk_at(other.chunks(), part.cuts, OWNER)
+                assert found.cuts == part.cuts
                 assert found.payload("17", POLICY) == part.payload("17", POLICY)
                 assert found.tally() == part.tally()
                 assert found.n_bytes("17", POLICY) == len(part.payload("17", POLICY))
@@ -176,9 +176,9 @@ def test_however_a_chunk_is_taken_apart_its_parts_carry_it_and_are_found_by_thei
                 assert total(*suspects) == total(whole.tally_suspects())
                 pd.testing.assert_frame_equal(rejected(parts), rejected([whole]))
                 for part in parts:
-                    found = chunk_at(other.chunks(), part.path, OWNER)
+                    found = chunk_at(other.chunks(), part.cuts, OWNER)
                     assert found.payload("17", POLICY) == part.payload("17", POLICY)
-                    assert (found.path, found.levels) == (part.path, part.levels)
+                    assert (found.cuts, found.levels) == (part.cuts, part.levels)
                     times: dict[Any, list[int]] = {}
                     for product, device, time, *_ in values_of(part):
                         times.setdefault((product, device), []).append(time)

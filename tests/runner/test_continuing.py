@@ -203,7 +203,7 @@ def test_settled_slabs_are_neither_read_nor_encoded(
         Preparer, "prepare", _spy(Preparer.prepare, lambda _, raw, __: prepared.append(raw.number))
     )
     monkeypatch.setattr(
-        Chunk, "_pieces", _spy(Chunk._pieces, lambda chunk, *_: payloads.append(chunk.path))
+        Chunk, "_pieces", _spy(Chunk._pieces, lambda chunk, *_: payloads.append(chunk.cuts))
     )
     run, transport = replay(**options)
 

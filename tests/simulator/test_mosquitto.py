@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from brokers import MOSQUITTO_INSTALLED, mosquitto
 from conftest import FARM, PRODUCT, history_of
-from test_replay import check
+from runner.test_replaying import check
 
 import mpreplay as mp
 
