@@ -11,6 +11,7 @@ import pandas as pd
 
 __all__ = [
     "BOOK_COLUMNS",
+    "CAUSE_COLUMNS",
     "FATES",
     "LINEAGE_COLUMNS",
     "RECONCILED_COLUMNS",
@@ -57,6 +58,21 @@ REJECT_COLUMNS: Final = {
     "mend": "str",
 }
 FATES: Final = ("accepted", "declined", "withheld", "in_doubt", "not_sent")
+CAUSE_COLUMNS: Final = {
+    "values": "int64",
+    "outcome": "str",
+    "check": "str",
+    "reason": "str",
+    "devices": "str",
+    "measurepoints": "str",
+    "first_time": _TIME,
+    "last_time": _TIME,
+    "mend": "str",
+    "code": "Int64",
+    "requests": "int64",
+    "lowest": "float64",
+    "highest": "float64",
+}
 BOOK_COLUMNS: Final = {
     "product_key": "str",
     "device_key": "str",

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from .display.sentences import ended_in_words
 from .errors import ReplayFailed
 from .frames import FATES, typed
 from .history.rejects_file import RUN_ATTRIBUTE
 from .journal.reader import JournalReader, read_journal, run_id_of
-from .journal.summary import is_complete, summary_of
-from .outcome.rejects import as_frame, joined
-from .report.causes import gather
+from .journal.summary import ended_of, is_complete, summary_of
+from .outcome.reject_table import joined, reject_frame
+from .report.causes import cause_frame, gather
 from .report.notebook import short_form
 from .report.standing import standing_of
 
@@ -64,7 +65,7 @@ class Run:
     @property
     def rejects(self) -> pd.DataFrame:
         """One row a value that did not arrive: where it stood, why, and what to do."""
-        rejects = as_frame(joined(self._journal.iter_reject_tables()))
+        rejects = reject_frame(joined(self._journal.iter_reject_tables()))
         link = {"run_id": run_id_of(self._journal.facts()), "journal": str(self.path)}
         rejects.attrs[RUN_ATTRIBUTE] = link
         return rejects
@@ -235,7 +236,7 @@ class Run:
     @property
     def causes(self) -> pd.DataFrame:
         """One row a cause of rejects, the most frequent first: how many values, why, what to do."""
-        return gather(self._journal.iter_rejects(), n_examples=0).causes
+        return cause_frame(gather(self._journal.iter_reject_tables(), n_examples=0).causes)
 
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file that is read without a network.
@@ -284,7 +285,7 @@ class Run:
         totals = self._journal.totals()
         parts = [f"{totals['accepted']:,} of {totals['read']:,} values accepted"]
         parts += [f"{totals[f]:,} {f.replace('_', ' ')}" for f in FATES[1:] if totals[f]]
-        stopped = self._journal.facts().get("stopped")
+        stopped = ended_in_words(ended_of(self._journal.facts()))
         if unread := self.summary()["unread_rows"]:
             parts.append(f"{unread:,} rows not read")
         if not self.complete:
@@ -296,7 +297,8 @@ class Run:
         standing = standing_of(
             journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
         )
-        return short_form(standing, gather(journal.iter_rejects(), n_examples=0, at_most=LOOKED_AT))
+        tables = journal.iter_reject_tables()
+        return short_form(standing, gather(tables, n_examples=0, at_most=LOOKED_AT))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrorReason
 
+from ..display.facts import Detail
 from ..errors import ConfigError, HistoryError
 from ..model.schemas import series_of
 from ..model.thing_model import ThingModel
@@ -138,7 +139,15 @@ def _failed(number: int, check: pandera.Check, column: pd.Series) -> Fault:
     allowed = answers.reindex(present).fillna(True).to_numpy(dtype=bool)
     positions = present.to_numpy(np.int64)[~allowed]
     title = str(check.name or check.error or "check")
-    return Fault(number, positions, title, str(check.error or f"fails the check {title}"))
+    return Fault(number, positions, title, _why(check, title))
+
+
+def _why(check: pandera.Check, title: str) -> Detail:
+    """Return the facts of a rule of the thing model, or the words of a user's own check."""
+    rule = check.statistics.get("why")
+    if rule is not None:
+        return Detail.of_rule(rule)
+    return Detail("check", (str(check.error or f"fails the check {title}"),))
 
 
 def _answer_each(answers: pd.Series, present: pd.Index) -> bool:

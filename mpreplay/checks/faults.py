@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from ..display.facts import SUPERSEDED
+from ..display.facts import CHECKS, SUPERSEDED, Check, Detail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from numpy.typing import NDArray
 
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fault", "withheld"]
 
-# Nobody can send these, whatever the caller decides about violations of the model.
-NEVER_SENT: Final = frozenset(
-    {"finite", "text", "time", "device", "product", "too_large", SUPERSEDED}
-)
+_NO_CHECK: Final = Check()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,48 +29,79 @@ class Fault:
     Parameters
     ----------
     column : int
-        Which column of the readings; -1: rows as a whole, ``positions`` are then rows.
+        Index of the column in the readings; -1 for rows as a whole, whose ``positions`` are rows.
     positions : ndarray of int64
-        Which values.
-    check, reason : str
-        What they failed, and why.
+        Positions of the values in the column.
+    check : str
+        The check.
+    why : Detail
+        The reason that all of them share.
+    instances : list of tuple, optional
+        Facts of each value alone, one a position: an unreadable time, for example.
     """
 
     column: int
     positions: NDArray[np.int64]
     check: str
-    reason: str
+    why: Detail
+    instances: list[tuple[Any, ...]] | None = None
 
     @property
     def is_unsendable(self) -> bool:
-        """Whether the values cannot travel at all."""
-        return self.check in NEVER_SENT
+        """True if the values cannot travel at all."""
+        return is_never_sent(self.check)
 
     @property
     def is_violation(self) -> bool:
-        """Whether the values are wrong, and not only superseded in an earlier run."""
+        """True if the values are wrong, and not only superseded in an earlier run."""
         return self.check != SUPERSEDED
+
+    def chosen(self, index: NDArray[Any]) -> Fault:
+        """Return the fault of some of the values."""
+        instances = self.instances
+        if instances is not None:
+            instances = [instances[n] for n in np.arange(len(instances))[index].tolist()]
+        return replace(self, positions=self.positions[index], instances=instances)
+
+    def texts(self) -> str | list[str]:
+        """Return the reason as text: one for all values, or one for each."""
+        if self.instances is None:
+            return self.why.as_text()
+        return [self.why._replace(instance=one).as_text() for one in self.instances]
+
+
+def is_never_sent(check: str) -> bool:
+    """Return whether a value that fails a check cannot travel, whatever the policy says."""
+    return CHECKS.get(check, _NO_CHECK).never_sent
 
 
 def row_faults(readings: Readings) -> list[Fault]:
-    grouped: dict[tuple[str, str], list[int]] = {}
-    for position, why in readings.unreadable.items():
-        grouped.setdefault(why, []).append(position)
+    """Return the faults of rows whose time, device or product cannot be told."""
+    grouped: dict[tuple[str, Detail], dict[int, tuple[Any, ...]]] = {}
+    for position, (check, why) in sorted(readings.unreadable.items()):
+        grouped.setdefault((check, why.shared), {})[position] = why.instance
     return [
-        Fault(-1, np.array(sorted(positions), np.int64), check, reason)
-        for (check, reason), positions in grouped.items()
+        Fault(-1, np.array(list(rows), np.int64), check, why, _told_apart(rows.values()))
+        for (check, why), rows in grouped.items()
     ]
 
 
+def _told_apart(instances: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
+    return list(instances) if any(instances) else None
+
+
 def misfit_faults(number: int, column: TypedColumn) -> list[Fault]:
-    grouped: dict[tuple[str, str], list[int]] = {}
+    """Return the faults of values that do not fit the type of their point."""
+    grouped: dict[tuple[str, Detail], list[int]] = {}
     for misfit in column.misfits:
-        # Without a JSON text it cannot travel, whatever is wrong with it besides.
-        check = misfit.check if misfit.text is not None or misfit.check in NEVER_SENT else "text"
-        grouped.setdefault((check, misfit.reason), []).append(misfit.position)
+        # Without a JSON text it cannot travel, whatever else is wrong with it.
+        travels = misfit.text is not None or is_never_sent(misfit.check)
+        grouped.setdefault((misfit.check if travels else "text", misfit.why), []).append(
+            misfit.position
+        )
     return [
-        Fault(number, np.array(positions, np.int64), check, reason)
-        for (check, reason), positions in grouped.items()
+        Fault(number, np.array(positions, np.int64), check, why)
+        for (check, why), positions in grouped.items()
     ]
 
 

@@ -37,7 +37,7 @@ class Proof:
 
     def __init__(self, point: Measurepoint) -> None:
         self._point = point
-        self._rules = [allowed for _, _, allowed in rules_of(point)]
+        self._rules = [rule.allowed for rule in rules_of(point)]
         # A number has ranges for rules: they hold for all if for the least and the largest.
         self._is_number = point.type in _NUMBERS
 

@@ -10,9 +10,9 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
+from ..display.facts import Conflict
 from ..model.device import Device
 from ..values.column_json import texts_of
 from .faults import withheld
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Duplicates", "Keep", "Repeats"]
 
 Keep = Literal["first", "last"]
+Rival = tuple[int, str]  # row and source of a reading that supersedes another
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,15 @@ class Repeats:
 
     Parameters
     ----------
-    superseded : list of (int, ndarray, list of str)
-        Column, positions of values that another reading supersedes, and by which.
+    superseded : list of (int, ndarray, list of (int, str))
+        Column, positions of values that another reading supersedes, and row and source of that.
     copies : list of (int, ndarray)
         Column, positions of equal copies that are not sent.
     twins : list of (int, int, str, int)
         Column and position of a value that is sent, source and row of its equal copy.
     """
 
-    superseded: list[tuple[int, NDArray[np.int64], list[str]]] = field(default_factory=list)
+    superseded: list[tuple[int, NDArray[np.int64], list[Rival]]] = field(default_factory=list)
     copies: list[tuple[int, NDArray[np.int64]]] = field(default_factory=list)
     twins: list[tuple[int, int, str, int]] = field(default_factory=list)
 
@@ -65,8 +66,8 @@ class Duplicates:
         The latest time. [ms]
     devices : frozenset of Device
         All that report.
-    example : str
-        The first contradiction, in words.
+    example : Conflict, optional
+        The first contradiction.
     """
 
     repeats: dict[tuple[int, int], Repeats] = field(default_factory=dict)
@@ -75,7 +76,7 @@ class Duplicates:
     n_disordered: int = 0
     last_time: int | None = None
     devices: frozenset[Device] = frozenset()
-    example: str = ""
+    example: Conflict | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values, for a journal."""
@@ -91,7 +92,10 @@ class Duplicates:
         """Return what :meth:`as_dict` wrote."""
         repeats = {
             (slab, part): Repeats(
-                [(column, np.array(at, np.int64), why) for column, at, why in superseded],
+                [
+                    (column, np.array(at, np.int64), [(row, source) for row, source in rivals])
+                    for column, at, rivals in superseded
+                ],
                 [(column, np.array(at, np.int64)) for column, at in copies],
                 [(column, position, source, row) for column, position, source, row in twins],
             )
@@ -107,7 +111,7 @@ class Duplicates:
 
 
 def _plain(repeats: Repeats) -> tuple[list[Any], list[Any], list[Any]]:
-    superseded = [[int(column), at.tolist(), why] for column, at, why in repeats.superseded]
+    superseded = [[int(column), at.tolist(), rivals] for column, at, rivals in repeats.superseded]
     copies = [[int(column), at.tolist()] for column, at in repeats.copies]
     twins = [[int(column), int(at), source, int(row)] for column, at, source, row in repeats.twins]
     return superseded, copies, twins
@@ -212,11 +216,11 @@ def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
 
 def decide(
     candidates: list[Candidates], keep: Keep
-) -> tuple[dict[tuple[int, int], Repeats], int, int, str]:
+) -> tuple[dict[tuple[int, int], Repeats], int, int, Conflict | None]:
     """Settle which of the repeated values is sent, which are copies, which superseded."""
     table = _Table(candidates) if candidates else None
     if table is None or not len(table.group):
-        return {}, 0, 0, ""
+        return {}, 0, 0, None
     text = table.texts.dictionary_encode().indices.to_numpy()
     ends = np.append(table.starts[1:], len(text)) - 1
     equal = text == text[table.starts if keep == "first" else ends][table.group]
@@ -227,12 +231,8 @@ def decide(
     copies = np.flatnonzero(equal & (winner != np.arange(len(text))))
     found: dict[tuple[int, int], Repeats] = {}
     for (slab, part, column), some in table.by_place(lost):
-        reasons = [
-            f"superseded by row {row} of {source}, which has the same device, time and point"
-            for row, source in _told(table, winner[some])
-        ]
         here = found.setdefault((slab, part), Repeats())
-        here.superseded.append((column, table.position[some], reasons))
+        here.superseded.append((column, table.position[some], list(_told(table, winner[some]))))
     for (slab, part, column), some in table.by_place(copies):
         here = found.setdefault((slab, part), Repeats())
         here.copies.append((column, table.position[some]))
@@ -249,17 +249,22 @@ def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]
     return zip(table.row[chosen].tolist(), sources, strict=True)
 
 
-def _example(table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64]) -> str:
-    """Return the first contradiction, by slab and row, in words."""
+def _example(table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64]) -> Conflict | None:
+    """Return the first contradiction, by slab and row."""
     if not len(lost):
-        return ""
+        return None
     one = lost[np.lexsort((table.row[lost], table.slab[lost]))[0]]
     both = np.array([one, winner[one]])
     (row, source), (other_row, other_source) = _told(table, both)
     text, other = table.texts.take(pa.array(both)).to_pylist()
-    point, device = table.parts[table.part[one]].point, table.devices[table.device[one]]
-    time = pd.Timestamp(int(table.time[one]), unit="ms", tz="UTC").isoformat()
-    return (
-        f"{point} of {device.device_key} at {time} is {text} in row {row} of "
-        f"{source} and {other} in row {other_row} of {other_source}"
+    return Conflict(
+        table.parts[table.part[one]].point,
+        table.devices[table.device[one]].device_key,
+        int(table.time[one]),
+        text,
+        row,
+        source,
+        other,
+        other_row,
+        other_source,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
+from ..display.facts import Detail
 from ..values.column_json import longest_text, texts_of
 from .faults import Fault
 
@@ -74,8 +75,7 @@ class Room:
             room = rooms[readings.device[column.at]]
             positions = np.flatnonzero(texts_of(column).lengths() + key > room)
             if len(positions):
-                reason = f"alone larger than a request may be ({self.max_bytes} bytes)"
-                yield Fault(number, positions, "too_large", reason)
+                yield Fault(number, positions, "too_large", Detail("too_large", (self.max_bytes,)))
 
 
 def key_bytes(identifier: str) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from ..display.sentences import conflict_in_words
 from ..errors import InvalidHistory
 from ..history.ahead import ahead
 from ..history.readings import read_slab
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..display.facts import Conflict
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -150,8 +152,8 @@ def duplicates_of(
             told.append(_told_of_violations(found, looked.n_violations))
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
-    if policy.duplicates == "raise" and duplicates.n_superseded:
-        told.append(_told_of_conflicts(duplicates))
+    if policy.duplicates == "raise" and duplicates.example is not None:
+        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.example))
     if told:  # all of it at once: a user who mends one kind would meet the other next
         raise InvalidHistory(f"{'. '.join(told)}. Nothing was sent", found)
     return duplicates
@@ -166,9 +168,9 @@ def _told_of_violations(found: pd.DataFrame, n_violations: int) -> str:
     )
 
 
-def _told_of_conflicts(duplicates: Duplicates) -> str:
+def _told_of_conflicts(n_superseded: int, example: Conflict) -> str:
     return (
-        f"{duplicates.n_superseded:,} values have the device, time and point of another, and "
-        f"another value, the first: {duplicates.example}; duplicates='first' or "
+        f"{n_superseded:,} values have the device, time and point of another, and "
+        f"another value, the first: {conflict_in_words(example)}; duplicates='first' or "
         "duplicates='last' says which one to send"
     )

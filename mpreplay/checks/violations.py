@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..display.reasons import reason_column
 from ..frames import VIOLATION_COLUMNS
 from ..model.device import Device
 from ..values.plain_text import plain_texts
@@ -23,21 +24,25 @@ __all__ = ["as_frame", "table_of", "violations"]
 
 _TIME: Final = pa.timestamp("ms", "UTC")
 _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
+# Until they are read, violations and rejects keep the facts of a reason in its place.
 SCHEMA: Final = pa.schema(
-    [(name, _KINDS.get(kind, _TIME)) for name, kind in VIOLATION_COLUMNS.items()]
+    [
+        ("detail" if name == "reason" else name, _KINDS.get(kind, _TIME))
+        for name, kind in VIOLATION_COLUMNS.items()
+    ]
 )
 
 
 def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.Table:
-    """Return one row a value that failed a check, with the columns of a violations frame."""
-    positions = fault.positions if most is None else fault.positions[:most]
+    """Return one row a value that failed a check, with the facts of the reason."""
+    fault = fault.chosen(np.arange(len(fault.positions))[:most])
     if fault.column < 0:
-        rows, shown, identifier = positions, [""] * len(positions), ""
+        rows, shown, identifier = fault.positions, [""] * len(fault.positions), ""
     else:
         column = readings.columns[fault.column]
-        rows, identifier = column.at[positions], column.point.identifier
-        shown = plain_texts(column, positions)
-    return table_of(readings, rows, shown, identifier, fault.check, fault.reason)
+        rows, identifier = column.at[fault.positions], column.point.identifier
+        shown = plain_texts(column, fault.positions)
+    return table_of(readings, rows, shown, identifier, fault.check, fault.texts())
 
 
 def table_of(
@@ -46,7 +51,7 @@ def table_of(
     values: list[str],
     identifier: str,
     check: str,
-    reason: str | list[str],
+    details: str | list[str],
 ) -> pa.Table:
     """Return where values at positions of the readings stood, and what is said of them."""
     devices = [*readings.devices, Device("", "")]
@@ -62,7 +67,7 @@ def table_of(
         "measurepoint": identifier,
         "value": values,
         "check": check,
-        "reason": reason,
+        "detail": details,
     }
     arrays = [
         pa.repeat(pa.scalar(columns[one.name], one.type), len(rows))
@@ -75,6 +80,8 @@ def table_of(
 
 def as_frame(table: pa.Table) -> pd.DataFrame:
     """Return violations as the frame that users see."""
+    place = table.schema.get_field_index("detail")
+    table = table.set_column(place, "reason", reason_column(table["detail"]))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     kinds = zip(frame.dtypes, VIOLATION_COLUMNS.items(), strict=True)
     other = {name: kind for found, (name, kind) in kinds if found != kind}

@@ -141,6 +141,8 @@ def _validate(options: argparse.Namespace) -> int:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from ..journal.reader import read_journal
+    from ..journal.summary import ended_of
     from ..runner.replaying import replay
     from ..settings import Connection
 
@@ -167,7 +169,8 @@ def _replay(options: argparse.Namespace) -> int:
             _write(getattr(run, name), path)
     say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
     totals = run.summary()
-    if str(totals["stopped"]).startswith("interrupted"):
+    ended = ended_of(read_journal(run.path).facts())
+    if ended is not None and ended.kind == "interrupted":
         return INTERRUPTED
     if not run.complete:
         return NOT_COMPLETE

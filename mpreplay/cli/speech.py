@@ -15,20 +15,22 @@ def warn(message: Warning | str, *_: Any, **__: Any) -> None:
 def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
     """Print a run, why values did not arrive, and how to go on."""
     from ..display.sentences import cause_in_words
+    from ..journal.reader import read_journal
+    from ..report.causes import gather
 
     print(run)
     if extra := run.summary()["extra_requests"]:
-        print(f"finding what the platform minds took {extra:,} requests more")
-    found = run.causes
-    if len(found):
+        print(f"isolating the rejected values took {extra:,} extra requests")
+    causes = gather(read_journal(run.path).iter_reject_tables(), n_examples=0).causes
+    if causes:
         print("\nwhy values did not arrive:")
-    for cause in found.head(20).to_dict("records"):
-        said, mend = cause_in_words(cause, allows_offline=allows_offline)
-        print(f"  {spoken(said)} [{cause['check']}]")
-        print(f"      to do: {spoken(mend)}")
-    if len(found) > 20:
-        rest = found["values"].iloc[20:].sum()
-        print(f"  … and {rest:,} values for {len(found) - 20} causes more; --rejects FILE has all")
+    for cause in causes[:MAX_CAUSES]:
+        told = cause_in_words(cause, allows_offline=allows_offline)
+        print(f"  {told.sentence} [{cause.check}]")
+        print(f"      to do: {spoken(str(told.advice))}")
+    if rest := causes[MAX_CAUSES:]:
+        n = sum(cause.n for cause in rest)
+        print(f"  … and {n:,} values for {len(rest)} causes more; --rejects FILE has all")
     if journal:
         continued = run.summary()["continued"]
         times = f" (continued {continued} time{'s' * (continued != 1)})" if continued else ""
@@ -42,6 +44,7 @@ def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
 
 
 # What the library calls an argument and the command line an option.
+MAX_CAUSES: Final = 20
 _OPTIONS: Final = {
     "time_column": "time", "device_column": "device", "product_column": "product",
     "points": "point", "point_column": "long",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["REGAIN_WITHIN", "Reconnect"]
+__all__ = ["Reconnect"]
 
 # How long a lost connection may stay away before the run ends. [s]
 REGAIN_WITHIN: Final = 600.0
@@ -43,6 +43,11 @@ class Reconnect:
     def has_rival(self) -> bool:
         """True once another client signs in as the same device again and again."""
         return self._quick_losses >= TAKEOVERS
+
+    @property
+    def patience(self) -> float:
+        """The longest outage before the run ends, in seconds."""
+        return REGAIN_WITHIN
 
     def on_connected(self, now: float) -> None:
         """Take note of a connect; the sub-devices have still to be signed in."""
@@ -90,6 +95,6 @@ class Reconnect:
         >>> reconnect.pause(5.0, allowed_in=0.0), reconnect.pause(606.0, allowed_in=0.0)
         (0.0, None)
         """
-        if now - (now if self.lost_since is None else self.lost_since) > REGAIN_WITHIN:
+        if now - (now if self.lost_since is None else self.lost_since) > self.patience:
             return None
         return max(0.0, allowed_in, self._attempt_at - now)

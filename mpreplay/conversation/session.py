@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from ..display.facts import Ended
 from ..outcome.settled import Settled
 from ..protocol.codes import NO_SUB_DEVICE, return_code
 from .pacing import TokenBucket
@@ -67,7 +68,7 @@ class Session:
     contradictions: int = 0  # later replies that say otherwise
     n_settled: int = 0
     needs_sign_in: bool = False
-    stopped: str = ""  # why nothing more is published
+    ended: Ended | None = None  # why nothing more is published
     interrupted: bool = False  # by the user: what is declined may be taken apart another time
     _new: deque[_Request] = field(default_factory=deque)
     _again: dict[str, _Request] = field(default_factory=dict)  # waiting to be published again
@@ -206,7 +207,7 @@ class Session:
         elif in_time:
             self._window = min(self.limits.window, self._window + 1)
         if asks == "stop":
-            self.stopped = self.stopped or f"code {code}: {return_code(code).meaning}"
+            self.end(Ended("code", (code,)))
         elif asks == "sign_in" and not request.signed_in_again:
             request.signed_in_again = True
             # One that was on its way before the last sign-in does not ask for another.
@@ -216,9 +217,7 @@ class Session:
                 request.due = now
                 return []
         elif asks == "sign_in":
-            self.stopped = (
-                self.stopped or f"code {code} again after signing in: {return_code(code).meaning}"
-            )
+            self.end(Ended("code_again", (code,)))
         elif asks == "retry" and self._may_try_again(request):
             request.due = now + _pause(request.attempts, jitter)
             self._again[request_id] = request
@@ -233,9 +232,17 @@ class Session:
                 return [self._settled(request, "divided", now)]
         return []
 
-    def stop(self, reason: str, now: float) -> list[Settled]:
-        """Publish no more; settle what was never published, keep waiting for the rest."""
-        self.stopped = self.stopped or reason
+    @property
+    def stopped(self) -> bool:
+        """True once nothing more is published."""
+        return self.ended is not None
+
+    def end(self, ended: Ended) -> None:
+        """Publish no more; the first reason is the one that counts."""
+        self.ended = self.ended or ended
+
+    def stop(self, now: float) -> list[Settled]:
+        """Settle what was never published, once nothing more is; keep waiting for the rest."""
         waiting = [*self._new, *self._again.values(), *self._held.values()]
         for request in self._again.values():
             request.cut_short = True
@@ -246,7 +253,8 @@ class Session:
 
     def give_up(self, now: float) -> list[Settled]:
         """Settle everything: what was published and not answered is in doubt."""
-        settled = self.stop("given up", now)
+        self.end(Ended("given_up"))
+        settled = self.stop(now)
         for request in list(self._in_flight.values()):
             del self._in_flight[request.request_id]
             request.unanswered += 1
@@ -343,7 +351,7 @@ class Session:
     def _may_try_again(self, request: _Request) -> bool:
         if request.attempts >= self.limits.attempts:
             return False
-        request.cut_short = bool(self.stopped)
+        request.cut_short = self.stopped
         return not request.cut_short
 
     def _is_divisible(self, request: _Request, code: int) -> bool:
@@ -365,10 +373,7 @@ class Session:
         self._alike = code
         self._declined.add(request.root)
         if limit is not None and len(self._declined) >= limit and not self.stopped:
-            self.stopped = (
-                f"the first {limit} requests were all declined with code {code}: "
-                f"{return_code(code).meaning}"
-            )
+            self.end(Ended("declined_alike", (limit, code)))
 
 
 def _pause(attempts: int, jitter: float) -> float:

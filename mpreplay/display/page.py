@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 from .pictures import swatch
 from .sentences import FATE_WORDS
 
-__all__ = ["mark", "safe"]
-
-_DATE: Final = re.compile(r"(\d{4}-\d\d-\d\d)")
+__all__ = ["mark", "safe", "whole"]
 
 
-def unbroken(text: str) -> Any:
-    """Return a text as HTML in which no date is torn at its hyphens."""
+def whole(said: str, when: str) -> Any:
+    """Return a sentence and its time as HTML in which the time is not torn between two lines."""
     from markupsafe import Markup, escape
 
-    whole = Markup('<span class="whole">{}</span>')
-    parts = _DATE.split(text)  # every second one is a date
-    return Markup("").join(whole.format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
+    if not when:
+        return escape(said)
+    return Markup('{}, <span class="whole">{}</span>').format(said, when)
 
 
 def safe(made: str) -> Any:

@@ -1,22 +1,35 @@
-"""What became of a run, in sentences: the verdict, and one sentence a cause of rejects.
+"""Sentences: the one place where facts about values and runs become prose.
 
-Pure: counts and texts in, plain text out. Whoever shows it escapes it.
+Pure: facts in, plain text out; whoever shows the text escapes it. No code reads a sentence back.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final, NamedTuple
 
 import pandas as pd
 
+from ..errors import Message
+from ..model.measurepoint import range_text
+from ..protocol.codes import NO_SUB_DEVICE, return_code
 from .amounts import MAX_NAME, count, span_in_words, visible
-from .facts import OPEN, SHOWN_FATES, Standing
+from .facts import NAMES_SHOWN, OPEN, SHOWN_FATES, Cause, Conflict, Ended, Standing
+from .reasons import advice, cause_reason
 
-__all__ = ["FATE_WORDS", "TO_CONTINUE", "cause_in_words", "unsettled_in_words", "verdict"]
+__all__ = [
+    "FATE_WORDS",
+    "TO_CONTINUE",
+    "Told",
+    "cause_in_words",
+    "conflict_in_words",
+    "ended_in_words",
+    "headline",
+    "names",
+    "unsettled_in_words",
+]
 
-# How a fate is called, and what it means.
+# The name of a fate, and its meaning.
 FATE_WORDS: Final = {
     "accepted": ("accepted", "the platform answered 200"),
     "declined": ("declined", "the platform answered with another code"),
@@ -32,21 +45,51 @@ TO_CONTINUE: Final = (
     "continue the run with the same command and the same journal, which sends them again: that "
     "does no harm; they are in no table of rejects before they have settled"
 )
-# How the two ways in which people and systems end a run are told.
-_ENDED_BY: Final = {
-    "interrupted (SIGINT)": "by the user (Ctrl-C)",
-    "interrupted (SIGTERM)": "by the system (SIGTERM)",
-}
-# What there is to do about a device that is declined although it may be offline.
-_TOPOLOGY: Final = "add {} to the gateway's topology: offline devices were allowed in this run"
-_NO_SUB_DEVICE: Final = 1212
-# What a unit of a thing model is written as, where its identifier is not what people write.
+# The two ways in which people and systems end a run, by signal.
+_ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
+# Units of a thing model whose identifier is not what people write.
 _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
-_RANGE: Final = re.compile(r"outside ([\[(])(-?[^,\s]+), ([^,\s]+)([\])])(?: (.+))?", re.DOTALL)
+# The words for an end before the last request, by its kind.
+_ENDED: Final[dict[str, Callable[..., str]]] = {
+    "interrupted": lambda signal: f"interrupted ({signal})",
+    "rival": lambda device: (
+        f"another client signs in as {device}: the platform closed the connection twice soon after "
+        "it was made. End the other client, then continue"
+    ),
+    "not_regained": lambda seconds: f"the connection was not regained within {seconds:.0f} s",
+    "refused": str,
+    "declined_alike": lambda n, code: (
+        f"the first {n} requests were all declined with code {code}: {return_code(code).meaning}"
+    ),
+    "code": lambda code: f"code {code}: {return_code(code).meaning}",
+    "code_again": lambda code: f"code {code} again after signing in: {return_code(code).meaning}",
+    "given_up": lambda: "given up",
+}
 
 
-def verdict(standing: Standing) -> tuple[str, str]:
-    """Return what became of a run: how many values were accepted, and whether that is all.
+def ended_in_words(ended: Ended | None) -> str:
+    """Return why a run ended before its last request; the empty text where it did not.
+
+    Examples
+    --------
+    >>> ended_in_words(Ended("interrupted", ("SIGTERM",)))
+    'interrupted (SIGTERM)'
+    """
+    return "" if ended is None else _ENDED[ended.kind](*ended.detail)
+
+
+def conflict_in_words(conflict: Conflict) -> str:
+    """Return two different readings of one device, time and point as a clause."""
+    time = pd.Timestamp(conflict.time, unit="ms", tz="UTC").isoformat()
+    return (
+        f"{conflict.point} of {conflict.device_key} at {time} is {conflict.text} in row "
+        f"{conflict.row} of {conflict.source} and {conflict.other_text} in row "
+        f"{conflict.other_row} of {conflict.other_source}"
+    )
+
+
+def headline(standing: Standing) -> tuple[str, str]:
+    """Return the fate of a run's values in one line, and the state of the run in a sentence or two.
 
     Returns
     -------
@@ -55,15 +98,15 @@ def verdict(standing: Standing) -> tuple[str, str]:
 
     Examples
     --------
-    >>> verdict(Standing({"read": 3, "accepted": 3}))[0]
+    >>> headline(Standing({"read": 3, "accepted": 3}))[0]
     'All 3 values were accepted'
-    >>> verdict(Standing({"read": 3, "accepted": 1, "declined": 2}))[0]
+    >>> headline(Standing({"read": 3, "accepted": 1, "declined": 2}))[0]
     '1 of 3 values were accepted'
     """
-    return _headline(standing), _completeness(standing)
+    return _first_line(standing), _completeness(standing)
 
 
-def _headline(standing: Standing) -> str:
+def _first_line(standing: Standing) -> str:
     read, accepted = standing.n("read"), standing.n("accepted")
     if not read:
         return "There was no value to send" if standing.is_complete else "No value was read"
@@ -121,11 +164,11 @@ def _why_not_complete(standing: Standing) -> list[str]:
 
 
 def _ended(standing: Standing) -> str:
-    by = _ENDED_BY.get(standing.stopped)
-    if by:
-        return f"The run was stopped {by} before its end"
-    if standing.stopped:
-        return f"The run stopped before its end: {visible(standing.stopped)}"
+    ended = standing.ended
+    if ended is not None and ended.kind == "interrupted":
+        return f"The run was stopped {_ENDED_BY[ended.detail[0]]} before its end"
+    if ended is not None:
+        return f"The run stopped before its end: {visible(ended_in_words(ended))}"
     if standing.is_going:
         return "The run is going on or was killed: it has noted no end"
     return "The run has ended, and not everything is settled"
@@ -148,95 +191,92 @@ def unsettled_in_words(standing: Standing) -> str:
     )
 
 
-def cause_in_words(cause: Mapping[str, Any], *, allows_offline: bool = False) -> tuple[str, str]:
+class Told(NamedTuple):
+    """A cause of rejects as people read it; no part ends in a full stop, and some may be empty."""
+
+    said: str
+    when: str
+    advice: str | Message
+
+    @property
+    def sentence(self) -> str:
+        """The cause with its time."""
+        return f"{self.said}{self.when and f', {self.when}'}"
+
+
+def cause_in_words(cause: Cause, *, allows_offline: bool = False) -> Told:
     """Return a cause of rejects as a sentence, and what to do about it.
 
     Parameters
     ----------
-    cause : mapping
-        A row of ``Run.causes`` or of :func:`mpreplay.report.causes.gather`, by column.
+    cause : Cause
+        The facts.
     allows_offline : bool, optional
-        Whether the run already did what is advised for devices that are offline.
-
-    Returns
-    -------
-    tuple of str
-        Both without a full stop; the second may be empty.
+        True if the run already did what is advised for devices that are offline.
 
     Examples
     --------
     >>> time = pd.Timestamp("2014-06-08 20:40", tz="UTC")
-    >>> said, mend = cause_in_words({
-    ...     "values": 34, "outcome": "withheld", "check": "range", "devices": "R80721",
-    ...     "reason": "outside [-60, 60] degC", "measurepoints": "Ot_avg", "lowest": -273.2,
-    ...     "highest": -92.02, "first_time": time, "last_time": time, "mend": "widen it",
-    ... })
-    >>> said
+    >>> detail = Detail("range", (-60, 60, False, False, "degC"))
+    >>> cause_in_words(Cause(
+    ...     34, "withheld", "range", detail, detail, "range", ("R80721",), ("Ot_avg",), time, time,
+    ...     lowest=-273.2, highest=-92.02,
+    ... )).sentence
     '34 withheld: Ot_avg of R80721 below its minimum of -60 °C (-273.2 … -92.02), on 2014-06-08'
     """
-    outcome = FATE_WORDS.get(cause["outcome"], (str(cause["outcome"]), ""))[0]
-    subject = _subject(cause)
-    when = span_in_words(cause["first_time"], cause["last_time"])
-    told = f"{_joint(cause)}{when and f', {when}'}"
-    said = f"{cause['values']:,} {outcome}: {subject}{told}"
-    return said, _mend(cause, allows_offline=allows_offline)
+    outcome = FATE_WORDS.get(cause.outcome, (cause.outcome, ""))[0]
+    said = f"{cause.n:,} {outcome}: {_subject(cause)}{_joint(cause)}"
+    when = span_in_words(cause.first_time, cause.last_time)
+    return Told(said, when, _advice(cause, allows_offline=allows_offline))
 
 
-def _mend(cause: Mapping[str, Any], *, allows_offline: bool) -> str:
-    mend = visible(cause["mend"])
-    if not allows_offline or _number(cause.get("code")) != _NO_SUB_DEVICE:
-        return mend
-    is_known = not mend.startswith("one of this request's devices")
-    return _TOPOLOGY.format("the device" if is_known else "the device that is to blame")
+def _advice(cause: Cause, *, allows_offline: bool) -> str | Message:
+    if not allows_offline or cause.code != NO_SUB_DEVICE:
+        return advice(cause.advice)
+    return advice("topology alone" if cause.advice == "1212 alone" else "topology")
 
 
-def _subject(cause: Mapping[str, Any]) -> str:
-    points = visible(cause["measurepoints"], 3 * MAX_NAME) or "rows"
-    devices = visible(cause["devices"], 3 * MAX_NAME)
+def _subject(cause: Cause) -> str:
+    points = visible(names(cause.points, "points"), 3 * MAX_NAME) or "rows"
+    devices = visible(names(cause.devices, "devices"), 3 * MAX_NAME)
     return f"{points} of {devices}" if devices else points
 
 
-def _joint(cause: Mapping[str, Any]) -> str:
+def names(given: tuple[str, ...], what: str) -> str:
+    """Return up to three names, or their number."""
+    return ", ".join(given) if len(given) <= NAMES_SHOWN else f"{len(given):,} {what}"
+
+
+def _joint(cause: Cause) -> str:
     """Return what is said of the subject, with what stands before it."""
-    reason = visible(cause["reason"])
-    if cause["check"] == "range" and (bound := _bound(cause)):
-        return f" {bound}{_found(cause)}"
-    if cause["check"] == "platform":
-        n = _number(cause.get("requests"))
-        code = _number(cause.get("code"))
-        within = f" in {count(n, 'request')}" if n else ""
-        return f"{_found(cause)}{within}, {f'code {code}, ' if code else ''}{reason}"
-    return f", {reason}" if reason else ""
+    if cause.detail.kind == "range" and cause.check == "range":
+        return f" {_bound(cause)}{_found(cause)}"
+    said = visible(cause_reason(cause.example))
+    if cause.check == "platform":
+        within = f" in {count(cause.requests, 'request')}" if cause.requests else ""
+        return f"{_found(cause)}{within}, {f'code {cause.code}, ' if cause.code else ''}{said}"
+    return f", {said}" if said else ""
 
 
-def _bound(cause: Mapping[str, Any]) -> str:
-    """Return which bound was missed, or the empty text where that is not known."""
-    found = _RANGE.fullmatch(str(cause["reason"]))
-    if not found:
-        return ""
-    opening, low, high, closing, unit = found.groups()
-    unit = visible(unit or "", MAX_NAME)
+def _bound(cause: Cause) -> str:
+    """Return the bound that was missed."""
+    low, high, no_low, no_high, unit = cause.detail.facts
+    unit = visible(unit, MAX_NAME)
     unit = _UNITS.get(unit, unit)
     unit = unit if unit in {"", "°", "%"} else f" {unit}"
-    least, most = (_number(cause.get(name), float) for name in ("lowest", "highest"))
-    if most is not None and low != "-inf" and most <= float(low):
-        return f"{'below' if opening == '[' else 'not above'} its minimum of {low}{unit}"
-    if least is not None and high != "inf" and least >= float(high):
-        return f"{'above' if closing == ']' else 'not below'} its maximum of {high}{unit}"
-    return f"outside its range of {opening}{low}, {high}{closing}{unit}"
+    if low is not None and cause.highest is not None and cause.highest <= low:
+        return f"{'not above' if no_low else 'below'} its minimum of {low:.15g}{unit}"
+    if high is not None and cause.lowest is not None and cause.lowest >= high:
+        return f"{'not below' if no_high else 'above'} its maximum of {high:.15g}{unit}"
+    return f"outside its range of {range_text(low, high, no_low, no_high)}{unit}"
 
 
-def _found(cause: Mapping[str, Any]) -> str:
-    """Return which values they were, in brackets; the empty text where they are no numbers."""
-    lowest, highest = (_number(cause.get(name), float) for name in ("lowest", "highest"))
-    if lowest is None or highest is None:
+def _found(cause: Cause) -> str:
+    """Return the lowest and the highest value in brackets; the empty text without numbers."""
+    if cause.lowest is None or cause.highest is None:
         return ""
-    shown = [f"{lowest:.6g}", f"{highest:.6g}"]
+    shown = [f"{cause.lowest:.6g}", f"{cause.highest:.6g}"]
     return f" ({' … '.join(dict.fromkeys(shown))})"
-
-
-def _number(value: Any, kind: type[Any] = int) -> Any:
-    return None if pd.isna(value) else kind(value)
 
 
 def _listed(parts: list[str]) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from ..errors import HistoryError
 from ..model.device import Device
 from ..values.arrays import without
@@ -36,17 +37,17 @@ def read_keys(
     columns = raw.layout.columns
     n = raw.n_rows
     times = _times(raw) if n else Times(np.zeros(0, np.int64), {})
-    unreadable = {p: ("time", reason) for p, reason in times.unreadable.items()}
+    unreadable = {p: ("time", why) for p, why in times.unreadable.items()}
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
     devices, device = _pair(products, names)
     for position in np.flatnonzero(device < 0).tolist():
-        unreadable.setdefault(position, ("device", "no device key or no product key"))
+        unreadable.setdefault(position, ("device", Detail("no_device")))
     for code, one in enumerate(devices):
         if models.find(one.product_key) is None:
-            reason = f"there is no thing model for product {one.product_key!r}"
+            why = Detail("no_model", (one.product_key,))
             for position in np.flatnonzero(device == code).tolist():
-                unreadable.setdefault(position, ("product", reason))
+                unreadable.setdefault(position, ("product", why))
     rows = np.arange(raw.first_row, raw.first_row + n)
     return _within(
         Readings(raw.number, raw.source, rows, times.ms, device, devices, unreadable), window

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ..display.facts import SUPERSEDED
+from ..display.facts import SUPERSEDED, Detail
 from ..model.measurepoint import Measurepoint
 from ..model.model_set import model_of
 from ..values.absent import absent_in
@@ -26,7 +26,7 @@ from ..values.plain_text import read_plain
 from ..values.typed_column import TypedColumn
 from .columns import point_named
 from .keys import is_text, keys_of, read_keys, rows_taken
-from .rejects_file import NO_POINT, SET_ASIDE
+from .rejects_file import NO_POINT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,7 +142,7 @@ def _rejected_column(
     cells = objects_of(python_of(texts) if isinstance(texts, pa.Array) else texts.tolist())
     absent = absent_in(cells)
     superseded = [
-        Misfit(n, None, SUPERSEDED, SET_ASIDE, shown(cells[n]))
+        Misfit(n, None, SUPERSEDED, Detail("set_aside"), shown(cells[n]))
         for n, check in enumerate(checks.tolist())
         if check == SUPERSEDED and not absent[n]
     ]
@@ -198,12 +198,12 @@ def _unknown(
 ) -> TypedColumn:
     """Return readings of a point that the product's model does not list: all misfits."""
     absent = _is_absent(column)
-    reason = f"{identifier!r} is not in the thing model" if identifier else "no point is named"
+    why = Detail("unknown_point", (identifier,)) if identifier else Detail("no_point")
     if is_file:
-        reason = f"{identifier!r} is a FILE, which travels over the HTTP channel only"
+        why = Detail("file_point", (identifier,))
     values = column if isinstance(column, np.ndarray) else objects_of(python_of(column))
     misfits = [
-        Misfit.of(position, values[position], "point", reason)
+        Misfit.of(position, values[position], "point", why)
         for position in np.flatnonzero(~absent).tolist()
     ]
     nothing = pa.nulls(len(at), pa.string())

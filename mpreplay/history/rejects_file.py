@@ -26,7 +26,6 @@ __all__ = [
     "REJECTS",
     "REJECT_NAMES",
     "RUN_ATTRIBUTE",
-    "SET_ASIDE",
     "is_rejects",
     "lacking",
     "read_rejects",
@@ -46,7 +45,6 @@ REJECTS: Final = Columns(
     value="value",
     check="check",
 )
-SET_ASIDE: Final = "superseded by another reading in the run that these rejects are of"
 # Under this name pandas keeps beside ``run.rejects`` which run they are of, in Parquet, too.
 RUN_ATTRIBUTE: Final = "mpreplay_run"
 NO_POINT: Final = "?"  # how a point that has no name is called

@@ -10,6 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..display.facts import Detail
     from ..model.device import Device
     from ..values.typed_column import TypedColumn
     from .columns import Layout
@@ -49,7 +50,7 @@ class Readings:
         When. [ms]
     device : ndarray of int64, shape (n,)
         Which: index into ``devices``, -1 where it cannot be told.
-    unreadable : dict of int to (str, str)
+    unreadable : dict of int to (str, Detail)
         Positions whose time or device cannot be told: check and reason.
     columns : list of TypedColumn
         What.
@@ -61,7 +62,7 @@ class Readings:
     time: NDArray[np.int64]
     device: NDArray[np.int64]
     devices: list[Device]
-    unreadable: dict[int, tuple[str, str]]
+    unreadable: dict[int, tuple[str, Detail]]
     columns: list[TypedColumn] = field(default_factory=list)
     given: Any = None  # the model or schema of this product
 

@@ -13,8 +13,9 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import JournalError
-from ..frames import FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
+from ..frames import FATES, RESULT_COLUMNS, typed
 from ..outcome.books import books_frame
+from ..outcome.reject_table import reject_frame
 from ..outcome.touched import touched_frame
 from ..protocol.codes import return_code
 from .packing import unpacked
@@ -92,10 +93,10 @@ class JournalReader:
         for table in self.iter_reject_tables():
             kept.append(table)
             if sum(map(len, kept)) >= AT_ONCE:
-                yield typed(pa.concat_tables(kept).to_pandas(), REJECT_COLUMNS)
+                yield reject_frame(pa.concat_tables(kept))
                 kept.clear()
         if kept:
-            yield typed(pa.concat_tables(kept).to_pandas(), REJECT_COLUMNS)
+            yield reject_frame(pa.concat_tables(kept))
 
     def n_rejects(self) -> int:
         """Return how many rejects there are."""

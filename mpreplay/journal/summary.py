@@ -5,19 +5,29 @@ A shell over a journal's reader.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from ..display.facts import Ended
+from ..display.sentences import ended_in_words
 
 if TYPE_CHECKING:
     from .reader import JournalReader
 
-__all__ = ["is_complete", "summary_of"]
+__all__ = ["ended_of", "is_complete", "summary_of"]
 
 
 def is_complete(journal: JournalReader) -> bool:
     """Return whether everything was read, and every request has an answer."""
     return bool(journal.facts().get("read_all")) and not journal.n_open()
+
+
+def ended_of(facts: Mapping[str, Any]) -> Ended | None:
+    """Return why a run ended before its last request, if it did."""
+    told = facts.get("ended")
+    return None if told is None else Ended(told[0], tuple(told[1]))
 
 
 def summary_of(journal: JournalReader) -> dict[str, int | str]:
@@ -33,7 +43,7 @@ def summary_of(journal: JournalReader) -> dict[str, int | str]:
         summary[name] = _instant(facts.get(name))
     summary["continued"] = int(facts.get("continued", 0))
     summary["gateway"] = facts.get("gateway") or ""
-    summary["stopped"] = facts.get("stopped") or ""
+    summary["stopped"] = ended_in_words(ended_of(facts))
     summary["complete"] = "yes" if is_complete(journal) else "no"
     return summary
 

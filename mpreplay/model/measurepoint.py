@@ -13,7 +13,7 @@ from ..errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ARRAY_ITEM_TYPES", "TYPES", "Measurepoint", "PointType"]
+__all__ = ["ARRAY_ITEM_TYPES", "TYPES", "Measurepoint", "PointType", "range_text"]
 
 PointType = Literal[
     "INT", "FLOAT", "DOUBLE", "BOOL", "ENUM", "STRING", "DATE", "TIMESTAMP", "STRUCT", "ARRAY",
@@ -140,13 +140,9 @@ class Measurepoint:
     @property
     def range_text(self) -> str:
         """The range as mathematicians write it, or the empty text without one."""
-        if self.minimum is None and self.maximum is None:
-            return ""
-        low = "-inf" if self.minimum is None else f"{self.minimum:.15g}"
-        high = "inf" if self.maximum is None else f"{self.maximum:.15g}"
-        opening = "(" if self.exclusive_minimum or self.minimum is None else "["
-        closing = ")" if self.exclusive_maximum or self.maximum is None else "]"
-        return f"{opening}{low}, {high}{closing}"
+        return range_text(
+            self.minimum, self.maximum, self.exclusive_minimum, self.exclusive_maximum
+        )
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
@@ -179,6 +175,25 @@ class Measurepoint:
         if self.type == "ENUM":
             return pa.int64() if self.has_int_keys else pa.string()
         return _ARROW[self.type](pa)
+
+
+def range_text(low: float | None, high: float | None, no_low: bool, no_high: bool) -> str:
+    """Return a range as mathematicians write it, or the empty text without one.
+
+    Examples
+    --------
+    >>> range_text(0, None, True, False)
+    '(0, inf)'
+    """
+    if low is None and high is None:
+        return ""
+    opening = "(" if no_low or low is None else "["
+    closing = ")" if no_high or high is None else "]"
+    return f"{opening}{_bound(low, '-inf')}, {_bound(high, 'inf')}{closing}"
+
+
+def _bound(bound: float | None, absent: str) -> str:
+    return absent if bound is None else f"{bound:.15g}"
 
 
 _ARROW: Final[dict[str, Any]] = {

@@ -8,7 +8,7 @@ of the right type that the thing model does not allow.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .measurepoint import INT_RANGE, MAX_ARRAY_ITEMS, Measurepoint
+from .rules import KEYS_SHOWN, Why, in_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["arrow_of", "rules_of", "schema_of", "series_of"]
+__all__ = ["Rule", "arrow_of", "rules_of", "schema_of", "series_of"]
 
 # Documented for DATE: yyyy-MM-dd HH:mm:ss (EnOS 2.0.9, "Creating a Model").
 DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
@@ -52,8 +53,13 @@ def _column(point: Measurepoint) -> pandera.Column:
     return pandera.Column(
         pd.ArrowDtype(point.arrow_type()),
         [
-            pandera.Check(_on_series(allowed), name=name, error=reason)
-            for name, reason, allowed in rules_of(point)
+            pandera.Check(
+                _on_series(rule.allowed),
+                name=rule.check,
+                error=in_words(rule.why),
+                statistics={"why": rule.why},  # the facts, for whoever needs no words
+            )
+            for rule in rules_of(point)
         ],
         nullable=True,
         required=False,
@@ -69,20 +75,28 @@ def _on_series(allowed: Allowed) -> Callable[[pd.Series], pd.Series]:
     return check
 
 
-def rules_of(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
-    """Return the rules of a point: the check's name, the reason it gives, the mask."""
+class Rule(NamedTuple):
+    """A rule of a measurement point: the check's name, the reason it gives, the mask."""
+
+    check: str
+    why: Why
+    allowed: Allowed
+
+
+def rules_of(point: Measurepoint) -> list[Rule]:
+    """Return the rules of a point."""
     match point.type:
         case "INT" | "FLOAT" | "DOUBLE":
             return _range_rules(point)
         case "ENUM":
             keys = pa.array(point.keys, point.arrow_type())
-            shown = ", ".join(map(str, point.keys[:10])) + (", …" if len(point.keys) > 10 else "")
-            return [("enum", f"not one of {shown}", lambda a: _mask(pc.is_in(a, keys)))]
+            shown = list(point.keys[: KEYS_SHOWN + 1])  # one more tells that there are more
+            return [_rule("enum", (shown,), lambda a: _mask(pc.is_in(a, keys)))]
         case "STRING":
             most = point.max_bytes
-            return [("length", f"longer than {most} bytes", lambda a: _is_short(a, most))]
+            return [_rule("length", (most,), lambda a: _is_short(a, most))]
         case "DATE":
-            return [("date", "not a date as yyyy-MM-dd HH:mm:ss", _is_date)]
+            return [_rule("date", (), _is_date)]
         case "STRUCT":
             return [rule for n, m in enumerate(point.members) for rule in _member_rules(n, m)]
         case "ARRAY":
@@ -91,16 +105,21 @@ def rules_of(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
             return []
 
 
-def _range_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
+def _rule(kind: str, facts: tuple[Any, ...], allowed: Allowed) -> Rule:
+    return Rule(kind, (kind, facts, None), allowed)
+
+
+def _range_rules(point: Measurepoint) -> list[Rule]:
     own = (point.minimum, point.maximum)
-    rules: list[tuple[str, str, Allowed]] = []
+    rules: list[Rule] = []
     # The ranges of the other types were settled when the value was converted.
     if point.type == "INT" and own != point.bounds:
         whole = Measurepoint(point.identifier, "INT")
-        rules.append(("range", "outside the 32 bits of an INT", _is_inside(whole, *INT_RANGE)))
+        inside = _is_inside(whole, *INT_RANGE)
+        rules.append(Rule("range", ("int_range", (), None), inside))
     if point.range_text:
-        unit = f" {point.unit}" if point.unit else ""
-        rules.append(("range", f"outside {point.range_text}{unit}", _is_inside(point, *own)))
+        facts = (*own, point.exclusive_minimum, point.exclusive_maximum, point.unit)
+        rules.append(_rule("range", facts, _is_inside(point, *own)))
     return rules
 
 
@@ -120,7 +139,7 @@ def _is_inside(point: Measurepoint, low: float | None, high: float | None) -> Al
     return is_inside
 
 
-def _member_rules(number: int, member: Measurepoint) -> list[tuple[str, str, Allowed]]:
+def _member_rules(number: int, member: Measurepoint) -> list[Rule]:
     """Return the rules of a struct's member, as rules on the struct."""
     name = member.identifier
     field = [number]  # by its place: Arrow takes a name that begins with a dot for a path
@@ -133,26 +152,26 @@ def _member_rules(number: int, member: Measurepoint) -> list[tuple[str, str, All
         return check
 
     rules = [
-        (f"{name}: {check}", f"member {name}: {reason}", on_member(allowed))
-        for check, reason, allowed in rules_of(member)
+        Rule(f"{name}: {rule.check}", ("member", (name,), rule.why), on_member(rule.allowed))
+        for rule in rules_of(member)
     ]
     if member.required:
         rules.append(
-            (
+            Rule(
                 f"{name}: required",
-                f"member {name} is required and absent",
+                ("required", (name,), None),
                 lambda array: _mask(pc.struct_field(array, field).is_valid()),
             )
         )
     return rules
 
 
-def _array_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
+def _array_rules(point: Measurepoint) -> list[Rule]:
     item = Measurepoint(point.identifier, str(point.item_type))
-    rules: list[tuple[str, str, Allowed]] = [
-        (
+    rules = [
+        _rule(
             "items",
-            f"more than {MAX_ARRAY_ITEMS} items",
+            (MAX_ARRAY_ITEMS,),
             lambda a: _mask(pc.less_equal(pc.list_value_length(a), MAX_ARRAY_ITEMS)),
         )
     ]
@@ -167,8 +186,8 @@ def _array_rules(point: Measurepoint) -> list[tuple[str, str, Allowed]]:
         return check
 
     rules += [
-        (f"item {check}", f"an item is {reason}", on_items(allowed))
-        for check, reason, allowed in rules_of(item)
+        Rule(f"item {rule.check}", ("item", (), rule.why), on_items(rule.allowed))
+        for rule in rules_of(item)
     ]
     return rules
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..requests.chunk import Chunk, Prepared
 from ..requests.tallies import Tally, add_tally
-from .rejects import joined, rejects_withheld
+from .reject_table import joined
+from .rejects import rejects_withheld
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -18,6 +18,8 @@ import pandas as pd
 
 from ..checks.repeats import Duplicates
 from ..checks.violations import as_frame, table_of
+from ..display.facts import Detail
+from ..display.reasons import reason
 from ..errors import ConfigError, HistoryError, JournalMismatch
 from ..frames import RECONCILED_COLUMNS, typed
 from ..history.sources import FrameSource
@@ -46,6 +48,7 @@ __all__ = ["Query", "reconcile"]
 # What it returns for (product key, device key, start, end) is in [start, end).
 Query = Callable[[str, str, pd.Timestamp, pd.Timestamp], pd.DataFrame]
 Named = str | tuple[str, str]
+_NO_REASON: Final = Detail("check", ("",)).as_text()
 NOT_COMPARABLE: Final = "not comparable"
 _NEEDED: Final = ["time", "measurepoint", "value"]
 _EXPECTED: Final = (
@@ -276,7 +279,7 @@ def _compared(
     readings, column = arrived.readings, arrived.readings.columns[arrived.number]
     rows = column.at[positions]
     shown = plain_texts(column, positions)
-    frame = as_frame(table_of(readings, rows, shown, arrived.identifier, "", ""))
+    frame = as_frame(table_of(readings, rows, shown, arrived.identifier, "", _NO_REASON))
     if held is None or arrived.is_in(apart):
         frame["found"], frame["state"] = None, NOT_COMPARABLE
     else:
@@ -340,8 +343,8 @@ def _times(answer: pd.DataFrame, what: str) -> NDArray[np.int64]:
             "texts with an offset, or milliseconds"
         ) from error
     if times.unreadable:
-        row, reason = next(iter(times.unreadable.items()))
-        raise ConfigError(f"{what}: the time in row {row} cannot be read: {reason}")
+        row, why = next(iter(times.unreadable.items()))
+        raise ConfigError(f"{what}: the time in row {row} cannot be read: {reason(why)}")
     return times.ms
 
 

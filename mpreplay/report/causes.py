@@ -1,45 +1,35 @@
-"""Rejects by cause, gathered frame by frame: what a report and a notebook show of very many.
+"""Rejects by cause, gathered table by table: a report and a notebook show very many of them so.
 
 Pure. Memory grows with the causes, the devices and the points, never with the rejects.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
+import pyarrow as pa
 
-from ..frames import REJECT_COLUMNS, typed
+from ..display.facts import CHECKS, Cause, Check, Detail
+from ..display.reasons import advice, cause_reason
+from ..display.sentences import names
+from ..frames import CAUSE_COLUMNS, REJECT_COLUMNS, typed
+from ..outcome.advice import advice_of, is_alone
+from ..outcome.reject_table import reject_frame
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["Gathered", "cause_frame", "gather"]
 
 MAX_CAUSES: Final = 200  # kinds of causes told apart; a platform may answer each request otherwise
-OTHER_REASONS: Final = "other reasons"
-NAMES_SHOWN: Final = 3
-_KEY: Final = ["outcome", "check", "point", "reason", "mend"]
-# What befell a request befell all of its points; any other check is about one point.
-_OF_REQUESTS: Final = frozenset({"platform", "no_reply", "not_sent", "superseded"})
-# A superseded value names the row that supersedes it: together they are one cause.
-_BY_ROW: Final = re.compile(r"^superseded by row \d+ of .*?, which", re.DOTALL)
-# An equal copy shares the fate of its twin: together they are one cause, too.
-_COPY: Final = "; a copy of another reading"
-_COLUMNS: Final = [
-    "values", "outcome", "check", "reason", "devices", "measurepoints", "first_time", "last_time",
-    "mend", "code", "requests", "lowest", "highest",
-]  # fmt: skip
-
-_TYPES: Final = {
-    "values": "int64", "requests": "int64", "code": "Int64", "lowest": "float64",
-    "highest": "float64",
-}  # fmt: skip
+OTHER_REASONS: Final = Detail("check", ("other reasons",))
+_KEY: Final = ["outcome", "check", "point", "cause", "advice"]
+_NO_CHECK: Final = Check()
 
 
 @dataclass(slots=True)
-class _Cause:
-    """What is known so far of the rejects with one cause."""
+class _Found:
+    """The rejects with one cause, as far as they are known."""
 
     n: int = 0
     requests: int = 0
@@ -48,7 +38,12 @@ class _Cause:
     times: list[Any] = field(default_factory=list)
     bounds: list[float] = field(default_factory=list)
     code: int | None = None
-    examples: list[pd.DataFrame] = field(default_factory=list)
+    detail: Detail | None = None  # of the first reject
+    examples: list[pa.Table] = field(default_factory=list)
+
+    @property
+    def n_examples(self) -> int:
+        return sum(map(len, self.examples))
 
 
 class Gathered(NamedTuple):
@@ -56,112 +51,163 @@ class Gathered(NamedTuple):
 
     Parameters
     ----------
-    causes : DataFrame
-        As ``Run.causes``, with ``code``, ``requests`` (how many of them) and, where the values are
-        numbers of one point, the ``lowest`` and ``highest`` of them.
+    causes : list of Cause
+        The most frequent first.
     examples : list of DataFrame
         The first rejects of each cause.
     n_read : int
-        How many rejects were looked at.
+        Number of rejects that were looked at.
     """
 
-    causes: pd.DataFrame
+    causes: list[Cause]
     examples: list[pd.DataFrame]
     n_read: int
 
 
 def gather(
-    frames: Iterable[pd.DataFrame], *, n_examples: int = 5, at_most: int | None = None
+    tables: Iterable[pa.Table], *, n_examples: int = 5, at_most: int | None = None
 ) -> Gathered:
     """Return rejects by cause, the most frequent first.
 
     Parameters
     ----------
-    frames : iterable of DataFrame
-        Rejects, as ``Run.iter_rejects`` yields them.
+    tables : iterable of Table
+        Rejects with the facts of their reasons, as a journal keeps them.
     n_examples : int, optional
-        How many rows to keep of each cause.
+        Rows to keep of each cause.
     at_most : int, optional
         Stop after so many rejects.
 
     Examples
     --------
-    >>> gather([]).causes.shape
-    (0, 13)
+    >>> gather([]).n_read
+    0
     """
-    found: dict[tuple[str, ...], _Cause] = {}
+    found: dict[tuple[Any, ...], _Found] = {}
     n_read = 0
-    for frame in frames:
-        if len(frame):
-            _add(found, frame, n_examples)
-            n_read += len(frame)
+    for table in tables:
+        if len(table):
+            _add(found, table, n_examples)
+            n_read += len(table)
         if at_most is not None and n_read >= at_most:
             break
     ranked = sorted(found.items(), key=lambda item: -item[1].n)
-    rows = [_row(key, cause) for key, cause in ranked]
-    causes = pd.DataFrame(rows, columns=_COLUMNS)
+    causes = [_cause(key, one) for key, one in ranked]
+    return Gathered(causes, [_examples(one, n_examples) for _, one in ranked], n_read)
+
+
+def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
+    """Return causes as the frame that users see."""
+    rows = [
+        (
+            one.n,
+            one.outcome,
+            one.check,
+            cause_reason(one.example),
+            names(one.devices, "devices"),
+            names(one.points, "points"),
+            one.first_time,
+            one.last_time,
+            str(advice(one.advice)),
+            one.code,
+            one.requests,
+            one.lowest,
+            one.highest,
+        )
+        for one in causes
+    ]
+    frame = pd.DataFrame(rows, columns=list(CAUSE_COLUMNS))
     for name in ("first_time", "last_time"):  # a column of absent times alone has no zone yet
-        causes[name] = pd.to_datetime(causes[name], utc=True).astype("datetime64[ms, UTC]")
-    causes = causes.astype(_TYPES)
-    return Gathered(causes, [_examples(cause, n_examples) for _, cause in ranked], n_read)
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    return typed(frame, CAUSE_COLUMNS)
 
 
-def _add(found: dict[tuple[str, ...], _Cause], frame: pd.DataFrame, n_examples: int) -> None:
-    told = {
-        one: _BY_ROW.sub("superseded by a row that", str(one)).removesuffix(_COPY)
-        for one in frame["reason"].dropna().unique()
-    }
-    reason = frame["reason"].map(told)
+def _add(found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int) -> None:
+    frame = table.to_pandas()
+    details = {text: Detail.from_text(text) for text in frame["detail"].unique()}
+    frame["cause"] = frame["detail"].map({text: one.cause for text, one in details.items()})
+    alone = frame["detail"].map({text: is_alone(one) for text, one in details.items()})
+    frame["advice"] = _advice(frame.assign(alone=alone))
     # A value that was declined alone is to blame itself, as one that failed a check is.
     together = frame.groupby("request_id")["row"].transform("size").gt(1)
-    of_request = frame["check"].isin(_OF_REQUESTS) & ~(frame["check"].eq("platform") & ~together)
-    point = frame["measurepoint"].where(~of_request, "")
-    keyed = frame.assign(reason=reason, point=point).fillna(dict.fromkeys(_KEY, ""))
-    for key, group in keyed.groupby(_KEY, sort=False):
-        outcome, check, _, _, mend = texts = tuple(map(str, key))
-        if texts not in found and len(found) >= MAX_CAUSES:
-            texts = (outcome, check, "", OTHER_REASONS, mend)
-        _extend(found.setdefault(texts, _Cause()), group, frame, n_examples)
+    of_request = frame["check"].map(lambda check: CHECKS.get(check, _NO_CHECK).of_request)
+    of_request &= together | frame["check"].ne("platform")
+    frame["point"] = frame["measurepoint"].where(~of_request.astype(bool), "").fillna("")
+    for key, group in frame.groupby(_KEY, sort=False):
+        outcome, check, _, _, mend = chosen = key
+        if chosen not in found and len(found) >= MAX_CAUSES:
+            chosen = (outcome, check, "", OTHER_REASONS, mend)
+        one = found.setdefault(chosen, _Found(detail=details[group["detail"].iloc[0]]))
+        _extend(one, group, table, n_examples)
 
 
-def _extend(cause: _Cause, group: pd.DataFrame, frame: pd.DataFrame, n_examples: int) -> None:
-    cause.n += len(group)
-    cause.requests += int(group["request_id"].nunique())  # the rejects of a request are one frame
-    cause.devices |= set(group["device_key"].dropna().unique())
-    cause.points |= set(group["measurepoint"].dropna().unique())
-    cause.times = _ends(cause.times, group["time"])
+def _advice(frame: pd.DataFrame) -> pd.Series:
+    """Return the key of the advice for each row, each distinct case looked up once."""
+    cases = ["check", "code", "outcome", "alone"]
+    group = frame.groupby(cases, sort=False, dropna=False).ngroup()
+    first = ~group.duplicated()
+    rows: list[dict[Any, Any]] = frame.loc[first, cases].to_dict("records")
+    keys = {number: _key_of(row) for number, row in zip(group[first], rows, strict=True)}
+    return group.map(keys)
+
+
+def _key_of(row: dict[Any, Any]) -> str:
+    code = None if pd.isna(row["code"]) else int(row["code"])
+    return advice_of(row["check"], code, row["outcome"], alone=row["alone"])
+
+
+def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) -> None:
+    one.n += len(group)
+    one.requests += int(group["request_id"].nunique())  # the rejects of a request are one table
+    one.devices |= set(group["device_key"].dropna().unique())
+    one.points |= set(group["measurepoint"].dropna().unique())
+    one.times = _ends(one.times, group["time"])
     if group["point"].iloc[0]:
-        cause.bounds = _ends(cause.bounds, pd.to_numeric(group["value"], errors="coerce"))
+        one.bounds = _ends(one.bounds, pd.to_numeric(group["value"], errors="coerce"))
     codes = group["code"].dropna()
-    if cause.code is None and len(codes):
-        cause.code = int(codes.iloc[0])
-    if (missing := n_examples - sum(map(len, cause.examples))) > 0:
-        cause.examples.append(frame.loc[group.index[:missing]])  # the reasons as they were told
+    if one.code is None and len(codes):
+        one.code = int(codes.iloc[0])
+    if (missing := n_examples - one.n_examples) > 0:
+        one.examples.append(table.take(pa.array(group.index[:missing])))
 
 
 def _ends(known: list[Any], column: pd.Series) -> list[Any]:
-    """Return the least and the largest of what was known and what a column holds."""
+    """Return the least and the largest of the known values and those of a column."""
     values = [*known, column.min(), column.max()] if column.notna().any() else known
     return [min(values), max(values)] if values else []
 
 
-def _row(key: tuple[str, ...], cause: _Cause) -> tuple[Any, ...]:
-    outcome, check, _, reason, mend = key
-    first, last = cause.times or (pd.NaT, pd.NaT)
-    lowest, highest = cause.bounds or (None, None)
-    devices, points = _names(cause.devices, "devices"), _names(cause.points, "points")
-    return (
-        cause.n, outcome, check, reason, devices, points, first, last, mend, cause.code,
-        cause.requests, lowest, highest,
-    )  # fmt: skip
+def _cause(key: tuple[Any, ...], one: _Found) -> Cause:
+    outcome, check, _, cause, mend = key
+    first, last = one.times or (pd.NaT, pd.NaT)
+    lowest, highest = one.bounds or (None, None)
+    example = cause if one.detail is None or cause == OTHER_REASONS else one.detail
+    return Cause(
+        one.n,
+        str(outcome),
+        str(check),
+        cause,
+        _original(example),
+        str(mend),
+        tuple(sorted(one.devices)),
+        tuple(sorted(one.points)),
+        first,
+        last,
+        one.code,
+        one.requests,
+        lowest,
+        highest,
+    )
 
 
-def _names(names: set[str], what: str) -> str:
-    """Return up to three names, or how many there are."""
-    return ", ".join(sorted(names)) if len(names) <= NAMES_SHOWN else f"{len(names):,} {what}"
+def _original(detail: Detail) -> Detail:
+    """Return the reason of the value that this is a copy of, or the same where it is none."""
+    while detail.kind == "copy" and detail.of is not None:
+        detail = detail.of
+    return detail
 
 
-def _examples(cause: _Cause, n: int) -> pd.DataFrame:
-    if not cause.examples:
+def _examples(one: _Found, n: int) -> pd.DataFrame:
+    if not one.examples:
         return typed([], REJECT_COLUMNS)
-    return pd.concat(cause.examples, ignore_index=True).head(n)
+    return reject_frame(pa.concat_tables(one.examples)).head(n)

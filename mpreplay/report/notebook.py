@@ -6,10 +6,16 @@ Pure, and of the standard library: every text that came from data is escaped her
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..display.facts import OPEN, SHOWN_FATES, Standing
-from ..display.sentences import FATE_WORDS, TO_CONTINUE, cause_in_words, unsettled_in_words, verdict
+from ..display.sentences import (
+    FATE_WORDS,
+    TO_CONTINUE,
+    cause_in_words,
+    headline,
+    unsettled_in_words,
+)
 
 if TYPE_CHECKING:
     from .causes import Gathered
@@ -45,10 +51,10 @@ def short_form(standing: Standing, gathered: Gathered) -> str:
     >>> "All 2 values" in short_form(Standing({"read": 2, "accepted": 2}), gather([]))
     True
     """
-    headline, rest = verdict(standing)
+    first_line, rest = headline(standing)
     return (
         '<div style="max-width:46rem;line-height:1.5">'
-        f'<div style="font-size:1.25em;font-weight:600">{escape(headline)}</div>'
+        f'<div style="font-size:1.25em;font-weight:600">{escape(first_line)}</div>'
         f"<div>{escape(rest)}</div>{_bar(standing)}{_causes(standing, gathered)}</div>"
     )
 
@@ -78,10 +84,13 @@ def _bar(standing: Standing) -> str:
 
 
 def _causes(standing: Standing, gathered: Gathered) -> str:
-    causes: list[dict[Any, Any]] = gathered.causes.to_dict("records")
+    causes = gathered.causes
     told = [
-        cause_in_words(cause, allows_offline=standing.allows_offline)
-        for cause in causes[:MAX_CAUSES]
+        (one.sentence, str(one.advice))
+        for one in (
+            cause_in_words(cause, allows_offline=standing.allows_offline)
+            for cause in causes[:MAX_CAUSES]
+        )
     ]
     if standing.n(OPEN):
         told.insert(0, (unsettled_in_words(standing), TO_CONTINUE))

@@ -24,11 +24,20 @@ from ..display.amounts import (
     visible,
 )
 from ..display.facts import OPEN, SHOWN_FATES
-from ..display.page import mark, safe, unbroken
+from ..display.page import mark, safe, whole
 from ..display.pictures import DARK, LIGHT, style, verdict_mark
-from ..display.sentences import FATE_WORDS, TO_CONTINUE, cause_in_words, unsettled_in_words, verdict
+from ..display.sentences import (
+    FATE_WORDS,
+    TO_CONTINUE,
+    Told,
+    cause_in_words,
+    ended_in_words,
+    headline,
+    unsettled_in_words,
+)
 from ..display.tables import MAX_ROWS, Table
 from ..errors import ConfigError
+from ..journal.summary import ended_of
 from .causes import gather
 from .figures import taken_apart
 from .overview import balance_section, map_section
@@ -36,7 +45,7 @@ from .standing import standing_of
 from .wire import wire_section
 
 if TYPE_CHECKING:
-    from ..display.facts import Standing
+    from ..display.facts import Cause, Standing
     from ..journal.reader import JournalReader
     from .causes import Gathered
 
@@ -90,13 +99,13 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     facts, results = reader.facts(), _results(reader)
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
-    gathered = gather(reader.iter_rejects(), n_examples=FIRST_ROWS)
-    headline, rest = verdict(standing)
+    gathered = gather(reader.iter_reject_tables(), n_examples=FIRST_ROWS)
+    first_line, rest = headline(standing)
     page: str = template.render(
         light=safe(style(LIGHT)),
         dark=safe(style(DARK)),
         arrived=mark("accepted"),
-        headline=headline,
+        headline=first_line,
         rest=rest,
         state=_state(standing),
         state_mark=safe(verdict_mark(_state(standing) == "Complete")),
@@ -179,48 +188,46 @@ def _duration_of_run(
 
 
 def _causes(gathered: Gathered, standing: Standing) -> list[dict[str, Any]]:
-    told = [
-        (cause["outcome"], *_cause(cause, standing))
-        for cause in gathered.causes.head(MAX_CAUSES).to_dict("records")
-    ]
+    told = [(cause.outcome, _told(cause, standing)) for cause in gathered.causes[:MAX_CAUSES]]
     if standing.n(OPEN):
-        told.insert(0, (OPEN, unsettled_in_words(standing), TO_CONTINUE))
+        told.insert(0, (OPEN, Told(unsettled_in_words(standing), "", TO_CONTINUE)))
     return [
-        {"swatch": mark(fate), "said": unbroken(said), "mend": mend} for fate, said, mend in told
+        {"swatch": mark(fate), "said": whole(one.said, one.when), "mend": str(one.advice)}
+        for fate, one in told
     ]
 
 
-def _cause(cause: Mapping[Any, Any], standing: Standing) -> tuple[str, str]:
+def _told(cause: Cause, standing: Standing) -> Told:
     return cause_in_words(cause, allows_offline=standing.allows_offline)
 
 
 def _more_causes(gathered: Gathered) -> str:
-    more = gathered.causes.iloc[MAX_CAUSES:]
-    if more.empty:
+    more = gathered.causes[MAX_CAUSES:]
+    if not more:
         return ""
-    values = count(int(more["values"].sum()), "value")
+    values = count(sum(cause.n for cause in more), "value")
     return f"{count(len(more), 'cause')} more, of {values} together, are in rejects.parquet."
 
 
 def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
     if not gathered.n_read:
         return None
-    shown = gathered.causes.head(MAX_CAUSES).to_dict("records")
+    shown = [(cause, _told(cause, standing)) for cause in gathered.causes[:MAX_CAUSES]]
     groups = [
         {
-            "swatch": mark(cause["outcome"]),
-            "title": unbroken(_cause(cause, standing)[0]),
-            "table": _examples(examples, int(cause["values"])),
+            "swatch": mark(cause.outcome),
+            "title": whole(told.said, told.when),
+            "table": _examples(examples, cause.n),
         }
-        for cause, examples in zip(shown, gathered.examples, strict=False)
+        for (cause, told), examples in zip(shown, gathered.examples, strict=False)
     ]
-    told = (
+    note = (
         f"Some rows of each cause; all {count(gathered.n_read, 'reject')} are in Run.rejects and "
         "in an audit's rejects.parquet."
     )
     if standing.n(OPEN):
-        told += f" The {count(standing.n(OPEN), 'value')} not settled are not among them yet."
-    return {"note": told, "groups": groups}
+        note += f" The {count(standing.n(OPEN), 'value')} not settled are not among them yet."
+    return {"note": note, "groups": groups}
 
 
 def _examples(frame: pd.DataFrame, n: int) -> Table:
@@ -322,7 +329,7 @@ def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
         "started": moment(facts.get("started_at")),
         "ended": "not ended" if standing.is_going else moment(facts.get("ended_at")),
         "continued": facts.get("continued", 0),
-        "stopped": facts.get("stopped") or "no",
+        "stopped": ended_in_words(ended_of(facts)) or "no",
     }
     counts = {_COUNTS.get(name, name): n for name, n in (facts.get("counts") or {}).items()}
     limits = facts.get("limits") or {}

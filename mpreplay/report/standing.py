@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..display.facts import OPEN, Standing
+from ..journal.summary import ended_of
 
 __all__ = ["standing_of"]
 
@@ -39,7 +40,7 @@ def standing_of(
         {**totals, "in_doubt": totals.get("in_doubt", 0) - unsettled, OPEN: unsettled},
         is_read and not open_ended,
         is_read,
-        str(facts.get("stopped") or ""),
+        ended_of(facts),
         0 if is_read else max(0, int(facts.get("n_rows") or 0) - n_rows),
         {outcome: n for outcome, (n, _) in open_ended.items()},
         bool((facts.get("fingerprint") or {}).get("allow_offline_sub_device")),

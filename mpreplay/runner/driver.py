@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..conversation.isolation import root_of, waits_for
 from ..conversation.pacing import next_connect
-from ..conversation.reconnect import REGAIN_WITHIN, Reconnect
+from ..conversation.reconnect import Reconnect
 from ..conversation.session import Session
 from ..conversation.transport import Acknowledged, Lost, Message
+from ..display.facts import Ended
+from ..display.sentences import ended_in_words
 from ..errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
 from ..history.ahead import ahead
 from ..outcome.recording import Ready
-from ..outcome.rejects import NO_REJECTS, name_refused, rejects_of_chunk
+from ..outcome.reject_table import NO_REJECTS
+from ..outcome.rejects import name_refused, rejects_of_chunk
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
 from ..requests.dividing import chunk_at
@@ -130,7 +133,7 @@ class Driver:
                 self._loop()
                 self.sub_devices.sign_out(self.transport)
         except ConnectError as error:
-            self.session.stopped = self.session.stopped or str(error)
+            self.session.end(Ended("refused", (str(error),)))
             self._give_up()
             raise
         else:
@@ -152,7 +155,7 @@ class Driver:
             self._settle(settled)
             if session.stopped:
                 self._take_up_rest()
-                self._settle(session.stop("", self.clock.now()))
+                self._settle(session.stop(self.clock.now()))
             if self._is_done():
                 return
             if self._reconnect.is_lost:
@@ -163,7 +166,7 @@ class Driver:
                 self._handle(self.transport.receive(self._wait()))
 
     def _is_done(self) -> bool:
-        return not self.session.n_open and (self._exhausted or bool(self.session.stopped))
+        return not self.session.n_open and (self._exhausted or self.session.stopped)
 
     def _wait(self) -> float:
         now = self.clock.now()
@@ -179,7 +182,8 @@ class Driver:
             log.warning("%s: no more is published; waiting for replies", self.interrupts.name)
             self._ending = now + GRACE
             self.session.interrupted = True
-            self._settle(self.session.stop(f"interrupted ({self.interrupts.name})", now))
+            self.session.end(Ended("interrupted", (self.interrupts.name,)))
+            self._settle(self.session.stop(now))
         elif now >= self._ending:
             self._settle(self.session.give_up(now))
 
@@ -198,10 +202,7 @@ class Driver:
         self._reconnect.on_lost(now, closed_by_peer=loss.closed_by_peer)
         self._settle(self.session.on_lost(now))
         if self._reconnect.has_rival:
-            self.session.stopped = self.session.stopped or (
-                f"another client signs in as {self.connection.device_key}: the platform closed the "
-                "connection twice soon after it was made. End the other client, then continue"
-            )
+            self.session.end(Ended("rival", (self.connection.device_key,)))
 
     def _receive(self, payload: bytes) -> None:
         try:
@@ -266,7 +267,7 @@ class Driver:
         """Connect again, as soon as the platform's connect limit allows."""
         pause = self._reconnect.pause(self.clock.now(), self._connect_pause())
         if pause is None:
-            self.session.stopped = f"the connection was not regained within {REGAIN_WITHIN:.0f} s"
+            self.session.end(Ended("not_regained", (self._reconnect.patience,)))
             self._give_up()
         elif pause > 0:
             self.clock.sleep(min(pause, IDLE))
@@ -280,7 +281,7 @@ class Driver:
             log.warning("%s", str(error))  # a log that keeps records must not keep the client
             self._reconnect.on_failed(self.clock.now(), _jitter())
             if error.is_final:
-                self.session.stopped = self.session.stopped or str(error)
+                self.session.end(Ended("refused", (str(error),)))
 
     def _ready(self) -> Generator[Ready, None, None]:
         order = self.order
@@ -415,10 +416,10 @@ class Driver:
         self.journal.note(
             counts=self.counts,
             ended_at=round(self.clock.wall() * 1000),
-            stopped=session.stopped,
+            ended=session.ended,
             read_all=self._exhausted,
         )
-        log.info("run ended%s", f": {session.stopped}" if session.stopped else "")
+        log.info("run ended%s", f": {ended_in_words(session.ended)}" if session.ended else "")
 
 
 def _waits_for(chunk: Chunk, others: list[tuple[str, Chunk]]) -> str:

@@ -219,7 +219,7 @@ class _Beginning:
         """
         now = round(wall * 1000)
         facts = {
-            "stopped": "",
+            "ended": None,
             "read_all": False,
             "limits": self.order.limits.as_dict(),
             "isolate": self.order.isolate,

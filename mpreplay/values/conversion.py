@@ -43,8 +43,8 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     Examples
     --------
     >>> converted = convert(pa.array([1.0, 2.5, None]), Measurepoint("state", "INT"))
-    >>> converted.values.to_pylist(), converted.misfits[0].reason
-    ([1, None, None], 'not an integer')
+    >>> converted.values.to_pylist(), converted.misfits[0].why.kind
+    ([1, None, None], 'not_integer')
     """
     if isinstance(column, np.ndarray):
         return convert_objects(column, point, convert)

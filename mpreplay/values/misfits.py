@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from ..display.facts import Detail
 from .object_json import json_text, shown, told
 
 __all__ = ["Misfit"]
@@ -19,13 +20,13 @@ class Misfit(NamedTuple):
     position: int
     text: bytes | None
     check: str
-    reason: str
+    why: Detail
     shown: str = ""
     told: str = ""
 
     @classmethod
-    def of(cls, position: int, value: Any, check: str, reason: str) -> Misfit:
+    def of(cls, position: int, value: Any, check: str, why: Detail) -> Misfit:
         """Return a value as it was read, with what is wrong with it."""
         text = json_text(value)
         untold = told(value) if text is None else ""
-        return cls(position, text, check, reason, shown(value), untold)
+        return cls(position, text, check, why, shown(value), untold)

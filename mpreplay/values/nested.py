@@ -12,6 +12,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import is_present
 from .arrays import objects_of, python_of, without
@@ -42,7 +43,7 @@ def convert_struct(column: pa.Array, point: Measurepoint, convert: Converter) ->
         for position in np.flatnonzero(is_present(fields[name])).tolist():
             [value] = python_of(column.slice(position, 1))
             strange.setdefault(
-                position, Misfit.of(position, value, "type", f"has no member {name!r}")
+                position, Misfit.of(position, value, "type", Detail("stranger", (name,)))
             )
     return replaced(converted, strange)
 
@@ -87,10 +88,10 @@ def _misfit_struct(position: int, faulty: dict[str, Misfit], struct: pa.StructAr
             pieces.append(orjson.dumps(member.name) + b":" + text)
     name, first = _gravest(faulty)
     whole = b"{" + b",".join(pieces) + b"}"
-    reason = f"member {name}: {first.reason}"
+    why = Detail("member", (name,), of=first.why)
     if first.text is None:
-        return Misfit(position, None, first.check, reason, first.shown, whole.decode())
-    return Misfit(position, whole, first.check, reason, whole.decode())
+        return Misfit(position, None, first.check, why, first.shown, whole.decode())
+    return Misfit(position, whole, first.check, why, whole.decode())
 
 
 def _gravest(faulty: dict[str, Misfit]) -> tuple[str, Misfit]:
@@ -115,19 +116,19 @@ def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> 
         items.values,
     )
     missing = ~is_present(items.values)
-    wrong: dict[tuple[str, str], list[int]] = {}
+    wrong: dict[tuple[str, Detail], list[int]] = {}
     for o in items.misfits:
         missing[o.position] = False
-        wrong.setdefault((o.check, f"an item is {o.reason}"), []).append(int(parents[o.position]))
-    wrong.setdefault(("items", "an item is absent"), []).extend(parents[missing].tolist())
+        wrong.setdefault((o.check, Detail("item", of=o.why)), []).append(int(parents[o.position]))
+    wrong.setdefault(("items", Detail("absent_item")), []).extend(parents[missing].tolist())
     faults = [
-        (_mask_of(positions, len(column)), check, reason)
-        for (check, reason), positions in sorted(wrong.items(), key=_gravity)
+        (_mask_of(positions, len(column)), check, why)
+        for (check, why), positions in sorted(wrong.items(), key=_gravity)
     ]
     return with_misfits(values.cast(point.arrow_type()), column, faults)
 
 
-def _gravity(item: tuple[tuple[str, str], Any]) -> bool:
+def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
     # An infinite item keeps the array from travelling, whatever else is wrong with it.
     return item[0][0] != "finite"
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import absent_in, is_nan
 from .arrays import objects_of, python_of
@@ -21,8 +22,9 @@ from .misfits import Misfit
 from .nested import struct_of
 from .object_json import has_lone_surrogate, json_text
 from .quality import QUALITY, joined
+from .scalars import BEYOND_64, INFINITE
 from .times import instants_of
-from .typed_column import Converted, a_kind, replaced
+from .typed_column import Converted, replaced
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -107,16 +109,16 @@ def _hides_bytes(array: pa.Array, objects: NDArray[Any]) -> bool:
 _OTHER_KINDS: Final = (pa.types.is_binary, pa.types.is_duration, pa.types.is_time)
 
 
-def _unfit(value: Any, point: Measurepoint) -> tuple[str, str]:
+def _unfit(value: Any, point: Measurepoint) -> tuple[str, Detail]:
     if has_lone_surrogate(value):
-        return "text", "holds a lone surrogate, which UTF-8 cannot carry"
+        return "text", Detail("surrogate")
     if isinstance(value, int) and not isinstance(value, bool) and point.type in _NUMBERS:
-        return "range", "beyond 64 bits"
+        return "range", BEYOND_64
     if isinstance(value, decimal.Decimal) and value.is_infinite():
-        return "finite", "infinite"
+        return "finite", INFINITE
     if point.type == "ARRAY" and isinstance(value, list | tuple | np.ndarray):
-        return "type", f"its items are not all {_PLURALS[str(point.item_type)]}"
-    return "type", f"a {type(value).__name__} is not {a_kind(point)}"
+        return "type", Detail("wrong_items", (str(point.item_type),))
+    return "type", Detail("class", (type(value).__name__, point.type))
 
 
 _NUMBERS: Final = frozenset({"INT", "FLOAT", "DOUBLE"})
@@ -140,7 +142,7 @@ def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Co
             convert(members["value"], point), convert(members["quality"], QUALITY), point
         )
     strangers = {
-        n: Misfit.of(n, value, "type", f"has no member {name!r}")
+        n: Misfit.of(n, value, "type", Detail("stranger", (str(name),)))
         for n, value in enumerate(objects)
         if (name := next((k for k in value if k not in known and value[k] is not None), None))
         is not None
@@ -196,10 +198,10 @@ def _anything(objects: NDArray[Any], point: Measurepoint) -> Converted:
     return Converted(pa.array([t and t.decode() for t in texts], point.arrow_type()), misfits)
 
 
-def _untold(value: Any) -> tuple[str, str]:
+def _untold(value: Any) -> tuple[str, Detail]:
     if has_lone_surrogate(value):
-        return "text", "holds a lone surrogate, which UTF-8 cannot carry"
-    return "finite", "JSON cannot carry it"
+        return "text", Detail("surrogate")
+    return "finite", Detail("no_json")
 
 
 def _without_absent(value: Any) -> Any:

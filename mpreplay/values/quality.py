@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from ..model.measurepoint import QUALITY_RANGE, Measurepoint
 from .arrays import without
 from .misfits import Misfit
@@ -42,14 +43,10 @@ def joined(converted: Converted, marks: Converted, point: Measurepoint) -> Conve
             else one.text or one.told.encode()
         )
         text = b'"value":' + (written(value) or b"null") + b"," if value.is_valid else b""
-        reason = (
-            f"its quality is not an integer from {low} to {high}"
-            if wrong[position]
-            else "a quality without a value"
-        )
+        why = Detail("wrong_quality", (low, high)) if wrong[position] else Detail("lone_quality")
         whole = b"{" + text + b'"quality":' + mark + b"}"
         carried = whole if one is None or one.text is not None else None
-        misfits.append(Misfit(position, carried, "quality", reason, whole.decode(), whole.decode()))
+        misfits.append(Misfit(position, carried, "quality", why, whole.decode(), whole.decode()))
     taken = wrong | alone
     values = converted.values
     if taken.any():

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from .absent import is_present
 from .arrays import without
 from .times import NANOSECONDS, read_aware_texts, read_times
-from .typed_column import Converted, a_kind, all_misfit, with_misfits
+from .typed_column import Converted, all_misfit, with_misfits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     from ..model.measurepoint import Measurepoint
     from .typed_column import Converter, Mismatch
 
-__all__ = ["SCALARS"]
+__all__ = ["BEYOND_64", "INFINITE", "SCALARS"]
 
-_TOO_FINE: Final = "a TIMESTAMP holds whole milliseconds"
+BEYOND_64: Final = Detail("beyond_64")
+INFINITE: Final = Detail("infinite")
+NOT_INTEGER: Final = Detail("not_integer")
+_TOO_FINE: Final = Detail("timestamp_too_fine")
 
 
 def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
@@ -34,7 +38,7 @@ def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
     if pa.types.is_uint64(kind):
         big = _mask(pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())))
         values = column.cast(pa.int64(), safe=False)
-        return with_misfits(values, column, [(big, "range", "beyond 64 bits")])
+        return with_misfits(values, column, [(big, "range", BEYOND_64)])
     if pa.types.is_integer(kind):
         return Converted(column.cast(pa.int64()))
     if pa.types.is_decimal(kind):
@@ -51,9 +55,9 @@ def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
         pa.array(integers, mask=absent),
         column,
         [
-            (~finite & ~absent, "finite", "infinite"),
-            (big, "range", "beyond 64 bits"),
-            (~whole & ~absent, "type", "not an integer"),
+            (~finite & ~absent, "finite", INFINITE),
+            (big, "range", BEYOND_64),
+            (~whole & ~absent, "type", NOT_INTEGER),
         ],
     )
 
@@ -69,8 +73,8 @@ def _convert_decimals(column: pa.Array) -> Converted:
         pa.array(integers, pa.int64()),
         column,
         [
-            (~np.array(whole, bool), "type", "not an integer"),
-            (~np.array(near, bool), "range", "beyond 64 bits"),
+            (~np.array(whole, bool), "type", NOT_INTEGER),
+            (~np.array(near, bool), "range", BEYOND_64),
         ],
     )
 
@@ -81,16 +85,16 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
         return all_misfit(column, point)
     numbers, absent = _floats(column)
     infinite = np.isinf(numbers)
-    faults: list[Mismatch] = [(infinite, "finite", "infinite")]
+    faults: list[Mismatch] = [(infinite, "finite", INFINITE)]
     if point.type == "FLOAT":
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32, copy=False)
-        faults.append((np.isinf(numbers) & ~infinite, "range", "beyond the 32 bits of a FLOAT"))
+        faults.append((np.isinf(numbers) & ~infinite, "range", Detail("beyond_float")))
     else:
         numbers = numbers.astype(np.float64, copy=False)
     if point.type == "DOUBLE" and pa.types.is_integer(kind):
         inexact = _is_inexact(column, numbers)
-        faults.append((inexact, "range", "an integer with more digits than a DOUBLE holds"))
+        faults.append((inexact, "range", Detail("inexact")))
     array = pa.array(numbers, mask=absent if absent.any() else None)
     if not any(mask.any() for mask, _, _ in faults):
         return Converted(array)
@@ -124,8 +128,8 @@ def _convert_bool(column: pa.Array, point: Measurepoint) -> Converted:
     numbers, absent = _floats(column)
     fits = (numbers == 0) | (numbers == 1)
     faults: list[Mismatch] = [
-        (np.isinf(numbers), "finite", "infinite"),
-        (~fits & ~absent, "type", f"not {a_kind(point)}"),
+        (np.isinf(numbers), "finite", INFINITE),
+        (~fits & ~absent, "type", Detail("not_a", (point.type,))),
     ]
     return with_misfits(pa.array(numbers == 1, mask=absent), column, faults)
 
@@ -148,7 +152,7 @@ def _convert_date(column: pa.Array, point: Measurepoint) -> Converted:
     seconds = pa.timestamp("s", tz=kind.tz)
     floored = pc.floor_temporal(column, unit="second").cast(seconds)
     texts = pc.strftime(floored, format="%Y-%m-%d %H:%M:%S")
-    fault = (_is_finer(column, NANOSECONDS["s"]), "type", "a DATE holds whole seconds")
+    fault = (_is_finer(column, NANOSECONDS["s"]), "type", Detail("date_too_fine"))
     return with_misfits(texts, column, [fault])
 
 
@@ -173,7 +177,7 @@ def _convert_timestamp(column: pa.Array, point: Measurepoint) -> Converted:
 
 def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
     if not column.type.tz:
-        return all_misfit(column, point, "a naive time; a TIMESTAMP needs a zone")
+        return all_misfit(column, point, Detail("naive"))
     times = read_times(column, name=point.identifier, first_row=0, tz=None, unit=None)
     values = _instants(times.ms, times.unreadable, point)
     return with_misfits(values, column, [(_is_finer(column, NANOSECONDS["ms"]), "type", _TOO_FINE)])
@@ -189,18 +193,23 @@ def _convert_time_texts(column: pa.Array, point: Measurepoint) -> Converted:
     )
     unread = is_present(column) & ~is_present(values)
     finer = _mask(pc.match_substring_regex(column, r"[.,]\d{3}\d*[1-9]"))
-    faults: list[Mismatch] = [(unread, "type", f"not {a_kind(point)}"), (finer, "type", _TOO_FINE)]
+    faults: list[Mismatch] = [
+        (unread, "type", Detail("not_a", (point.type,))),
+        (finer, "type", _TOO_FINE),
+    ]
     return with_misfits(values, column, faults)
 
 
-def _instants(ms: NDArray[np.int64], unreadable: dict[int, str], point: Measurepoint) -> pa.Array:
+def _instants(
+    ms: NDArray[np.int64], unreadable: dict[int, Detail], point: Measurepoint
+) -> pa.Array:
     absent = np.zeros(len(ms), bool)
     absent[list(unreadable)] = True
     return pa.array(ms, mask=absent).cast(point.arrow_type())
 
 
 def _convert_file(column: pa.Array, point: Measurepoint) -> Converted:
-    return all_misfit(column, point, "a FILE travels over the HTTP channel only")
+    return all_misfit(column, point, Detail("file"))
 
 
 def _mask(array: pa.Array) -> NDArray[np.bool_]:

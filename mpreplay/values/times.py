@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from ..errors import HistoryError
 from .absent import absent_in
 from .arrays import without
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
 
+NO_TIME: Final = Detail("no_time")
 NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 # ISO 8601 as data carries it: date, time to the minute at least, fraction, offset.
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
@@ -43,12 +45,12 @@ class Times:
     ----------
     ms : ndarray of int64, shape (n_rows,)
         Milliseconds since the Unix epoch, rounded down; 0 where there is none. [ms]
-    unreadable : dict of int to str
+    unreadable : dict of int to Detail
         Position to reason.
     """
 
     ms: NDArray[np.int64]
-    unreadable: dict[int, str]
+    unreadable: dict[int, Detail]
 
 
 def read_times(
@@ -76,9 +78,10 @@ def read_times(
 
     Examples
     --------
-    >>> read_times(pa.array(["2014-01-01T01:00:00+01:00", "?"]), name="t", first_row=0,
-    ...            tz=None, unit=None)
-    Times(ms=array([1388534400000,             0]), unreadable={1: "'?' is not an ISO 8601 time"})
+    >>> times = read_times(pa.array(["2014-01-01T01:00:00+01:00", "?"]), name="t", first_row=0,
+    ...                    tz=None, unit=None)
+    >>> times.ms.tolist(), times.unreadable[1].kind, times.unreadable[1].instance
+    ([1388534400000, 0], 'not_iso', ("'?'",))
     """
     where = _Where(name, first_row + np.arange(len(column)), tz, unit)
     if isinstance(column, np.ndarray):
@@ -128,7 +131,7 @@ def _by_kind(column: NDArray[Any], where: _Where) -> Times:
     """Read a column of Python objects, kind by kind, since kinds may be mixed."""
     absent = absent_in(column)
     ms = np.zeros(len(column), np.int64)
-    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), "no time")
+    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME)
     kinds: dict[Any, list[int]] = {}
     for position, value in enumerate(column.tolist()):
         if not absent[position]:
@@ -138,7 +141,7 @@ def _by_kind(column: NDArray[Any], where: _Where) -> Times:
     for positions in kinds.values():
         for part, array in _arrays(column, positions):
             if array is None:
-                unreadable |= {p: f"{shown(column[p])!r} is not a time" for p in part}
+                unreadable |= {p: Detail("not_a_time", (), (repr(shown(column[p])),)) for p in part}
                 continue
             times = _of_one_kind(array, where.at(part))
             ms[part] = times.ms
@@ -205,12 +208,12 @@ def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
     far = (values > most) | (values < -most)
     times = _with_absent(np.where(far, 0, values) * factor, absent)
     for position in np.flatnonzero(far).tolist():
-        times.unreadable[position] = f"{values[position]} lies beyond what 64 bits hold"
+        times.unreadable[position] = Detail("far_time", (), (str(values[position]),))
     return times
 
 
 def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
-    return Times(ms, dict.fromkeys(np.flatnonzero(absent).tolist(), "no time"))
+    return Times(ms, dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME))
 
 
 def _naive(column: pa.Array, where: _Where) -> Times:
@@ -232,9 +235,8 @@ def _naive(column: pa.Array, where: _Where) -> Times:
     times = _aware(pa.array(zoned))
     for position in times.unreadable:
         if present[position]:
-            times.unreadable[position] = (
-                f"{local[position]} is ambiguous or does not exist in {where.tz}, where the clock "
-                "is changed; give times with an offset"
+            times.unreadable[position] = Detail(
+                "clock_change", (where.tz,), (str(local[position]),)
             )
     return times
 
@@ -244,7 +246,7 @@ def _texts(column: pa.Array, where: _Where) -> Times:
     naive = _matches(column, _ISO_NAIVE) & ~aware
     ms = np.zeros(len(column), np.int64)
     present = column.is_valid().to_numpy(zero_copy_only=False)
-    unreadable: dict[int, str] = {}
+    unreadable: dict[int, Detail] = {}
     for chosen in (aware, naive):
         positions = np.flatnonzero(chosen)
         if not len(positions):
@@ -256,9 +258,9 @@ def _texts(column: pa.Array, where: _Where) -> Times:
     rest = np.flatnonzero(~aware & ~naive)
     for position in [*rest.tolist(), *unreadable]:
         if not present[position]:
-            unreadable[position] = "no time"
-        elif unreadable.get(position, "no time") == "no time":
-            unreadable[position] = f"{column[position].as_py()!r} is not an ISO 8601 time"
+            unreadable[position] = NO_TIME
+        elif unreadable.get(position, NO_TIME) == NO_TIME:
+            unreadable[position] = Detail("not_iso", (), (repr(column[position].as_py()),))
     return Times(ms, unreadable)
 
 
@@ -294,9 +296,9 @@ def _numbers(column: pa.Array, where: _Where) -> Times:
     microseconds = np.round(finite * (factor / NANOSECONDS["us"]))
     far = np.abs(microseconds) > 2**62
     ms = np.floor_divide(np.where(far, 0, microseconds).astype(np.int64), 1_000)
-    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), "no time")
+    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME)
     for position in np.flatnonzero(~absent & (np.isinf(numbers) | far)).tolist():
-        unreadable[position] = f"{numbers[position]} is not a time"
+        unreadable[position] = Detail("not_a_time", (), (str(numbers[position]),))
     return Times(ms, unreadable)
 
 
@@ -307,5 +309,5 @@ def _integers(column: pa.Array, nanoseconds: int) -> Times:
     near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
     times = _scaled(near.cast(pa.int64()), nanoseconds)
     for position in np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist():
-        times.unreadable[position] = f"{column[position]} lies beyond what 64 bits hold"
+        times.unreadable[position] = Detail("far_time", (), (str(column[position]),))
     return times

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import is_present
 from .arrays import python_of, without
@@ -25,7 +26,6 @@ __all__ = [
     "Converter",
     "Mismatch",
     "TypedColumn",
-    "a_kind",
     "all_misfit",
     "replaced",
     "with_misfits",
@@ -103,44 +103,28 @@ class Converted:
 
 
 Converter = Callable[[pa.Array, Measurepoint], Converted]
-Mismatch = tuple["NDArray[np.bool_]", str, str]  # which values, the check, the reason
-_KINDS: Final = {
-    "INT": "an integer",
-    "FLOAT": "a number",
-    "DOUBLE": "a number",
-    "BOOL": "a truth value (true, false, 0 or 1)",
-    "ENUM": "a key of the enumeration",
-    "STRING": "a text",
-    "DATE": "a date",
-    "TIMESTAMP": "a time with a zone",
-    "STRUCT": "a struct",
-    "ARRAY": "an array",
-}
+# A mask of values, the check that they fail, and the reason.
+Mismatch = tuple["NDArray[np.bool_]", str, Detail]
 
 
-def a_kind(point: Measurepoint) -> str:
-    """Return what a value of a point is, in words."""
-    return _KINDS.get(point.type, point.type)
-
-
-def all_misfit(column: pa.Array, point: Measurepoint, reason: str | None = None) -> Converted:
+def all_misfit(column: pa.Array, point: Measurepoint, why: Detail | None = None) -> Converted:
     """Return a column none of whose values fits."""
-    reason = reason or f"a value of type {column.type} is not {a_kind(point)}"
+    why = why or Detail("arrow_type", (str(column.type), point.type))
     nothing = pa.nulls(len(column), point.arrow_type())
-    return with_misfits(nothing, column, [(is_present(column), "type", reason)])
+    return with_misfits(nothing, column, [(is_present(column), "type", why)])
 
 
 def with_misfits(values: pa.Array, column: pa.Array, faults: list[Mismatch]) -> Converted:
     """Return converted values without those under a mask, which become misfits."""
     misfits: list[Misfit] = []
     taken = np.zeros(len(values), bool)
-    for mask, check, reason in faults:
+    for mask, check, why in faults:
         positions = np.flatnonzero(mask & ~taken)
         taken |= mask
         for position, value in zip(
             positions.tolist(), python_of(column.take(pa.array(positions))), strict=True
         ):
-            misfits.append(Misfit.of(position, value, check, reason))
+            misfits.append(Misfit.of(position, value, check, why))
     if taken.any():
         values = without(values, taken)
     return Converted(values, sorted(misfits))

@@ -133,7 +133,7 @@ def _wrong(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
     gone = f"mqtt://gw-1:s@127.0.0.1:{free_port()}/gateway"
     return {
         "malformed model": (
-            ["--model", str(malformed), *COLUMNS, HISTORY], 2, "P_avg.*unknown type 'Misfit'",
+            ["--model", str(malformed), *COLUMNS, HISTORY], 2, "P_avg.*unknown type 'Odd'",
         ),
         "no model": (
             ["--model", "none.json", *COLUMNS, HISTORY], 2, "none.json.*No such file.*JSON",

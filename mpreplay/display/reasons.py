@@ -1,0 +1,210 @@
+"""The words for each kind of reason, and for the advice that goes with it.
+
+Pure: a detail in, a clause out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pyarrow as pa
+
+from ..errors import Argument, Message, message
+from ..model.rules import RULE_WORDS
+from ..protocol.codes import return_code
+from .facts import Detail
+
+__all__ = ["advice", "cause_reason", "reason", "reason_column"]
+
+# A value of each type in words.
+_KINDS: Final = {
+    "INT": "an integer",
+    "FLOAT": "a number",
+    "DOUBLE": "a number",
+    "BOOL": "a truth value (true, false, 0 or 1)",
+    "ENUM": "a key of the enumeration",
+    "STRING": "a text",
+    "DATE": "a date",
+    "TIMESTAMP": "a time with a zone",
+    "STRUCT": "a struct",
+    "ARRAY": "an array",
+}
+_PLURALS: Final = {"INT": "integers", "FLOAT": "numbers", "DOUBLE": "numbers", "STRING": "texts"}
+
+
+def _kind(name: str) -> str:
+    return _KINDS.get(name, name)
+
+
+def _platform(code: int, words: str, alone: bool, within: str = "") -> str:
+    del alone  # it decides about the advice
+    meaning = return_code(code).meaning
+    known = f"; by the thing model given here: {within}" if within else ""
+    return f"{meaning} ({words}){known}" if words else f"{meaning}{known}"
+
+
+def _refused(code: int, words: str, within: str) -> str:
+    return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
+
+
+# The words of each kind of reason: from its facts, those of the instance, and the reason within.
+_REASONS: Final[dict[str, Callable[..., str]]] = {
+    **RULE_WORDS,
+    # Of a value that does not fit its type.
+    "infinite": lambda: "infinite",
+    "beyond_64": lambda: "beyond 64 bits",
+    "beyond_float": lambda: "beyond the 32 bits of a FLOAT",
+    "inexact": lambda: "an integer with more digits than a DOUBLE holds",
+    "not_integer": lambda: "not an integer",
+    "not_a": lambda kind: f"not {_kind(kind)}",
+    "arrow_type": lambda found, kind: f"a value of type {found} is not {_kind(kind)}",
+    "class": lambda found, kind: f"a {found} is not {_kind(kind)}",
+    "naive": lambda: "a naive time; a TIMESTAMP needs a zone",
+    "file": lambda: "a FILE travels over the HTTP channel only",
+    "timestamp_too_fine": lambda: "a TIMESTAMP holds whole milliseconds",
+    "date_too_fine": lambda: "a DATE holds whole seconds",
+    "surrogate": lambda: "holds a lone surrogate, which UTF-8 cannot carry",
+    "no_json": lambda: "JSON cannot carry it",
+    "wrong_items": lambda kind: f"its items are not all {_PLURALS[kind]}",
+    "stranger": lambda name: f"has no member {name!r}",
+    "absent_item": lambda: "an item is absent",
+    "wrong_quality": lambda low, high: f"its quality is not an integer from {low} to {high}",
+    "lone_quality": lambda: "a quality without a value",
+    # Of a row whose time, device, product or point cannot be told.
+    "no_time": lambda: "no time",
+    "not_a_time": lambda value: f"{value} is not a time",
+    "not_iso": lambda value: f"{value} is not an ISO 8601 time",
+    "far_time": lambda value: f"{value} lies beyond what 64 bits hold",
+    "clock_change": lambda tz, value: (
+        f"{value} is ambiguous or does not exist in {tz}, where the clock is changed; give times "
+        "with an offset"
+    ),
+    "no_device": lambda: "no device key or no product key",
+    "no_model": lambda product: f"there is no thing model for product {product!r}",
+    "no_point": lambda: "no point is named",
+    "unknown_point": lambda name: f"{name!r} is not in the thing model",
+    "file_point": lambda name: f"{name!r} is a FILE, which travels over the HTTP channel only",
+    # Of a check.
+    "check": str,
+    "too_large": lambda most: f"alone larger than a request may be ({most} bytes)",
+    "superseded": lambda row, source: (
+        f"superseded by row {row} of {source}, which has the same device, time and point"
+    ),
+    "set_aside": lambda: "superseded by another reading in the run that these rejects are of",
+    # Of a request.
+    "platform": _platform,
+    "refused": _refused,
+    "no_reply": lambda attempts: f"no reply after {attempts} attempts",
+    "unsent": lambda: "the run ended before it was sent",
+    "unsent_again": lambda attempts: (
+        f"the run ended before it was sent again; attempts that were refused: {attempts}"
+    ),
+    "copy": lambda within: f"{within}; a copy of another reading",
+    "expected_skip": lambda within: f"expected to be skipped by the platform: {within}",
+    "skipped_copy": lambda: (
+        "expected to be skipped by the platform, as the reading it is a copy of"
+    ),
+}
+# The words for many values whose reasons differ in the instance only: with one as an example.
+_OF_MANY: Final[dict[str, Callable[..., str]]] = {
+    "superseded": lambda _row, _source: (
+        "superseded by a row that has the same device, time and point"
+    ),
+    "not_a_time": lambda value: f"not a time, such as {value}",
+    "not_iso": lambda value: f"not an ISO 8601 time, such as {value}",
+    "far_time": lambda value: f"beyond what 64 bits hold, such as {value}",
+    "clock_change": lambda tz, value: (
+        f"ambiguous or not there in {tz}, where the clock is changed, such as {value}; give times "
+        "with an offset"
+    ),
+}
+
+
+def reason(detail: Detail) -> str:
+    """Return the reason of one value.
+
+    Examples
+    --------
+    >>> reason(Detail("not_iso", (), ("'noon'",)))
+    "'noon' is not an ISO 8601 time"
+    """
+    return _worded(_REASONS, detail)
+
+
+def cause_reason(detail: Detail) -> str:
+    """Return the reason of many values, of which one is given.
+
+    Examples
+    --------
+    >>> cause_reason(Detail("not_iso", (), ("'noon'",)))
+    "not an ISO 8601 time, such as 'noon'"
+    """
+    return _worded({**_REASONS, **_OF_MANY}, detail)
+
+
+def reason_column(details: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the reasons of a column of details, each distinct one put into words once."""
+    coded = details.combine_chunks().dictionary_encode()
+    words = [reason(Detail.from_text(text)) for text in coded.dictionary.to_pylist()]
+    spoken = pa.array([_sendable(text) for text in words], pa.string())
+    return pa.chunked_array([spoken.take(coded.indices)])
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
+    within = [] if detail.of is None else [_worded(words, detail.of)]
+    return words[detail.kind](*detail.facts, *detail.instance, *within)
+
+
+_ALLOW: Final = Argument("allow_offline_sub_device", True)
+# What to do about a value that did not arrive.
+_ADVICE: Final[dict[str, str | Message]] = {
+    "": "",
+    "range": "correct the value, or widen the range in the platform's thing model",
+    "type": "give the value the type that the thing model names",
+    "enum": "use one of the keys, or add this one to the thing model",
+    "length": "shorten the text, or raise maxLength in the thing model",
+    "finite": "leave infinite values out",
+    "text": "replace what UTF-8 cannot carry",
+    "point": "name the point as the thing model does, or add it there",
+    "time": "give the row a time that can be read",
+    "device": "give the row a device key and a product key",
+    "product": "pass a thing model for this product",
+    "quality": "give a quality from 0 to 9, together with a value",
+    "too_large": "shorten the value: it does not fit into a request even alone",
+    "superseded": "nothing, if the other reading is the right one; else remove that one",
+    "expected_skip": "correct the value and replay it: the platform is expected to have skipped it",
+    "no_reply": "replay it: whether it arrived is not known, and sending it twice does no harm",
+    "not_sent": "replay it: it was never sent",
+    "withheld": "correct the value",
+    "declined": "see the platform's documents",
+    # About one that was declined alone, or, for its device, with its device alone.
+    "1204 alone": "correct the value, or change the platform's thing model: it declines this value "
+    "alone",
+    "1206 alone": "correct the format of the value: the platform declines it alone",
+    "1212 alone": message(
+        "sign the device in (", Argument("sub_device_secrets"), "), or set ", _ALLOW,
+        "; if it is declined then too, add it to the gateway's topology",
+    ),
+    "1204": "find the value that the platform's thing model forbids: one of this request's is it",
+    "1206": "find the value whose format is wrong: one of this request's is to blame",
+    "1212": message(
+        "one of this request's devices is to blame: sign it in (", Argument("sub_device_secrets"),
+        "), or set ", _ALLOW, "; one that is declined then too is not in the gateway's topology",
+    ),
+    "1008": "lower Limits(max_bytes=...)",
+    # About a device that is declined although it may be offline.
+    "topology alone": "add the device to the gateway's topology: offline devices were allowed in "
+    "this run",
+    "topology": "add the device that is to blame to the gateway's topology: offline devices were "
+    "allowed in this run",
+}  # fmt: skip
+
+
+def advice(key: str) -> str | Message:
+    """Return the advice of a key of the table."""
+    return _ADVICE[key]

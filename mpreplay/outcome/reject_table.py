@@ -1,0 +1,80 @@
+"""The table of rejects: facts as a journal keeps them, sentences as people read them.
+
+Pure. Rejects are Arrow tables until somebody asks for a frame: a run may have millions of them, and
+a request that was taken apart has them one at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..display.facts import Detail
+from ..display.reasons import advice, reason_column
+from ..frames import REJECT_COLUMNS, typed
+from .advice import advice_of, is_alone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+    from numpy.typing import NDArray
+
+__all__ = ["FACTS", "NO_REJECTS", "joined", "reject_frame"]
+
+_KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
+# The columns of a rejects frame; the facts of a reason stand in its place, and the advice follows
+# from the others.
+FACTS: Final = pa.schema(
+    [
+        ("detail" if name == "reason" else name, _KINDS.get(kind, pa.timestamp("ms", "UTC")))
+        for name, kind in REJECT_COLUMNS.items()
+        if name != "mend"
+    ]
+)
+NO_REJECTS: Final = FACTS.empty_table()
+
+
+def joined(tables: Iterable[pa.Table]) -> pa.Table:
+    """Return rejects as one table, in the order of their rows."""
+    kept = [table for table in tables if len(table)]
+    if not kept:
+        return NO_REJECTS
+    whole = pa.concat_tables(kept).combine_chunks()
+    order = pc.sort_indices(whole, [("source", "ascending"), ("row", "ascending")])
+    return whole.take(order)
+
+
+def reject_frame(table: pa.Table) -> pd.DataFrame:
+    """Return rejects as the frame that users see."""
+    columns = {name: table[name] for name in table.column_names}
+    columns["reason"] = reason_column(columns["detail"])
+    columns["mend"] = _advice_column(table)
+    whole = pa.table({name: columns[name] for name in REJECT_COLUMNS})
+    return typed(whole.to_pandas(), REJECT_COLUMNS)
+
+
+def _advice_column(table: pa.Table) -> pa.Array:
+    """Return the advice for each row, each distinct case put into words once."""
+    details, detail = _coded(table["detail"])
+    alone = np.array([is_alone(Detail.from_text(text)) for text in details[:-1]], bool)[detail]
+    checks, check = _coded(table["check"])
+    codes, code = _coded(table["code"])
+    outcomes, outcome = _coded(table["outcome"])
+    cases = np.stack([check, code, outcome, alone.astype(np.int64)])
+    distinct, of_row = np.unique(cases, axis=1, return_inverse=True)
+    words = [
+        str(advice(advice_of(checks[c], codes[k], outcomes[o], alone=bool(a))))
+        for c, k, o, a in distinct.T.tolist()
+    ]
+    return pa.array(words, pa.string()).take(pa.array(of_row.reshape(-1)))
+
+
+def _coded(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
+    """Return the distinct values of a column, None at the end, and the index of each row's."""
+    coded = column.combine_chunks().dictionary_encode()
+    distinct = [*coded.dictionary.to_pylist(), None]
+    return distinct, coded.indices.fill_null(len(distinct) - 1).to_numpy().astype(np.int64)
