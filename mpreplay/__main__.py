@@ -1,4 +1,4 @@
-"""``python -m mpreplay`` is the command line."""
+"""The command line, as ``python -m mpreplay``."""
 
 import sys
 

@@ -1,6 +1,6 @@
 """A small wind farm with planted faults, and the demonstration that replays it.
 
-The farm is made, not measured: the same seed makes the same farm.
+The readings are generated, not measured: the same seed makes the same farm.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ POINTS: Final = (
     Measurepoint("Ba_avg", "FLOAT", "Pitch angle", "deg", minimum=-10, maximum=110),
     Measurepoint("Ot_avg", "FLOAT", "Outdoor temperature", "degC", minimum=-60, maximum=60),
 )
-OFFLINE: Final = "T04"  # the turbine that nobody has signed in
-BROKEN_SENSOR: Final = -273.2  # what a dead temperature sensor reads [degC]
+OFFLINE: Final = "T04"  # the turbine that is not signed in
+BROKEN_SENSOR: Final = -273.2  # reading of a dead temperature sensor [degC]
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A wind farm's readings, and what was done to them.
+    """The readings of a wind farm, with planted faults.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns turbine, time and one a measurement point.
+        Columns turbine and time, and a column per measurement point.
     invalid : set of (int, str)
         Row and point of each value outside its range.
     superseded : set of (int, str)
         Row and point of each value that a later row contradicts.
     copies : int
-        How many values are equal copies of another.
+        Number of values that are equal copies of another value.
     empty : int
-        How many rows hold no value.
+        Number of rows without a value.
     """
 
     frame: pd.DataFrame
@@ -66,7 +66,7 @@ class Planted:
 
     @property
     def n_values(self) -> int:
-        """How many values the frame holds."""
+        """Number of values in the frame."""
         return int(self.frame[[p.identifier for p in POINTS]].notna().sum().sum())
 
     def history(self) -> History:
@@ -127,7 +127,7 @@ def _with_faults(frame: pd.DataFrame, rng: Any) -> Planted:
 
 
 def demonstrate(say: Callable[[str], None]) -> bool:
-    """Replay the farm against the rehearsal platform and tell what happens.
+    """Replay the farm against the rehearsal platform and describe each step.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def demonstrate(say: Callable[[str], None]) -> bool:
     Returns
     -------
     bool
-        Whether every value met the fate that was planted.
+        True if every value met its planted fate.
     """
     farm = wind_farm()
     model = wind_farm_model()
@@ -154,10 +154,15 @@ def demonstrate(say: Callable[[str], None]) -> bool:
         connection = platform.connection_for(PRODUCT, OFFLINE)
         secrets = {(PRODUCT, OFFLINE): connection.device_secret}
         run = replay(
-            farm.history(), model, platform.connection, sub_device_secrets=secrets,
-            on_invalid="withhold", duplicates="last", limits=Limits(max_entries=200),
+            farm.history(),
+            model,
+            platform.connection,
+            sub_device_secrets=secrets,
+            on_invalid="withhold",
+            duplicates="last",
+            limits=Limits(max_entries=200),
             progress=False,
-        )  # fmt: skip
+        )
         stored = platform.stored()
     say(
         f"4. Withhold what is invalid, send the last of two readings, sign {OFFLINE} in:\n\n{run}\n"
@@ -192,18 +197,24 @@ def _say_defaults(farm: Planted, model: ThingModel, say: Callable[[str], None]) 
 
 
 def _say_flags(farm: Planted, model: ThingModel, say: Callable[[str], None]) -> None:
-    """Tell what each flag changes when the platform is left to judge."""
+    """Show the effect of each flag when the platform judges."""
     rows = []
     for allow in (False, True):
         for skip in (False, True):
             with _platform(model) as platform, warnings.catch_warnings():
-                warnings.simplefilter("ignore", ReplayWarning)  # the table shows what it warns of
+                warnings.simplefilter("ignore", ReplayWarning)  # the table shows the same
                 run = replay(
-                    farm.history(), model, platform.connection,
-                    allow_offline_sub_device=allow, skip_invalid_measurepoints=skip,
-                    on_invalid="send", duplicates="last", limits=Limits(max_entries=50),
-                    isolate=False, progress=False,
-                )  # fmt: skip
+                    farm.history(),
+                    model,
+                    platform.connection,
+                    allow_offline_sub_device=allow,
+                    skip_invalid_measurepoints=skip,
+                    on_invalid="send",
+                    duplicates="last",
+                    limits=Limits(max_entries=50),
+                    isolate=False,
+                    progress=False,
+                )
             rows.append(_flag_row(allow, skip, run))
     say("2. Let the platform judge: what the two flags change, in requests of 50 entries\n")
     say(_table(pd.DataFrame(rows)))
@@ -214,12 +225,16 @@ def _say_flags(farm: Planted, model: ThingModel, say: Callable[[str], None]) -> 
 
 
 def _say_isolation(farm: Planted, model: ThingModel, say: Callable[[str], None]) -> bool:
-    """Take apart what the platform declines; return whether the planted faults came out."""
+    """Isolate declined values; return True if they are exactly the planted faults."""
     with _platform(model) as platform:
         run = replay(
-            farm.history(), wind_farm_model(ranges=False), platform.connection,
-            allow_offline_sub_device=True, duplicates="last", progress=False,
-        )  # fmt: skip
+            farm.history(),
+            wind_farm_model(ranges=False),
+            platform.connection,
+            allow_offline_sub_device=True,
+            duplicates="last",
+            progress=False,
+        )
     say(
         "3. The platform's model is stricter than the one at hand: a request that it declines is "
         f"taken\napart until the bad values stand alone, in {run.summary()['extra_requests']} "
@@ -263,7 +278,7 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def _unmet(farm: Planted, run: Run, stored: pd.DataFrame) -> list[str]:
-    """Return what did not turn out as planted."""
+    """Return a sentence for each difference from the planted faults."""
     rejects = run.rejects
     fates = {
         (int(row), point): check

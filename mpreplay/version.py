@@ -1,3 +1,3 @@
-"""The version of this package, which nothing else is needed to know."""
+"""The version of this package, readable without any other module."""
 
 __version__ = "0.1.0"

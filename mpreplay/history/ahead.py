@@ -1,4 +1,4 @@
-"""Making things ready before they are asked for. A shell: over threads of its own."""
+"""Preparation of items ahead of their use. A shell: runs threads of its own."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _END: Final[Any] = object()
 def ahead(
     raw: Iterable[Raw], make: Callable[[Raw], Made], *, workers: int = 1
 ) -> Generator[Made, None, None]:
-    """Yield ``make(one)`` for each one, in order.
+    """Yield ``make(item)`` for each raw item, in order.
 
-    One is read, and as many as there are workers are made, while the caller is busy. What is under
-    way when the generator is closed is finished, and nothing more is begun. An error is raised in
-    its turn, after all that was made before it.
+    While the caller is busy, the next item is read, and as many items are made as there are
+    workers. Once the generator is closed, items under way are finished and no more are begun. An
+    error is raised in its turn, after all items made before.
     """
     with (
         closing(_read_ahead(iter(raw))) as read,
@@ -42,7 +42,7 @@ def ahead(
 
 
 def _read_ahead(raw: Iterator[Raw]) -> Generator[Raw, None, None]:
-    """Yield each one, and read the next meanwhile."""
+    """Yield each item, and read the next meanwhile."""
     with ThreadPoolExecutor(1, thread_name_prefix="mpreplay-read") as pool:
         following = pool.submit(next, raw, _END)
         while (one := following.result()) is not _END:

@@ -1,6 +1,6 @@
-"""Which column of a history is what: time, device, point, member, quality.
+"""The roles of a history's columns: time, device, point, member, quality.
 
-Pure: names in, names out. A column that nobody named must be in the thing model.
+Pure: names in, names out. A column that the caller has not named must be in the thing model.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["Columns", "Layout", "point_named", "resolve"]
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the caller says of the columns; the arguments of ``read_history``."""
+    """The roles of columns as given by the caller; the arguments of ``read_history``."""
 
     time: str | None = None
     tz: str | None = None
@@ -36,21 +36,26 @@ class Columns:
     point: str | None = None
     value: str | None = None
     value_quality: str | None = None
-    # Of rejects: what each value failed. The values are then texts as rejects have them.
+    # Of rejects: the check that each value failed. The values are then texts, as in rejects.
     check: str | None = None
 
     @property
     def is_long(self) -> bool:
-        """Whether a row is one value, with the name of its point in a column."""
+        """True if a row is a single value, with the name of its point in a column."""
         return self.point is not None
 
     @property
     def named(self) -> list[str]:
-        """The columns that are named for a purpose other than a reading."""
+        """Columns named for a purpose other than a reading."""
         named = [
-            self.time, self.device, self.product, self.point, self.value, self.value_quality,
+            self.time,
+            self.device,
+            self.product,
+            self.point,
+            self.value,
+            self.value_quality,
             self.check,
-        ]  # fmt: skip
+        ]
         return [name for name in named if name is not None] + list((self.quality or {}).values())
 
 
@@ -67,7 +72,7 @@ class Layout:
     quality : dict of str to str
         Identifier of a point to the column of its quality.
     needed : list of str
-        The columns to read, in the order of the source.
+        Columns to read, in the order of the source.
     """
 
     columns: Columns
@@ -86,22 +91,22 @@ def resolve(
     partitions: Iterable[str] = (),
     elsewhere: Iterable[str] = (),
 ) -> Layout:
-    """Return what each column of a source is.
+    """Return the role of each column of a source.
 
     Parameters
     ----------
     names : iterable of str
         The source's columns.
     columns : Columns
-        What the caller says of them.
+        Roles given by the caller.
     models : iterable of ThingModel
-        A column must be in one of them, unless one passes unknown identifiers through.
+        A column must be in a model, unless a model passes unknown identifiers through.
     source : str
         For messages.
     partitions : iterable of str, optional
         Names taken from folders (``year=2014``); left out unless named or in a model.
     elsewhere : iterable of str, optional
-        Columns of the history's other sources: one that is mapped may be missing here.
+        Columns of the history's other sources; such a column may be missing here if mapped.
 
     Raises
     ------
@@ -144,7 +149,7 @@ def resolve(
 
 
 def point_named(identifier: str, model: ThingModel) -> Measurepoint | None:
-    """Return the point of a model, or what stands for it where the model passes it through."""
+    """Return a model's point, or a point of type ANY if the model passes the identifier through."""
     point = model.measurepoints.get(identifier)
     if point is None and model.pass_through:
         return Measurepoint(identifier, "ANY")
@@ -152,7 +157,7 @@ def point_named(identifier: str, model: ThingModel) -> Measurepoint | None:
 
 
 def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
-    """Find out what a column is; False if no model knows it."""
+    """Find a column's role and enter it into the layout; return False if no model has it."""
     identifier = (layout.columns.points or {}).get(name, name)
     if found := _known(identifier, models):
         if found.type == "FILE":
@@ -206,7 +211,7 @@ def _check_names(names: list[str], columns: Columns, source: str, elsewhere: set
 
 
 def _check_once(layout: Layout, source: str) -> None:
-    """Refuse two columns for one point: which of them counts is not for us to say."""
+    """Raise if two columns hold the same point: the choice is the caller's."""
     members = {next(iter(names.values())): one for one, names in layout.members.items()}
     holders: dict[str, str] = {}
     for name, identifier in (layout.points | members).items():

@@ -1,7 +1,7 @@
 """The order of readings by device and time.
 
-Pure. Readings mostly come in the order of their times, whether device by device or all devices at
-each time: that is looked at before anything is sorted by two keys.
+Pure. Readings mostly come in the order of their times, device by device or all devices at each
+time: both orders are recognised before any sort by two keys.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ COUNTED: Final = 1 << 16
 
 
 def order_of(code: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the order by code and then by time, and where both are equal as they came.
+    """Return the order by code, then by time, then by position.
 
     Parameters
     ----------
     code : ndarray of int64, shape (n,)
-        What comes first, such as the numbers of devices.
+        The first key, such as the numbers of devices.
     time : ndarray of int64, shape (n,)
-        When. [ms]
+        The second key. [ms]
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """A Parquet file as a source of rows.
 
-A shell: it reads a file row group by row group, and never holds a whole one.
+A shell: reads a file by row groups, and never holds a whole file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ParquetSource"]
 
-FOOTER: Final = 65_536  # bytes at the end of a Parquet file that its fingerprint is made from
+FOOTER: Final = 65_536  # end of a Parquet file, the basis of its fingerprint [bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,18 @@ class ParquetSource:
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns, those of its folders after those of the file."""
+        """Names of the columns, the file's before the folders'."""
         own = list(self.schema.names)
         return own + [name for name in self.partitions if name not in own]
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """What pandas kept beside the frame that was written."""
+        """Attributes that pandas kept beside the written frame."""
         return attributes_of(self.schema)
 
     @property
     def fingerprint(self) -> str:
-        """Its size and a digest of its footer, which lists every page with sizes and statistics."""
+        """Size of the file and digest of its footer, which has the statistics of every page."""
         with self.path.open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - FOOTER))
@@ -90,7 +90,7 @@ class ParquetSource:
                     for part in _read_run(file, own, run):
                         yield self._columns_of(part, needed)
         except (pa.ArrowException, OSError) as error:
-            self._check_unchanged()  # if it did change, that is why
+            self._check_unchanged()  # a change of the file explains the error
             raise HistoryError(f"{self.path}: cannot be read ({first_line(error)})") from error
         self._check_unchanged()
 
@@ -124,7 +124,7 @@ def _stamp(path: Path) -> str:
 
 
 def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """Yield spans that follow one another, together."""
+    """Yield runs of adjacent spans."""
     run: list[Span] = []
     for span in spans:
         if run and run[-1][1] != span[0]:
@@ -136,7 +136,7 @@ def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
 
 
 def _read_run(file: pq.ParquetFile, names: list[str], run: list[Span]) -> Iterator[pa.Table]:
-    """Yield the rows of spans that follow one another, from the row groups that hold them."""
+    """Yield a table per span of adjacent spans, without reading other row groups."""
     starts = np.cumsum(
         [0] + [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
     )
@@ -149,7 +149,7 @@ def _read_run(file: pq.ParquetFile, names: list[str], run: list[Span]) -> Iterat
 
 
 def _row_groups(metadata: Any, window: Window, time: str | None) -> Iterator[Span]:
-    """Yield the rows of row groups that may hold times of the window, neighbours as one."""
+    """Yield the rows of row groups that may hold times of the window, neighbours joined."""
     held: Span | None = None
     row = 0
     for number in range(metadata.num_row_groups):

@@ -1,6 +1,6 @@
-"""Rejects as a history: how they are known, and their reading from a CSV file.
+"""Rejects as a history: their recognition, and their reading from a CSV file.
 
-A shell: it reads a file.
+A shell: reads a file.
 """
 
 from __future__ import annotations
@@ -32,53 +32,64 @@ __all__ = [
 ]
 
 REJECT_NAMES: Final = (
-    "source", "row", "product_key", "device_key", "time", "measurepoint", "value", "check",
-    "reason", "outcome", "code", "request_id", "mend",
-)  # fmt: skip
-# What its columns are, read as a history.
+    "source",
+    "row",
+    "product_key",
+    "device_key",
+    "time",
+    "measurepoint",
+    "value",
+    "check",
+    "reason",
+    "outcome",
+    "code",
+    "request_id",
+    "mend",
+)
+# The roles of these columns in a history.
 REJECTS: Final = Columns(
     time="time",
-    tz="UTC",  # what a spreadsheet leaves of a time
+    tz="UTC",  # a spreadsheet drops the zone of a time
     device="device_key",
     product="product_key",
     point="measurepoint",
     value="value",
     check="check",
 )
-# Under this name pandas keeps beside ``run.rejects`` which run they are of, in Parquet, too.
+# Attribute of ``run.rejects`` that names their run; pandas keeps it in Parquet, too.
 RUN_ATTRIBUTE: Final = "mpreplay_run"
-NO_POINT: Final = "?"  # how a point that has no name is called
+NO_POINT: Final = "?"  # name of a point without a name
 
 
 def is_rejects(columns: Iterable[Any]) -> bool:
-    """Return whether columns are those of a rejects frame, whatever stands beside them."""
+    """Return True if all columns of a rejects frame are among these columns."""
     return not lacking(columns)
 
 
 def lacking(columns: Iterable[Any]) -> list[str]:
-    """Return which columns of a rejects frame are not there."""
+    """Return the missing columns of a rejects frame."""
     found = {name for name in columns if isinstance(name, str)}
     return [name for name in REJECT_NAMES if name not in found]
 
 
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
-_NO_UTF8: Final = b"\xff"  # a byte that no text in UTF-8 has
+_NO_UTF8: Final = b"\xff"  # a byte that never occurs in UTF-8
 
 
 def read_rejects(path: Path) -> TableSource:
-    """Return a CSV file of rejects, all of it as text.
+    """Return a CSV file of rejects, with all cells as text.
 
-    What is empty is absent, save for a value: a reject always has one, and writers of CSV do not
-    tell the empty text from none.
+    An empty cell is absent, except in the column ``value``: a reject always has a value, and
+    writers of CSV do not distinguish an empty text from an absent text.
 
     Raises
     ------
     HistoryError
-        If it cannot be read, or is no file of rejects.
+        If the file cannot be read, or is not a file of rejects.
     """
     try:
         written = path.read_bytes()
-        # With a mark at its beginning, as spreadsheets write one, or without.
+        # With or without the byte-order mark of spreadsheets.
         head = written.partition(b"\n")[0].decode("utf-8-sig").rstrip("\r")
         delimiter = max(",;\t", key=head.count)
         names = next(csv.reader([head], delimiter=delimiter), [])

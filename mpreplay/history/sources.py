@@ -1,6 +1,6 @@
-"""What holds rows: a DataFrame, an Arrow table, a Parquet file.
+"""Sources of rows: a DataFrame, an Arrow table, a Parquet file.
 
-A shell: it reads, a slab at a time, and never holds a whole file.
+A shell: reads a slab at a time, and never holds a whole file.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
     "digest_of",
 ]
 
-INDEX: Final = "(index)"  # how the index of a DataFrame is called
+INDEX: Final = "(index)"  # name of a DataFrame's index
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND: Final = dt.timedelta(milliseconds=1)
 # Rows [first, stop) of a source.
@@ -39,44 +39,44 @@ Window = tuple[int | None, int | None]
 
 
 class Source(Protocol):
-    """One thing that holds rows: a frame, a table or a file."""
+    """A source of rows: a frame, a table or a file."""
 
     @property
     def name(self) -> str:
-        """How messages and frames call it."""
+        """Name in messages and frames."""
         ...
 
     @property
     def n_rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         ...
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns."""
+        """Names of the columns."""
         ...
 
     @property
     def partitions(self) -> Mapping[str, str | None]:
-        """Columns that its path spells out."""
+        """Columns of the path (``year=2014``), with their values."""
         ...
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """What pandas keeps beside a frame (``frame.attrs``), also in a file."""
+        """Attributes that pandas keeps beside a frame (``frame.attrs``), also in a file."""
         ...
 
     @property
     def fingerprint(self) -> str:
-        """What tells it from another source, and from itself after a change."""
+        """Text that differs from another source's, and changes with the content."""
         ...
 
     def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
-        """Return the rows of each slab, those left out that cannot lie in the window."""
+        """Return the rows of each slab, without rows that cannot lie in the window."""
         ...
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
-        """Yield the columns of each span, which are in ascending order."""
+        """Yield the columns of each span; spans are in ascending order."""
         ...
 
 
@@ -90,22 +90,22 @@ class FrameSource:
 
     @property
     def n_rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         return len(self.frame)
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns."""
+        """Names of the columns."""
         return list(self.frame.columns)
 
     @property
     def partitions(self) -> Mapping[str, str | None]:
-        """None: a frame has no path."""
+        """Empty: a frame has no path."""
         return {}
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """What is kept beside the frame."""
+        """Attributes kept beside the frame."""
         return {str(key): value for key, value in self.frame.attrs.items()}
 
     @property
@@ -134,7 +134,7 @@ class FrameSource:
 
 
 def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose lists and dicts are texts, since those cannot be hashed."""
+    """Return a frame with texts for lists and dicts, which have no hash."""
     kinds = list(frame.dtypes)
     odd = {
         n
@@ -162,22 +162,22 @@ class TableSource:
 
     @property
     def n_rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         return int(self.table.num_rows)
 
     @property
     def columns(self) -> list[str]:
-        """The names of its columns."""
+        """Names of the columns."""
         return list(self.table.column_names)
 
     @property
     def partitions(self) -> Mapping[str, str | None]:
-        """None: a table has no path."""
+        """Empty: a table has no path."""
         return {}
 
     @property
     def attributes(self) -> Mapping[str, Any]:
-        """What pandas kept beside the frame that it was."""
+        """Attributes that pandas kept beside the original frame."""
         return attributes_of(self.table.schema)
 
     @property
@@ -197,7 +197,7 @@ class TableSource:
 
 
 def digest_of(source: Source) -> dict[str, Any]:
-    """Return what a source is known by to people: its name and, of a file, its size and SHA-256."""
+    """Return a source's description for people: name and, of a file, size and SHA-256."""
     facts: dict[str, Any] = {"name": Path(source.name).name, "bytes": None, "sha256": None}
     if isinstance(source, FrameSource) or not Path(source.name).is_file():
         return facts
@@ -232,7 +232,7 @@ def columns_of(table: pa.Table) -> dict[str, Any]:
 
 
 def _raw(series: pd.Series) -> Any:
-    """Return a Series as Arrow where it has one type, else as its Python objects."""
+    """Return a Series as Arrow if its values have a single type, else as Python objects."""
     if isinstance(series.dtype, pd.PeriodDtype):
         series = series.dt.to_timestamp()
     if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.categories.dtype == object:

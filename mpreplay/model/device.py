@@ -1,4 +1,4 @@
-"""The pair of keys that names a device. Pure."""
+"""The device, named by a pair of keys. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Device"]
 
 
 class Device(NamedTuple):
-    """The pair of keys that names a device."""
+    """A device, named by its product key and device key."""
 
     product_key: str
     device_key: str

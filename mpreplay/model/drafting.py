@@ -17,9 +17,9 @@ __all__ = ["draft_points"]
 
 
 def draft_points(frame: pd.DataFrame, ignore: Iterable[str] = ()) -> dict[str, Measurepoint]:
-    """Return a measurement point for each column that is not to be ignored.
+    """Return a measurement point for each column, without ignored columns.
 
-    Datetimes and an absent column are left out: they are keys or remarks more often than readings.
+    Datetimes and empty columns are left out: keys or remarks more often than readings.
     """
     skipped = set(ignore)
     points: dict[str, Measurepoint] = {}

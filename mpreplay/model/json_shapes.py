@@ -1,4 +1,4 @@
-"""The JSON shapes in which a thing model is handed around, and their reading into points.
+"""The JSON shapes of a thing model, and their conversion into points.
 
 Three shapes exist: the REST reply ("Get Thing Model", EnOS REST API 2.1), the console's export, and
 the standard-element library. Pure: parsed JSON in, ``Measurepoint`` out, and back.
@@ -15,7 +15,7 @@ from .measurepoint import TYPES, Measurepoint
 
 __all__ = ["ModelParts", "dump_model", "parse_model", "parse_text"]
 
-# model id, name, points, whether unknown identifiers pass, whether it is a draft
+# model id, name, points, True if unknown identifiers pass, True if a draft
 ModelParts = tuple[str, str, dict[str, Measurepoint], bool, bool]
 
 # In a console export the type is the class: …tsl.measurepoint.TSLDoubleMeasurepoint
@@ -58,7 +58,7 @@ def parse_model(document: Any, origin: str, model_id: str | None = None) -> Mode
 
 
 def dump_model(parts: ModelParts) -> dict[str, Any]:
-    """Return a model in the shape of the REST reply, with the ranges that shape lacks."""
+    """Return a model in the shape of the REST reply, extended by the ranges."""
     model_id, name, points, passes, draft = parts
     return {
         "code": 0,
@@ -176,7 +176,7 @@ def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
 
 
 def _definition(element: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what defines an element's type, wherever the shape keeps it."""
+    """Return the definition of an element's type, inline or under ``dataDefinition``."""
     inner = element.get("dataDefinition")
     if isinstance(inner, str):  # the REST reply encodes it twice
         inner = json.loads(inner) if inner.strip() else None
@@ -228,10 +228,28 @@ def _text(value: Any) -> str:
 
 # EnOS writes a unit as its id and a multiplier; people write kW.
 _MULTIPLIERS: Final = {
-    "YOTTA": "Y", "ZETTA": "Z", "EXA": "E", "PETA": "P", "TERA": "T", "GIGA": "G", "MEGA": "M",
-    "KILO": "k", "HECTO": "h", "DECA": "da", "ONE": "", "DECI": "d", "CENTI": "c", "MILLI": "m",
-    "MICRO": "µ", "NANO": "n", "PICO": "p", "FEMTO": "f", "ATTO": "a", "ZEPTO": "z", "YOCTO": "y",
-}  # fmt: skip
+    "YOTTA": "Y",
+    "ZETTA": "Z",
+    "EXA": "E",
+    "PETA": "P",
+    "TERA": "T",
+    "GIGA": "G",
+    "MEGA": "M",
+    "KILO": "k",
+    "HECTO": "h",
+    "DECA": "da",
+    "ONE": "",
+    "DECI": "d",
+    "CENTI": "c",
+    "MILLI": "m",
+    "MICRO": "µ",
+    "NANO": "n",
+    "PICO": "p",
+    "FEMTO": "f",
+    "ATTO": "a",
+    "ZEPTO": "z",
+    "YOCTO": "y",
+}
 
 
 def _unit(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The thing models of a history, one a product. Pure."""
+"""The thing models of a history, by product. Pure."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["ModelSet", "model_of", "schema_digest"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSet:
-    """The thing models of a history: one for all devices, or one a product.
+    """The thing models of a history: a single model for all devices, or a model per product.
 
-    A model may be given as the schema that ``ThingModel.schema`` made and a user extended.
+    A model may be given as a schema of ``ThingModel.schema`` that a user has extended.
     """
 
     single: Any = None
@@ -26,7 +26,7 @@ class ModelSet:
 
     @classmethod
     def of(cls, given: Any) -> ModelSet:
-        """Return what the caller gave, checked."""
+        """Return the checked models of the caller."""
         if isinstance(given, ModelSet):
             return given
         if isinstance(given, Mapping):
@@ -49,7 +49,7 @@ class ModelSet:
 
     @property
     def first(self) -> Any:
-        """The model or schema that judges the values of products without one."""
+        """The model or schema for values of products without a model of their own."""
         return self.single if self.single is not None else next(iter(self.by_product.values()))
 
     def all(self) -> list[ThingModel]:
@@ -67,7 +67,7 @@ class ModelSet:
 
 
 def model_of(given: Any) -> ThingModel:
-    """Return the thing model behind a model or a schema made from one."""
+    """Return the thing model behind a model or its schema."""
     if isinstance(given, ThingModel):
         return given
     model = (getattr(given, "metadata", None) or {}).get("thing_model")
@@ -85,7 +85,7 @@ def model_of(given: Any) -> ThingModel:
 
 
 def schema_digest(given: Any) -> str:
-    """Return a digest of a model and, where it was extended, of the names of the added checks."""
+    """Return a digest of a model and, if extended, of the names of the added checks."""
     model = model_of(given)
     if isinstance(given, ThingModel):
         return model.digest

@@ -1,4 +1,4 @@
-"""The thing model: which measurement points a kind of device can report.
+"""The thing model: the measurement points that a kind of device can report.
 
 ``ThingModel.load`` reads a file; everything else is pure.
 """
@@ -29,20 +29,20 @@ __all__ = ["ThingModel"]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ThingModel:
-    """What one kind of device can report.
+    """The measurement points that a kind of device can report.
 
     Parameters
     ----------
     model_id : str
         The platform's id of the model.
     measurepoints : mapping of str to Measurepoint
-        Its points by identifier.
+        Measurement points by identifier.
     name : str, optional
-        The name people know it by.
+        Name for people.
     pass_through : bool, optional
-        Whether the platform lets identifiers through that the model does not list.
+        True if the platform lets identifiers through that the model does not list.
     draft : bool, optional
-        Whether the model was guessed from data.
+        True if the model was guessed from data.
 
     Examples
     --------
@@ -69,18 +69,20 @@ class ThingModel:
 
     @classmethod
     def load(
-        cls, source: str | os.PathLike[str] | Mapping[str, Any] | list[Any] | bytes, *,
+        cls,
+        source: str | os.PathLike[str] | Mapping[str, Any] | list[Any] | bytes,
+        *,
         model_id: str | None = None,
-    ) -> ThingModel:  # fmt: skip
-        """Read a thing model in any of the three JSON shapes in which EnOS hands it out.
+    ) -> ThingModel:
+        """Read a thing model in any of the three JSON shapes that EnOS provides.
 
         Parameters
         ----------
         source : path, str, bytes, dict or list
             A file, JSON text, or parsed JSON: the REST reply ("Get Thing Model" or "Search"), the
-            console's export, a standard element or a list of such.
+            console's export, a standard element or a list of standard elements.
         model_id : str, optional
-            Which model to take where the source holds several.
+            Model to take if the source holds several.
 
         Returns
         -------
@@ -89,7 +91,7 @@ class ThingModel:
         Raises
         ------
         ConfigError
-            If the file cannot be read or holds no thing model; it says what was expected.
+            If the file cannot be read or holds no thing model; the message says what was expected.
 
         References
         ----------
@@ -108,20 +110,20 @@ class ThingModel:
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, ignore: tuple[str, ...] = ()) -> ThingModel:
-        """Draft a model from data, for a user who has none yet.
+        """Draft a model from data, for a user without a model.
 
         Parameters
         ----------
         frame : DataFrame
-            Readings, one column a measurement point.
+            Readings, a column per measurement point.
         ignore : tuple of str, optional
             Columns that are not readings: time, keys, remarks.
 
         Returns
         -------
         ThingModel
-            With ``draft`` set. Its types are those of the columns and it has no ranges: the
-            platform's own model may differ, and is the one that counts.
+            With ``draft`` set, the types of the columns, and no ranges. The platform's own model
+            may differ, and takes precedence.
 
         Examples
         --------
@@ -134,18 +136,18 @@ class ThingModel:
         return cls("draft", draft_points(frame, ignore), "drafted from data", draft=True)
 
     def schema(self) -> pandera.DataFrameSchema:
-        """Return the model as a pandera schema, to which checks of one's own may be added.
+        """Return the model as a pandera schema, open to further checks.
 
         Returns
         -------
         DataFrameSchema
-            One column a measurement point, absent where a history lacks it. ``validate`` and
-            ``replay`` take an extended schema in the place of the model.
+            A column per measurement point, optional in a history. ``validate`` and ``replay`` take
+            an extended schema instead of the model.
 
         Notes
         -----
         Types are Arrow's: FLOAT is ``float``, INT ``int64``, STRUCT a struct, ARRAY a list. A
-        check must return one answer a value.
+        check must return an answer per value.
 
         Examples
         --------
@@ -160,7 +162,7 @@ class ThingModel:
         return schema
 
     def to_json(self) -> str:
-        """Return the model as JSON text that :meth:`load` reads back.
+        """Return the model as JSON text, readable by :meth:`load`.
 
         Examples
         --------
@@ -173,7 +175,7 @@ class ThingModel:
 
     @property
     def digest(self) -> str:
-        """A SHA-256 over everything the model says; the order of its points does not count."""
+        """A SHA-256 over the whole model, independent of the order of points."""
         document = json.loads(self.to_json())
         return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 

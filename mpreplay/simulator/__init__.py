@@ -1,6 +1,6 @@
 """The rehearsal platform: the platform's rules on loopback, for rehearsals and tests.
 
-It is built from the platform's documents, not from the platform.
+Built from the platform's documents, not from the platform itself.
 """
 
 from __future__ import annotations
@@ -35,46 +35,46 @@ def simulate(
     Parameters
     ----------
     model : ThingModel, schema, or mapping of str to these
-        What devices may report; by product key where there are several.
+        Thing model of the devices; a mapping by product key if there are several.
     sub_devices : iterable of (product key, device key), optional
         The topology of the gateway.
     gateway : (product key, device key)
-        The device that holds the connection; it may report for itself, too.
+        The device that holds the connection; may also report values of its own.
     online : iterable of (product key, device key), optional
         Sub-devices taken as signed in already; the others sign in first.
     devices : iterable of (product key, device key), optional
-        Further devices that exist, but are not in the gateway's topology. Those of the gateway's
-        product are gateways too.
+        Further devices, outside the gateway's topology. Devices of the gateway's product are
+        gateways too.
     limits : PlatformLimits, optional
-        What the platform allows; its published defaults if left out.
+        Limits of the platform; the published defaults if left out.
     host, port : str, int
-        Where to listen; port 0 lets the system choose.
+        Address to listen on; port 0 lets the system choose.
     behind : str, optional
         Serve the rules behind a real broker at ``mqtt://host:port`` instead. A real broker checks
-        no signature and keeps no one-session rule; every device counts as connected.
+        no signature and keeps no single-session rule; every device counts as connected.
     faults : int, str or list of str, optional
-        What goes wrong with which request: a seed; probabilities like
-        ``"lose_reply=0.1 delay=0.2:1.5"``; or a list like ``["ok", "lose_reply", "kick"]``, whose
-        n-th word the n-th request meets. ``mpreplay.simulator.faults`` explains the words.
+        Faults of the requests: a seed; probabilities like ``"lose_reply=0.1 delay=0.2:1.5"``; or a
+        list like ``["ok", "lose_reply", "kick"]``, with a word for each request in turn.
+        ``mpreplay.simulator.faults`` explains the words.
 
     Returns
     -------
     RehearsalPlatform
         With ``connection``, ``connection_for()``, ``stored()``, ``sessions()``, ``requests()`` and
         ``close()``; also a context manager. ``kick()``, ``stall()``, ``away()``, ``kill()`` and
-        ``restart()`` make it fail at will.
+        ``restart()`` cause failures on request.
 
     Raises
     ------
     ConfigError
-        If the model or a device is none, or a fault cannot be had.
+        If the model or a device is not valid, or a fault is not available.
     ConnectError
-        If the port is in use or the broker not there.
+        If the port is in use or the broker does not answer.
 
     Notes
     -----
-    It follows the documents in [1]_ and [2]_. Left out is the documented limit of one connection
-    per second and device.
+    The rules follow [1]_ and [2]_, without the documented limit of 1 connection per second and
+    device.
 
     References
     ----------

@@ -1,8 +1,8 @@
-"""The rehearsal platform's process: started by ``simulate()``, ends with who started it.
+"""The rehearsal platform's process, started by ``simulate()``; ends with its parent.
 
-A shell. Its first line of input is the configuration, every further line a question; the answers
-go to its output, each after a line with its size. The end of the input ends it, so that it does
-not outlive a parent that was killed.
+A shell. The first line of input is the configuration, every further line a question; the answers
+go to the output, each after a line with its size. The end of the input ends the process, so that
+a killed parent leaves no orphan.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ END = b"end"
 
 def main() -> None:
     """Serve until the input ends."""
-    # Ctrl-C is the parent's to handle; it ends this process by closing the pipe.
+    # The parent handles Ctrl-C, and ends this process by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not (line := sys.stdin.buffer.readline()):
         return
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _platform(configuration: dict[str, Any]) -> Platform:
-    """Return the platform; one that was killed remembers."""
+    """Return the platform, with the memory of a former process that was killed."""
     faults = configuration["faults"]
     platform = Platform(world_of(configuration), faults and FaultScript.from_dict(faults))
     memory = Memory(configuration["memory"])
@@ -89,7 +89,7 @@ def _respond(platform: Platform, behind: dict[str, Any]) -> None:
 
 
 def _listen(on_line: Callable[[bytes | None], None]) -> None:
-    """Hand over each line of input, and None at its end; on a thread, since reading waits."""
+    """Hand over each line of input, and None at its end; on a thread, since reading blocks."""
 
     def listen() -> None:
         for line in sys.stdin.buffer:
@@ -122,7 +122,7 @@ def _say(fields: dict[str, Any], pieces: list[bytes] | None = None) -> None:
         sys.stdout.buffer.writelines(pieces or ())
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Nobody listens any more: the parent is gone, and there is nothing left to serve.
+        # The parent is gone: no question is left to answer.
         os._exit(0)
 
 

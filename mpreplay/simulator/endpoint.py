@@ -1,6 +1,6 @@
 """The rehearsal platform's own MQTT 3.1.1 endpoint, on asyncio.
 
-A shell: it moves bytes between sockets and the rules, keeps the time, and decides nothing.
+A shell: moves bytes between sockets and the rules, keeps the time, and decides nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Endpoint"]
 _HANDSHAKE: Final = 10.0  # for a CONNECT after the socket opened [s]
 _UNKNOWN_LEVEL: Final = 1  # CONNACK: unacceptable protocol version
 _REFUSED_FILTER: Final = 0x80
-# SO_LINGER, on, 0 s: closing sends a reset instead of a farewell.
+# SO_LINGER, on, 0 s: closing sends a reset instead of a FIN.
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
@@ -35,7 +35,7 @@ def now_ms() -> int:
 
 
 class Endpoint:
-    """A platform's sockets; made and used within one event loop.
+    """The sockets of a platform; made and used within a single event loop.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Endpoint:
         Parameters
         ----------
         host, port : str, int
-            Where to listen; port 0 lets the system choose.
+            Address to listen on; port 0 lets the system choose.
         ready : callable
             Called with the address once clients can connect.
         until : asyncio.Event
@@ -71,7 +71,7 @@ class Endpoint:
         Raises
         ------
         OSError
-            If the address cannot be listened on.
+            If the address is not available.
         """
         server = await self._loop.create_server(
             lambda: _Client(self), host, port, family=socket.AF_UNSPEC
@@ -81,19 +81,19 @@ class Endpoint:
         server.close()
         for client in list(self.open):
             client.close("lost")
-        # A client that reads no more holds nothing up.
+        # A client that has stopped reading must not delay the end.
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(server.wait_closed(), 1.0)
 
     def kick(self, product_key: str, device_key: str) -> bool:
-        """Close the connection of a device, as a takeover does; return whether there was one."""
+        """Close the connection of a device, as a takeover does; return True if it was connected."""
         client = self.clients.get((product_key, device_key))
         if client is not None:
             client.close("kicked")
         return client is not None
 
     def away(self, seconds: float) -> bool:
-        """Put everybody off, and refuse who connects, for a while."""
+        """Close all connections, and refuse new connections, for a number of seconds."""
         self._away_until = max(self._away_until, self._loop.time() + seconds)
         for client in list(self.clients.values()):
             client.close("kicked")
@@ -101,11 +101,11 @@ class Endpoint:
 
     @property
     def is_away(self) -> bool:
-        """Whether nobody is admitted at present."""
+        """True while every connection is refused."""
         return self._loop.time() < self._away_until
 
     def stall(self, seconds: float) -> bool:
-        """Let everything stand still for a while: nothing is read and nothing is sent."""
+        """Pause everything for a number of seconds: nothing is read and nothing is sent."""
         until = self._loop.time() + seconds
         if until > self._stalled_until:
             self._stalled_until = until
@@ -118,11 +118,11 @@ class Endpoint:
 
     @property
     def is_stalled(self) -> bool:
-        """Whether everything stands still."""
+        """True while everything is paused."""
         return self._stalled_until > 0.0
 
     def do(self, action: Callable[[], None]) -> None:
-        """Do something now, or, while everything stands still, afterwards in its turn."""
+        """Run an action now or, during a stall, afterwards and in order."""
         if self.is_stalled:
             self._waiting.append(action)
         else:
@@ -133,7 +133,7 @@ class Endpoint:
         for client in self.open:
             client.resume()
         waiting, self._waiting = self._waiting, []
-        # One of them may stall again; then the others wait on, in order.
+        # An action may stall again; the actions after it then wait, in order.
         for action in waiting:
             self.do(action)
 
@@ -141,13 +141,13 @@ class Endpoint:
         self._loop.call_later(seconds, self.do, action)
 
     def _deliver(self, device: Device, topic: str, payload: bytes) -> None:
-        """Send a reply through the session that the device has by now."""
+        """Send a reply through the device's current session."""
         if client := self.clients.get(device):
             client.deliver(topic, payload)
 
 
 class _Client(asyncio.Protocol):
-    """One socket: before its CONNECT a stranger, afterwards a device's session."""
+    """A socket: unknown before its CONNECT, afterwards the session of a device."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
@@ -166,7 +166,7 @@ class _Client(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
         self._transport = transport
         with contextlib.suppress(OSError):
-            # Without it a reply waits for the client's delayed acknowledgement.
+            # Otherwise a reply waits for the client's delayed acknowledgement.
             transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._endpoint.open.add(self)
         if self._endpoint.is_stalled:
@@ -175,11 +175,11 @@ class _Client(asyncio.Protocol):
         self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the device is gone, unless that is known."""
+        """Record the end of the session, unless already recorded."""
         self.close("lost")
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; a client that breaks the protocol is put off."""
+        """Take bytes; close the connection of a client that breaks the protocol."""
         self._heard_at = asyncio.get_running_loop().time()
         try:
             packets = self._decoder.feed(data)
@@ -187,20 +187,20 @@ class _Client(asyncio.Protocol):
             self._endpoint.do(lambda: self.close("protocol error"))
             return
         for packet in packets:
-            # A packet may let everything stand still: those behind it wait.
+            # A packet may stall everything: the packets behind it wait.
             self._endpoint.do(partial(self._take, packet))
 
     def pause(self) -> None:
-        """Read nothing more; what the client sends stays with it once the buffers are full."""
+        """Stop reading; once the buffers are full, further data stays with the client."""
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read again. That nothing was heard meanwhile is not the client's fault."""
+        """Read again; the pause does not count as silence of the client."""
         self._heard_at = asyncio.get_running_loop().time()
         self._transport.resume_reading()
 
     def close(self, how: str) -> None:
-        """End the session, if there is one, and close the socket."""
+        """End the session, if any, and close the socket."""
         if self._watch is not None:
             self._watch.cancel()
         self._endpoint.open.discard(self)
@@ -212,7 +212,7 @@ class _Client(asyncio.Protocol):
         self._transport.close()
 
     def reset(self) -> None:
-        """End the session with a TCP reset: no farewell, what was on its way may be lost."""
+        """End the session with a TCP reset: data on the way may be lost."""
         with contextlib.suppress(OSError):
             self._transport.get_extra_info("socket").setsockopt(
                 socket.SOL_SOCKET, socket.SO_LINGER, _RESET
@@ -221,7 +221,7 @@ class _Client(asyncio.Protocol):
         self.close("reset")
 
     def _look(self) -> None:
-        """Close the connection if nothing was heard for too long; look again when it would be."""
+        """Close the connection after too long a silence; otherwise schedule the next look."""
         if self._silence is None:
             return
         loop = asyncio.get_running_loop()
@@ -270,9 +270,12 @@ class _Client(asyncio.Protocol):
             self.close("protocol error")
             return
         admission = self._platform.connect(
-            packet.client_id, packet.username, packet.password, now_ms(),
+            packet.client_id,
+            packet.username,
+            packet.password,
+            now_ms(),
             away=self._endpoint.is_away,
-        )  # fmt: skip
+        )
         if admission.code != ACCEPTED:
             self._send(mqtt.Connack(admission.code))
             self.close("refused")
@@ -312,7 +315,7 @@ class _Client(asyncio.Protocol):
                 self._endpoint.away(fault.seconds)
 
     def deliver(self, topic: str, payload: bytes) -> None:
-        """Send a message if the client asked for it; as the platform, nothing to others."""
+        """Send a message if the client has subscribed to its topic, as the platform does."""
         granted = [qos for name, qos in self._filters.items() if topic_matches(name, topic)]
         if not granted:
             return

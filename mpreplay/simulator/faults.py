@@ -1,35 +1,35 @@
-"""Faults on request: what goes wrong with which message, decided before it comes.
+"""Faults on request: a fault or none for each message, decided before the message arrives.
 
-Pure: no clock, no randomness; a probability is weighed with a number made of the seed and the
-count of messages, so that a rehearsal can be repeated. A script is given as one of::
+Pure: no clock, no randomness; a probability is compared with a number made of the seed and the
+count of messages, so that a rehearsal can be repeated. A script has one of these forms::
 
-    7                                  a seed: every fifth message or so meets a fault
-    "seed=7 rate=0.5"                  likewise, every second one
+    7                                  a seed: about every fifth message meets a fault
+    "seed=7 rate=0.5"                  likewise, about every second message
     "lose_reply=0.1 delay=0.2:1.5 code=0.05:429 seed=3"     probabilities; arguments after ":"
     "script: ok lose_reply delay:0.5 code:1204"             the n-th message meets the n-th word
-    ["ok", "lose_reply", "delay 0.5", "code 1204"]          likewise; afterwards all is well
+    ["ok", "lose_reply", "delay 0.5", "code 1204"]          likewise; no faults after the last word
 
-The messages counted are those with measurement points; logins are spared unless the word ``logins``
-stands among the others. The words:
+Messages with measurement points count; logins of sub-devices count only if the word ``logins`` is
+among the words of the text or list. The words:
 
 ================ ===================================================================================
 lose_request     acknowledged, but never handled
 lose_reply       handled, the reply lost
 delay:S          the reply comes S seconds late (0.5)
 double           the reply comes twice
-reorder:S        the reply comes after the next one, or after S seconds (1) if there is no next
-garble           the reply is damaged: no JSON, or without a code
+reorder:S        the reply comes after the next reply, or after S seconds (1) if none follows
+garble           the reply is damaged: not JSON, or without a code
 code:N           answered with code N, nothing stored
 throttle         answered with 429, nothing stored
-stall:S          everything stands still for S seconds (1), then goes on
+stall:S          the platform pauses for S seconds (1), reads and sends nothing, then continues
 reset_before     the connection is reset before the message is handled
 reset_during     handled, and the connection reset before its PUBACK
 reset_after      handled and acknowledged, and the connection reset before the reply
 kick             not handled; the platform closes the connection in an orderly way
-away:S           like kick, for all; who connects within S seconds (2) is refused with CONNACK 3
+away:S           like kick, for all; a CONNECT within S seconds (2) is refused with CONNACK 3
 ================ ===================================================================================
 
-Behind a real broker those that concern the connection cannot be had.
+Behind a real broker, the faults of a connection are not available: stall, the resets, kick, away.
 """
 
 from __future__ import annotations
@@ -43,16 +43,10 @@ from typing import Any, Final, NamedTuple
 from ..errors import ConfigError
 from .world import Device
 
-__all__ = [
-    "BEHIND_A_BROKER",
-    "Course",
-    "Fault",
-    "FaultScript",
-    "Outbox",
-    "course_of",
-    "damaged",
-    "seconds_of",
-]
+__all__ = ["BEHIND_A_BROKER", "Fault", "FaultScript", "Outbox", "course_of", "seconds_of"]
+
+Deliver = Callable[[Device, str, bytes], None]
+Later = Callable[[float, Callable[[], None]], None]
 
 _OK: Final = "ok"
 _LOGINS: Final = "logins"
@@ -67,7 +61,7 @@ _FORMS: Final = (
 
 
 class Fault(NamedTuple):
-    """What goes wrong with one message."""
+    """The fault of a message, with its argument."""
 
     kind: str
     seconds: float = 0.0
@@ -75,7 +69,7 @@ class Fault(NamedTuple):
 
 
 class Course(NamedTuple):
-    """What becomes of a message, and how its connection fares afterwards."""
+    """The handling of a message under a fault, and the end of its connection, if any."""
 
     handled: bool = True
     acknowledged: bool = True
@@ -83,7 +77,7 @@ class Course(NamedTuple):
     ending: str = ""  # "reset", "kick" or "away"
 
 
-# Kind -> the number that it takes where none is given; None for those that take none.
+# Kind -> its default duration [s]; None for kinds without a duration.
 _SECONDS: Final[dict[str, float | None]] = {
     "lose_request": None,
     "lose_reply": None,
@@ -110,12 +104,11 @@ _COURSES: Final = {
     "away": Course(handled=False, acknowledged=False, replied=False, ending="away"),
 }
 _ALL_IS_WELL: Final = Course()
-# A broker keeps the connections, and the acknowledgements are its own.
-BEHIND_A_BROKER: Final = frozenset(_SECONDS) - {"stall"} - {
-    kind for kind, course in _COURSES.items() if course.ending
-}  # fmt: skip
-# What a seed brings, with weights. The codes ask to try again: a rehearsal of good data ends well.
-# Faults that cost a connection are rare, since a device may connect four times in two minutes.
+# A broker holds the connections, and sends acknowledgements of its own.
+_OF_CONNECTIONS: Final = {kind for kind, course in _COURSES.items() if course.ending} | {"stall"}
+BEHIND_A_BROKER: Final = frozenset(_SECONDS) - _OF_CONNECTIONS
+# Faults of a seed, with weights. The codes ask for a retry: good data is accepted in the end.
+# Faults that end a connection are rare, since a device may connect four times in two minutes.
 _MIX: Final = (
     (3, Fault("lose_request")),
     (3, Fault("lose_reply")),
@@ -139,7 +132,7 @@ _MIX: Final = (
 
 
 def course_of(fault: Fault | None) -> Course:
-    """Return what becomes of a message that meets a fault, or none.
+    """Return the course of a message under a fault, or under none.
 
     Examples
     --------
@@ -151,20 +144,20 @@ def course_of(fault: Fault | None) -> Course:
 
 @dataclass(slots=True)
 class FaultScript:
-    """Which message meets which fault: the first ones by a list, all others by chance.
+    """The faults of all messages: of the first by a list, of the rest by chance.
 
     Parameters
     ----------
     words : tuple of Fault or None
-        What the first messages meet, one each.
+        Faults of the first messages, in order; None for no fault.
     odds : tuple of (float, Fault)
-        What the others meet, each with its probability.
+        Faults of the rest, each with its probability.
     seed : int
         Makes chance repeatable.
     logins : bool
-        Whether the logins of sub-devices count among the messages.
+        True if the logins of sub-devices count as messages.
     drawn : int
-        How many messages there were: the only thing that changes.
+        Number of messages so far; the only field that changes.
 
     Examples
     --------
@@ -181,19 +174,17 @@ class FaultScript:
 
     @classmethod
     def of(cls, given: Any) -> FaultScript:
-        """Return the script that is given in one of the forms of the module's docstring.
+        """Return the script given in any form of the module's docstring.
 
         Raises
         ------
         ConfigError
-            If it is none of them.
+            If the script has another form.
         """
         match given:
             case FaultScript():
                 return given
-            case bool():
-                pass
-            case int():
+            case int() if not isinstance(given, bool):
                 return cls.seeded(given)
             case str():
                 return _read_text(given)
@@ -203,16 +194,16 @@ class FaultScript:
 
     @classmethod
     def seeded(cls, seed: int, rate: float = _RATE, *, logins: bool = False) -> FaultScript:
-        """Return a mix of all kinds that is always the same for a seed.
+        """Return a mix of all kinds, always the same for a seed.
 
         Parameters
         ----------
         seed : int
             Any number.
         rate : float
-            The share of messages that meet a fault.
+            Share of messages with a fault.
         logins : bool
-            Whether logins count among the messages.
+            True if logins count as messages.
 
         Examples
         --------
@@ -225,17 +216,17 @@ class FaultScript:
 
     @property
     def kinds(self) -> frozenset[str]:
-        """The kinds of faults that may come."""
+        """Kinds of faults with a chance to occur."""
         by_chance = (fault for probability, fault in self.odds if probability)
         return frozenset(fault.kind for fault in (*self.words, *by_chance) if fault is not None)
 
     def next(self) -> Fault | None:
-        """Return what the next message meets."""
+        """Return the fault of the next message, or None."""
         self.drawn += 1
         return self.at(self.drawn - 1)
 
     def at(self, index: int) -> Fault | None:
-        """Return what the message with an index meets."""
+        """Return the fault of the message with an index, or None."""
         if index < len(self.words):
             return self.words[index]
         chance = _chance(self.seed, index) if self.odds else 0.0
@@ -246,7 +237,7 @@ class FaultScript:
         return None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the script, with where it stands, as plain JSON values."""
+        """Return the script and its position as plain JSON values."""
         return {
             "words": [None if word is None else list(word) for word in self.words],
             "odds": [[probability, list(fault)] for probability, fault in self.odds],
@@ -257,7 +248,7 @@ class FaultScript:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> FaultScript:
-        """Return the script that :meth:`as_dict` described."""
+        """Return the script described by :meth:`as_dict`."""
         return cls(
             words=tuple(None if word is None else Fault(*word) for word in fields["words"]),
             odds=tuple((probability, Fault(*fault)) for probability, fault in fields["odds"]),
@@ -268,9 +259,9 @@ class FaultScript:
 
 
 def _chance(seed: int, index: int) -> float:
-    """Return a number in [0, 1) that looks like chance and is always the same."""
+    """Return a pseudo-random number in [0, 1), always the same for a seed and an index."""
     digest = hashlib.sha256(f"{seed}:{index}".encode()).digest()
-    # As many bits as a float holds, so that it stays below 1.
+    # As many bits as a float holds, so that the number stays below 1.
     return (int.from_bytes(digest[:8], "big") >> 11) / (1 << 53)
 
 
@@ -320,10 +311,10 @@ def _read_word(word: str) -> Fault | None:
 
 
 def _read_chance(kind: str, value: str) -> tuple[float, Fault]:
-    """Read what follows ``kind=``: a probability, and an argument behind a colon."""
+    """Read the text after ``kind=``: a probability and, after a colon, an argument."""
     first, _, second = value.partition(":")
     if kind == "code" and _is_whole(first) and second and int(first) > 1:
-        # code=429:0.05: no code is a probability, so the order cannot mislead.
+        # code=429:0.05: a code is never a probability, so either order is clear.
         first, second = second, first
     fault = _fault(kind, second, f"{kind}={value}")
     return _probability(first, kind), fault
@@ -345,12 +336,12 @@ def _number(given: Any) -> float | None:
 
 
 def seconds_of(given: Any, where: str) -> float:
-    """Return a number of seconds that a fault may last.
+    """Return the duration of a fault in seconds.
 
     Raises
     ------
     ConfigError
-        If it is none, or more than an hour.
+        If the duration is not above 0, or is more than an hour.
 
     Examples
     --------
@@ -367,7 +358,7 @@ def _fault(kind: str, argument: str, where: str) -> Fault:
     if kind not in _SECONDS:
         raise ConfigError(f"{where!r} is no fault; known: {', '.join(_SECONDS)}, and {_OK}")
     if kind == "code":
-        # 200 would say "accepted" of what is not stored: no client could know better.
+        # 200 would say "accepted" of values that are not stored, and no client could notice.
         if not argument.isdecimal() or not 0 < int(argument) <= _MAX_CODE or int(argument) == 200:
             raise ConfigError(f"code takes a return code other than 200, got {where!r}")
         return Fault(kind, code=int(argument))
@@ -380,7 +371,7 @@ def _fault(kind: str, argument: str, where: str) -> Fault:
 
 
 def damaged(reply: bytes, variant: int) -> bytes:
-    """Return a reply that is no JSON any more, or lacks its code.
+    """Return a damaged reply: not JSON, or without its code.
 
     Examples
     --------
@@ -396,14 +387,14 @@ def damaged(reply: bytes, variant: int) -> bytes:
 
 
 class Outbox:
-    """Where replies pass on their way out: some wait, some go twice, some are damaged.
+    """Outgoing replies: delayed, reordered, doubled or damaged, as their faults require.
 
     Parameters
     ----------
     deliver : callable
-        Sends a reply: takes the device whose session it goes to, the topic, the payload.
+        Sends a reply; takes the device, the topic and the payload.
     later : callable
-        Has a function called after so many seconds.
+        Calls a function after a delay; takes the seconds and the function.
 
     Examples
     --------
@@ -415,18 +406,14 @@ class Outbox:
     [b'second', b'first']
     """
 
-    def __init__(
-        self,
-        deliver: Callable[[Device, str, bytes], None],
-        later: Callable[[float, Callable[[], None]], None],
-    ) -> None:
+    def __init__(self, deliver: Deliver, later: Later) -> None:
         self._deliver = deliver
         self._later = later
         self._held_back: dict[Device, tuple[str, bytes]] = {}
         self._n_damaged = 0
 
     def put(self, device: Device, topic: str, reply: bytes, fault: Fault | None) -> None:
-        """Send the reply to a message as its fault will have it."""
+        """Send the reply to a message as its fault requires."""
         match fault:
             case Fault("delay", seconds):
                 self._later(seconds, lambda: self._send(device, topic, reply))

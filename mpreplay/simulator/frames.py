@@ -1,6 +1,6 @@
-"""What the rehearsal platform has seen, as DataFrames.
+"""Sessions, requests and stored values of the rehearsal platform, as DataFrames.
 
-Pure: bytes in, frames out. It runs in the process of the user, so that the platform's own process
+Pure: bytes in, frames out. Runs in the process of the user, so that the platform's own process
 needs no pandas.
 """
 
@@ -87,7 +87,7 @@ def _times(naive: np.ndarray[Any, Any]) -> pd.DatetimeIndex:
 
 
 def read_records(answer: bytes) -> Iterator[Record]:
-    """Read the accepted requests: each a line of JSON followed by its payload."""
+    """Yield the accepted requests; each is a line of JSON followed by its payload."""
     at = 0
     while at < len(answer):
         start = answer.index(b"\n", at) + 1
@@ -102,10 +102,10 @@ def stored_frame(records: Iterable[Record], world: World) -> pd.DataFrame:
     Parameters
     ----------
     records : iterable of Record
-        What was accepted, in order.
+        Accepted requests, in order.
     world : World
-        For its models: they tell a value with its quality from a struct, and which points are
-        left out of a request that asked to skip what is invalid.
+        Source of the models. A model distinguishes a value with its quality from a struct, and
+        gives the points left out of a request that asked to skip invalid values.
     """
     written = _gather(records, world)
     qualities = _take_qualities(written, world)
@@ -113,7 +113,7 @@ def stored_frame(records: Iterable[Record], world: World) -> pd.DataFrame:
 
 
 class _Written(NamedTuple):
-    """All that was written, in order: three lists per entry, two per value."""
+    """All writes, in order: three lists per entry, two per value."""
 
     devices: list[Device]
     times: list[int]
@@ -123,7 +123,7 @@ class _Written(NamedTuple):
 
 
 def _gather(records: Iterable[Record], world: World) -> _Written:
-    """Take the entries apart; what the platform skipped is left out by the same rules."""
+    """Take the entries apart; leave out skipped values by the platform's own rules."""
     written = _Written([], [], [], [], [])
     for record in records:
         params = orjson.loads(record.payload)["params"]
@@ -142,7 +142,7 @@ def _gather(records: Iterable[Record], world: World) -> _Written:
 
 
 def _take_qualities(written: _Written, world: World) -> np.ndarray[Any, Any]:
-    """Replace values that come with their quality by the values; return the qualities, or -1."""
+    """Replace values with quality by the bare values; return the qualities, -1 for none."""
     with_quality = {
         product_key: {name for name, point in model.measurepoints.items() if point.has_quality}
         for product_key in {device[0] for device in written.devices}
@@ -171,7 +171,7 @@ def _last_writes(written: _Written, qualities: np.ndarray[Any, Any]) -> pd.DataF
     device = np.repeat(ranks, written.sizes)
     time = np.repeat(np.array(written.times, np.int64), written.sizes)
     point = np.array([point_rank[name] for name in written.names], np.int64)
-    # lexsort is stable: of the writes to one place the last stands last.
+    # lexsort is stable: writes to the same device, time and point keep their order.
     order = np.lexsort((point, time, device))
     keys = np.stack([device[order], time[order], point[order]])
     is_last = np.append((keys[:, 1:] != keys[:, :-1]).any(axis=0), True)[: len(order)]
@@ -194,6 +194,6 @@ def _texts(names: list[str], codes: np.ndarray[Any, Any]) -> pd.Series:
 
 
 def _values(values: list[Any], rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return float64 if all that is stored are numbers, else the JSON values as they are."""
+    """Return float64 if all values are numbers, otherwise the JSON values unchanged."""
     kept: np.ndarray[Any, Any] = np.fromiter(values, object, len(values))[rows]
     return kept.astype(np.float64) if set(map(type, kept)) <= _NUMBERS else kept

@@ -1,7 +1,7 @@
-"""What the platform answers to a gateway about its sub-devices: sign-in, sign-out, topology.
+"""The platform's replies to a gateway about its sub-devices: sign-in, sign-out, topology.
 
-Pure. A handler takes the world, the gateway and a request that was read already, changes the world
-and returns a code with the data of the reply.
+Pure. A handler takes the world, the gateway and the params of a request, changes the world and
+returns a code with the data of the reply.
 
 References
 ----------
@@ -23,10 +23,17 @@ _NO_LOGINS: Final[dict[str, list[Any]]] = {"loginedSubDevices": [], "failedSubDe
 _TEXT: Final = (str,)
 # Vendor clients send the timestamp as text, as an integer, or as a fraction of seconds.
 _TIMESTAMP: Final = (str, int, float)
+# Fields of a sign-in, with their types: shared by a whole batch; of a single sub-device.
+_SHARED: Final[dict[str, tuple[type, ...]]] = {
+    "clientId": _TEXT,
+    "timestamp": _TIMESTAMP,
+    "signMethod": _TEXT,
+}
+_SIGNED: Final = {**_SHARED, "productKey": _TEXT, "deviceKey": _TEXT, "sign": _TEXT}
 
 
 class Handler(NamedTuple):
-    """A request about sub-devices: its method, what answers it, and an answer without content."""
+    """A request about sub-devices: its method, its handler, and the data of an empty reply."""
 
     method: str
     handle: Callable[[World, Device, Any], tuple[int, Any]]
@@ -53,13 +60,13 @@ def _device(fields: Mapping[str, Any]) -> Device:
 
 
 def _asset(device: Device) -> dict[str, str]:
-    """Return a device as the platform names it; its asset id is made up, but stays the same."""
+    """Return a device as the platform names it; the asset id is invented, but always the same."""
     asset_id = hashlib.sha256("/".join(device).encode()).hexdigest()[:8]
     return {"assetId": asset_id, "productKey": device[0], "deviceKey": device[1]}
 
 
 def _login_code(world: World, gateway: Device, shared: Any, sub: Any) -> int:
-    """Sign one sub-device in; return 200 or why not."""
+    """Sign a sub-device in; return 200 or the code of the failure."""
     device = _device(sub)
     if device not in world.secrets:
         return 705
@@ -74,20 +81,15 @@ def _login_code(world: World, gateway: Device, shared: Any, sub: Any) -> int:
 
 
 def _login(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
-    if not _has(
-        params, productKey=_TEXT, deviceKey=_TEXT, clientId=_TEXT, timestamp=_TIMESTAMP,
-        signMethod=_TEXT, sign=_TEXT,
-    ):  # fmt: skip
+    if not _has(params, **_SIGNED):
         return 1220, None
     code = _login_code(world, gateway, params, params)
     return code, _asset(_device(params)) if code == 200 else None
 
 
 def _login_batch(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
-    """Sign in those that can be: one that fails does not hold the others back."""
-    if not _has(
-        params, clientId=_TEXT, timestamp=_TIMESTAMP, signMethod=_TEXT, subDevices=(list,)
-    ) or not params["subDevices"]:  # fmt: skip
+    """Sign in as many sub-devices as possible; a failure does not stop the rest."""
+    if not _has(params, **_SHARED, subDevices=(list,)) or not params["subDevices"]:
         return 1220, _NO_LOGINS
     subs = params["subDevices"]
     if not all(_has(sub, productKey=_TEXT, deviceKey=_TEXT, sign=_TEXT) for sub in subs):
@@ -106,7 +108,7 @@ def _login_batch(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
 
 
 def _logout(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
-    """Sign a sub-device out; also one that does not exist is answered with 200."""
+    """Sign a sub-device out; the code is 200 even if the sub-device does not exist."""
     if not _has(params, productKey=_TEXT, deviceKey=_TEXT):
         return 1220, None
     if world.signed_in.get(_device(params)) == gateway:
@@ -126,10 +128,7 @@ def _topo_add(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
 
 
 def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
-    if not _has(
-        sub, productKey=_TEXT, deviceKey=_TEXT, clientId=_TEXT, timestamp=_TIMESTAMP,
-        signMethod=_TEXT, sign=_TEXT,
-    ):  # fmt: skip
+    if not _has(sub, **_SIGNED):
         return False
     device = _device(sub)
     if device[0] == world.gateway_product or world.parents.get(device, gateway) != gateway:
@@ -140,7 +139,7 @@ def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
 
 
 def _topo_delete(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
-    """Delete what can be deleted; one success is enough for 200."""
+    """Delete as many sub-devices as possible; a single success is enough for 200."""
     if not isinstance(params, list) or not params:
         return 1220, None
     subs = [_device(sub) for sub in params if _has(sub, productKey=_TEXT, deviceKey=_TEXT)]

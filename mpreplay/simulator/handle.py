@@ -1,4 +1,4 @@
-"""The user's end of the rehearsal platform: starts its process, asks it questions, ends it.
+"""The user's end of the rehearsal platform: starts, questions and ends its process.
 
 A shell around a child process and its two pipes.
 """
@@ -42,7 +42,7 @@ _ERRORS: Final = {"ConfigError": ConfigError, "ConnectError": ConnectError}
 class RehearsalPlatform:
     """A running rehearsal platform; made by :func:`mpreplay.simulate`.
 
-    Use it as a context manager, or call :meth:`close`.
+    Use as a context manager, or call :meth:`close`.
     """
 
     def __init__(
@@ -84,10 +84,10 @@ class RehearsalPlatform:
         }
         self._world = world_of(self._configuration)
         self._lock = threading.Lock()
-        # Also when the user forgets: at garbage collection, or when the interpreter ends.
+        # Without close(): at garbage collection, or at the end of the interpreter.
         self._resources = contextlib.ExitStack()
         self._finalizer = weakref.finalize(self, self._resources.close)
-        # A file without a name: it goes with the last process that holds it.
+        # A file without a name is deleted with the last process that holds it open.
         memory = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
         self._memory = self._resources.enter_context(memory)
         self._is_killed = False
@@ -106,7 +106,7 @@ class RehearsalPlatform:
 
     @property
     def devices(self) -> list[Device]:
-        """The devices that exist here, save the gateway."""
+        """Devices that exist on this platform, without the gateway."""
         return [device for device in self._secrets if device != self._gateway]
 
     def connection_for(self, product_key: str, device_key: str) -> Connection:
@@ -120,7 +120,7 @@ class RehearsalPlatform:
         Returns
         -------
         Connection
-            With the device's made-up secret.
+            With the device's generated secret.
 
         Raises
         ------
@@ -148,14 +148,14 @@ class RehearsalPlatform:
         start: Any = None,
         end: Any = None,
     ) -> pd.DataFrame:
-        """Return what the platform accepted, the last write per device, point and time.
+        """Return the accepted values, the last write per device, point and time.
 
         Parameters
         ----------
         product_key, device_key : str, optional
-            Of this product, of this device only.
+            Only values of this product, of this device.
         start, end : str or datetime, optional
-            At times in [start, end) only, UTC unless they have a zone.
+            Only values at times in [start, end); UTC unless a time has a zone.
 
         Returns
         -------
@@ -170,7 +170,7 @@ class RehearsalPlatform:
 
         Notes
         -----
-        It is what ``run.reconcile`` asks for: ``run.reconcile(platform.stored)``.
+        ``run.reconcile`` takes this method: ``run.reconcile(platform.stored)``.
         """
         from .frames import milliseconds, read_records, stored_frame
 
@@ -179,7 +179,7 @@ class RehearsalPlatform:
         return stored_frame(read_records(self._ask(command)), self._world)
 
     def sessions(self) -> pd.DataFrame:
-        """Return who tried to connect, when, and how each session ended.
+        """Return all attempts to connect, with the end of each session.
 
         Returns
         -------
@@ -193,7 +193,7 @@ class RehearsalPlatform:
         return sessions_frame(self._ask(b"sessions"))
 
     def requests(self) -> pd.DataFrame:
-        """Return the requests with measurement points in the order they were received.
+        """Return the requests with measurement points in the order of their receipt.
 
         Returns
         -------
@@ -211,7 +211,7 @@ class RehearsalPlatform:
         Returns
         -------
         bool
-            Whether it was connected.
+            True if the device was connected.
 
         Raises
         ------
@@ -222,17 +222,17 @@ class RehearsalPlatform:
         return self._do("kick", product_key, device_key)
 
     def stall(self, seconds: float) -> None:
-        """Let everything stand still: nothing is read and nothing is sent for so long. [s]."""
+        """Pause everything for a number of seconds: nothing is read and nothing is sent."""
         self._do("stall", seconds_of(seconds, "stall"))
 
     def away(self, seconds: float) -> None:
-        """Close all connections, and refuse with CONNACK 3 who connects, for so long. [s]."""
+        """Close all connections, and refuse new ones with CONNACK 3 for a number of seconds."""
         self._do("away", seconds_of(seconds, "away"))
 
     def kill(self) -> None:
-        """Kill the platform's process: nobody is told, its port is closed; once is enough.
+        """Kill the platform's process and close its port without notice; a repeat does nothing.
 
-        What it had accepted is kept for :meth:`restart`.
+        Accepted requests are kept for :meth:`restart`.
         """
         with self._lock:
             self._check_is_open()
@@ -243,25 +243,25 @@ class RehearsalPlatform:
             self._is_killed = True
             self._configuration["killed_at"] = time.time_ns() // 1_000_000
             if self._configuration["behind"] is None:
-                # Nobody else is given the port meanwhile; bound and not listening, it is closed.
+                # Bound but not listening: the port is closed, and no other process can take it.
                 self._place = self._resources.enter_context(socket.socket(_family(self.host)))
                 self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 self._place.bind((self.host, self.port))
 
     def restart(self) -> None:
-        """Start a platform that was killed: the same port, the same secrets, all that was kept.
+        """Start a killed platform again: the same port, the same secrets, all stored values.
 
         Raises
         ------
         ConfigError
-            If it was not killed.
+            If the platform was not killed.
         ConnectError
-            If it does not start.
+            If the platform does not start.
 
         Notes
         -----
-        ``stored()``, ``sessions()`` and ``requests()`` go on, connects of before count, blocked
-        devices stay blocked, and the fault script goes on where it stood.
+        ``stored()``, ``sessions()`` and ``requests()`` continue, earlier connects still count,
+        blocked devices stay blocked, and the fault script continues at its position.
         """
         with self._lock:
             self._check_is_open()
@@ -275,7 +275,7 @@ class RehearsalPlatform:
                 self._place.close()
 
     def close(self) -> None:
-        """End the platform; once is enough. What it stored is gone with it."""
+        """End the platform and delete the stored values; a repeat does nothing."""
         with self._lock:
             self._finalizer()
 
@@ -340,7 +340,7 @@ class RehearsalPlatform:
         return self._exchange(orjson.dumps(configuration))
 
     def _exchange(self, line: bytes) -> dict[str, Any]:
-        """Send a line and return the line that answers it."""
+        """Send a line and return the line of the answer."""
         write, read = self._process.stdin, self._process.stdout
         answer = b""
         if write is not None and read is not None:
@@ -357,7 +357,7 @@ class RehearsalPlatform:
 
 
 def _start(memory: int) -> subprocess.Popen[bytes]:
-    """Start the platform's process; it finds the same mpreplay as this one."""
+    """Start the platform's process with the same mpreplay as this process."""
     root = str(Path(__file__).parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
@@ -365,23 +365,23 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-        # Of its own group, so that Ctrl-C in the terminal reaches the parent alone.
+        # In its own group, so that Ctrl-C in the terminal reaches the parent alone.
         process_group=0,
         pass_fds=[memory],
     )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and let go of its pipes; once is enough."""
+    """End the process and close its pipes; a repeat does nothing."""
     if process.stdin is not None and not process.stdin.closed:
-        # The word ends it also where a forked process still holds the other end of the pipe.
+        # The word ends the process even if a forked process still holds the pipe open.
         with contextlib.suppress(OSError):
             process.stdin.write(b"end\n")
             process.stdin.flush()
         with contextlib.suppress(OSError):
             process.stdin.close()
     if process.stdout is not None:
-        # Nobody reads any more: an answer that is still being written must not hold it up.
+        # Closed first: an answer still being written must not block the end.
         process.stdout.close()
     try:
         process.wait(_PATIENCE)
@@ -424,7 +424,7 @@ def _devices(given: Iterable[Any], where: str) -> list[Device]:
 
 
 def _broker(uri: str) -> dict[str, Any]:
-    """Read the address of a broker: ``mqtt://host:port``, with a name and password if it asks."""
+    """Read a broker's address: ``mqtt://host:port``, with a name and password if required."""
     try:
         parts = urlsplit(uri)
         host, port = parts.hostname, parts.port or PLAIN_PORT

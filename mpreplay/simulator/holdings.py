@@ -1,6 +1,6 @@
-"""What was accepted of one device in one interval, chosen where it is kept.
+"""Accepted requests by device and time, selected in the platform's own process.
 
-Pure. Requests that hold nothing of it are passed over without being read again.
+Pure. The times of each request are kept: a request outside the selection is not parsed again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Holdings:
     Parameters
     ----------
     accepted : sequence of Record
-        In order; it may grow.
+        Accepted requests in order; the sequence may grow.
     """
 
     def __init__(self, accepted: Sequence[Record]) -> None:
@@ -40,7 +40,7 @@ class Holdings:
     ) -> Iterator[Record]:
         """Yield the requests cut down to the entries of a device in [start, end), in order.
 
-        None stands for any device and any time. [ms]
+        None means any device or any time. Times are in milliseconds.
         """
 
         def is_wanted(device: Device, first: int, last: int) -> bool:

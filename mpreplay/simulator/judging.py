@@ -1,8 +1,8 @@
-"""Tell whether one JSON value satisfies a measurepoint.
+"""Checks of JSON values against measurepoints.
 
 Pure: a measurepoint becomes a function from a parsed JSON value to True or False, made once and
-called a million times. What the platform's documents leave open is decided by ``PlatformLimits``,
-or, where that has no setting, to the side that finds more mistakes.
+called a million times. Where the platform's documents leave a rule open, ``PlatformLimits``
+decides; if it has no setting, the stricter rule applies, since it finds more mistakes.
 
 References
 ----------
@@ -49,7 +49,7 @@ class Checks(NamedTuple):
     pass_through: bool
 
     def accept(self, identifier: str, value: Any) -> bool:
-        """Whether a value may be reported under an identifier."""
+        """Return True if a value may be reported under an identifier."""
         check = self.of.get(identifier)
         return self.pass_through if check is None else check(value)
 
@@ -63,7 +63,7 @@ def checks_of(model: ThingModel, limits: PlatformLimits) -> Checks:
 
 
 def check_of(point: Measurepoint, limits: PlatformLimits) -> Check:
-    """Return the function that tells whether a JSON value satisfies a measurepoint.
+    """Return the function that checks JSON values against a measurepoint.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def check_of(point: Measurepoint, limits: PlatformLimits) -> Check:
 
 
 def split_quality(value: Any) -> tuple[Any, int | None]:
-    """Split what a point with quality holds into the value and its quality, if there is one.
+    """Split the content of a point with quality into the value and its quality, if any.
 
     Examples
     --------
@@ -101,7 +101,7 @@ def _with_quality(check: Check) -> Check:
 
 
 def _within(point: Measurepoint, limits: PlatformLimits, low: float, high: float) -> Check:
-    """Return the check of a number's range: the type's, and the model's where that counts."""
+    """Return the check of a number's range: the type's and, if enforced, the model's."""
     least, most = (point.minimum, point.maximum) if limits.range_violations else (None, None)
     low = low if least is None else max(low, least)
     high = high if most is None else min(high, most)

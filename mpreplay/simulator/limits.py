@@ -1,4 +1,4 @@
-"""What the rehearsal platform allows, and where it is as strict as one asks."""
+"""Limits of the rehearsal platform, and settings of its strictness."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ BOOL_FORMS: Final = ("both", "number", "boolean")
 
 @dataclass(frozen=True, slots=True)
 class PlatformLimits:
-    """What the rehearsal platform allows; None switches a limit off.
+    """Limits of the rehearsal platform; None switches a limit off.
 
     Parameters
     ----------
     max_bytes : int, optional
-        A publish of so many bytes or more is answered with 1008. [bytes]
+        A publish of this size or more is answered with 1008. [bytes]
     connects : int, optional
         More attempts than this within ``connect_period`` block the device.
     connect_period, block : float
-        The period that is looked at, and for how long a device is blocked. [s]
+        Period over which attempts are counted, and duration of a block. [s]
     max_bytes_per_second : float, optional
-        Of one session; what exceeds it is answered with 429. Off by default, since the documents
-        do not say how the platform reacts. [bytes/s]
+        Rate of a session; a request above the rate is answered with 429. Off by default, since
+        the documents do not describe the platform's reaction. [bytes/s]
     max_values_per_second : float, optional
-        Of the whole organisation; answered with 429. [values/s]
+        Rate of the whole organisation; likewise answered with 429. [values/s]
     range_violations : bool
-        Whether a value outside the model's range is answered with 1204.
+        True if a value outside the model's range is answered with 1204.
     bool_form : str
-        What a BOOL may look like: ``"number"`` (0 and 1), ``"boolean"`` (true and false) or
+        Accepted forms of a BOOL: ``"number"`` (0 and 1), ``"boolean"`` (true and false) or
         ``"both"``.
 
     Raises
@@ -65,7 +65,7 @@ class PlatformLimits:
     bool_form: BoolForm = "both"
 
     def __post_init__(self) -> None:
-        """Refuse limits that mean nothing."""
+        """Raise if a limit is not valid."""
         if self.bool_form not in BOOL_FORMS:
             raise ConfigError(
                 f"bool_form must be one of {', '.join(BOOL_FORMS)}, got {self.bool_form!r}"

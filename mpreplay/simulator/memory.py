@@ -1,7 +1,7 @@
-"""What the rehearsal platform keeps on disk, so that it survives being killed.
+"""The rehearsal platform's memory on disk, for a restart after a kill.
 
-A shell around one file: an event is a line of JSON, begun with the size of the payload that
-follows it. The page cache holds it when the process is killed; nothing is forced to the disk.
+A shell around a file: an event is a line of JSON that begins with the size of its payload, then
+the payload. The page cache survives a killed process, so nothing is forced to the disk.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Memory:
     Parameters
     ----------
     descriptor : int
-        An open file, to read and to write. Nobody else writes to it.
+        A file open for reading and writing, without another writer.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
     def events(self) -> Iterator[tuple[list[Any], bytes]]:
-        """Read what is kept; what was being written when the process was killed is cut off."""
+        """Yield the kept events; cut off a last event whose writing was interrupted."""
         end = 0
         with open(self._descriptor, "rb", closefd=False) as file:
             file.seek(0)
@@ -43,7 +43,7 @@ class Memory:
         os.lseek(self._descriptor, end, os.SEEK_SET)
 
     def keep(self, event: list[Any], payload: bytes = b"") -> None:
-        """Add an event. Once this returns, it survives the process."""
+        """Add an event, which survives the process as soon as this returns."""
         left = memoryview(b"".join((orjson.dumps([len(payload), *event]), b"\n", payload)))
         while left:
             left = left[os.write(self._descriptor, left) :]

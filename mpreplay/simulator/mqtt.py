@@ -1,6 +1,6 @@
 """The packets of MQTT 3.1.1: bytes to packets and packets to bytes.
 
-Pure: no socket, no clock. It covers QoS 0 and 1, which is what the platform takes.
+Pure: no socket, no clock. Covers QoS 0 and 1, as the platform does.
 
 References
 ----------
@@ -36,11 +36,11 @@ LEVEL: Final = 4  # MQTT 3.1.1
 
 
 class PacketError(ValueError):
-    """Bytes that are no packet of MQTT 3.1.1, or one that the platform does not take."""
+    """Bytes that are no packet of MQTT 3.1.1, or a packet that the platform rejects."""
 
 
 class Connect(NamedTuple):
-    """A client introduces itself; nothing but the level is known of other protocols."""
+    """A client's request to connect; of other protocols, only the level is known."""
 
     level: int
     client_id: str = ""
@@ -75,52 +75,61 @@ class Puback(NamedTuple):
 
 
 class Subscribe(NamedTuple):
-    """A wish for messages: filters, each with the highest QoS."""
+    """A subscription: filters, each with its highest QoS."""
 
     packet_id: int
     filters: tuple[tuple[str, int], ...]
 
 
 class Suback(NamedTuple):
-    """The answer: a granted QoS per filter, or 0x80."""
+    """The answer to a SUBSCRIBE: a granted QoS per filter, or 0x80."""
 
     packet_id: int
     codes: tuple[int, ...]
 
 
 class Unsubscribe(NamedTuple):
-    """The end of a wish for messages."""
+    """The end of a subscription."""
 
     packet_id: int
     filters: tuple[str, ...]
 
 
 class Unsuback(NamedTuple):
-    """The answer to it."""
+    """The answer to an UNSUBSCRIBE."""
 
     packet_id: int
 
 
 class Ping(NamedTuple):
-    """A sign of life."""
+    """A client's sign of life."""
 
 
 class Pong(NamedTuple):
-    """The answer to it."""
+    """The answer to a ping."""
 
 
 class Disconnect(NamedTuple):
-    """A farewell."""
+    """The orderly end of a connection."""
 
 
 Packet = (
-    Connect | Connack | Publish | Puback | Subscribe | Suback | Unsubscribe | Unsuback | Ping | Pong
+    Connect
+    | Connack
+    | Publish
+    | Puback
+    | Subscribe
+    | Suback
+    | Unsubscribe
+    | Unsuback
+    | Ping
+    | Pong
     | Disconnect
-)  # fmt: skip
+)
 
 
 class Decoder:
-    """Bytes in, in whatever pieces; whole packets out.
+    """A decoder of a byte stream: pieces of any size in, whole packets out.
 
     Examples
     --------
@@ -139,11 +148,11 @@ class Decoder:
         Raises
         ------
         PacketError
-            If they are not MQTT; the connection is of no further use.
+            If the bytes are not MQTT; the connection is of no further use.
         """
         self._buffer += data
         packets = []
-        # A large packet arrives in many pieces; until it is whole there is nothing to look at.
+        # A large packet arrives in many pieces; nothing is decoded until it is whole.
         while len(self._buffer) >= self._needed:
             head, size = _fixed_header(self._buffer)
             self._needed = head + size if head else len(self._buffer) + 1
@@ -219,7 +228,7 @@ def _connect(body: _Body, _: int) -> Connect:
     has_will = flags & 0x04
     if flags & 0x01 or (flags & 0x40 and not flags & 0x80) or (flags & 0x38 and not has_will):
         raise PacketError("the flags of a CONNECT contradict each other")
-    if has_will:  # read over: no client of the platform uses a will
+    if has_will:  # skipped: no client of the platform uses a will
         body.text()
         body.binary()
     username = body.text() if flags & 0x80 else ""
@@ -263,7 +272,7 @@ def _connack(body: _Body, _: int) -> Connack:
     return Connack(body.number(2) & 0xFF)
 
 
-# Packet type -> the flags that must stand beside it, and how its body is read; [1], 2.2.
+# Packet type -> its required flags, and the reader of its body; [1], 2.2.
 _DECODERS: Final[dict[int, tuple[int | None, Callable[[_Body, int], Packet]]]] = {
     1: (0, _connect),
     2: (0, _connack),
@@ -280,7 +289,7 @@ _DECODERS: Final[dict[int, tuple[int | None, Callable[[_Body, int], Packet]]]] =
 
 
 def _check_flags(first: int) -> None:
-    """Refuse at its first byte what no client sends, rather than await the rest of it."""
+    """Refuse an unexpected packet at its first byte, rather than await the rest."""
     kind, flags = first >> 4, first & 0x0F
     if kind not in _DECODERS:
         raise PacketError(f"a packet of type {kind} is not taken")

@@ -1,4 +1,4 @@
-"""The rehearsal platform without its network: who may sign in, and what is answered to whom.
+"""The rehearsal platform without its network: admission of devices, replies to requests.
 
 Pure: packets' contents come in, replies go out; the time is an argument. A shell (``endpoint``,
 ``responder``) moves the bytes.
@@ -24,8 +24,8 @@ from .world import Device, World
 
 __all__ = ["ACCEPTED", "BAD_SIGN_IN", "NOT_AUTHORISED", "UNAVAILABLE", "Admission", "Platform"]
 
-# CONNACK return codes of MQTT 3.1.1, section 3.2.2.3. Which of them the platform uses for a
-# blocked device is not documented; 5, not authorised, is ours.
+# CONNACK return codes of MQTT 3.1.1, section 3.2.2.3. The platform's code for a blocked device is
+# not documented; 5, not authorised, is our choice.
 ACCEPTED, UNAVAILABLE, BAD_SIGN_IN, NOT_AUTHORISED = 0, 3, 4, 5
 
 _OPEN: Final = "open"
@@ -34,11 +34,11 @@ _AWAY: Final = "refused: away"
 _UNCOUNTED: Final = frozenset({_UNKNOWN, _AWAY})  # attempts that do not count towards a block
 _LOGINS: Final = frozenset({"combine/login", "combine/login/batch"})
 
-Event = list[Any]  # a kind, and what is told of it; JSON values
+Event = list[Any]  # a kind and its details; JSON values
 
 
 class Admission(NamedTuple):
-    """What becomes of a CONNECT: the code of its CONNACK, and the number of its session."""
+    """The answer to a CONNECT: the code of its CONNACK, and the number of its session."""
 
     code: int
     device: Device
@@ -46,14 +46,14 @@ class Admission(NamedTuple):
 
 
 class Platform:
-    """The rules with their memory: sessions, blocked devices, what was accepted.
+    """The rules with their memory: sessions, blocked devices, accepted requests.
 
     Parameters
     ----------
     world : World
-        Who exists, who belongs to whom, what the models and limits say.
+        Devices, topology, models and limits.
     faults : FaultScript, optional
-        What goes wrong; a shell asks for it with :meth:`draw`.
+        Faults of messages; a shell asks for each with :meth:`draw`.
     """
 
     def __init__(self, world: World, faults: FaultScript | None = None) -> None:
@@ -76,21 +76,21 @@ class Platform:
         keep: Callable[[Event, bytes], None],
         now: int,
     ) -> None:
-        """Take up what a process that was killed had kept; keep what happens from now on.
+        """Restore the events of a killed process, and keep all further events.
 
         Parameters
         ----------
         events : iterable of (list, bytes)
-            What was handed to its ``keep``, in order.
+            Events handed to ``keep`` in the former process, in order.
         keep : callable
-            Takes an event and its payload, before anybody is told of it.
+            Takes an event and its payload, before any reply is sent.
         now : int
-            When the former process ended, and its sessions with it. [ms]
+            End of the former process and of its sessions. [ms]
 
         Notes
         -----
-        The fault script goes on where it stood. Allowances are full again, and sub-devices have to
-        sign in again, as after any end of their gateway's session.
+        The fault script continues at its position. Allowances are full again, and sub-devices have
+        to sign in again, as after any end of their gateway's session.
         """
         recalled: dict[str, Callable[..., Any]] = {
             "session": self._recall_session,
@@ -122,7 +122,7 @@ class Platform:
         self.requests.append(row)
 
     def draw(self, topic: str) -> Fault | None:
-        """Return the fault that a message meets, if any; called once per message, in order."""
+        """Return the fault of a message, or None; called once per message, in order."""
         if self.faults is None or (parts := read_topic(topic)) is None:
             return None
         if not (_is_report(parts) or (self.faults.logins and parts.tail in _LOGINS)):
@@ -133,16 +133,16 @@ class Platform:
     def connect(
         self, client_id: str, username: str, password: str, now: int, *, away: bool = False
     ) -> Admission:
-        """Admit or refuse a device that signs in; the newcomer takes its device's session over.
+        """Admit or refuse a CONNECT; an admitted device's earlier session is taken over.
 
         Parameters
         ----------
         client_id, username, password : str
             From the CONNECT.
         now : int
-            When. [ms]
+            Time of the CONNECT. [ms]
         away : bool
-            Whether nobody is admitted at present; such attempts do not count towards a block.
+            True while every CONNECT is refused; such attempts do not count towards a block.
         """
         device_key, _, product_key = username.partition("&")
         device = (product_key, device_key)
@@ -179,7 +179,7 @@ class Platform:
         return ACCEPTED, _OPEN
 
     def _connects_too_often(self, device: Device, now: int) -> bool:
-        """Count an attempt; one too many blocks the device for a while, good attempts too."""
+        """Count an attempt, good or bad; return True if the device is blocked."""
         limits = self.world.limits
         if limits.connects is None:
             return False
@@ -195,7 +195,7 @@ class Platform:
         return True
 
     def end(self, session: int, how: str, now: int) -> None:
-        """Note how a session ended; its sub-devices are signed out with it. Once is enough."""
+        """Record the end of a session and sign its sub-devices out; a repeat does nothing."""
         row = self.sessions[session]
         if row["how"] != _OPEN:
             return
@@ -206,7 +206,7 @@ class Platform:
         self.world.sign_out_all(device)
 
     def may_subscribe(self, device: Device, topic_filter: str) -> bool:
-        """Whether a filter stays within the topics of a device and of those online through it."""
+        """Return True if a filter covers only topics of a device and its online sub-devices."""
         topic = read_topic(topic_filter)
         return topic is not None and self._speaks_for(device, topic.device)
 
@@ -221,21 +221,20 @@ class Platform:
         Parameters
         ----------
         device : tuple of str
-            The device whose session it came through.
+            Device of the session.
         topic : str
-            What it was published to.
+            Topic of the publish.
         payload : bytes
-            What was published.
+            Payload of the publish.
         now : int
-            When it was received. [ms]
+            Time of receipt. [ms]
         code : int, optional
             A fault: answer with this code and store nothing.
 
         Returns
         -------
         bytes or None
-            The reply; None for a topic outside ``/sys`` and ``/ext``, which is no affair of the
-            platform.
+            The reply; None for a topic outside ``/sys`` and ``/ext``, which the platform ignores.
         """
         parts = read_topic(topic)
         if parts is None or not self._speaks_for(device, parts.device):
@@ -268,7 +267,7 @@ class Platform:
         return verdict
 
     def _note(self, parts: Topic, topic: str, payload: bytes, verdict: Verdict, now: int) -> bytes:
-        """Keep what was accepted, and remember the request, before anybody is told."""
+        """Keep an accepted request, and list every request, before the reply is sent."""
         record = verdict.record
         row = {
             "received_at": now,
@@ -288,10 +287,10 @@ class Platform:
         return reply(verdict.request_id, verdict.code)
 
     def answer(self, command: bytes) -> Iterable[bytes]:
-        """Answer a question of the process that started the platform, as pieces of bytes.
+        """Answer a question of the parent process, as pieces of bytes.
 
         ``stored`` gives the accepted requests, each as a line of JSON followed by its payload;
-        ``["stored", product key, device key, start, end]`` those entries of them only.
+        ``["stored", product key, device key, start, end]`` only the entries selected.
         """
         if command == b"stored" or command.startswith(b"["):
             chosen = orjson.loads(command)[1:] if command.startswith(b"[") else None
@@ -304,12 +303,12 @@ class Platform:
 
 
 def _is_report(parts: Topic) -> bool:
-    """Whether a topic is one of those for measurement points."""
+    """Return True if a topic is for measurement points."""
     return parts.kind == "sys" and parts.tail in METHODS
 
 
 class _Allowance:
-    """A rate with a second's worth of burst; what is larger than that passes when it is full."""
+    """A rate with a burst of 1 s; a larger amount passes when the allowance is full."""
 
     def __init__(self, rate: float | None) -> None:
         self._rate = rate
@@ -330,7 +329,7 @@ class _Allowance:
 def _read_client_id(client_id: str) -> tuple[str, dict[str, str]]:
     """Split ``{clientId}|securemode=2,signmethod=sha256,timestamp=…|``.
 
-    One page of the documents shows a blank after the first comma, so blanks are taken.
+    A page of the documents shows a blank after the first comma, so blanks are accepted.
     """
     name, _, tail = client_id.partition("|")
     pairs = (option.strip().partition("=") for option in tail.removesuffix("|").split(","))

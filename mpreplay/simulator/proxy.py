@@ -1,19 +1,19 @@
 """A bad network on request: a TCP proxy on loopback that can be cut, frozen, slowed and closed.
 
-A shell, on a thread of its own that ends with :meth:`FaultProxy.close`. Stand it between a client
-and a broker or the rehearsal platform; bytes pass unchanged, whatever they are::
+A shell, on a thread of its own until :meth:`FaultProxy.close`. Place the proxy between a client
+and a broker or the rehearsal platform; all bytes pass unchanged::
 
     with FaultProxy(platform.host, platform.port, latency=0.05) as proxy:
         run = mp.replay(history, model, proxy.connection(platform.connection))
 
 ================ ===================================================================================
 cut()            reset all connections, both ways
-freeze(), thaw() as if a cable were pulled: nothing passes either way, nobody is told, and who
-                 connects meanwhile is left without an answer. Once thawed, what was on its way
-                 arrives: TCP has sent it again
-refuse(), allow() the port is closed to newcomers; connections that stand go on
-latency          how long a byte is on its way, each way. [s]
-bytes_per_second what passes each way, all connections together; smooth, 20 ms worth at a time
+freeze(), thaw() as if a cable were pulled: nothing passes either way, neither end is notified,
+                 and a new connection gets no answer. After thaw(), the bytes on their way
+                 arrive: TCP has sent them again
+refuse(), allow() the port is closed to new connections; open connections continue
+latency          delay of every byte, each way. [s]
+bytes_per_second rate each way, of all connections together; smooth, in slices of 20 ms
 ================ ===================================================================================
 """
 
@@ -36,34 +36,34 @@ from ..settings import Connection
 __all__ = ["FaultProxy"]
 
 _PIECE: Final = 1 << 16  # read at once where no rate says otherwise [bytes]
-_SLICE: Final = 0.02  # a write carries at most so much of a rate [s]
+_SLICE: Final = 0.02  # a write carries at most this much of a rate [s]
 _ON_THE_WAY: Final = 256  # pieces of a connection, each way; more stay with their sender
-# With a rate, the system's buffers must not swallow seconds of it. [bytes]
+# With a rate, the system's buffers must not hold seconds of data. [bytes]
 _BUFFER: Final = 1 << 16
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER, on, 0 s: closing sends a reset
 
-_Way = asyncio.Queue[tuple[float, bytes]]  # when a piece is due, and the piece; the last is empty
+_Way = asyncio.Queue[tuple[float, bytes]]  # due time of a piece, and the piece; the last is empty
 
 
 class FaultProxy:
-    """A TCP proxy whose faults are at one's command.
+    """A TCP proxy with faults on command.
 
-    Use it as a context manager, or call :meth:`close`. All methods may be called from any thread;
-    when one returns, it is done.
+    Use as a context manager, or call :meth:`close`. All methods may be called from any thread, and
+    return when their effect is complete.
 
     Parameters
     ----------
     host, port : str, int
-        Where the bytes go.
+        Address of the target.
     latency : float
-        How long a byte is on its way, each way. [s]
+        Delay of every byte, each way. [s]
     bytes_per_second : float, optional
-        What passes each way. [bytes/s]
+        Rate each way. [bytes/s]
 
     Raises
     ------
     ConfigError
-        If a number means nothing.
+        If a number is not valid.
 
     Examples
     --------
@@ -90,7 +90,7 @@ class FaultProxy:
         self._piece = _PIECE
         if bytes_per_second is not None:
             self._piece = min(_PIECE, max(1, int(bytes_per_second * _SLICE)))
-        # Bound and not listening: the port stays ours, and closed, while newcomers are refused.
+        # Bound and not listening: the port stays ours, and closed, while connections are refused.
         self._place = _bound("127.0.0.1", 0)
         self.host, self.port = self._place.getsockname()
         self._listener: socket.socket | None = None
@@ -104,7 +104,7 @@ class FaultProxy:
         self.allow()
 
     def connection(self, connection: Connection) -> Connection:
-        """Return a connection that leads through the proxy."""
+        """Return a connection through the proxy."""
         return dataclasses.replace(connection, host=self.host, port=self.port)
 
     def cut(self) -> None:
@@ -112,15 +112,15 @@ class FaultProxy:
         self._call(self._cut)
 
     def freeze(self) -> None:
-        """Let nothing pass, and tell nobody."""
+        """Let no bytes pass, without notice to either end."""
         self._call(self._freeze)
 
     def thaw(self) -> None:
-        """Let pass again, first what was held."""
+        """Let bytes pass again, the held bytes first."""
         self._call(self._thaw)
 
     def refuse(self) -> None:
-        """Close the port to newcomers."""
+        """Close the port to new connections."""
         self._call(self._refuse)
 
     def allow(self) -> None:
@@ -128,7 +128,7 @@ class FaultProxy:
         self._call(self._allow)
 
     def close(self) -> None:
-        """End all connections and the thread; once is enough."""
+        """End all connections and the thread; a repeat does nothing."""
         if self._loop.is_closed():
             return
         self._call(self._close)
@@ -153,7 +153,7 @@ class FaultProxy:
         return f"<fault proxy at {self.host}:{self.port} to {host}:{port}>"
 
     def _call(self, do: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Have something done on the proxy's thread."""
+        """Run a coroutine on the proxy's thread, and wait for its end."""
         if self._loop.is_closed():
             raise ConfigError("the fault proxy is closed")
         asyncio.run_coroutine_threadsafe(do(), self._loop).result()
@@ -187,7 +187,7 @@ class FaultProxy:
         await self._cut()
 
     def _welcome(self, listener: socket.socket) -> None:
-        # Who connected may have gone again.
+        # The client may have disconnected already.
         with contextlib.suppress(BlockingIOError, ConnectionError):
             client, _ = listener.accept()
             client.setblocking(False)
@@ -198,7 +198,7 @@ class FaultProxy:
             task.add_done_callback(lambda _: client.close())
 
     async def _serve(self, client: socket.socket) -> None:
-        """Carry bytes until both ends have closed; if one breaks, or at a cut, reset both."""
+        """Carry bytes until both ends have closed; reset both after an error or a cut."""
         target = _socket(self._family, self._rate)
         try:
             await self._flowing.wait()
@@ -242,7 +242,7 @@ class FaultProxy:
 
 
 class _Lane:
-    """One direction of the network, shared by all connections: when the next piece may pass."""
+    """A direction of the network, shared by all connections, with the time of the next piece."""
 
     def __init__(self, rate: float | None) -> None:
         self._rate = rate

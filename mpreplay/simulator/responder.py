@@ -1,8 +1,8 @@
-"""The same rules behind a real broker, so that client and endpoint cannot be wrong alike.
+"""The same rules behind a real broker, so that client and endpoint cannot share a mistake.
 
-A shell: paho's thread puts messages on a queue, the main thread answers them. A real broker does
-not check our signatures, so every device that the rules know counts as connected. Of the faults
-there are those that concern replies and codes.
+A shell: paho's thread puts messages on a queue, the main thread answers. A real broker does not
+check our signatures, so every device known to the rules counts as connected. Only faults of
+requests, replies and codes are available.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ Message = tuple[str, bytes]
 
 
 class Responder:
-    """A client of a broker that answers in the platform's place.
+    """A client of a broker that answers as the platform does.
 
     Parameters
     ----------
     platform : Platform
         The rules.
     host, port : str, int
-        The broker.
+        Address of the broker.
     username, password : str, optional
-        What the broker asks for.
+        Credentials for the broker, if required.
 
     Raises
     ------
     ConnectError
-        If the broker is not there or does not let the responder subscribe.
+        If the broker does not answer, or does not let the responder subscribe.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Responder:
         self._platform = platform
         self._outbox = Outbox(self._deliver, self._later)
         self._due: list[tuple[float, int, Callable[[], None]]] = []
-        self._count = itertools.count()  # of two actions due at once the first comes first
-        # What paho's thread says to the main thread: nothing else passes between them.
+        self._count = itertools.count()  # actions due at the same time keep their order
+        # From paho's thread to the main thread: nothing else passes between the two.
         self._events: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._client = client = paho.Client(
             CallbackAPIVersion.VERSION2, client_id=f"rehearsal-{time.time_ns():x}"
@@ -103,11 +103,11 @@ class Responder:
             raise ConnectError(f"the broker at {where} does not serve the responder: {why}")
 
     def call(self, what: Any) -> None:
-        """Have a function called on the main thread; None ends :meth:`run`. From any thread."""
+        """Queue a function for the main thread, from any thread; None ends :meth:`run`."""
         self._events.put(what)
 
     def run(self) -> None:
-        """Answer messages until told to end."""
+        """Answer messages until :meth:`call` gets None."""
         while (event := self._next()) is not None:
             if callable(event):
                 event()
@@ -116,7 +116,7 @@ class Responder:
         self.close()
 
     def _next(self) -> Any:
-        """Return the next event; meanwhile do what is due."""
+        """Return the next event; meanwhile run the actions that are due."""
         while True:
             now = time.monotonic()
             while self._due and self._due[0][0] <= now:
@@ -146,7 +146,7 @@ class Responder:
         if not course.handled:
             return
         code = 0 if fault is None else fault.code
-        # Nobody but the topic says who published; a sub-device that is online was spoken for.
+        # Only the topic names the publisher: every message counts as sent by the topic's device.
         reply = self._platform.receive(device, topic, payload, now_ms(), code)
         if reply is not None and course.replied:
             self._outbox.put(device, topic + "_reply", reply, fault)
@@ -158,5 +158,5 @@ class Responder:
 
 
 def _no_delay(_: paho.Client, __: Any, sock: Any) -> None:
-    """Send replies at once; paho leaves this to its user."""
+    """Let replies leave at once; paho does not set this option."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

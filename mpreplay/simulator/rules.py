@@ -1,7 +1,7 @@
-"""What the platform answers to a request with measurement points.
+"""The platform's verdicts on requests with measurement points.
 
 Pure: a request and the world come in, a verdict goes out; the time is an argument. The checks run
-in one fixed order and the first that fails gives the code of the whole request: size (1008),
+in a fixed order and the first failure gives the code of the whole request: size (1008),
 empty (1251), JSON and shape (1220), method (1260), then entry by entry 1212, 1206, 1204.
 
 References
@@ -56,13 +56,13 @@ MESSAGES: Final = {
     1260: "Method does not fit the topic",
 }
 _VERSIONS: Final = ("1.0", "1.1")  # the documents' and the Java SDK's
-# The years 1 to 9999: what a platform that shows dates can hold. [ms]
+# The years 1 to 9999, the range of a platform that shows dates. [ms]
 _TIMES: Final = (-62_135_596_800_000, 253_402_300_799_999)
 _MISSING: Final = object()
 
 
 class Request(NamedTuple):
-    """A request as far as it could be read; ``code`` is 200 while nothing is wrong with it."""
+    """A request as far as readable; ``code`` is 200 unless a check failed."""
 
     code: int
     id: str | int | float
@@ -70,21 +70,21 @@ class Request(NamedTuple):
 
     @property
     def params(self) -> Any:
-        """What is asked for."""
+        """Content of the request."""
         return self.document.get("params")
 
 
 class Record(NamedTuple):
-    """An accepted request, kept as it came."""
+    """An accepted request, kept as received."""
 
-    device: Device  # that entries without keys mean
+    device: Device  # of entries without keys
     received_at: int  # [ms]
     skip: bool
     payload: bytes
 
 
 class Verdict(NamedTuple):
-    """What becomes of a request with measurement points."""
+    """The verdict on a request with measurement points."""
 
     code: int
     request_id: str | int | float
@@ -114,7 +114,7 @@ def reply(request_id: str | float, code: int, data: Any = None) -> bytes:
 def read_request(
     payload: bytes, method: str, max_bytes: int | None, *, may_be_empty: bool = False
 ) -> Request:
-    """Read what all requests have in common, in the platform's order of checks [2]_.
+    """Read the fields common to all requests, in the platform's order of checks [2]_.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def _envelope_code(
         return 1251
     if isinstance(document, dict) and not may_be_empty and _is_empty(fields.get("params")):
         return 1251
-    # A tuple, since it compares: what a client sends for a version may have no hash.
+    # A tuple compares by equality: the version that a client sends may have no hash.
     if not isinstance(document, dict) or fields.get("version") not in _VERSIONS:
         return 1220
     if isinstance(fields.get("id"), bool | list | dict):
@@ -169,15 +169,15 @@ def judge(world: World, device: Device, tail: str, payload: bytes, now: int) -> 
     Parameters
     ----------
     world : World
-        Who exists, and what the models say.
+        Devices, topology, models and limits.
     device : tuple of str
-        The device that the topic names.
+        Device of the topic.
     tail : str
-        What follows the keys in the topic; a key of ``METHODS``.
+        Part of the topic after the keys; a key of ``METHODS``.
     payload : bytes
         The request.
     now : int
-        When it was received. [ms]
+        Time of receipt. [ms]
 
     Returns
     -------
@@ -205,7 +205,7 @@ def judge(world: World, device: Device, tail: str, payload: bytes, now: int) -> 
 
 
 def _entries(params: Any, *, is_batch: bool) -> list[dict[str, Any]] | None:
-    """Return the entries of a request, or None if it is not shaped like one."""
+    """Return the entries of a request, or None if their shape is wrong."""
     entries = params if is_batch else [params]
     if not isinstance(entries, list):
         return None
@@ -224,7 +224,7 @@ def _n_values(entry: Mapping[str, Any]) -> int:
 
 
 def _flag(given: Any) -> bool | None:
-    """Return a flag, or None if it is none. The vendor's Python SDK writes '' for false."""
+    """Return a flag, or None if invalid; the vendor's Python SDK writes '' for false."""
     if given is True:
         return True
     return None if given else False
@@ -233,7 +233,7 @@ def _flag(given: Any) -> bool | None:
 def _entries_code(
     world: World, own: Device, entries: list[dict[str, Any]], *, allow: bool, skip: bool
 ) -> int:
-    """Return the first code that the entries give, in their order."""
+    """Return the code of the first entry that fails, or 200."""
     permitted: dict[Device, bool] = {own: True}
     for entry in entries:
         device = entry_device(entry, own)
@@ -251,12 +251,12 @@ def _entries_code(
 
 
 def entry_device(entry: Mapping[str, Any], own: Device) -> Device:
-    """Return the device of an entry; keys that are missing are the topic's [1]_."""
+    """Return the device of an entry; missing keys are the topic's [1]_."""
     return entry.get("productKey") or own[0], entry.get("deviceKey") or own[1]
 
 
 def _is_well_formed(entry: Mapping[str, Any]) -> bool:
-    """Whether time and points are there; a missing time is stamped on receipt, so it is fine."""
+    """Return True if time and points are valid; a missing time is set on receipt."""
     time, points = entry.get("time", 0), entry.get("measurepoints")
     if type(time) is not int or not _TIMES[0] <= time <= _TIMES[1]:
         return False

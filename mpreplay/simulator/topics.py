@@ -1,4 +1,4 @@
-"""The platform's topics, and which of them fall under a filter.
+"""The platform's topics, and their match with filters.
 
 Pure: texts in, answers out.
 
@@ -18,7 +18,7 @@ __all__ = ["Topic", "is_filter", "read_topic", "topic_matches"]
 
 
 class Topic(NamedTuple):
-    """A topic of the platform: what kind, whose, and what for."""
+    """A topic of the platform: its kind, its device and its purpose."""
 
     kind: str  # "sys" or "session"
     device: Device
@@ -26,7 +26,7 @@ class Topic(NamedTuple):
 
 
 def read_topic(topic: str) -> Topic | None:
-    """Return the parts of a topic, or None if it is not one of the platform's.
+    """Return the parts of a topic, or None for a topic foreign to the platform.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def read_topic(topic: str) -> Topic | None:
 
 
 def is_filter(topic_filter: str) -> bool:
-    """Whether wildcards stand where they may: alone in a level, and # in the last one [1]_.
+    """Return True if wildcards stand alone in a level, and # only in the last level [1]_.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def is_filter(topic_filter: str) -> bool:
 
 
 def topic_matches(topic_filter: str, topic: str) -> bool:
-    """Whether a topic falls under a filter [1]_.
+    """Return True if a topic matches a filter [1]_.
 
     Examples
     --------

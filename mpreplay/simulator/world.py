@@ -1,4 +1,4 @@
-"""Who exists, who belongs to whom, and who is signed in: what the rules look at and change.
+"""Devices, topology and sign-ins: the state that the rules read and change.
 
 Pure: no clock, no disk, no network.
 """
@@ -17,29 +17,29 @@ from .limits import PlatformLimits
 __all__ = ["ANY_PRODUCT", "Device", "World", "world_of"]
 
 Device = tuple[str, str]  # product key, device key
-ANY_PRODUCT: Final = ""  # the key of a model that is taken for every product
+ANY_PRODUCT: Final = ""  # the key of a model for every product
 # Device SDK for Python 0.1.1 calls the plain hash "hmacsha256"; the documents, "sha256".
 _SIGN_METHODS: Final = frozenset({"sha256", "hmacsha256"})
 
 
 @dataclass(slots=True)
 class World:
-    """The platform's knowledge of one organisation.
+    """The platform's knowledge of an organisation.
 
     Parameters
     ----------
     models : mapping of str to ThingModel
-        By product key; ``ANY_PRODUCT`` stands for all others.
+        Models by product key; ``ANY_PRODUCT`` is the key of a model for all further products.
     secrets : mapping
-        The secret of every device that exists.
+        Secret of every existing device.
     gateway_product : str
-        Devices of this product are gateways: they may have sub-devices.
+        Product of the gateways: its devices may have sub-devices.
     parents : dict
         The topology: sub-device to its gateway.
     always_online : frozenset
         Sub-devices that need not sign in.
     signed_in : dict
-        Sub-device to the gateway through whose session it signed in.
+        Sub-device to the gateway of the session used to sign in.
     """
 
     models: Mapping[str, ThingModel]
@@ -65,24 +65,24 @@ class World:
         return self._checks[product_key]
 
     def is_online(self, sub_device: Device, gateway: Device) -> bool:
-        """Whether a sub-device counts as signed in through a gateway."""
+        """Return True if a sub-device counts as signed in through a gateway."""
         if self.parents.get(sub_device) != gateway:
             return False
         return sub_device in self.always_online or self.signed_in.get(sub_device) == gateway
 
     def sign_out_all(self, gateway: Device) -> None:
-        """End the sign-ins of a gateway's sub-devices: they last as long as its session."""
+        """Sign out a gateway's sub-devices; a sign-in ends with the gateway's session."""
         self.signed_in = {sub: gw for sub, gw in self.signed_in.items() if gw != gateway}
 
     def signature_is_right(
         self, device: Device, client_id: str, timestamp: str, method: str, signature: str
     ) -> bool:
-        """Whether a device signed with its secret; the text counts as it was sent."""
+        """Return True if a device signed with its secret; the timestamp counts as sent."""
         secret = self.secrets.get(device)
         if secret is None or method.lower() not in _SIGN_METHODS:
             return False
         product_key, device_key = device
-        # Vendor clients sign over timestamps like "1548753362.5"; sign() only pastes it in.
+        # Vendor clients sign over timestamps like "1548753362.5"; sign() only inserts the text.
         expected = sign(client_id, device_key, product_key, cast("int", timestamp), secret)
         return signature.upper() == expected
 
