@@ -17,16 +17,23 @@
 
 The first three are the caller's to mend, ``TransportError`` the network's, ``PlatformError`` the
 platform's. A declined request is no exception: it is a row of ``results``.
+
+``error.message`` is a text or a :class:`Message`, in which each argument of the library is a part
+of its own; so the command line can write its options there. ``ConfigError`` and ``HistoryError``
+have the offending argument as ``.argument`` and ``.value`` where there is a single one.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 __all__ = [
+    "Argument",
     "ConfigError",
     "ConnectError",
     "ConnectionLost",
@@ -34,24 +41,116 @@ __all__ = [
     "InvalidHistory",
     "JournalError",
     "JournalMismatch",
+    "Message",
     "MpReplayError",
     "PlatformError",
     "ReplayFailed",
     "ReplayWarning",
     "TransportError",
+    "message",
 ]
 
 
+class Argument(NamedTuple):
+    """An argument of the library in a message, with the value to give, if any.
+
+    Examples
+    --------
+    >>> print(Argument("tz"), Argument("tz", "Europe/Paris"))
+    tz= tz='Europe/Paris'
+    """
+
+    name: str
+    value: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.name}=" if self.value is None else f"{self.name}={self.value!r}"
+
+
+class Message(tuple[str | Argument, ...]):
+    """A message in parts: texts and arguments. Made by :func:`message`."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Argument], str]) -> str:
+        """Return the message with ``spell(argument)`` for each argument."""
+        return "".join(spell(part) if isinstance(part, Argument) else part for part in self)
+
+
+def message(*parts: str | Argument | Message) -> Message:
+    """Return a message of texts, arguments and the parts of other messages.
+
+    Examples
+    --------
+    >>> hint = message("give ", Argument("tz", "Europe/Paris"))
+    >>> print(message("a.parquet: ", hint))
+    a.parquet: give tz='Europe/Paris'
+    >>> hint.spelled(lambda argument: f"--{argument.name} {argument.value}")
+    'give --tz Europe/Paris'
+    """
+    flat: list[str | Argument] = []
+    for part in parts:
+        flat.extend(part if isinstance(part, Message) else [part])
+    return Message(flat)
+
+
 class MpReplayError(Exception):
-    """The base of all errors that mpreplay raises on purpose."""
+    """The base of all errors that mpreplay raises on purpose.
+
+    Attributes
+    ----------
+    message : str or Message
+        The message; ``args[0]`` and ``str()`` give it as text.
+    """
+
+    def __init__(self, message: str | Message = "", *details: Any) -> None:
+        super().__init__(str(message), *details)
+        self.message = message
+
+    def __str__(self) -> str:
+        return str(self.message)
 
 
-class ConfigError(MpReplayError, ValueError):
-    """An argument, a thing model or a setting that cannot work."""
+class _WrongInput(MpReplayError, ValueError):
+    """The base of the errors that an argument may have caused."""
+
+    def __init__(
+        self,
+        message: str | Message = "",
+        *details: Any,
+        argument: str | None = None,
+        value: Any = None,
+    ) -> None:
+        super().__init__(message, *details)
+        self.argument = argument
+        self.value = value
 
 
-class HistoryError(MpReplayError, ValueError):
-    """A history that cannot be read, or that lacks what it must have."""
+class ConfigError(_WrongInput):
+    """An argument, a thing model or a setting that cannot work.
+
+    Attributes
+    ----------
+    argument : str, optional
+        Name of the offending argument, where there is a single one.
+    value : object, optional
+        Value of this argument, as given.
+    """
+
+
+class HistoryError(_WrongInput):
+    """A history that cannot be read, or that lacks what it must have.
+
+    Attributes
+    ----------
+    argument : str, optional
+        Name of the offending argument, where there is a single one.
+    value : object, optional
+        Value of this argument, as given; None if it is missing.
+    """
 
 
 class InvalidHistory(HistoryError):
@@ -63,12 +162,9 @@ class InvalidHistory(HistoryError):
         One row a failed check on a value; the columns of ``Validation.violations``.
     """
 
-    def __init__(self, message: str, violations: pd.DataFrame | None = None) -> None:
+    def __init__(self, message: str | Message, violations: pd.DataFrame | None = None) -> None:
         super().__init__(message, violations)
         self.violations = violations
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class TransportError(MpReplayError):
@@ -85,12 +181,9 @@ class ConnectError(TransportError):
         device.
     """
 
-    def __init__(self, message: str, is_final: bool = False) -> None:
+    def __init__(self, message: str | Message, is_final: bool = False) -> None:
         super().__init__(message, is_final)
         self.is_final = is_final
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class ConnectionLost(TransportError):
@@ -102,12 +195,9 @@ class ConnectionLost(TransportError):
         Whether the other side closed it in order, as a platform does at a takeover.
     """
 
-    def __init__(self, message: str, closed_by_peer: bool = False) -> None:
+    def __init__(self, message: str | Message, closed_by_peer: bool = False) -> None:
         super().__init__(message, closed_by_peer)
         self.closed_by_peer = closed_by_peer
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class PlatformError(MpReplayError):
@@ -119,12 +209,9 @@ class PlatformError(MpReplayError):
         What was received.
     """
 
-    def __init__(self, message: str, payload: bytes = b"") -> None:
+    def __init__(self, message: str | Message, payload: bytes = b"") -> None:
         super().__init__(message, payload)
         self.payload = payload
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class JournalError(MpReplayError):
@@ -140,12 +227,9 @@ class JournalMismatch(JournalError):
         The names of what differs.
     """
 
-    def __init__(self, message: str, differs: tuple[str, ...] = ()) -> None:
+    def __init__(self, message: str | Message, differs: tuple[str, ...] = ()) -> None:
         super().__init__(message, differs)
         self.differs = differs
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class ReplayFailed(MpReplayError):
@@ -157,13 +241,20 @@ class ReplayFailed(MpReplayError):
         One row a value that did not arrive.
     """
 
-    def __init__(self, message: str, rejects: Any = None) -> None:
+    def __init__(self, message: str | Message, rejects: Any = None) -> None:
         super().__init__(message, rejects)
         self.rejects = rejects
 
-    def __str__(self) -> str:
-        return str(self.args[0])
-
 
 class ReplayWarning(UserWarning):
-    """Something looks wrong, but may be meant so: the replay goes on."""
+    """Something looks wrong, but may be meant so: the replay goes on.
+
+    Attributes
+    ----------
+    message : str or Message
+        The message; ``args[0]`` and ``str()`` give it as text.
+    """
+
+    def __init__(self, message: str | Message = "") -> None:
+        super().__init__(str(message))
+        self.message = message

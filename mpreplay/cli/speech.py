@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ..errors import Argument, Message
 
 
 def warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show a warning as a person at a terminal reads it."""
-    print(f"mpreplay: warning: {spoken(str(message))}", file=sys.stderr)
+    from ..errors import ReplayWarning
+
+    told = message.message if isinstance(message, ReplayWarning) else str(message)
+    print(f"mpreplay: warning: {with_options(told)}", file=sys.stderr)
 
 
 def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
@@ -43,21 +49,40 @@ def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
 
 # What the library calls an argument and the command line an option.
 _OPTIONS: Final = {
-    "time_column": "time", "device_column": "device", "product_column": "product",
-    "points": "point", "point_column": "long",
-}  # fmt: skip
+    "time_column": "time",
+    "device_column": "device",
+    "product_column": "product",
+    "points": "point",
+    "point_column": "long",
+}
 
 
+def option(argument: Argument) -> str:
+    """Return an argument as its option: ``--tz``, ``--on-invalid withhold``."""
+    name = _OPTIONS.get(argument.name, argument.name).replace("_", "-")
+    if argument.value is None or argument.value is True:
+        return f"--{name}"
+    # As Python writes it, with its escapes, so that a message stays on one line.
+    value = repr(argument.value).strip("'\"")
+    return f"--{name} {value}"
+
+
+def with_options(message: str | Message) -> str:
+    """Return a message with an option for each argument."""
+    return message if isinstance(message, str) else message.spelled(option)
+
+
+# Only for what ``say_run`` prints, until its texts come as messages too; then this is to go.
 def spoken(text: str) -> str:
     """Return a message with options in the place of arguments: ``--on-invalid withhold``."""
     names = "|".join(_ARGUMENTS)
 
-    def option(found: re.Match[str]) -> str:
+    def spelled(found: re.Match[str]) -> str:
         name = _OPTIONS.get(found[1], found[1]).replace("_", "-")
         value = (found[2] or "").strip("'\"")
         return f"--{name}" if value in {"", "True"} else f"--{name} {value}"
 
-    return re.sub(rf"\b({names})=('[^']*'|\[[^]]*\]|True)?", option, text)
+    return re.sub(rf"\b({names})=('[^']*'|\[[^]]*\]|True)?", spelled, text)
 
 
 _ARGUMENTS: Final = (
