@@ -133,6 +133,8 @@ def check_arguments(caller: str, history: Any, policy: Policy, isolate: Any) -> 
         )
     for name, known in _WORDS.items():
         if (value := getattr(policy, name)) not in known:
-            raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+            told = f"{name} must be one of {', '.join(known)}, got {value!r}"
+            raise ConfigError(told, argument=name, value=value)
     if not any(isolate is level or (level and isolate == level) for level in _LEVELS):
-        raise ConfigError(f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}")
+        told = f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}"
+        raise ConfigError(told, argument="isolate", value=isolate)

@@ -17,7 +17,7 @@ from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrorReason
 
 from ..display.facts import Detail
-from ..errors import ConfigError, HistoryError
+from ..errors import Argument, ConfigError, HistoryError, Message, message
 from ..model.schemas import series_of
 from ..model.thing_model import ThingModel
 from .faults import Fault, misfit_faults, row_faults
@@ -157,10 +157,16 @@ def _answer_each(answers: pd.Series, present: pd.Index) -> bool:
 
 
 def _refuse_unusable(schema: pandera.DataFrameSchema) -> None:
-    reasons = {
+    reasons: dict[str, str | Message] = {
         "coerce": "mpreplay settles types itself, value by value, so that each change has a row",
-        "unique": "a repeated value is nothing wrong; duplicates= decides about repeated times",
-        "drop_invalid_rows": "rows would vanish without a record; use on_invalid='withhold'",
+        "unique": message(
+            "a repeated value is nothing wrong; ",
+            Argument("duplicates"),
+            " decides about repeated times",
+        ),
+        "drop_invalid_rows": message(
+            "rows would vanish without a record; use ", Argument("on_invalid", "withhold")
+        ),
         "parsers": "values would be changed without a record; change the history instead",
         "add_missing_columns": "values would appear that no source holds",
         "default": "values would appear that no source holds",
@@ -170,7 +176,7 @@ def _refuse_unusable(schema: pandera.DataFrameSchema) -> None:
         for name, reason in reasons.items():
             value = getattr(part, name, None)
             if value or (name == "default" and value is not None):
-                raise ConfigError(f"{where} sets {name}=, which is refused: {reason}")
+                raise ConfigError(message(f"{where} sets {name}=, which is refused: ", reason))
 
 
 def _unattributable(error: Any, readings: Readings) -> HistoryError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
-from ..errors import InvalidHistory
+from ..errors import Argument, InvalidHistory, Message, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
 from .duplicates import Search, find_duplicates
@@ -155,22 +155,28 @@ def duplicates_of(
     if policy.duplicates == "raise" and duplicates.example is not None:
         told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.example))
     if told:  # all of it at once: a user who mends one kind would meet the other next
-        raise InvalidHistory(f"{'. '.join(told)}. Nothing was sent", found)
+        parts = [message(one, ". ") for one in told]
+        raise InvalidHistory(message(*parts, "Nothing was sent"), found)
     return duplicates
 
 
-def _told_of_violations(found: pd.DataFrame, n_violations: int) -> str:
+def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:
     first = found.iloc[0]
-    return (
+    return message(
         f"{n_violations:,} violations of the thing model, the first in row {first['row']} of "
         f"{first['source']}: {first['measurepoint'] or 'the row'} = {first['value'] or '?'} is "
-        f"{first['reason']}; on_invalid='withhold' sends the rest, validate() lists them"
+        f"{first['reason']}; ",
+        Argument("on_invalid", "withhold"),
+        " sends the rest, validate() lists them",
     )
 
 
-def _told_of_conflicts(n_superseded: int, example: Conflict) -> str:
-    return (
-        f"{n_superseded:,} values have the device, time and point of another, and "
-        f"another value, the first: {conflict_in_words(example)}; duplicates='first' or "
-        "duplicates='last' says which one to send"
+def _told_of_conflicts(n_superseded: int, example: Conflict) -> Message:
+    return message(
+        f"{n_superseded:,} values have the device, time and point of another, and another value, "
+        f"the first: {conflict_in_words(example)}; ",
+        Argument("duplicates", "first"),
+        " or ",
+        Argument("duplicates", "last"),
+        " says which one to send",
     )

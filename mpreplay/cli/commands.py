@@ -8,7 +8,7 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from .options import LATER, TABLES, parser_of_commands
-from .speech import say_run, spoken, warn
+from .speech import say_run, warn, with_options
 
 if TYPE_CHECKING:
     import argparse
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, MpReplayError):
             raise
-        print(f"mpreplay: error: {spoken(str(error))}", file=sys.stderr)
+        print(f"mpreplay: error: {with_options(error.message)}", file=sys.stderr)
         return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
 
 

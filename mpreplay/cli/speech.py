@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ..errors import Argument, Message
 
 
 def warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """Show a warning as a person at a terminal reads it."""
-    print(f"mpreplay: warning: {spoken(str(message))}", file=sys.stderr)
+    from ..errors import ReplayWarning
+
+    told = message.message if isinstance(message, ReplayWarning) else str(message)
+    print(f"mpreplay: warning: {with_options(told)}", file=sys.stderr)
 
 
 def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
@@ -27,7 +32,7 @@ def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
     for cause in causes[:MAX_CAUSES]:
         told = cause_in_words(cause, allows_offline=allows_offline)
         print(f"  {told.sentence} [{cause.check}]")
-        print(f"      to do: {spoken(str(told.advice))}")
+        print(f"      to do: {with_options(told.advice)}")
     if rest := causes[MAX_CAUSES:]:
         n = sum(cause.n for cause in rest)
         print(f"  … and {n:,} values for {len(rest)} causes more; --rejects FILE has all")
@@ -43,28 +48,27 @@ def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
         )
 
 
-# What the library calls an argument and the command line an option.
-MAX_CAUSES: Final = 20
+MAX_CAUSES: Final = 20  # printed of a run
+# The option of an argument, where the two have different names.
 _OPTIONS: Final = {
-    "time_column": "time", "device_column": "device", "product_column": "product",
-    "points": "point", "point_column": "long",
-}  # fmt: skip
+    "time_column": "time",
+    "device_column": "device",
+    "product_column": "product",
+    "points": "point",
+    "point_column": "long",
+}
 
 
-def spoken(text: str) -> str:
-    """Return a message with options in the place of arguments: ``--on-invalid withhold``."""
-    names = "|".join(_ARGUMENTS)
-
-    def option(found: re.Match[str]) -> str:
-        name = _OPTIONS.get(found[1], found[1]).replace("_", "-")
-        value = (found[2] or "").strip("'\"")
-        return f"--{name}" if value in {"", "True"} else f"--{name} {value}"
-
-    return re.sub(rf"\b({names})=('[^']*'|\[[^]]*\]|True)?", option, text)
+def option(argument: Argument) -> str:
+    """Return an argument as its option: ``--tz``, ``--on-invalid withhold``."""
+    name = _OPTIONS.get(argument.name, argument.name).replace("_", "-")
+    if argument.value is None or argument.value is True:
+        return f"--{name}"
+    # As Python writes it, with its escapes, so that a message stays on one line.
+    value = repr(argument.value).strip("'\"")
+    return f"--{name} {value}"
 
 
-_ARGUMENTS: Final = (
-    "allow_offline_sub_device", "device_column", "device_key", "duplicates", "ignore",
-    "on_invalid", "point_column", "points", "product_column", "product_key", "quality",
-    "sub_device_secrets", "time_column", "time_unit", "tz",
-)  # fmt: skip
+def with_options(message: str | Message) -> str:
+    """Return a message with an option for each argument."""
+    return message if isinstance(message, str) else message.spelled(option)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import HistoryError
+from ..errors import Argument, HistoryError, Message, message
 from ..model.measurepoint import Measurepoint
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def resolve(
         if name in names and column in names:
             other = layout.quality.setdefault(identifier, column)
             if other != column:
-                raise HistoryError(f"{source}: {_two(column, other, f'{identifier}.quality')}")
+                told = _two(column, other, f"{identifier}.quality")
+                raise HistoryError(message(f"{source}: ", told))
     _check_once(layout, source)
     for identifier, column in layout.quality.items():
         _check_quality(identifier, column, layout, models, source)
@@ -162,8 +163,11 @@ def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
     if found := _known(identifier, models):
         if found.type == "FILE":
             raise HistoryError(
-                f"column {name!r}: {identifier} is a FILE, which travels over the platform's HTTP "
-                f"channel only; leave it out with ignore=[{name!r}]"
+                message(
+                    f"column {name!r}: {identifier} is a FILE, which travels over the platform's "
+                    "HTTP channel only; leave it out with ",
+                    Argument("ignore", [name]),
+                )
             )
         layout.points[name] = identifier
         return True
@@ -217,12 +221,13 @@ def _check_once(layout: Layout, source: str) -> None:
     for name, identifier in (layout.points | members).items():
         other = holders.setdefault(identifier, name)
         if other != name:
-            raise HistoryError(f"{source}: {_two(other, name, identifier)}")
+            raise HistoryError(message(f"{source}: ", _two(other, name, identifier)))
 
 
-def _two(one: str, other: str, what: str) -> str:
-    return (
-        f"the columns {one!r} and {other!r} both hold {what}; leave one out with ignore=[{other!r}]"
+def _two(one: str, other: str, what: str) -> Message:
+    return message(
+        f"the columns {one!r} and {other!r} both hold {what}; leave one out with ",
+        Argument("ignore", [other]),
     )
 
 
@@ -237,19 +242,25 @@ def _check_quality(
         )
     if identifier not in layout.points.values() and identifier not in layout.members:
         raise HistoryError(
-            f"{source}: column {column!r} is the quality of {identifier}, but no column has the "
-            f"values of {identifier}; add it, or name {column!r} in ignore="
+            message(
+                f"{source}: column {column!r} is the quality of {identifier}, but no column has "
+                f"the values of {identifier}; add it, or name {column!r} in ",
+                Argument("ignore"),
+            )
         )
 
 
-def _stranger(names: list[str], source: str, models: list[ThingModel]) -> str:
+def _stranger(names: list[str], source: str, models: list[ThingModel]) -> Message:
     known = sorted({identifier for model in models for identifier in model.measurepoints})
     first, *others = names
     more = f", nor {'is' if len(others) == 1 else 'are'} {', '.join(map(repr, others))}"
-    return (
+    return message(
         f"{source}: column {first!r} is not in the thing model{_nearest(first, known)}"
-        f"{more if others else ''}; name it in points= if it is called otherwise there, or in "
-        f"ignore= if it is no reading"
+        f"{more if others else ''}; name it in ",
+        Argument("points"),
+        " if it is called otherwise there, or in ",
+        Argument("ignore"),
+        " if it is no reading",
     )
 
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import HistoryError
+from ..errors import Argument, HistoryError, message
 from ..values.times import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
@@ -212,7 +212,9 @@ def read_history(
     _check(columns)
     window = _instant(start, "start"), _instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
-        raise HistoryError(f"start {start!r} must be before end {end!r}")
+        raise HistoryError(
+            f"start {start!r} must be before end {end!r}", argument="start", value=start
+        )
     if rejects := _rejects(source) if columns == Columns() else ():
         return History(tuple(rejects), REJECTS, *window)
     return History(tuple(_sources(source, columns)), columns, *window)
@@ -244,7 +246,9 @@ def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
 def _check(columns: Columns) -> None:
     if columns.time_unit not in {None, *NANOSECONDS}:
         raise HistoryError(
-            f"time_unit must be one of {', '.join(NANOSECONDS)}, got {columns.time_unit!r}"
+            f"time_unit must be one of {', '.join(NANOSECONDS)}, got {columns.time_unit!r}",
+            argument="time_unit",
+            value=columns.time_unit,
         )
     if columns.device and columns.device_key:
         raise HistoryError("give device_column or device_key, not both")
@@ -253,19 +257,29 @@ def _check(columns: Columns) -> None:
     names_device = bool(columns.device or columns.device_key)
     names_product = bool(columns.product or columns.product_key)
     if names_device != names_product:
-        missing = (
-            "product_key= or product_column=" if names_device else "device_key= or device_column="
-        )
+        missing = "product" if names_device else "device"
         raise HistoryError(
-            f"a device is named by its product key and its device key: give {missing} as well, or "
-            "neither, for the connection's own device"
+            message(
+                "a device is named by its product key and its device key: give ",
+                Argument(f"{missing}_key"),
+                " or ",
+                Argument(f"{missing}_column"),
+                " as well, or neither, for the connection's own device",
+            )
         )
     if (columns.point is None) != (columns.value is None):
         raise HistoryError("the long form needs both point_column and value_column")
     if columns.value_quality and not columns.is_long:
-        raise HistoryError("quality_column belongs to the long form; in the wide form use quality=")
+        raise HistoryError(
+            message(
+                "quality_column belongs to the long form; in the wide form use ",
+                Argument("quality"),
+            )
+        )
     if columns.is_long and (columns.points or columns.quality):
-        raise HistoryError("points= and quality= belong to the wide form")
+        raise HistoryError(
+            message(Argument("points"), " and ", Argument("quality"), " belong to the wide form")
+        )
 
 
 def _instant(value: Any, name: str) -> int | None:
@@ -275,9 +289,15 @@ def _instant(value: Any, name: str) -> int | None:
     try:
         instant = None if isinstance(value, Number) else pd.Timestamp(value)
     except (TypeError, ValueError) as error:
-        raise HistoryError(f"{name}={value!r} is not a time ({error})") from error
+        raise HistoryError(
+            f"{name}={value!r} is not a time ({error})", argument=name, value=value
+        ) from error
     if instant is None or pd.isna(instant):
-        raise HistoryError(f"{name}={value!r} is not a time; give a datetime or an ISO 8601 text")
+        raise HistoryError(
+            f"{name}={value!r} is not a time; give a datetime or an ISO 8601 text",
+            argument=name,
+            value=value,
+        )
     if instant.tzinfo is None:
         instant = instant.tz_localize("UTC")
     # Microseconds hold every year that is written with four digits; nanoseconds do not.
@@ -313,8 +333,10 @@ def _sources(source: Any, columns: Columns) -> Iterator[Source]:
 def _need_time_column(columns: Columns) -> None:
     if columns.time is None:
         raise HistoryError(
-            "only a DataFrame has an index, and these are not rejects: name the time with "
-            "time_column="
+            message(
+                "only a DataFrame has an index, and these are not rejects: name the time with ",
+                Argument("time_column"),
+            )
         )
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..display.facts import Detail
-from ..errors import HistoryError
+from ..errors import HistoryError, message
 from ..model.device import Device
 from ..values.arrays import without
 from ..values.object_json import has_lone_surrogate
@@ -66,7 +66,9 @@ def _times(raw: RawSlab) -> Times:
             unit=columns.time_unit,
         )
     except HistoryError as error:
-        raise HistoryError(f"{raw.source}: {error}") from error
+        raise HistoryError(
+            message(f"{raw.source}: ", error.message), argument=error.argument, value=error.value
+        ) from error
 
 
 def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:

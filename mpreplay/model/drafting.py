@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import ConfigError
+from ..errors import Argument, ConfigError, message
 from .measurepoint import ARRAY_ITEM_TYPES, Measurepoint
 
 if TYPE_CHECKING:
@@ -30,8 +30,11 @@ def draft_points(frame: pd.DataFrame, ignore: Iterable[str] = ()) -> dict[str, M
             array = pa.array(frame[name], from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise ConfigError(
-                f"column {name!r} holds values of several kinds ({error}); name it in ignore= or "
-                "convert it"
+                message(
+                    f"column {name!r} holds values of several kinds ({error}); name it in ",
+                    Argument("ignore"),
+                    " or convert it",
+                )
             ) from error
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()

@@ -14,7 +14,7 @@ from ..checks.repeats import Duplicates
 from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
-from ..errors import ReplayWarning
+from ..errors import Argument, ReplayWarning, message
 from ..history.history import History
 from ..history.sources import digest_of
 from ..journal.fingerprint import Fingerprint, check_same, journal_path
@@ -248,12 +248,13 @@ class _Beginning:
 def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, str]) -> None:
     others = sorted(duplicates.devices - {order.own})
     if others and not order.policy.allow_offline_sub_device and not secrets:
-        warnings.warn(
+        told = message(
             f"{len(others)} sub-devices ({others[0].device_key}"
             f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "
             "allow_offline_sub_device is False: the platform declines requests (code 1212) that "
-            "hold one of them which is offline, as far as it knows. Pass sub_device_secrets= to "
-            "sign them in, or allow_offline_sub_device=True",
-            ReplayWarning,
-            stacklevel=3,
+            "hold one of them which is offline, as far as it knows. Pass ",
+            Argument("sub_device_secrets"),
+            " to sign them in, or ",
+            Argument("allow_offline_sub_device", True),
         )
+        warnings.warn(ReplayWarning(told), stacklevel=3)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..display.facts import Detail
-from ..errors import HistoryError
+from ..errors import Argument, HistoryError, message
 from .absent import absent_in
 from .arrays import without
 from .object_json import shown
@@ -31,10 +31,6 @@ NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
 _ISO_AWARE: Final = _ISO + r" ?(Z|z|[+-]\d{2}(:?\d{2})?)$"
 _ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?$"
-_NAIVE: Final = (
-    "column {name!r} holds naive times, without a zone (first in row {row}: {value}); give tz=, "
-    "for example tz='Europe/Paris', or times with an offset"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +118,11 @@ def _of_one_kind(column: pa.Array, where: _Where) -> Times:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _numbers(column, where)
     raise HistoryError(
-        f"column {where.name!r} cannot be read as time: its type is {kind}; expected datetimes "
-        "with a zone, ISO 8601 texts with an offset, or numbers with time_unit="
+        message(
+            f"column {where.name!r} cannot be read as time: its type is {kind}; expected datetimes "
+            "with a zone, ISO 8601 texts with an offset, or numbers with ",
+            Argument("time_unit"),
+        )
     )
 
 
@@ -223,14 +222,27 @@ def _naive(column: pa.Array, where: _Where) -> Times:
     if where.tz is None:
         first = int(np.flatnonzero(present)[0])
         raise HistoryError(
-            _NAIVE.format(name=where.name, row=where.rows[first], value=column[first])
+            message(
+                f"column {where.name!r} holds naive times, without a zone (first in row "
+                f"{where.rows[first]}: {column[first]}); give ",
+                Argument("tz"),
+                ", for example ",
+                Argument("tz", "Europe/Paris"),
+                ", or times with an offset",
+            ),
+            argument="tz",
         )
     local = pd.Series(column.to_pandas())
     try:
         zoned = local.dt.tz_localize(where.tz, ambiguous="NaT", nonexistent="NaT")
     except Exception as error:  # pandas raises whatever its zone library does
         raise HistoryError(
-            f"tz={where.tz!r} cannot be used ({error}); expected a zone like 'Europe/Paris'"
+            message(
+                Argument("tz", where.tz),
+                f" cannot be used ({error}); expected a zone like 'Europe/Paris'",
+            ),
+            argument="tz",
+            value=where.tz,
         ) from error
     times = _aware(pa.array(zoned))
     for position in times.unreadable:
@@ -283,8 +295,12 @@ def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:
 def _numbers(column: pa.Array, where: _Where) -> Times:
     if where.unit is None:
         raise HistoryError(
-            f"column {where.name!r} holds numbers as times; give time_unit= ('s', 'ms', 'us' or "
-            "'ns'), counted from 1970-01-01 UTC"
+            message(
+                f"column {where.name!r} holds numbers as times; give ",
+                Argument("time_unit"),
+                " ('s', 'ms', 'us' or 'ns'), counted from 1970-01-01 UTC",
+            ),
+            argument="time_unit",
         )
     factor = NANOSECONDS[where.unit]
     if pa.types.is_integer(column.type):
