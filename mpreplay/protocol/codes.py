@@ -1,4 +1,4 @@
-"""The platform's return codes: meaning, what each asks of the sender, and source.
+"""The platform's return codes: meaning, action asked of the sender, and source.
 
 Pure.
 
@@ -20,7 +20,7 @@ Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
 
 
 class ReturnCode(NamedTuple):
-    """A return code: what it means, what it asks the sender to do, and who says so."""
+    """A return code: its meaning, the action it asks of the sender, and its source."""
 
     code: int
     meaning: str
@@ -59,11 +59,11 @@ RETURN_CODES: Final = (
     ReturnCode(6205, "the platform timed out", "retry", _SDK),
 )
 CODES: Final = {entry.code: entry for entry in RETURN_CODES}
-NO_SUB_DEVICE: Final = 1212  # the code that is about a device, not about a value; [1]_
+NO_SUB_DEVICE: Final = 1212  # about a device, not about a value; [1]_
 
 
 def return_code(code: int) -> ReturnCode:
-    """Return what a code means; an unknown one is tried again and then held against the request.
+    """Return the entry of a code; an unknown code asks for a retry, and at last declines.
 
     Examples
     --------
