@@ -1,6 +1,6 @@
-"""How to reach the platform, and the limits to keep: ``Connection`` and ``Limits``.
+"""Settings of a replay: ``Connection``, ``Limits`` and ``Policy``.
 
-A shell: it reads the environment and the files that secrets are referred to by.
+A shell: reads secrets from the environment and from files.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TLS_PORT: Final = 18_883  # the same page: certificate-based
 MAX_CLIENT_ID: Final = 64  # EnOS Device Connection 3.0, "Connecting without an SDK" [characters]
 ENVIRONMENT: Final = "MPREPLAY_CONNECTION"
 _FORM: Final = "mqtt://{device_key}:{secret}@{host}:{port}/{product_key}"
-# What a URI may carry behind its "?".
+# Options of a URI, behind its "?".
 _OPTIONS: Final = {
     "ca": "ca_file",
     "cert": "cert_file",
@@ -53,12 +53,12 @@ def reveal(secret: str) -> str:
 def _secret_in_file(name: str) -> str:
     try:
         content = Path(name).read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError: no name that a file can have
+    except (OSError, ValueError) as error:  # a ValueError: not a possible file name
         why = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"the secret refers to file:{name!r}, which cannot be read ({why})"
         ) from error
-    # An error of decoding would carry the bytes: they are replaced, and the secret refused.
+    # A decoding error would carry the bytes: replace them, and reject the secret.
     if not (value := content.decode(errors="replace").strip()) or "\ufffd" in value:
         raise ConfigError(f"the secret refers to file:{name!r}, which holds no text in UTF-8")
     return value
@@ -66,7 +66,7 @@ def _secret_in_file(name: str) -> str:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Connection:
-    """Where the platform is and as which device to sign in.
+    """Address of the platform, and the device that signs in.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ class Connection:
     product_key, device_key : str
         The device, often a gateway, that holds the connection.
     device_secret : str
-        Its secret, or a reference to it: ``env:NAME`` or ``file:PATH``. Never shown.
+        The device's secret, or a reference: ``env:NAME`` or ``file:PATH``. Never shown.
     tls : bool, optional
         Encrypt; implied by any of the three files.
     ca_file, cert_file, key_file : str, optional
-        PEM files: whom to trust, and the client's certificate with its key.
+        PEM files: trusted authorities, and the client's certificate with its key.
     client_id : str, optional
         At most 64 characters; the device key by default.
 
@@ -104,7 +104,7 @@ class Connection:
     client_id: str | None = None
 
     def __post_init__(self) -> None:
-        """Fill in what follows from the rest; refuse what is missing."""
+        """Fill in derived fields; raise if a field is missing or wrong."""
         if self.ca_file or self.cert_file or self.key_file:
             object.__setattr__(self, "tls", True)
         if self.port is None:
@@ -140,8 +140,8 @@ class Connection:
         >>> Connection.from_uri("mqtts://gw-1:env%3AGW@example.com/gateway").port
         18883
         """
-        # What the standard library objects to may be a piece of the secret: nothing of it is shown
-        # or chained here. A "/", "?" or "#" that is not encoded cuts the secret in two.
+        # An error of the standard library may quote a piece of the secret: none is shown or chained
+        # here. An unencoded "/", "?" or "#" cuts the secret in two.
         parts = _split(uri)
         if parts is None:
             raise ConfigError(
@@ -182,7 +182,7 @@ class Connection:
         return self.product_key, self.device_key
 
     def to_uri(self, *, reveal_secret: bool = False) -> str:
-        """Return the connection as a URI, with ``***`` in the place of the secret."""
+        """Return the connection as a URI, with ``***`` instead of the secret."""
         secret = quote(self.device_secret, safe="") if reveal_secret else "***"
         options = {key: getattr(self, name) for key, name in _OPTIONS.items()}
         query = urlencode({key: value for key, value in options.items() if value})
@@ -198,10 +198,10 @@ class Connection:
 
 
 def _split(uri: str) -> SplitResult | None:
-    """Return the parts of a URI, or None if it has none or its port is no number."""
+    """Return the parts of a URI, or None if there are none or its port is not a number."""
     try:
         parts = urlsplit(uri)
-        parts.port  # noqa: B018 - raises where it is no number
+        parts.port  # noqa: B018 - raises if it is not a number
     except (ValueError, TypeError, AttributeError):
         return None
     return parts if isinstance(parts, SplitResult) else None
@@ -209,32 +209,33 @@ def _split(uri: str) -> SplitResult | None:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a replay keeps to; None switches a limit off.
+    """Limits of a replay; None switches a limit off.
 
     Parameters
     ----------
     max_bytes : int
-        A request stays below it; the platform refuses 524,288 and more. [bytes]
+        Size that every request stays below; the platform rejects 524,288 and more. [bytes]
     max_entries, max_values : int, optional
-        Of one request.
+        Largest number in one request.
     window : int
-        Requests in flight at most.
+        Largest number of requests in flight.
     bytes_per_second, values_per_second : float, optional
-        Of one connection. The platform's default is 1 MB/s; points per second are an
-        organisation's contract.
+        Largest rate of one connection. The platform's default is 1 MB/s; points per second are part
+        of an organisation's contract.
     reply_timeout : float
-        How long a reply may take before the request is tried again. [s]
+        Wait for a reply before a retry. [s]
     attempts : int
-        How often a request is published at most.
+        Largest number of times that a request is published.
     connects, connect_period : int, float
-        At most so many connects in any such period. [s]
+        Largest number of connects in any period, and the length of the period. [s]
     keepalive : int
-        The platform takes 60 to 300. [s]
+        Keepalive of MQTT; the platform takes 60 to 300. [s]
     give_up_after : int, optional
-        A run ends when so many requests from its start were all declined with one code.
+        Number of requests from the start of a run that end the run if all are declined with the
+        same code.
     extra_requests : int, optional
-        Taking one declined request apart may cost so many more; what is then left of it is declined
-        as a group.
+        Largest number of extra requests to take one declined request apart; the rest of it is then
+        declined as a group.
 
     Examples
     --------
@@ -257,7 +258,7 @@ class Limits:
     extra_requests: int | None = 1_000
 
     def __post_init__(self) -> None:
-        """Refuse limits under which nothing can be sent."""
+        """Raise if nothing could be sent under these limits."""
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value is None and "None" in str(field.type):
@@ -293,7 +294,7 @@ WIDEST_ID: Final = "9" * 20
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What decides which values are sent, and in which requests."""
+    """Flags and policies that decide the values to send, and their requests."""
 
     allow_offline_sub_device: bool = False
     skip_invalid_measurepoints: bool = False
@@ -302,21 +303,21 @@ class Policy:
 
     @property
     def withholds(self) -> bool:
-        """Whether violations of the model are withheld."""
+        """True if violations of the model are withheld."""
         return self.on_invalid != "send"
 
     @property
     def keep(self) -> Literal["first", "last"]:
-        """Which of two different values of one device, time and point is sent."""
+        """Reading to send, of two different values of one device, time and point."""
         return "first" if self.duplicates == "first" else "last"
 
     def overhead(self) -> int:
-        """Return how long a request is without its entries, in bytes."""
+        """Return the length of a request without its entries, in bytes."""
         head, tail = self.envelope(WIDEST_ID)
         return len(head) + len(tail)
 
     def envelope(self, request_id: str) -> tuple[bytes, bytes]:
-        """Return what stands before and after the entries of a request."""
+        """Return the text before and after the entries of a request."""
         return envelope(
             request_id,
             allow_offline_sub_device=self.allow_offline_sub_device,

@@ -1,10 +1,10 @@
-"""Which declined requests to take apart, and how: until what the platform minds stands alone.
+"""Isolation of rejected values: declined requests are taken apart until a culprit stands alone.
 
-Pure. The platform answers a whole request with the first error it meets, and does not say where.
-Taken apart, the good parts are accepted, and the code of each other part says what to look for in
-it. For k culprits in a request of n values the parts are at most k · (2 · log2(n) + 4): every part
-that is declined holds a culprit, and none is cut more than ``dividing.levels_of`` times. A culprit
-is one value, for 1212 one device.
+Pure. The platform answers a whole request with its first error, and does not say where. Once a
+request is taken apart, the good parts are accepted, and the code of each declined part says where
+to look next. For k culprits in a request of n values there are at most k · (2 · log2(n) + 4) parts:
+every declined part holds a culprit, and no part is cut more than ``dividing.levels_of`` times. A
+culprit is a value, for code 1212 a device.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ HALVES: Final = 2
 
 
 class Isolation:
-    """Decides about declined requests, and remembers which devices were declined.
+    """Decisions on declined requests, with a memory of declined devices.
 
     Parameters
     ----------
     level : {"point", "entry", "device", False}
-        How far requests are taken apart; False: only those that are too large.
+        Depth to which requests are taken apart; False: only requests too large are.
     own : Device
         The connection's own device.
     most : int, optional
-        How many requests taking one apart may cost; what is then left is declined as a group.
+        Largest number of extra requests for one chunk; the rest of it is declined as a group.
     spent : mapping of (int, str) to int, optional
-        How many an earlier run made of each chunk, by slab and number.
+        Extra requests of an earlier run for each chunk, by slab and number.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Isolation:
         self._offline: set[Device] = set()
 
     def may_divide(self, chunk: Chunk, code: int) -> bool:
-        """Return whether a request that was declined with a code is to be taken apart."""
+        """Return whether to take apart a request that was declined with a code."""
         asks = return_code(code).asks
         if asks == "split":
             return chunk.n_values > 1
@@ -73,11 +73,11 @@ class Isolation:
         return (chunk.n_values if self._level == "point" else chunk.n_entries) > 1
 
     def divide(self, chunk: Chunk, code: int) -> list[Chunk]:
-        """Return the parts of a request that was declined with a code, in the order to send."""
+        """Return the parts of a request that was declined with a code, in the order of sending."""
         return self._noted(self._parts(chunk, code))
 
     def learn(self, chunk: Chunk, code: int | None) -> bool:
-        """Take a final answer; return whether it says of one more device that it is offline."""
+        """Take a final answer; return whether it shows one more device to be offline."""
         devices = devices_of(chunk)
         if code != NO_SUB_DEVICE:
             if code is not None and return_code(code).asks == "accepted":
@@ -89,17 +89,17 @@ class Isolation:
         return True
 
     def wants_aside(self, chunk: Chunk) -> bool:
-        """Return whether a request that was not sent holds devices that were declined before."""
+        """Return whether a request not yet sent holds devices declined before."""
         if not self._offline or "+" in chunk.cuts:
             return False
         offline = [device for device in devices_of(chunk) if device in self._offline]
-        # Two for each of them, and one for all the others.
+        # Two requests for each offline device, and one for the rest.
         return bool(offline) and self._may_spend(chunk, 2 * len(offline) + 1)
 
     def set_aside(self, chunk: Chunk) -> list[Chunk]:
-        """Return such a request without these devices, and for each a small one and the rest.
+        """Return such a request without its offline devices, and a probe and a rest for each.
 
-        The small one asks whether the device is still declined; the rest waits for the answer.
+        The probe asks whether the device is still declined; the rest waits for the answer.
         """
         return self._noted(self._aside(chunk))
 
@@ -133,12 +133,12 @@ class Isolation:
 
 
 def root_of(chunk: Chunk) -> tuple[int, str]:
-    """Return which chunk this is, or is a part of: its slab, and its number in that."""
+    """Return the slab and the number of a chunk, or of the chunk that a part was cut from."""
     return chunk.slab, chunk.cuts.partition("/")[0]
 
 
 def waits_for(chunk: Chunk, others: Iterable[Chunk]) -> Chunk | None:
-    """Return which of others has to be answered before a request may be sent: the small one."""
+    """Return the probe among ``others`` that a rest waits for, or None if it waits for none."""
     if not chunk.cuts.endswith("q"):
         return None
     cuts = f"{chunk.cuts[:-1]}p"

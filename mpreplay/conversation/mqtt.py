@@ -1,6 +1,6 @@
-"""What carries bytes to the platform and back. A shell over paho-mqtt.
+"""The transport over MQTT. A shell over paho-mqtt.
 
-It decides nothing: callbacks put what happened on a queue, and the caller's thread takes it off.
+Without decisions: callbacks put events on a queue, and the caller's thread takes the events off.
 """
 
 from __future__ import annotations
@@ -31,14 +31,13 @@ if TYPE_CHECKING:
 __all__ = ["MqttTransport"]
 
 log = logging.getLogger("mpreplay")
-# Shares of the keepalive: when to ask for a sign of life, and how long to wait for it. Together
-# they
-# stay below 1.5, after which the platform would give us up, too.
+# Shares of the keepalive: the silence before a probe, and the wait for an answer. Together below
+# 1.5, after which the platform would end the connection, too.
 PROBE_AFTER: Final = 0.75
 PROBE_WAIT: Final = 0.5
 FAREWELL: Final = 2.0  # for a disconnect to reach the network [s]
 CONNECT_TIMEOUT: Final = 15.0  # for TCP, CONNACK and SUBACK each [s]
-# MQTT 3.1.1, table 3.1, and what each asks of the user.
+# MQTT 3.1.1, table 3.1, with advice for the user.
 _REFUSALS: Final = {
     1: "the broker does not speak MQTT 3.1.1",
     2: "the broker refuses the client id",
@@ -54,20 +53,20 @@ _FINAL: Final = frozenset({1, 2, 4})  # trying again cannot help
 class MqttTransport:
     """A connection as one device, signed in and subscribed.
 
-    Each connect makes a client of its own: what an earlier one had not delivered is the session's
-    to send again, and nothing beyond its window is ever in paho's hands.
+    Each connect makes a new client: the session sends undelivered requests again, and paho never
+    holds more than the session's window.
 
     Parameters
     ----------
     connection : Connection
-        Where, and as which device.
+        Address of the platform, and the device to sign in as.
     topics : iterable of str
-        What to subscribe to before anything is published.
+        Topics to subscribe to before anything is published.
     keepalive : int
-        How often to show a sign of life. [s]
+        Interval between signs of life. [s]
     bytes_per_second : float, optional
-        What the kernel lets through in a second, where it can: a request of half a megabyte then
-        goes out evenly, and not at once.
+        Rate limit for the kernel, where supported: a request of half a megabyte then goes out
+        evenly, and not at once.
     """
 
     def __init__(
@@ -84,7 +83,9 @@ class MqttTransport:
         self._rate = bytes_per_second
         self._client: mqtt.Client | None = None
         self._inbox: SimpleQueue[Any] = SimpleQueue()
-        self._unacknowledged: dict[int, str] = {}  # topics by packet id; the caller's thread's own
+        self._unacknowledged: dict[
+            int, str
+        ] = {}  # topics by packet id; only the caller's thread uses it
         self._heard_at = 0.0
         self._probed_at: float | None = None
         self._is_silent = False
@@ -127,7 +128,7 @@ class MqttTransport:
             self._unacknowledged[info.mid] = topic
 
     def receive(self, timeout: float) -> Event | None:
-        """Return what happens next, or None after ``timeout`` seconds at most."""
+        """Return the next event, or None after ``timeout`` seconds at most."""
         event = self._take(min(timeout, self._keepalive / 10))
         now = time.monotonic()
         if event is not None:
@@ -146,8 +147,8 @@ class MqttTransport:
         client, self._client = self._client, None
         if client is None:
             return
-        # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without an
-        # end of the socket, for as long as the network takes nothing: a minute and more.
+        # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without a
+        # shutdown of the socket, as long as the network takes nothing: a minute and more.
         client.disconnect()
         if (thread := client._thread) is not None:
             thread.join(0.0 if self._is_silent else FAREWELL)
@@ -158,10 +159,10 @@ class MqttTransport:
         client.loop_stop()
 
     def _watch(self, now: float) -> Lost | None:
-        """Return a loss that nobody reports: the thread's death, or silence.
+        """Return a loss that paho does not report: the end of its thread, or silence.
 
-        A connection whose other end vanished shows no error. Where nothing was heard for a while,
-        the subscription is asked for once more: the platform answers that, whatever else it does.
+        A connection shows no error when its other end vanishes. After a silence the subscription is
+        requested once more: the platform answers a subscription in any state.
         """
         client = self._client
         thread = None if client is None else client._thread
@@ -202,7 +203,7 @@ class MqttTransport:
         if connection.tls:
             _set_tls(client, connection)
         inbox = self._inbox
-        failures: list[str] = []  # what paho says of a socket that failed, and does not hand over
+        failures: list[str] = []  # socket errors, which paho logs and does not hand over
         client.on_log = lambda _c, _u, level, text: (
             failures.append(text) if level == LogLevel.MQTT_LOG_ERR else None
         )
@@ -250,8 +251,8 @@ class MqttTransport:
                 raise ConnectError(f"{self._where}: the subscription to {topic} was not granted")
 
 
-_SILENT: Final = 141  # paho's own verdict: the other side has not answered its ping
-# What a socket says that was closed in order by the other side, and reset for what was sent after.
+_SILENT: Final = 141  # paho's own code: the other side has not answered a ping
+# Error of a send after the other side closed the connection in order.
 _AFTER_THE_END: Final = f"[Errno {errno.EPIPE}]"
 _V5_TO_V3: Final = {132: 1, 133: 2, 136: 3, 134: 4, 135: 5}
 
@@ -260,7 +261,7 @@ def _is_closed_by_peer(code: int, failures: list[str]) -> bool:
     return code != _SILENT and all(_AFTER_THE_END in text for text in failures)
 
 
-# How fast TCP may send, in bytes a second; Python does not name it.
+# The socket option for the rate of TCP, in bytes a second; Python has no name for it.
 _SO_MAX_PACING_RATE: Final = 47 if sys.platform == "linux" else None
 PACE: Final = 0.98  # of the limit: headers and the grain of the kernel's clock come on top
 

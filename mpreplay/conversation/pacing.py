@@ -1,4 +1,4 @@
-"""How fast to send and when to connect, as numbers.
+"""Pace of sending and times of connects, as numbers.
 
 Pure: the clock's reading comes in as ``now``, in seconds.
 """
@@ -11,7 +11,7 @@ from typing import Final
 
 __all__ = ["TokenBucket", "next_connect"]
 
-# What may be sent at once after a pause, as a share of a second's allowance.
+# Largest burst after a pause, as a share of a second's allowance.
 BURST: Final = 0.1
 # The platform allows one connection a second for each device (EnOS 2.4.4, "Limitations").
 LEAST_PAUSE: Final = 1.0
@@ -20,7 +20,7 @@ MARGIN: Final = 1.0  # the platform's clock and ours need not agree on when a co
 
 @dataclass(slots=True)
 class TokenBucket:
-    """An allowance a second; what is taken beforehand has to be waited for.
+    """An allowance a second; an amount taken in advance has to be waited for.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class TokenBucket:
     at: float = 0.0
 
     def wait(self, now: float) -> float:
-        """Return how many seconds to wait before anything may be taken."""
+        """Return the seconds to wait before anything may be taken."""
         if self.rate is None:
             return 0.0
         return max(0.0, -self._level(now) / self.rate)
@@ -61,23 +61,23 @@ class TokenBucket:
 def next_connect(
     connects: Sequence[float], now: float, *, limit: int | None, period: float
 ) -> float:
-    """Return when a device may connect again, so that no period sees more than ``limit`` connects.
+    """Return the time of the next connect, such that no period sees more than ``limit`` connects.
 
     Parameters
     ----------
     connects : sequence of float
-        When it connected before. [s]
+        Times of earlier connects. [s]
     now : float
         The clock's reading. [s]
     limit : int, optional
-        Connects in any period; None: as often as one likes.
+        Connects in any period; None: without limit.
     period : float
-        How long a period is. [s]
+        Length of a period. [s]
 
     Returns
     -------
     float
-        Not before ``now``. [s]
+        The time, ``now`` at the earliest. [s]
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The decisions after a loss: when to connect again, when to give up, who has taken the session.
+"""Decisions after a loss: the next connect, the end of the run, a rival for the session.
 
 Pure: the clock's reading comes in as ``now``, in seconds of any monotonic clock.
 """
@@ -10,14 +10,14 @@ from typing import Final
 
 __all__ = ["Reconnect"]
 
-# How long a lost connection may stay away before the run ends. [s]
+# Longest outage before the run ends. [s]
 REGAIN_WITHIN: Final = 600.0
-# Between attempts to regain a connection, doubled each time. [s]
+# Pauses between attempts to regain a connection, doubled each time. [s]
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-# A connection that the platform closes so soon after it was made was taken over. [s]
+# A connection that the platform closes so soon after the connect was taken over. [s]
 TAKEN_OVER_WITHIN: Final = 10.0
-TAKEOVERS: Final = 2  # in a row, which no network failure looks like
+TAKEOVERS: Final = 2  # in a row; no network failure looks so
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Reconnect:
         """Take note of a loss.
 
         A network fails with an error; a platform that gives the session to another client closes
-        it. One that does so while we send may look like either: an error proves nothing.
+        the connection. A close while we send may look like either: an error proves nothing.
         """
         is_quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
         self._quick_losses = self._quick_losses + closed_by_peer if is_quick else 0
@@ -72,21 +72,21 @@ class Reconnect:
             self.lost_since = now
 
     def on_failed(self, now: float, jitter: float) -> None:
-        """Take note of an attempt that failed: the next one comes later, and a rival is none."""
+        """Take note of a failed attempt: the next pause is longer, and no rival is suspected."""
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
         self._attempt_at = now + pause * (1 - jitter / 2)
         self._failures += 1
         self._quick_losses = 0  # a platform that is away is no rival
 
     def pause(self, now: float, allowed_in: float) -> float | None:
-        """Return how long to wait before the next attempt, or None to give up.
+        """Return the seconds to wait before the next attempt, or None to give up.
 
         Parameters
         ----------
         now : float
             The clock's reading. [s]
         allowed_in : float
-            How long the platform's connect limit asks to wait. [s]
+            Wait that the platform's connect limit asks for. [s]
 
         Examples
         --------

@@ -1,6 +1,6 @@
-"""Signing sub-devices in through their gateway, and out at the end.
+"""Sign-in of sub-devices through their gateway, and sign-out at the end.
 
-A shell over a transport; what is said stands in ``protocol.py``.
+A shell over a transport; the messages stand in ``protocol/messages.py``.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ __all__ = ["SubDevices", "checked_secrets"]
 log = logging.getLogger("mpreplay")
 AT_ONCE: Final = 50  # sub-devices a login request
 LOGIN_TIMEOUT: Final = 15.0  # for a final reply [s]
-LOGIN_AGAIN: Final = 5.0  # without one: a lost reply must not decline a whole history [s]
+LOGIN_AGAIN: Final = 5.0  # without a reply: a lost one must not decline a whole history [s]
 NO_REPLY: Final = Reply("", 6205, "no reply in time", None)
 TRANSIENT: Final = frozenset(entry.code for entry in RETURN_CODES if entry.asks == "retry")
 
 
 def checked_secrets(given: Mapping[tuple[str, str], str] | None) -> dict[Device, str]:
-    """Return the secrets of sub-devices by device, once all can be read.
+    """Return the secrets of sub-devices by device, once each could be read.
 
     Raises
     ------
     ConfigError
-        If a key is no pair of keys, or a secret is none or refers to nothing.
+        If a key is not a pair of keys, or a secret is empty or refers to nothing.
     """
     secrets: dict[Device, str] = {}
     for key, secret in (given or {}).items():
@@ -61,11 +61,11 @@ class SubDevices:
     Parameters
     ----------
     connection : Connection
-        The gateway's.
+        The gateway's connection.
     secrets : mapping of Device to str
-        Their secrets, or references to them, as ``checked_secrets`` returns them.
+        Secrets of the sub-devices, or references to secrets, from ``checked_secrets``.
     next_id : callable
-        Returns a new request id.
+        Function that returns a new request id.
     """
 
     def __init__(
@@ -84,15 +84,15 @@ class SubDevices:
 
     @property
     def reply_topics(self) -> list[str]:
-        """What to subscribe to."""
+        """Topics of the replies, to subscribe to."""
         if not self._secrets:
             return []
         return [f"{self._topic(action)}_reply" for action in ("login/batch", "logout")]
 
     def sign_in(self, transport: Transport) -> list[Event]:
-        """Sign all sub-devices in, and return what was received meanwhile.
+        """Sign all sub-devices in, and return the events received meanwhile.
 
-        A device that the platform refuses is in ``refused``, with the reason; the others are in.
+        Devices rejected by the platform are then in ``refused``, each with its reply.
         """
         self.refused = {}
         aside: list[Event] = []
@@ -100,10 +100,10 @@ class SubDevices:
             reply = self._login(transport, devices, aside)
             if reply.code == 200:
                 continue
-            if reply.code in TRANSIENT:  # to ask fifty times more would take a quarter of an hour
+            if reply.code in TRANSIENT:  # fifty single logins would take a quarter of an hour
                 self.refused |= dict.fromkeys(devices, reply)
                 continue
-            # One code for all: ask for each that is not in, to learn its own.
+            # One code for all: ask for each device not signed in, to learn its own code.
             inside = _listed(reply, "loginedSubDevices")
             for device in devices:
                 if device not in inside:
@@ -121,13 +121,13 @@ class SubDevices:
         return aside
 
     def sign_out(self, transport: Transport) -> None:
-        """Sign out what was signed in, without waiting for answers."""
+        """Sign out the devices signed in, without waiting for replies."""
         for device in self._secrets:
             if device not in self.refused:
                 transport.publish(self._topic("logout"), logout(self._next_id(), *device))
 
     def _login(self, transport: Transport, devices: list[Device], aside: list[Event]) -> Reply:
-        """Ask until a reply is final or the time is up; one to any of the attempts will do."""
+        """Ask until a reply is final or the time is up; a reply to any attempt will do."""
         topic = self._topic("login/batch")
         asked: set[str] = set()
         last = NO_REPLY

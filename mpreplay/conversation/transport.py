@@ -1,4 +1,4 @@
-"""The seam between a replay and what carries its bytes: its events and its protocol. Pure."""
+"""The seam between a replay and its transport: events and a protocol. Pure."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ __all__ = ["Acknowledged", "Event", "Lost", "Message", "Transport"]
 
 
 class Message(NamedTuple):
-    """Something was received."""
+    """A message received."""
 
     topic: str
     payload: bytes
 
 
 class Lost(NamedTuple):
-    """The connection is gone: closed in order by the other side, or failed."""
+    """The loss of the connection: closed in order by the other side, or failed."""
 
     reason: str
     closed_by_peer: bool = False
 
 
 class Acknowledged(NamedTuple):
-    """The broker has a publish; the platform has not answered yet."""
+    """The broker's acknowledgement of a publish; the platform has not answered yet."""
 
     topic: str
 
@@ -31,7 +31,7 @@ Event = Message | Lost | Acknowledged
 
 
 class Transport(Protocol):
-    """What a replay needs of a connection."""
+    """A connection, as far as a replay needs it."""
 
     def connect(self) -> None:
         """Sign in and subscribe; raise ConnectError if that fails."""
@@ -42,7 +42,7 @@ class Transport(Protocol):
         ...
 
     def receive(self, timeout: float) -> Event | None:
-        """Return what happens next, or None after ``timeout`` seconds."""
+        """Return the next event, or None after ``timeout`` seconds."""
         ...
 
     def close(self) -> None:

@@ -183,20 +183,20 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "withheld": "correct the value",
     "declined": "see the platform's documents",
     # About one that was declined alone, or, for its device, with its device alone.
-    "1204 alone": "correct the value, or change the platform's thing model: it declines this value "
+    "model alone": "correct the value, or change the platform's thing model: it declines this value "
     "alone",
-    "1206 alone": "correct the format of the value: the platform declines it alone",
-    "1212 alone": message(
+    "format alone": "correct the format of the value: the platform declines it alone",
+    "permission alone": message(
         "sign the device in (", Argument("sub_device_secrets"), "), or set ", _ALLOW,
         "; if it is declined then too, add it to the gateway's topology",
     ),
-    "1204": "find the value that the platform's thing model forbids: one of this request's is it",
-    "1206": "find the value whose format is wrong: one of this request's is to blame",
-    "1212": message(
+    "model": "find the value that the platform's thing model forbids: one of this request's is it",
+    "format": "find the value whose format is wrong: one of this request's is to blame",
+    "permission": message(
         "one of this request's devices is to blame: sign it in (", Argument("sub_device_secrets"),
         "), or set ", _ALLOW, "; one that is declined then too is not in the gateway's topology",
     ),
-    "1008": "lower Limits(max_bytes=...)",
+    "size": "lower Limits(max_bytes=...)",
     # About a device that is declined although it may be offline.
     "topology alone": "add the device to the gateway's topology: offline devices were allowed in "
     "this run",

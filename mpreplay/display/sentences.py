@@ -233,7 +233,7 @@ def cause_in_words(cause: Cause, *, allows_offline: bool = False) -> Told:
 def _advice(cause: Cause, *, allows_offline: bool) -> str | Message:
     if not allows_offline or cause.code != NO_SUB_DEVICE:
         return advice(cause.advice)
-    return advice("topology alone" if cause.advice == "1212 alone" else "topology")
+    return advice("topology alone" if cause.advice == "permission alone" else "topology")
 
 
 def _subject(cause: Cause) -> str:

@@ -1,7 +1,7 @@
-"""Where readings come from: DataFrames, Arrow tables, Parquet files, folders and globs.
+"""Histories from DataFrames, Arrow tables, Parquet files, folders and globs.
 
-A shell: it reads, a slab at a time, and never holds a whole file. What the columns mean is decided
-in ``layout.py`` and ``readings.py``.
+A shell: reads a slab at a time, and never holds a whole file. The meaning of the columns is decided
+in ``columns.py`` and ``readings.py``.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ __all__ = ["SLAB_ROWS", "History", "read_history"]
 
 # pandera checks 10 M values/s at 12,500 rows a call and 19 M at 50,000; more rows gain nothing.
 SLAB_ROWS: Final = 65_536
-# What a slab may hold at most, so that a very wide history stays as small in memory.
+# Most cells of a slab, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
 HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class History:
-    """Readings to be sent: lazy, read again on every use, never changed.
+    """Readings to send: lazy, read again on every use, never changed.
 
     Made by :func:`read_history`.
     """
@@ -55,11 +55,11 @@ class History:
 
     @property
     def n_rows(self) -> int:
-        """How many rows there are, those outside ``start`` and ``end`` among them."""
+        """Number of rows, including rows outside ``start`` and ``end``."""
         return sum(source.n_rows for source in self.sources)
 
     def layouts(self, models: Iterable[ThingModel]) -> list[Layout]:
-        """Return what each source's columns are."""
+        """Return the layout of each source's columns."""
         models = list(models)
         names = [source.columns for source in self.sources]
         everywhere = {name for columns in names for name in columns}
@@ -87,11 +87,11 @@ class History:
         Parameters
         ----------
         models : iterable of ThingModel
-            What its columns may be.
+            Models of the points that columns may hold.
         keys_only : bool, optional
             Read times and devices only.
         without : container of int, optional
-            Numbers of slabs that are not wanted; they are not read either.
+            Numbers of slabs to leave out, unread.
         """
         number = 0
         for source, layout in zip(self.sources, self.layouts(models), strict=True):
@@ -152,9 +152,9 @@ def read_history(
     Parameters
     ----------
     source : DataFrame, Arrow Table, path or glob
-        A Parquet file, a folder of such (with hive partitions, if any) or a pattern. Also what
-        was written from ``run.rejects``, to Parquet or CSV, mended or not: it is known by its
-        columns, and no argument names any.
+        A Parquet file, a folder of Parquet files (with hive partitions, if any) or a pattern. Also
+        a file written from ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its
+        columns, if no argument names a column.
     time_column : str, optional
         Datetimes with a zone, ISO 8601 texts with an offset, naive times with ``tz``, or numbers
         with ``time_unit``. None: the index of a DataFrame.
@@ -169,11 +169,11 @@ def read_history(
     points : dict of str to str, optional
         Column to identifier, where the two differ.
     quality : dict of str to str, optional
-        Column to the column of its quality.
+        Column of readings to the column of their quality.
     ignore : iterable of str, optional
-        Columns that are no readings.
+        Columns without readings.
     point_column, value_column, quality_column : str, optional
-        The long form, one row a value.
+        Columns of the long form, one row a value.
     start, end : str or datetime, optional
         Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
         not read.
@@ -193,9 +193,9 @@ def read_history(
     array as lists. Files of a folder are read in the order of their names. Folders named
     ``key=value`` are columns too, left out unless they are named here or in the model.
 
-    Of rejects the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and ``value``
-    are read, each value by the type of its point; the others are ignored, save that what was
-    superseded is withheld again. A row that is deleted is not there.
+    Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
+    ``value`` are read, each value by the type of its point. Other columns are ignored, except that
+    superseded values are withheld again. A deleted row is not sent.
 
     Examples
     --------
@@ -205,10 +205,20 @@ def read_history(
     History(DataFrame: 1 rows, wide)
     """
     columns = Columns(
-        time_column, tz, time_unit, device_column, device_key, product_column, product_key,
-        points, quality, (ignore,) if isinstance(ignore, str) else tuple(ignore),
-        point_column, value_column, quality_column,
-    )  # fmt: skip
+        time=time_column,
+        tz=tz,
+        time_unit=time_unit,
+        device=device_column,
+        device_key=device_key,
+        product=product_column,
+        product_key=product_key,
+        points=points,
+        quality=quality,
+        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        point=point_column,
+        value=value_column,
+        value_quality=quality_column,
+    )
     _check(columns)
     window = _instant(start, "start"), _instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
@@ -221,7 +231,7 @@ def read_history(
 
 
 def _rejects(source: Any) -> Sequence[Source]:
-    """Return the sources if they were written from rejects, by their columns; else none."""
+    """Return the sources if their columns are those of rejects, else nothing."""
     if isinstance(source, pd.DataFrame):
         return [FrameSource(source, False)] if is_rejects(source.columns) else ()
     if isinstance(source, pa.Table | pa.RecordBatch):
@@ -300,7 +310,7 @@ def _instant(value: Any, name: str) -> int | None:
         )
     if instant.tzinfo is None:
         instant = instant.tz_localize("UTC")
-    # Microseconds hold every year that is written with four digits; nanoseconds do not.
+    # Microseconds hold every year of four digits; nanoseconds do not.
     return -((EPOCH - instant.as_unit("us")) // MILLISECOND)
 
 
@@ -341,7 +351,7 @@ def _need_time_column(columns: Columns) -> None:
 
 
 def _paths(source: str | os.PathLike[str]) -> list[tuple[Path, Path]]:
-    """Return the files meant, each with the folder its partitions begin below."""
+    """Return the files of a source, each with the folder above its partitions."""
     text = os.fspath(source)
     path = Path(text)
     if path.is_file():
@@ -361,7 +371,7 @@ def _paths(source: str | os.PathLike[str]) -> list[tuple[Path, Path]]:
 
 
 def _is_hidden(path: Path, root: Path) -> bool:
-    """Return whether a writer's leftovers: names that begin with a dot or an underscore."""
+    """Return whether a file is a writer's leftover: a name begins with a dot or an underscore."""
     return any(part[0] in "._" for part in path.relative_to(root).parts)
 
 

@@ -1,8 +1,8 @@
-"""Whether a journal belongs to a run that is to be continued, and where journals lie.
+"""Fingerprints, by which a run is continued in its journal, and places of journals.
 
 A shell over paths. Requests depend on the history, the mapping, the model, the flags, the policies
-and the sizes of a request: where one of these differs, the rest of a run cannot follow its
-beginning. Window, rates and time-outs may differ.
+and the sizes of a request: if any of these differs, the rest of a run cannot follow its beginning.
+Window, rates and time-outs may differ.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Fingerprint", "check_same", "fingerprint", "journal_path"]
 
 log = logging.getLogger("mpreplay")
-# What a run is made from, by name; JSON values.
+# Inputs of a run by name, as JSON values.
 Fingerprint = dict[str, Any]
-# How a difference is told, for those whose values say nothing to people.
+# Words for a difference in inputs whose values are unreadable to people.
 _TOLD: Final = {
     "history": "the history is another, or has changed",
     "model": "the thing model is another, or has changed",
@@ -42,7 +42,7 @@ _TOLD: Final = {
 def fingerprint(
     history: History, models: ModelSet, policy: Policy, limits: Limits, connection: Connection
 ) -> Fingerprint:
-    """Return all that the requests of a run depend on, and whom they go to."""
+    """Return all inputs of the requests of a run, and their recipient."""
     mark: Fingerprint = json.loads(  # as a journal gives it back
         json.dumps(
             {
@@ -69,12 +69,12 @@ def _instant(ms: int | None) -> str | None:
 
 
 def check_same(path: Path, wanted: Fingerprint) -> None:
-    """Raise unless the run in a journal is made from the same.
+    """Raise unless the run in a journal is made from the same inputs.
 
     Raises
     ------
     JournalMismatch
-        Says what differs, and what to do.
+        With the differences and the remedy.
     """
     kept = _facts(path).get("fingerprint", {})
     if differs := tuple(name for name in wanted if kept.get(name) != wanted[name]):
@@ -92,13 +92,13 @@ def check_same(path: Path, wanted: Fingerprint) -> None:
 def journal_path(journal: Any, wanted: Fingerprint) -> tuple[Path, Path | None]:
     """Return the journal to write, and the folder to remove when the run is forgotten.
 
-    In a folder the unfinished run that is made from the same is taken up, else a new file begun.
+    In a folder, an unfinished run made from the same inputs is continued, else a new file begun.
     """
     if journal is None:
         temporary = Path(mkdtemp(prefix="mpreplay-"))
         return temporary / "run.db", temporary
     path = Path(journal)
-    if str(journal).endswith(("/", os.sep)):  # whoever writes runs/ means a folder
+    if str(journal).endswith(("/", os.sep)):  # runs/ means a folder, also before it exists
         path.mkdir(exist_ok=True)
     if path.is_dir():
         return _unfinished_in(path, wanted) or _new_in(path), None
@@ -112,7 +112,7 @@ def _unfinished_in(folder: Path, wanted: Fingerprint) -> Path | None:
         try:
             facts = _facts(path)
         except JournalError:
-            continue  # not ours, or damaged; whoever names it is told
+            continue  # not a journal, or damaged: an error only if a user names it
         if facts.get("read_all") and not JournalReader(path).n_open():
             continue
         kept = facts.get("fingerprint", {})

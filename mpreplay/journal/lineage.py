@@ -1,7 +1,7 @@
-"""Which run a run came from: rejects that are fed back link it to the run they are of. A shell.
+"""Descent of runs: a run that replays rejects is linked to the run of these rejects. A shell.
 
-The link is the parent's run id and journal. It is found by what pandas keeps beside a frame, by the
-request ids in the file, and else by the rejects of journals nearby.
+The link is the parent's run id and journal. It is found by the attributes that pandas keeps with a
+frame, else by the request ids in the file, else by the rejects of nearby journals.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Link", "begin_lineage", "lineage_of"]
 
-# The run id and the journal of a run; a path that nobody knows is empty.
+# Run id and journal of a run; an unknown path is empty.
 Link = dict[str, str]
-PER_RUN: Final = 1_000_000  # requests that a run may number: its start [ms] times this is the first
-FIRST_ROWS: Final = 20  # rows of a file by which its run is known
-MOST_READ: Final = 65_536  # rows among which a request id is looked for
-MOST_FILES: Final = 200  # of a folder that are looked at for journals
+PER_RUN: Final = 1_000_000  # request ids of a run; the first is its start [ms] times this number
+FIRST_ROWS: Final = 20  # rows of a file that identify its run
+MOST_READ: Final = 65_536  # rows searched for a request id
+MOST_FILES: Final = 200  # files of a folder searched for journals
 _MAGIC: Final = b"SQLite format 3\0"
 
 
 def begin_lineage(history: History, journal: Path, started_at: int) -> dict[str, Any]:
-    """Return what a journal is to remember of its run's descent, and remember the run itself.
+    """Return the facts of a run's descent for its journal, and remember the run itself.
 
     Parameters
     ----------
     history : History
-        What the run replays; only of rejects it has a parent.
+        History that the run replays; only for rejects is there a parent.
     journal : Path
-        Where the run is recorded.
+        The run's journal.
     started_at : int
-        When it began. [ms]
+        Start of the run. [ms]
 
     Returns
     -------
@@ -62,7 +62,7 @@ def begin_lineage(history: History, journal: Path, started_at: int) -> dict[str,
 
 
 def lineage_of(journal: JournalReader) -> pd.DataFrame:
-    """Return a run and those it came from, the oldest first."""
+    """Return a run and its ancestors, the oldest first."""
     rows: list[tuple[Any, ...]] = []
     seen: set[str] = set()
     here = journal
@@ -71,7 +71,9 @@ def lineage_of(journal: JournalReader) -> pd.DataFrame:
         link: Link | None = facts.get("parent")
         rows.append(_row_of(here, facts, link))
         seen.add(run_id_of(facts))
-        if link is None or link["run_id"] in seen:  # whoever wrote a circle by hand gets an end
+        if (
+            link is None or link["run_id"] in seen
+        ):  # a circle, which only an edited journal can make, ends here
             break
         parent = _found(link, here.path)
         if parent is None:
@@ -84,20 +86,25 @@ def lineage_of(journal: JournalReader) -> pd.DataFrame:
 def _row_of(journal: JournalReader, facts: dict[str, Any], link: Link | None) -> tuple[Any, ...]:
     totals = journal.totals()
     return (
-        run_id_of(facts), link and link["run_id"], str(journal.path), facts.get("started_at"),
-        str(facts.get("gateway", "")), *(totals[name] for name in ("read", *FATES)), True,
-    )  # fmt: skip
+        run_id_of(facts),
+        link and link["run_id"],
+        str(journal.path),
+        facts.get("started_at"),
+        str(facts.get("gateway", "")),
+        *(totals[name] for name in ("read", *FATES)),
+        True,
+    )
 
 
 def _row_of_lost(link: Link) -> tuple[Any, ...]:
-    """Return what is known of a run whose journal is gone."""
+    """Return the known facts of a run without a journal."""
     start = link["run_id"].partition("-")[0]
     started_at = int(start) if start.isdecimal() else None
     return (link["run_id"], None, link["journal"], started_at, "", *[0] * (1 + len(FATES)), False)
 
 
 def _found(link: Link, child: Path) -> JournalReader | None:
-    """Return the journal of a link: where it was, beside its child, or where runs were of late."""
+    """Return the journal of a link: at its path, beside its child, or among the recent runs."""
     named = Path(link["journal"]) if link["journal"] else None
     places = [named, child.parent / named.name] if named else []
     recent = [Path(run["journal"]) for run in recent_runs() if run["run_id"] == link["run_id"]]
@@ -116,7 +123,7 @@ def _reader(path: Path) -> JournalReader | None:
 
 
 def _journals_in(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder that may be journals, the newest first, and not too many."""
+    """Yield the possible journals of a folder, from its newest files."""
     try:
         files = [path for path in folder.iterdir() if path.is_file()]
         files.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
@@ -138,7 +145,7 @@ def _distinct(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _unique(started_at: int, journal: Path) -> str:
-    """Return an id for a run: its start, and a number where two of this machine share it."""
+    """Return an id for a run: its start, numbered if runs of this machine share the start."""
     others = {run["run_id"] for run in recent_runs() if run["journal"] != str(journal.absolute())}
     run_id, number = str(started_at), 1
     while run_id in others:
@@ -148,7 +155,7 @@ def _unique(started_at: int, journal: Path) -> str:
 
 
 def _parent_of(history: History, journal: Path) -> Link | None:
-    """Return the run that rejects are of, if it can be told."""
+    """Return the run of rejects, if known."""
     if link := _told_beside(history):
         return link
     folders = [journal.absolute().parent]
@@ -169,7 +176,7 @@ def _link_to(reader: JournalReader, facts: dict[str, Any]) -> Link:
 
 
 def _told_beside(history: History) -> Link | None:
-    """Return what ``run.rejects`` says of its run, where pandas has kept it."""
+    """Return the link in the attributes of ``run.rejects``, if pandas has kept them."""
     for source in history.sources:
         told = source.attributes.get(RUN_ATTRIBUTE)
         if isinstance(told, dict) and all(isinstance(told.get(k), str) for k in _LINK):
@@ -183,7 +190,7 @@ _LINK: Final = ("run_id", "journal")
 def _candidates(
     folders: Iterable[Path], own: Path
 ) -> Iterator[tuple[JournalReader, dict[str, Any]]]:
-    """Yield the journals that may be a parent's, with their facts; the latest runs first."""
+    """Yield journals of possible parents with their facts, the latest runs first."""
     paths = [path for folder in folders for path in _journals_in(folder)]
     recent = [Path(run["journal"]) for run in recent_runs()]
     found = []
@@ -194,7 +201,7 @@ def _candidates(
 
 
 def _start_in(history: History) -> int | None:
-    """Return when the run began whose request ids stand in rejects; of several the latest."""
+    """Return the start of the run by the request ids of rejects; of several runs the latest."""
     starts = [
         int(text) // PER_RUN
         for source in history.sources
@@ -207,9 +214,9 @@ def _start_in(history: History) -> int | None:
 def _by_rows(
     history: History, candidates: Iterable[tuple[JournalReader, dict[str, Any]]]
 ) -> Link | None:
-    """Return the latest run whose rejects hold the most of the first rows; half of them at least.
+    """Return the run with the most of the first rows among its rejects, at least half of them.
 
-    Somebody may have mended the device or the point of one.
+    Not all: a user may have corrected the device or the point of a row. Of several the latest.
     """
     wanted = _first_rows(history)
     best: Link | None = None
@@ -234,14 +241,14 @@ def _first_rows(history: History) -> set[tuple[str, ...]]:
 
 
 def _spelled(cell: Any) -> str:
-    """Return a cell as text; a row's number also where a spreadsheet made a float of it."""
+    """Return a cell as text; a row's number also if a spreadsheet has made it a float."""
     if cell is None or cell is pd.NA or is_nan(cell):
         return ""
     return str(cell).removesuffix(".0")
 
 
 def _held(reader: JournalReader, wanted: set[tuple[str, ...]]) -> int:
-    """Return how many of these rows the rejects of a run hold."""
+    """Return the number of wanted rows among the rejects of a run."""
     missing = set(wanted)
     with suppress(JournalError):
         for frame in reader.iter_rejects():
@@ -254,7 +261,7 @@ def _held(reader: JournalReader, wanted: set[tuple[str, ...]]) -> int:
 
 
 def _cells(source: Any, names: list[str], most: int) -> dict[str, list[Any]]:
-    """Return the first cells of some columns as Python's objects."""
+    """Return the first cells of some columns as Python objects."""
     spans = [(0, min(source.n_rows, most))] if source.n_rows else []
     for columns in islice(source.read(names, spans), 1) if spans else ():
         return {

@@ -1,4 +1,4 @@
-"""What must outlive a run: who holds a device's connection, and when it connected.
+"""Locks of connections and journals, and the record of connects, which must outlive a run.
 
 A shell over a few files in the user's state folder, keyed by host and device.
 """
@@ -36,12 +36,12 @@ def state_folder() -> Path:
 
 
 class FileLock:
-    """A lock that its process holds while it lives, with a word on who holds it.
+    """A lock that a process holds as long as it lives, with a note on the holder.
 
     Parameters
     ----------
     path : Path
-        The lock's file; it stays when the lock is let go.
+        The lock's file, which stays after the lock is freed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class FileLock:
         self._file: Any = None
 
     def take(self, holder: str) -> str | None:
-        """Take the lock and return None, or return who holds it."""
+        """Take the lock and return None, or return the holder."""
         file = self.path.open("a+", encoding="utf-8")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -65,7 +65,7 @@ class FileLock:
         return None
 
     def free(self) -> None:
-        """Let go of the lock."""
+        """Free the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -80,14 +80,14 @@ class Lease:
     Parameters
     ----------
     connection : Connection
-        Whose device.
+        Connection of the device.
     purpose : str
-        What for, as another run is told it.
+        Purpose of the lease, shown to other runs.
 
     Raises
     ------
     ConnectError
-        If another run on this machine holds it.
+        If another run on this machine holds the lease.
     ConfigError
         If the state folder cannot be used.
     """
@@ -125,7 +125,7 @@ class Lease:
         self._lock.free()
 
     def connects(self) -> list[float]:
-        """Return when the device connected, of late. [s] since the Unix epoch."""
+        """Return the times of the device's recent connects, in seconds since the Unix epoch."""
         try:
             times = json.loads(self._history.read_text(encoding="utf-8"))
             return [float(time) for time in times]
@@ -137,7 +137,7 @@ class Lease:
                 f"make it readable, or set {ENVIRONMENT} to another folder"
             ) from error
         except (ValueError, TypeError):
-            # Nobody knows how many there were: as many as any limit allows, when it was written.
+            # Their number is unknown: assume as many as any limit allows, at the last write.
             log.warning(
                 "%s is damaged; waiting as if the connect limit were used up", self._history
             )
@@ -157,7 +157,7 @@ def lock_journal(path: Path) -> FileLock:
     Raises
     ------
     JournalError
-        If another run is writing it, or nobody can.
+        If another run is writing the journal, or the lock cannot be taken.
     """
     lock = FileLock(path.with_name(path.name + ".lock"))
     try:

@@ -1,4 +1,4 @@
-"""Tables of rejects as bytes, with a checksum: what a journal keeps of them.
+"""Tables of rejects as bytes with a checksum, for a journal.
 
 Pure.
 """
@@ -27,7 +27,10 @@ def packed(table: pa.Table) -> bytes:
 
 
 def unpacked(blob: bytes) -> pa.Table:
-    """Return a packed table; Arrow trusts what it reads, and a flipped bit can end the process."""
+    """Return a packed table, once its checksum is right.
+
+    Arrow trusts its input, and a flipped bit can end the process.
+    """
     checksum, packed = blob[:CHECKSUM], blob[CHECKSUM:]
     if hashlib.blake2b(packed, digest_size=CHECKSUM).digest() != checksum:
         raise ValueError("the record of a reject is damaged")

@@ -1,4 +1,4 @@
-"""The record of recent runs, among which the one is found that rejects are of. A shell."""
+"""The record of recent runs, in which the run of rejects is found. A shell."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from .locks import log, state_folder
 
 __all__ = ["recent_runs", "remember_run"]
 
-KEPT_RUNS: Final = 100  # runs among which the one is looked for that rejects are of
+KEPT_RUNS: Final = 100  # runs searched for the run of rejects
 RUNS: Final = "runs.json"
 
 
 def recent_runs() -> list[dict[str, Any]]:
-    """Return the runs of late, the newest first: run id, journal and start.
+    """Return the recent runs, the newest first: run id, journal and start.
 
-    A record that cannot be read is an empty one: it only helps to find what can be named.
+    An unreadable record counts as empty: users can also name a journal.
     """
     try:
         runs = json.loads((state_folder() / RUNS).read_text(encoding="utf-8"))
@@ -36,7 +36,7 @@ def recent_runs() -> list[dict[str, Any]]:
 
 
 def remember_run(journal: Path, run_id: str, started_at: int) -> None:
-    """Remember a run, and forget those whose journal is gone and those of long ago."""
+    """Remember a run, and forget old runs and runs without a journal."""
     path = state_folder() / RUNS
     new = {"run_id": run_id, "journal": str(journal), "started_at": started_at}
     try:

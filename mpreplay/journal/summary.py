@@ -1,4 +1,4 @@
-"""A run in a few numbers and words, as its journal has them.
+"""A run in a few numbers and words, from its journal.
 
 A shell over a journal's reader.
 """
@@ -49,7 +49,7 @@ def summary_of(journal: JournalReader) -> dict[str, int | str]:
 
 
 def _requests(journal: JournalReader) -> dict[str, int]:
-    """Return how many requests there are, by outcome and by code."""
+    """Return the numbers of requests, by outcome and by code."""
     requests: dict[str, int] = {}
     codes: dict[str, int] = {}
     for (outcome, code), n in journal.outcomes().items():

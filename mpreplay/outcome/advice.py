@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ..protocol.codes import return_code
+
 if TYPE_CHECKING:
     from ..display.facts import Detail
 
 __all__ = ["advice_of", "is_alone"]
 
-# The return codes that have an advice of their own; and those that have another where the culprit
-# is known: the one value, or for a code about devices the one device.
-_BY_CODE: Final = frozenset({1008, 1204, 1206, 1212})
-_ALONE: Final = frozenset({1204, 1206, 1212})
 _BY_CHECK: Final = frozenset(
     {
         "range",
@@ -44,12 +42,12 @@ def advice_of(check: str, code: int | None, outcome: str, *, alone: bool = False
     Examples
     --------
     >>> advice_of("platform", 1204, "declined", alone=True), advice_of("mine", None, "withheld")
-    ('1204 alone', 'withheld')
+    ('model alone', 'withheld')
     """
-    if check == "platform" and alone and code in _ALONE:
-        return f"{code} alone"
-    if check == "platform" and code in _BY_CODE:
-        return str(code)
+    row = return_code(code) if check == "platform" and code is not None else None
+    if row is not None and row.advice:
+        # The culprit is known: the one value, or for a code about devices the one device.
+        return f"{row.advice} alone" if alone and row.about != "request" else row.advice
     if check in _BY_CHECK:
         return check
     return "withheld" if outcome == "withheld" else "declined"

@@ -1,4 +1,4 @@
-"""The platform's return codes: meaning, what each asks of the sender, and source.
+"""The platform's return codes: meaning, action asked of the sender, and source.
 
 Pure.
 
@@ -25,18 +25,35 @@ __all__ = [
     "return_code",
 ]
 
-Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
 About = Literal["value", "device", "request"]
+Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
 
 
 class ReturnCode(NamedTuple):
-    """A return code: what it means, what it asks the sender to do, and who says so."""
+    """A return code of the platform.
+
+    Parameters
+    ----------
+    code : int
+        The number on the wire.
+    meaning : str
+        The meaning in words.
+    asks : {"accepted", "isolate", "split", "sign_in", "retry", "stop"}
+        The step that the sender takes next.
+    source : str
+        The document that names the code.
+    about : {"value", "device", "request"}
+        The part of a request that is to blame; "request" is the request as a whole.
+    advice : str
+        The key of the advice to users, where the code has one of its own.
+    """
 
     code: int
     meaning: str
     asks: Asks
-    about: About  # the part of a request to which the code applies
     source: str
+    about: About = "request"
+    advice: str = ""
 
 
 _COMMON: Final = "Device Connection 3.0, Common Parameters"
@@ -44,46 +61,44 @@ _PAGE: Final = "Reporting Offline Measurement Points in Batch"
 _LOGIN: Final = "Device Connection 3.0, Sub-Device Login"
 _SDK: Final = "device SDK for Python 0.1.1, ResponseCode"
 RETURN_CODES: Final = (
-    ReturnCode(200, "accepted", "accepted", "request", _PAGE),
-    ReturnCode(429, "too many requests", "retry", "request", _SDK),
-    ReturnCode(500, "server error", "retry", "request", _SDK),
-    ReturnCode(503, "service unavailable", "retry", "request", "REST API 2.1, getting started"),
-    ReturnCode(520, "session error", "retry", "request", _SDK),
-    ReturnCode(705, "the device does not exist", "stop", "request", _LOGIN),
-    ReturnCode(723, "the device is disabled", "stop", "request", _LOGIN),
-    ReturnCode(740, "the sub-device does not belong to this gateway", "stop", "request", _LOGIN),
-    ReturnCode(742, "the signature is wrong", "stop", "request", _LOGIN),
-    ReturnCode(746, "the device may sign in over TLS only", "stop", "request", _LOGIN),
-    ReturnCode(770, "dynamic activation is not allowed", "stop", "request", _LOGIN),
-    ReturnCode(771, "a sub-device may not connect by itself", "stop", "request", _LOGIN),
-    ReturnCode(1008, "the message is too large and was discarded", "split", "request", _COMMON),
+    ReturnCode(200, "accepted", "accepted", _PAGE),
+    ReturnCode(429, "too many requests", "retry", _SDK),
+    ReturnCode(500, "server error", "retry", _SDK),
+    ReturnCode(503, "service unavailable", "retry", "REST API 2.1, getting started"),
+    ReturnCode(520, "session error", "retry", _SDK),
+    ReturnCode(705, "the device does not exist", "stop", _LOGIN),
+    ReturnCode(723, "the device is disabled", "stop", _LOGIN),
+    ReturnCode(740, "the sub-device does not belong to this gateway", "stop", _LOGIN),
+    ReturnCode(742, "the signature is wrong", "stop", _LOGIN),
+    ReturnCode(746, "the device may sign in over TLS only", "stop", _LOGIN),
+    ReturnCode(770, "dynamic activation is not allowed", "stop", _LOGIN),
+    ReturnCode(771, "a sub-device may not connect by itself", "stop", _LOGIN),
+    ReturnCode(1008, "the message is too large and was discarded", "split", _COMMON, advice="size"),
     ReturnCode(
-        1009,
-        "no permission to publish: unknown topic or not signed in",
-        "sign_in",
-        "request",
-        _COMMON,
+        1009, "no permission to publish: unknown topic or not signed in", "sign_in", _COMMON
     ),
+    ReturnCode(1200, "the request could not be parsed, or its sender may not ask", "stop", _COMMON),
     ReturnCode(
-        1200,
-        "the request could not be parsed, or its sender may not ask",
-        "stop",
-        "request",
-        _COMMON,
+        1204,
+        "model validation failed: invalid fields among the points",
+        "isolate",
+        _PAGE,
+        "value",
+        "model",
     ),
+    ReturnCode(1206, "format error in the data of a point", "isolate", _PAGE, "value", "format"),
     ReturnCode(
-        1204, "model validation failed: invalid fields among the points", "isolate", "value", _PAGE
+        1212,
+        "no permission: sub-device offline or not on this gateway",
+        "isolate",
+        _PAGE,
+        "device",
+        "permission",
     ),
-    ReturnCode(1206, "format error in the data of a point", "isolate", "value", _PAGE),
-    ReturnCode(
-        1212, "no permission: sub-device offline or not on this gateway", "isolate", "device", _PAGE
-    ),
-    ReturnCode(
-        1220, "the payload is not valid JSON or has the wrong shape", "stop", "request", _COMMON
-    ),
-    ReturnCode(1251, "the payload is empty", "stop", "request", _COMMON),
-    ReturnCode(1260, "the method does not fit the topic", "stop", "request", _COMMON),
-    ReturnCode(6205, "the platform timed out", "retry", "request", _SDK),
+    ReturnCode(1220, "the payload is not valid JSON or has the wrong shape", "stop", _COMMON),
+    ReturnCode(1251, "the payload is empty", "stop", _COMMON),
+    ReturnCode(1260, "the method does not fit the topic", "stop", _COMMON),
+    ReturnCode(6205, "the platform timed out", "retry", _SDK),
 )
 CODES: Final = {entry.code: entry for entry in RETURN_CODES}
 ACCEPTED: Final = next(entry.code for entry in RETURN_CODES if entry.asks == "accepted")
@@ -91,7 +106,7 @@ NO_SUB_DEVICE: Final = next(entry.code for entry in RETURN_CODES if entry.about 
 
 
 def return_code(code: int) -> ReturnCode:
-    """Return what a code means; an unknown one is tried again and then held against the request.
+    """Return the entry of a code; an unknown code asks for a retry, and at last declines.
 
     Examples
     --------
@@ -100,4 +115,4 @@ def return_code(code: int) -> ReturnCode:
     >>> return_code(1215).meaning
     'not documented'
     """
-    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "request", "none")
+    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "none")

@@ -1,4 +1,4 @@
-"""What is said on the wire: topics, flags, return codes, the sign-in signature, replies.
+"""Messages of the wire: topics, requests with their flags, and replies.
 
 Pure: texts and numbers in, texts and numbers out.
 
@@ -46,7 +46,7 @@ def batch_topic(product_key: str, device_key: str) -> str:
 
 
 def batch_reply_topic(product_key: str, device_key: str) -> str:
-    """Return the topic on which the platform answers them [1]_."""
+    """Return the topic of the platform's replies to batch requests [1]_."""
     return batch_topic(product_key, device_key) + "_reply"
 
 
@@ -58,7 +58,7 @@ def session_topic(product_key: str, device_key: str, action: str) -> str:
 def envelope(
     request_id: str, *, allow_offline_sub_device: bool, skip_invalid_measurepoints: bool
 ) -> tuple[bytes, bytes]:
-    """Return what stands before and after the entries of a batch request [1]_.
+    """Return the text before and after the entries of a batch request [1]_.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def decode_reply(payload: bytes) -> Reply:
     Raises
     ------
     PlatformError
-        If it is not JSON, or has no usable ``code``.
+        If the payload is not JSON, or has no usable ``code``.
 
     Examples
     --------

@@ -31,7 +31,7 @@ def sign(
     device_key, product_key : str
         The device that signs in.
     timestamp : int
-        The time that also stands in the client id. [ms]
+        Time of the sign-in, also part of the client id. [ms]
     secret : str
         The device's secret.
 
@@ -66,7 +66,7 @@ class SignIn:
 def sign_in(
     product_key: str, device_key: str, secret: str, *, client_id: str, timestamp: int
 ) -> SignIn:
-    """Return what a device sends to sign in with its secret [2]_.
+    """Return the fields that sign a device in with its secret [2]_.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A prepared slab, and the chunks of it that become requests.
+"""A prepared slab and its chunks, one chunk a request.
 
 Pure.
 """
@@ -31,7 +31,23 @@ __all__ = ["Chunk", "Prepared", "ProductSlab"]
 
 @dataclass(frozen=True, slots=True)
 class ProductSlab:
-    """One product's readings in a prepared slab."""
+    """A product's part of a prepared slab.
+
+    Parameters
+    ----------
+    readings : Readings
+        The product's readings in the slab.
+    entries : Entries
+        Entries of the values to send.
+    encoded : Encoded
+        JSON texts of the entries.
+    faults : list of Fault
+        Failed checks of the readings.
+    repeats : Repeats
+        The repeated readings of the slab.
+    withheld : list of ndarray of bool
+        For each column, mask of the withheld values.
+    """
 
     readings: Readings
     entries: Entries
@@ -41,7 +57,7 @@ class ProductSlab:
     withheld: list[NDArray[np.bool_]]
 
     def tally_read(self) -> Tally:
-        """Return how many values were read, a copy counted where its twin is."""
+        """Return counts of the values read, with an equal copy counted under its twin."""
         readings = self.readings
         counts = per_row(readings, (column.present() for column in readings.columns))
         for number, positions in self.repeats.copies:
@@ -52,13 +68,13 @@ class ProductSlab:
         return tally
 
     def tally_withheld(self) -> Tally:
-        """Return how many values are withheld."""
+        """Return counts of the withheld values."""
         both = zip(self.withheld, self.readings.columns, strict=True)
         gone = (mask & column.present() if mask.any() else mask for mask, column in both)
         return tally_rows(self.readings, per_row(self.readings, gone))
 
     def tally_sent(self, start: int, stop: int) -> Tally:
-        """Return how many values the entries [start, stop) carry, with their copies."""
+        """Return counts of the values in the entries [start, stop), equal copies included."""
         index = np.arange(start, stop)
         tally = self._tally_entries(index, self.encoded.n_values[start:stop])
         twins = np.array([c.entry for c in self.copies(start, stop)], np.int64)
@@ -66,7 +82,7 @@ class ProductSlab:
         return tally
 
     def tally_suspects(self, start: int, stop: int) -> Tally:
-        """Return how many values of the entries [start, stop) the model check faults."""
+        """Return counts of the suspects in the entries [start, stop)."""
         tally: Tally = {}
         for number, positions in self.suspects(start, stop):
             rows = self.readings.columns[number].at[positions]
@@ -90,14 +106,14 @@ class ProductSlab:
                 yield number, chosen[chosen >= 0]
 
     def suspects(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-        """Yield for each column the positions of the values that the model check faults."""
+        """Yield for each column the positions of values with a fault of the model check."""
         for number, positions in self.cells(start, stop):
             faulty = self.entries.suspects[number][positions]
             if faulty.any():
                 yield number, positions[faulty]
 
     def is_suspect(self, copy: Copy) -> bool:
-        """Return whether the model check faults the value that a copy is equal to."""
+        """Return whether the model check faults the twin of an equal copy."""
         position = self.entries.cells[copy.column][copy.entry]
         return bool(self.entries.suspects[copy.column][position])
 
@@ -110,20 +126,20 @@ class ProductSlab:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A slab, ready to be sent.
+    """A slab, ready to send.
 
     Parameters
     ----------
     number : int
         The slab's number in the history.
     n_rows, n_values : int
-        What was read of the history.
+        Rows and values read from the history.
     n_empty : int
         Rows without any value.
     parts : list of ProductSlab
-        By product.
+        The products' parts of the slab.
     bounds : ndarray of int64
-        Where chunks begin and end, in entries over all parts.
+        Bounds of the chunks, in entries counted over all parts.
     """
 
     number: int
@@ -134,7 +150,7 @@ class Prepared:
     bounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
 
     def chunks(self) -> list[Chunk]:
-        """Return the chunks, in the order in which they are to be sent."""
+        """Return the chunks, in the order of sending."""
         ends = np.cumsum([0] + [len(part.entries.time) for part in self.parts])
         chunks = []
         for number, (start, stop) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
@@ -154,13 +170,14 @@ class Chunk:
     Parameters
     ----------
     slab : int
-        Which slab.
+        Number of the slab in the history.
     cuts : str
-        Which chunk of it: its number, and behind it which half of which half (``"5/0/1"``).
+        Number of the chunk in its slab; for a part of a chunk, followed by the row of turns by
+        which the part was cut out (``"5/0/1"``). ``dividing`` lists the turns.
     spans : list of (ProductSlab, int, int)
-        The entries [start, stop) of each part.
+        Products' parts of the slab, each with its entries [start, stop).
     levels : int, optional
-        How many cuts deep it may still be taken apart; None: it has not been, yet.
+        Cuts deep that the chunk may still be taken apart; None: no cut was made yet.
     """
 
     slab: int
@@ -170,22 +187,22 @@ class Chunk:
 
     @property
     def n_entries(self) -> int:
-        """How many entries it has."""
+        """Number of entries."""
         return sum(stop - start for _, start, stop in self.spans)
 
     @property
     def n_values(self) -> int:
-        """How many values it carries."""
+        """Number of values."""
         return sum(int(part.encoded.n_values[a:b].sum()) for part, a, b in self.spans)
 
     @property
     def times(self) -> tuple[int, int]:
-        """Its first and last time, in milliseconds."""
+        """First and last time, in milliseconds."""
         parts = [part.entries.time[a:b] for part, a, b in self.spans]
         return min(int(p.min()) for p in parts), max(int(p.max()) for p in parts)
 
     def n_bytes(self, request_id: str, policy: Policy) -> int:
-        """Return how long the request is, in bytes."""
+        """Return the length of the request, in bytes."""
         head, tail = policy.envelope(request_id)
         texts = (
             int(part.encoded.offsets[b] - part.encoded.offsets[a]) for part, a, b in self.spans
@@ -204,24 +221,24 @@ class Chunk:
         return digest.hexdigest()
 
     def _pieces(self, request_id: str, policy: Policy) -> list[bytes | memoryview]:
-        """Return the request's bytes in pieces, of which the long ones are not copied."""
+        """Return the request's bytes in pieces, without copying the texts of entries."""
         head, tail = policy.envelope(request_id)
         pieces: list[bytes | memoryview] = [head]
         for part, start, stop in self.spans:
             begin, end = part.encoded.offsets[[start, stop]].tolist()
             pieces += [part.encoded.text[begin : end - 1], b","]  # a comma between entries
-        pieces[-1] = tail  # and none behind the last
+        pieces[-1] = tail  # but not behind the last
         return pieces
 
     def tally(self) -> Tally:
-        """Return how many values of each device and day it carries, copies among them."""
+        """Return counts of the values, equal copies included."""
         tally: Tally = {}
         for part, start, stop in self.spans:
             add_tally(tally, part.tally_sent(start, stop))
         return tally
 
     def tally_suspects(self) -> Tally:
-        """Return how many of them the model check faults."""
+        """Return counts of the values with a fault of the model check."""
         tally: Tally = {}
         for part, start, stop in self.spans:
             add_tally(tally, part.tally_suspects(start, stop))

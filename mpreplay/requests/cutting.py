@@ -1,7 +1,7 @@
-"""Cut entries into chunks, each small enough to become one request.
+"""Bounds of chunks, each small enough for one request.
 
-Pure: numbers in, numbers out. An entry is never cut here; one that is too large alone was split
-before, by its points.
+Pure: numbers in, numbers out. An entry is never cut here: an entry too large for a request was
+split before, by its points.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ def cut(
     max_entries: int | None = None,
     max_values: int | None = None,
 ) -> NDArray[np.int64]:
-    """Return where chunks begin and end: chunk k is entries ``[cuts[k], cuts[k + 1])``.
+    """Return the bounds of chunks: chunk k holds the entries ``[cuts[k], cuts[k + 1])``.
 
     Parameters
     ----------
     sizes : ndarray of int64, shape (n_entries,)
-        The length of each entry's text with the comma behind it. [bytes]
+        Length of each entry's text with the comma behind it. [bytes]
     counts : ndarray of int64, shape (n_entries,)
-        How many values each carries.
+        Number of values in each entry.
     room : int
-        How many bytes of entries a request may hold. [bytes]
+        Space for entries in a request. [bytes]
     max_entries, max_values : int, optional
-        Of one chunk.
+        Largest number in one chunk.
 
     Returns
     -------
     ndarray of int64
-        Begins with 0 and ends with ``n_entries``; every chunk has at least one entry.
+        Ascending, from 0 to ``n_entries``: every chunk has at least one entry.
 
     Raises
     ------
     ConfigError
-        If an entry alone is too large.
+        If an entry is too large for a request.
 
     Examples
     --------
@@ -74,21 +74,21 @@ def cut(
 def group_columns(
     sizes: NDArray[np.int64], *, room: int, max_values: int | None = None
 ) -> list[NDArray[np.int64]]:
-    """Return groups of an entry's columns, each of which fits into an entry of its own.
+    """Return groups of an entry's columns, each small enough for an entry of its own.
 
     Parameters
     ----------
     sizes : ndarray of int64, shape (n_columns,)
-        What each value adds to the entry; 0 where there is none. [bytes]
+        Length that each value adds to the entry; 0 if absent. [bytes]
     room : int
-        How many bytes of values an entry may hold. [bytes]
+        Space for values in an entry. [bytes]
     max_values : int, optional
-        Of one entry.
+        Largest number in one entry.
 
     Returns
     -------
     list of ndarray of int64
-        The columns of each group; columns without a value are in none.
+        Columns of each group; columns without a value are left out.
 
     Examples
     --------

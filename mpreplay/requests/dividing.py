@@ -1,19 +1,19 @@
-"""Taking a chunk apart: the ways to cut it, and the parts that each way makes.
+"""Division of a chunk: the ways to cut it, and the parts of each way.
 
-Pure and repeatable: the same chunk always falls into the same parts, so that a row of cuts names
-a part for good. ``"5/d0/v1"`` is the second half, by points and values, of the first half, by
-devices, of chunk 5.
+Pure and repeatable: the same chunk always falls into the same parts, so a row of turns
+(``Chunk.cuts``) names a part for good. ``"5/d0/v1"`` is the second half, by points and values, of
+the first half, by devices, of chunk 5.
 
 ======== ==========================================================================================
 turns    parts
 ======== ==========================================================================================
-0 1      halves by value count, between devices where they can, else between entries, else points
+0 1      halves by value count: between devices if possible, else between entries, else points
 d0 d1    halves between devices
-v0 v1    halves in the order of points and, within a point, of values: what a range forbids lies at
-         an end of that order, so that few cuts part it from the rest
-g s      the values that the model check finds good, and the suspects
+v0 v1    halves in the order of points and, within a point, of values: values outside a range lie at
+         an end of the order, so that few cuts separate them from the rest
+g s      good values by the model check, and suspects
 -2.5     all but the devices number 2 and 5
-+2p +2q  of device number 2 the first entry, and the others
++2p +2q  the first entry of device number 2, and its other entries
 ======== ==========================================================================================
 """
 
@@ -49,7 +49,7 @@ __all__ = [
 ]
 
 Spans = list[tuple[ProductSlab, int, int]]
-# For each span of a chunk, and each column of its part: which of its values are chosen.
+# For each span of a chunk, and each column of its part: a mask of the chosen values.
 Choice = list[list["NDArray[np.bool_]"]]
 
 
@@ -59,14 +59,14 @@ def divide(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
     Parameters
     ----------
     chunk : Chunk
-        With at least two values.
+        A chunk of at least two values.
     own : Device
         The connection's own device.
 
     Returns
     -------
     tuple of Chunk
-        Together they carry what the chunk carried, in its order.
+        The halves: together, all values of the chunk in its order.
     """
     n = chunk.n_entries
     if n == 1:
@@ -76,12 +76,12 @@ def divide(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
 
 
 def is_even(chunk: Chunk) -> bool:
-    """Return whether a chunk can be cut between entries, with levels enough for what is left."""
+    """Return whether a chunk can be cut between entries, with enough levels left for the halves."""
     return bool(_even_cut(chunk))
 
 
 def _even_cut(chunk: Chunk) -> int:
-    """Return where to cut a chunk, best between devices; 0 where no cut is even enough."""
+    """Return the place to cut a chunk, best between devices; 0 if no cut is even enough."""
     ends = np.cumsum(_counts(chunk))
     most = 2 ** (levels_of(chunk) - 1)
     return _middle(ends, _bounds(chunk), most) or _middle(ends, np.arange(1, len(ends)), most)
@@ -90,12 +90,12 @@ def _even_cut(chunk: Chunk) -> int:
 def divide_devices(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
     """Cut a chunk of several devices in two between devices, near the middle of its values.
 
-    No device is cut off more than log2(n_devices), rounded up, times until it stands alone.
+    Every device stands alone after at most log2(n_devices) such cuts, rounded up.
     """
     del own
     counts = _counts(chunk)
     bounds = _bounds(chunk)
-    most = 1 << ((len(bounds) - 1).bit_length() - 1)  # devices in either half
+    most = 1 << ((len(bounds) - 1).bit_length() - 1)  # devices in one half
     allowed = bounds[len(bounds) - most - 1 : most]
     at = _middle(np.cumsum(counts), allowed)
     halves = _pair(chunk, "d", _spans(chunk, 0, at), _spans(chunk, at, len(counts)))
@@ -106,7 +106,8 @@ def divide_devices(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
 def divide_values(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
     """Cut a chunk in two in the order of its points and their values.
 
-    Between points near the middle where that leaves levels enough, else exactly in the middle.
+    The cut lies between points near the middle if enough levels are left, else exactly in the
+    middle.
     """
     orders = list(_orders(chunk))
     ends = np.cumsum([len(order) for _, _, order in orders])
@@ -123,9 +124,9 @@ def divide_values(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
 
 
 def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
-    """Separate the values that the model check faults; None if there is one kind only.
+    """Separate good values from suspects of the model check; None if there is one kind only.
 
-    Also None where the larger part could no longer be taken apart in the levels that are left.
+    Also None if the larger part could no longer be taken apart in the levels left.
     """
     suspect, good = _none(chunk), _none(chunk)
     n_suspects = 0
@@ -149,9 +150,9 @@ def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
 
 
 def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
-    """Separate some devices from the others, and of each its first entry from its other entries.
+    """Separate some devices from the rest, and the first entry of each from its other entries.
 
-    ``numbers`` are their places in ``devices_of(chunk)``.
+    ``numbers`` are the places of the devices in ``devices_of(chunk)``.
     """
     turns = []
     if len(numbers) < len(devices_of(chunk)):
@@ -162,7 +163,7 @@ def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
 
 
 def chunk_at(chunks: Sequence[Chunk], cuts: str, own: Device) -> Chunk:
-    """Return the chunk or part of a chunk that its cuts name, of the chunks of its slab.
+    """Return the chunk, or the part of a chunk, with these cuts; ``chunks`` are those of the slab.
 
     Raises
     ------
@@ -197,7 +198,7 @@ _WAYS: dict[str, tuple[_Way, int]] = {
 
 
 def devices_of(chunk: Chunk) -> list[Device]:
-    """Return the devices of a chunk, in its order; each stands in one place of it."""
+    """Return the devices of a chunk in its order; a device's entries are adjacent."""
     return [
         part.readings.devices[code]
         for part, a, b in chunk.spans
@@ -208,8 +209,9 @@ def devices_of(chunk: Chunk) -> list[Device]:
 def levels_of(chunk: Chunk) -> int:
     """Return how many cuts deep a chunk may be taken apart: log2(n_values), rounded down, + 2.
 
-    Halving alone needs one or two less, and that is the latitude to cut between entries or devices
-    rather than exactly in the middle: a side of a cut may have ``2 ** (levels - 1)`` values.
+    Halving alone needs one or two levels fewer. The spare levels leave the latitude to cut between
+    entries or devices rather than exactly in the middle: a side of a cut may have
+    ``2 ** (levels - 1)`` values.
     """
     return chunk.n_values.bit_length() + 1 if chunk.levels is None else chunk.levels
 
@@ -223,18 +225,18 @@ def _pair(chunk: Chunk, way: str, first: Spans, second: Spans) -> tuple[Chunk, C
 
 
 def _counts(chunk: Chunk) -> NDArray[np.int64]:
-    """Return how many values each entry carries."""
+    """Return the number of values in each entry."""
     return np.concatenate([part.encoded.n_values[a:b] for part, a, b in chunk.spans])
 
 
 def _bounds(chunk: Chunk) -> NDArray[np.int64]:
-    """Return where in a chunk the entries of each device end."""
+    """Return the end of each device's entries in a chunk."""
     new = np.concatenate([_new_device(*span) for span in chunk.spans])
     return np.append(np.flatnonzero(new)[1:], len(new))
 
 
 def _new_device(part: ProductSlab, start: int, stop: int) -> NDArray[np.bool_]:
-    """Return which entries are the first of their device."""
+    """Return a mask of the first entry of each device."""
     device = part.entries.device[start:stop]
     new = np.ones(len(device), bool)
     new[1:] = device[1:] != device[:-1]
@@ -242,16 +244,16 @@ def _new_device(part: ProductSlab, start: int, stop: int) -> NDArray[np.bool_]:
 
 
 def _middle(ends: NDArray[np.int64], at: NDArray[np.int64], most: int | None = None) -> int:
-    """Return the place nearest to the middle of what was counted up, 0 where none will do.
+    """Return the place nearest to the middle of a running count, 0 if no place will do.
 
     Parameters
     ----------
     ends : ndarray of int64
-        Counted up over the elements.
+        Running count, after each element.
     at : ndarray of int64
-        Before which elements may be cut.
+        Places allowed for the cut: elements to cut before.
     most : int, optional
-        May stand on either side; given, neither side may hold less than a quarter.
+        Largest count on a side; if given, neither side may hold less than a quarter.
     """
     total = int(ends[-1])
     at = at[at < len(ends)]
@@ -277,7 +279,7 @@ def _spans(chunk: Chunk, start: int, stop: int) -> Spans:
 
 
 def _aside(chunk: Chunk, turn: str) -> Chunk:
-    """Return the part that the turn ``-2.5``, ``+2p`` or ``+2q`` names."""
+    """Return the part that a turn such as ``-2.5``, ``+2p`` or ``+2q`` cuts out."""
     bounds = [0, *_bounds(chunk).tolist()]
     cuts = f"{chunk.cuts}/{turn}"
     if turn[0] == "-":
@@ -291,7 +293,7 @@ def _aside(chunk: Chunk, turn: str) -> Chunk:
 
 
 def _halves_of_entry(chunk: Chunk, own: Device) -> tuple[Spans, Spans]:
-    """Return the one entry of a chunk as two, each with half of its points."""
+    """Return the only entry of a chunk as two, each with half of the points."""
     part, entry, _ = chunk.spans[0]
     columns = [n for n, cells in enumerate(part.entries.cells) if cells[entry] >= 0]
     first, second = _none(chunk), _none(chunk)
@@ -301,7 +303,7 @@ def _halves_of_entry(chunk: Chunk, own: Device) -> tuple[Spans, Spans]:
 
 
 def _orders(chunk: Chunk) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-    """Yield for each span and column where its values are, in ascending order of the values."""
+    """Yield span, column and places of the column's values, in ascending order of the values."""
     for number, (part, start, stop) in enumerate(chunk.spans):
         for column, cells in enumerate(part.entries.cells):
             places = np.flatnonzero(cells[start:stop] >= 0)
@@ -331,7 +333,7 @@ def _none(chunk: Chunk) -> Choice:
 
 
 def _chosen(chunk: Chunk, choice: Choice, own: Device) -> Spans:
-    """Return the chosen values of a chunk, as parts that hold nothing else."""
+    """Return spans that hold the chosen values of a chunk and nothing else."""
     spans = []
     for (part, start, stop), masks in zip(chunk.spans, choice, strict=True):
         filled = np.logical_or.reduce(masks)
@@ -349,7 +351,7 @@ def _narrowed(
     kept: NDArray[np.int64],
     own: Device,
 ) -> ProductSlab:
-    """Return a part with some entries of another, and some values of those."""
+    """Return a product's part reduced to some entries, and to some values of these."""
     entries = part.entries
     cells = [
         np.where(mask, cell[start:stop], -1)[kept]
@@ -372,12 +374,12 @@ def _narrowed(
 
 
 def _compact(entries: Entries) -> Entries:
-    """Return entries whose columns hold nothing but their values: to write few of many is quick."""
+    """Return entries without the other values of their columns, so that writing a few is quick."""
     columns, cells = [], []
     for column, places in zip(entries.readings.columns, entries.cells, strict=True):
         there = places >= 0
         if not there.any():
-            continue  # neither a name nor a value of it is written
+            continue  # neither its name nor a value is written
         columns.append(column.taken(places[there]))
         cells.append(np.where(there, np.cumsum(there) - 1, -1))
     return replace(entries, readings=replace(entries.readings, columns=columns), cells=cells)

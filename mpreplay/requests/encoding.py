@@ -1,7 +1,7 @@
 """Readings as the JSON text of the wire, a column at a time.
 
-Pure. Every value becomes a piece of text; what stands around the values are pieces as well; and all
-of them are laid down at once. No Python object is made for a value or a row.
+Pure. Every value becomes a piece of text, as do the keys and brackets around it, and all pieces are
+laid side by side in one step. No Python object is made for a value or a row.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ __all__ = ["Encoded", "encode_entries"]
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """The JSON texts of entries, one after the other, a comma behind each.
+    """JSON texts of entries, one after the other, a comma behind each.
 
     Parameters
     ----------
     text : memoryview
-        All of them.
+        All texts.
     offsets : ndarray of int64, shape (n_entries + 1,)
-        Where each begins. [bytes]
+        Start of each text, and the end of the last. [bytes]
     n_values : ndarray of int64, shape (n_entries,)
-        How many values each carries.
+        Number of values in each entry.
     """
 
     text: memoryview
@@ -54,9 +54,9 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
     Parameters
     ----------
     entries : Entries
-        What is to be sent.
+        The entries to send.
     own : Device
-        The connection's own device, whose keys are left out: the platform then takes the
+        The connection's own device. Its keys are left out: the platform then takes the
         gateway's [1]_.
 
     Returns

@@ -1,7 +1,7 @@
-"""What is to be sent of a slab: readings merged into entries, sorted by device and time.
+"""Entries to send from a slab: readings merged, and sorted by device and time.
 
 Pure. An entry is one device at one time, the element of ``params`` on the wire. Values are not
-copied: an entry points into its columns, and through them to the row each value came from.
+copied: an entry points into its columns, and through the columns to the row of each value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DAY = 86_400_000  # [ms]
 
 
 class Copy(NamedTuple):
-    """An equal copy of a value that is sent: it shares that value's fate."""
+    """An equal copy of a value that is sent, with the same fate."""
 
     entry: int
     column: int
@@ -40,17 +40,17 @@ class Entries:
     Parameters
     ----------
     readings : Readings
-        Where the values are.
+        The readings that hold the values.
     device : ndarray of int64, shape (n_entries,)
-        Index into ``readings.devices``.
+        Device of each entry, as an index into ``readings.devices``.
     time : ndarray of int64, shape (n_entries,)
-        When. [ms]
+        Time of each entry. [ms]
     cells : list of ndarray of int64, each of shape (n_entries,)
-        For each column the position of the entry's value in it, -1 where there is none.
+        For each column, position of each entry's value; -1 if absent.
     copies : list of Copy
-        Equal copies of values that are sent, by entry.
+        Equal copies of the values sent, by entry.
     suspects : list of ndarray of bool
-        For each column where the model check faults a value that is sent all the same.
+        For each column, mask of values with a fault of the model check, sent all the same.
     """
 
     readings: Readings
@@ -66,19 +66,19 @@ class Entries:
 
 
 def entries_of(readings: Readings, sent: Sequence[NDArray[np.bool_]]) -> Entries:
-    """Merge the values that are to be sent into entries.
+    """Merge the values to send into entries.
 
     Parameters
     ----------
     readings : Readings
-        One product's share of a slab.
+        One product's readings in a slab.
     sent : sequence of ndarray of bool
-        For each column which of its values are to be sent: at most one for each device and time.
+        For each column, mask of the values to send: at most one for each device and time.
 
     Returns
     -------
     Entries
-        Rows without a value to send are in none.
+        The entries, without rows that have no value to send.
     """
     filled = np.zeros(len(readings.rows), bool)
     for column, mask in zip(readings.columns, sent, strict=True):
@@ -97,7 +97,7 @@ def entries_of(readings: Readings, sent: Sequence[NDArray[np.bool_]]) -> Entries
     ]
     if new.all():
         return Entries(readings, device, time, cells)
-    # Rows of one device and time meet in one entry; each point has its value in one of them.
+    # Rows of one device and time merge into one entry; only one such row has a value of a point.
     others = np.flatnonzero(~new)
     homes = np.cumsum(new)[others] - 1
     merged = [cell[new] for cell in cells]
@@ -109,7 +109,7 @@ def entries_of(readings: Readings, sent: Sequence[NDArray[np.bool_]]) -> Entries
 def _of_rows(
     rows: NDArray[np.int64], at: NDArray[np.int64], mask: NDArray[np.bool_], n: int
 ) -> NDArray[np.int64]:
-    """Return the position in a column of the value of each row, -1 where none is to be sent."""
+    """Return the position of each row's value in a column, -1 where no value is sent."""
     if len(mask) == n:
         return np.where(mask[rows], rows, -1)
     places = np.full(n, -1, np.int64)
@@ -119,15 +119,18 @@ def _of_rows(
 
 
 def split_entries(entries: Entries, groups: Mapping[int, Sequence[NDArray[np.int64]]]) -> Entries:
-    """Return entries of which some are cut into several, each with a group of its columns.
+    """Split some entries into several, each with a group of the entry's columns.
 
-    ``groups`` are those of each entry that is cut.
+    ``groups`` maps the number of an entry to its groups of columns.
     """
+    # Example: entry 1 of three is split into columns [0, 2] and [1], so its homes are [0, 1, 0].
+    #   index     0  1  1  2    entry 1 is there twice;  number_in  0  0  1  0
+    #   column 1  7  8  8  9    becomes 7 -1 8 9: its value of entry 1 goes to group 1
     n = len(entries.time)
-    cut = np.full(n, -1, np.int64)  # which of those that are cut; -1: it stays whole
+    cut = np.full(n, -1, np.int64)  # row of each split entry in homes; -1: the entry stays whole
     cut[list(groups)] = np.arange(len(groups))
     lengths = np.ones(n, np.int64)
-    homes = np.zeros((len(groups) + 1, len(entries.cells)), np.int64)  # the last: stay whole
+    homes = np.zeros((len(groups) + 1, len(entries.cells)), np.int64)  # the last: of whole entries
     for home, (entry, columns) in zip(homes, groups.items(), strict=False):
         lengths[entry] = len(columns)
         for number, group in enumerate(columns):

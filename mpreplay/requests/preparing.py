@@ -1,7 +1,7 @@
-"""A slab of history, made ready: what is withheld and why, and the rest in chunks to be sent.
+"""Preparation of a slab: values to withhold, with their faults, and chunks of all others to send.
 
-Pure. It depends on the history, the model, the mapping, the flags and the sizes of a request, and
-on nothing else: the same input makes the same requests.
+Pure. The result depends on the history, the model, the mapping, the flags and the sizes of a
+request, and on nothing else: the same input makes the same requests.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Preparer:
     Parameters
     ----------
     models, checker, policy, limits
-        What values may be, what judges them, and what requests are made of them.
+        Rules for values, the check of these rules, and the form and sizes of requests.
     own : Device
         The connection's own device.
     duplicates : Duplicates, optional
@@ -61,7 +61,7 @@ class Preparer:
     duplicates: Duplicates = field(default_factory=Duplicates)
 
     def prepare(self, raw: RawSlab, window: tuple[int | None, int | None]) -> Prepared:
-        """Return a slab ready to be sent."""
+        """Return a slab ready to send."""
         parts = [
             self._part(readings, self.duplicates.repeats_of(raw.number, number))
             for number, readings in enumerate(read_slab(raw, self.models, self.own, window))
@@ -103,7 +103,7 @@ class Preparer:
         return ProductSlab(readings, entries, encoded, faults, repeats, gone)
 
     def _split(self, entries: Entries, encoded: Encoded) -> Entries:
-        """Split the entries that are too large alone, each into entries of some of its points."""
+        """Split entries too large for a request, each into entries of some of its points."""
         most = self.limits.max_values
         large = np.diff(encoded.offsets) > self._room.of_entries
         if most is not None:
@@ -136,7 +136,7 @@ def _suspects(readings: Readings, faults: Sequence[Fault]) -> list[NDArray[np.bo
 
 
 def _copies(entries: Entries, repeats: Repeats) -> list[Copy]:
-    """Return the equal copies of values that are in these entries."""
+    """Return the equal copies of the entries' values."""
     homes = {column: _homes(entries, column) for column in {twin[0] for twin in repeats.twins}}
     copies = [
         Copy(homes[column][position], column, source, row)
@@ -146,7 +146,7 @@ def _copies(entries: Entries, repeats: Repeats) -> list[Copy]:
 
 
 def _homes(entries: Entries, column: int) -> list[int]:
-    """Return the entry of each value of a column, -1 where it is in none."""
+    """Return the entry of each value of a column, -1 if none."""
     cells = entries.cells[column]
     homes = np.full(len(entries.readings.columns[column].values), -1, np.int64)
     homes[cells[cells >= 0]] = np.flatnonzero(cells >= 0)
@@ -154,7 +154,7 @@ def _homes(entries: Entries, column: int) -> list[int]:
 
 
 def _n_empty(parts: Sequence[ProductSlab]) -> int:
-    """Return how many rows hold no value at all."""
+    """Return the number of rows without any value."""
     return sum(
         int((per_row(p.readings, (c.present() for c in p.readings.columns)) == 0).sum())
         for p in parts

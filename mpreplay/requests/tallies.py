@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Tally", "add_tally"]
 
-# How many values of a device (product key, device key) on a UTC day; the day is None where no
-# time could be read.
+# Number of values of a device (product key, device key) on a UTC day; the day is None if the time
+# could not be read.
 Tally = dict[tuple[str, str, int | None], int]
 
 
@@ -51,7 +51,7 @@ def tally_of(
 
 
 def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
-    """Return counts of rows by device and day, with unreadable rows under what is known of them."""
+    """Return counts of rows by device and day; of an unreadable row by what could be read."""
     readable = np.ones(len(counts), bool)
     readable[list(readings.unreadable)] = False
     index = np.flatnonzero(readable & (counts > 0))
@@ -68,7 +68,7 @@ def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
 
 
 def per_row(readings: Readings, masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.int64]:
-    """Return how many values of each row are in the masks, of which there is one a column."""
+    """Return the number of values of each row in the masks, one mask a column."""
     counts = np.zeros(len(readings.rows), np.int64)
     for column, mask in zip(readings.columns, masks, strict=True):
         if len(mask) == len(counts):  # the wide form: a value for each row

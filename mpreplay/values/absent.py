@@ -16,17 +16,17 @@ __all__ = ["absent_in", "is_nan", "is_present"]
 
 
 def is_nan(value: Any) -> bool:
-    """Return whether a value is the number that is none."""
+    """Return whether a value is NaN, as a float or a Decimal."""
     if isinstance(value, float | np.floating):
         return bool(np.isnan(value))
     return isinstance(value, decimal.Decimal) and value.is_nan()
 
 
 def absent_in(column: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which of the objects of a column are absent: None, NaN, NaT or NA."""
+    """Return a mask of the absent objects of a column: None, NaN, NaT or NA."""
     try:
         return np.asarray(pd.isna(column), bool)
-    except decimal.InvalidOperation:  # pandas compares a signalling NaN, which may not be done
+    except decimal.InvalidOperation:  # pandas compares a signalling NaN, which raises
         return np.array([_is_absent(value) for value in column], bool)
 
 
@@ -37,7 +37,7 @@ def _is_absent(value: Any) -> bool:
 
 
 def is_present(column: pa.Array) -> NDArray[np.bool_]:
-    """Return where a column holds a value: neither null nor NaN."""
+    """Return a mask of the values of a column: neither null nor NaN."""
     if pa.types.is_floating(column.type):
         return np.array(~np.isnan(column.to_numpy(zero_copy_only=False)), bool)
     return np.array(column.is_valid().to_numpy(zero_copy_only=False), bool)

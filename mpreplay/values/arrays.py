@@ -1,4 +1,4 @@
-"""Arrow arrays and arrays of Python objects, from one to the other. Pure."""
+"""Conversions between Arrow arrays and arrays of Python objects. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["objects_of", "python_of", "without"]
 
 
 def python_of(array: pa.Array) -> list[Any]:
-    """Return Arrow's values as Python's; times beyond the year 9999 as texts."""
+    """Return Arrow values as Python objects; times beyond the year 9999 as texts."""
     try:
         return list(array.to_pylist())
     except (OverflowError, ValueError):
@@ -22,9 +22,9 @@ def python_of(array: pa.Array) -> list[Any]:
 
 
 def without(array: pa.Array, mask: NDArray[np.bool_]) -> pa.Array:
-    """Return an array with null where a mask says so.
+    """Return an array with null where a mask is True.
 
-    Not by ``if_else``: in pyarrow 22 it reads beyond a slice of texts, and makes others of them.
+    Not by ``if_else``: in pyarrow 22 it reads beyond a slice of texts, and returns wrong texts.
 
     Examples
     --------
@@ -35,7 +35,7 @@ def without(array: pa.Array, mask: NDArray[np.bool_]) -> pa.Array:
 
 
 def objects_of(values: list[Any]) -> NDArray[Any]:
-    """Return Python objects as an array of one dimension, whatever they are."""
+    """Return Python objects as an array of one dimension, even if the objects are lists."""
     array = np.empty(len(values), object)
     array[:] = values
     return array

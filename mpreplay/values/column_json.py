@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["longest_text", "texts_of"]
 
-# How a BOOL travels is not documented; the model how-to (EnOS 2.0.9) asks for 0 and 1.
+# The wire form of a BOOL is not documented; the model how-to (EnOS 2.0.9) asks for 0 and 1.
 BOOL_TEXTS: Final = ("0", "1")
 
 
 def texts_of(column: TypedColumn) -> Texts:
-    """Return the JSON texts of a column's values, with their quality where they have one.
+    """Return the JSON texts of a column's values, with their quality if given.
 
     Examples
     --------
-    >>> from .readings import TypedColumn
+    >>> from mpreplay.values.typed_column import TypedColumn
     >>> point = Measurepoint("P", "FLOAT")
     >>> values = pa.array([7.12, None, 100.0], pa.float32())
     >>> texts_of(TypedColumn(point, values, None, [], np.arange(3))).array().to_pylist()
@@ -43,7 +43,7 @@ def texts_of(column: TypedColumn) -> Texts:
         texts = marked_texts(texts, column.quality)
     if not column.misfits:
         return texts
-    # What does not fit its type travels as it is, if it travels at all.
+    # Misfits travel as given, if sent at all.
     carried = [o for o in column.misfits if o.text is not None]
     index = texts.index.copy()
     index[[o.position for o in carried]] = len(texts.pool) + np.arange(len(carried))
@@ -52,7 +52,7 @@ def texts_of(column: TypedColumn) -> Texts:
 
 
 def longest_text(column: TypedColumn) -> int:
-    """Return a bound that no value's text exceeds, without writing the texts, in bytes."""
+    """Return an upper bound of the texts' lengths, in bytes, without writing the texts."""
     misfits = max((len(o.text) for o in column.misfits if o.text is not None), default=0)
     return max(misfits, _longest(column.values) + len('{"value":,"quality":0}'))
 
@@ -96,7 +96,7 @@ def _places(values: pa.Array) -> NDArray[np.int32]:
 
 
 def _string_texts(values: pa.Array) -> Texts:
-    """Return texts escaped, each distinct one once."""
+    """Return escaped texts, each distinct text once."""
     coded = values.dictionary_encode()
     distinct = coded.dictionary.to_pylist()
     index = coded.indices.fill_null(NOWHERE).to_numpy()
@@ -129,7 +129,7 @@ def _list_texts(values: pa.Array, point: Measurepoint) -> Texts:
 
 
 def marked_texts(texts: Texts, quality: pa.Array) -> Texts:
-    """Return values as ``{"value":…,"quality":…}`` where they have a quality."""
+    """Return values as ``{"value":…,"quality":…}`` if they have a quality."""
     marks = number_texts(quality, ',"quality":', "}")
     is_marked = (marks.index != NOWHERE) & (texts.index != NOWHERE)
     opening = np.where(is_marked, 0, NOWHERE).astype(np.int32)

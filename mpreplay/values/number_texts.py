@@ -1,9 +1,9 @@
-"""Numbers as JSON texts, each as orjson writes it, and where they repeat each of them once.
+"""Numbers as JSON texts, spelled as by orjson; numbers that repeat are written once.
 
-Pure. What is recorded mostly lies on a grid: readings of two decimals from 0.00 to 25.00 are at
-most 2,501 numbers, and times of a day every ten minutes are 144. Where a grid has fewer steps than
-there are numbers, so that some are bound to repeat, each is written once and an index says which
-stands where. Where there is none, to look for one costs next to nothing.
+Pure. Recorded numbers mostly lie on a grid: readings of two decimals from 0.00 to 25.00 are at most
+2,501 numbers, and times of a day every ten minutes are 144. If a grid has fewer steps than there
+are numbers, so that some must repeat, each distinct number is written once, and an index gives the
+text of each row. If there is no such grid, the search costs next to nothing.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["number_texts"]
 
 SCALES: Final = (1, 10, 100, 1_000)  # none to three decimals
-SAMPLE: Final = 64  # values that tell whether to look at the others
-FEW: Final = 1_024  # below that there is nothing to gain
-LARGEST: Final = 2**53  # up to there a double holds every whole number
+SAMPLE: Final = 64  # values checked first, before all others
+FEW: Final = 1_024  # numbers, below which a grid gains nothing
+LARGEST: Final = 2**53  # a double holds every whole number up to here
 
 
 def number_texts(values: pa.Array, before: str = "", after: str = "") -> Texts:
@@ -38,7 +38,7 @@ def number_texts(values: pa.Array, before: str = "", after: str = "") -> Texts:
     values : Array, shape (n,)
         Numbers, null where absent.
     before, after : str
-        What each is to stand between: to write it along is quicker than to lay it later.
+        Texts around each number: faster to write along than to lay later.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def number_texts(values: pa.Array, before: str = "", after: str = "") -> Texts:
 
 
 def _written(numbers: NDArray[Any], before: bytes, after: bytes) -> pa.Array:
-    """Return the texts of numbers: what orjson writes of all of them, cut at its commas."""
+    """Return the texts of numbers: their JSON array as written by orjson, cut at its commas."""
     n = len(numbers)
     if not n:
         return pa.array([], pa.string())
@@ -66,7 +66,8 @@ def _written(numbers: NDArray[Any], before: bytes, after: bytes) -> pa.Array:
     seam = after + before
     text = b"".join([before, written.replace(b",", seam), after])
     offsets = np.zeros(n + 1, np.int32)
-    # A comma lies further on by what stands before it now, and by what seams have over commas.
+    # A text begins where its comma was, moved on by ``before``, ``after`` and the earlier seams,
+    # each of which replaces a comma.
     commas = np.flatnonzero(np.frombuffer(written, np.uint8) == ord(","))
     offsets[1:-1] = commas + np.arange(n - 1) * (len(seam) - 1) + len(before + after)
     offsets[-1] = len(text)
@@ -74,7 +75,7 @@ def _written(numbers: NDArray[Any], before: bytes, after: bytes) -> pa.Array:
 
 
 def _coded(numbers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]] | None:
-    """Return the distinct numbers and which each is, or None where that would not pay."""
+    """Return the distinct numbers and the index of each number, or None if a grid does not pay."""
     if len(numbers) < FEW:
         return None
     find = _whole_steps if numbers.dtype.kind == "i" else _decimal_steps
@@ -88,7 +89,15 @@ def _coded(numbers: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]] | No
 
 
 def _whole_steps(numbers: NDArray[Any], low: int, high: int) -> Grid | None:
-    """Return a grid of whole numbers and where on it they lie, or None if it is not worth it."""
+    """Return a grid of whole numbers and the place of each number, or None if it does not pay.
+
+    Examples
+    --------
+    The steps from 0 have the greatest common divisor 600, so that 3 steps hold 4 numbers:
+
+    >>> _whole_steps(np.array([600, 1_200, 600, 0]), 0, 1_200)
+    (array([   0,  600, 1200]), array([1, 2, 1, 0]))
+    """
     if high - low > LARGEST:
         return None
     sample = numbers[:: len(numbers) // SAMPLE + 1]
@@ -102,10 +111,18 @@ def _whole_steps(numbers: NDArray[Any], low: int, high: int) -> Grid | None:
 
 
 def _decimal_steps(numbers: NDArray[Any], low: float, high: float) -> Grid | None:
-    """Return a grid of few decimals and where on it numbers lie, or None if it is not worth it."""
+    """Return a grid of few decimals and the place of each number, or None if it does not pay.
+
+    Examples
+    --------
+    Not all are whole, but all are tenths: steps 5, 7, 5 and 6 of a grid that begins at step 5.
+
+    >>> _decimal_steps(np.array([0.5, 0.7, 0.5, 0.6]), 0.5, 0.7)
+    (array([0.5, 0.6, 0.7]), array([0, 2, 0, 1]))
+    """
     sample = numbers[:: len(numbers) // SAMPLE + 1]
     for scale in SCALES:
-        if not max(-low, high) * scale < LARGEST:  # neither is infinity, nor NaN
+        if not max(-low, high) * scale < LARGEST:  # excludes infinity and NaN, too
             return None
         first, last = round(low * scale), round(high * scale)
         if last - first + 1 >= len(numbers):
@@ -117,10 +134,10 @@ def _decimal_steps(numbers: NDArray[Any], low: float, high: float) -> Grid | Non
 
 
 def _scaled(numbers: NDArray[Any], scale: int) -> NDArray[np.float64] | None:
-    """Return how many times 1 / scale numbers are, or None if one of them is not."""
+    """Return numbers as multiples of 1 / scale, or None if not all are multiples."""
     steps = np.rint(np.multiply(numbers, scale, dtype=np.float64))
     steps += 0.0  # makes 0.0 of -0.0
-    # Their bits are compared: -0.0 is no step, for its text is not that of 0.0.
+    # Compare the bits: -0.0 is not a step, since its text differs from that of 0.0.
     bits = f"i{numbers.itemsize}"
     same = (steps / scale).astype(numbers.dtype).view(bits) == numbers.view(bits)
     return steps if same.all() else None

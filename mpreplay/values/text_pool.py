@@ -1,8 +1,8 @@
-"""Pieces of text, and how they are laid side by side.
+"""Pieces of text, to be laid side by side.
 
-Pure. Pieces lie in a pool and an index says which stands where; one ``take`` writes the text of all
-rows. An absent piece is the empty one, so sparse and dense rows share one path, and no Python
-object is made for a piece or a row.
+Pure. Pieces lie in a pool, and an index gives the piece of each row; one ``take`` writes the text
+of all rows. An absent piece is empty, so sparse and dense rows share one path, and no Python object
+is made for a piece or a row.
 """
 
 from __future__ import annotations
@@ -21,37 +21,44 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "NOWHERE", "Texts", "always", "key_of", "laid_texts", "lay_objects", "member", "texts_at",
-]  # fmt: skip
+    "NOWHERE",
+    "Texts",
+    "always",
+    "key_of",
+    "laid_texts",
+    "lay_objects",
+    "member",
+    "texts_at",
+]
 
 NOWHERE: Final = -1
-MOST_BYTES: Final = 2**31 - 1  # that 32-bit offsets reach
-REPEATED: Final = 2  # times that a text occurs, for its key to be written together with it
+MOST_BYTES: Final = 2**31 - 1  # reached by 32-bit offsets
+REPEATED: Final = 2  # occurrences of a text, from which its key is written with it
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A column of texts: ``pool[index[n]]`` is that of row n, -1 says it is absent."""
+    """A column of texts: ``pool[index[n]]`` in row n, absent where the index is -1."""
 
     pool: pa.Array
     index: NDArray[np.int32]
 
     def lengths(self) -> NDArray[np.int64]:
-        """Return the length of each row's text, in bytes; 0 where it is absent."""
+        """Return the length of each row's text, in bytes; 0 where absent."""
         sizes = pc.binary_length(self.pool).to_numpy(zero_copy_only=False).astype(np.int64)
         return np.append(sizes, 0)[self.index]
 
     def array(self) -> pa.Array:
-        """Return one text a row, null where it is absent."""
+        """Return the text of each row, null where absent."""
         return self.pool.take(pa.array(self.index, mask=self.index == NOWHERE))
 
     def between(self, before: str, after: str) -> Texts:
-        """Return the same texts, each between two others."""
+        """Return the texts, each between ``before`` and ``after``."""
         return Texts(pc.binary_join_element_wise(before, self.pool, after, ""), self.index)
 
 
 def always(text: str, n: int) -> Texts:
-    """Return a text that stands in each of n rows."""
+    """Return the same text for each of n rows."""
     return Texts(pa.array([text], pa.string()), np.zeros(n, np.int32))
 
 
@@ -69,7 +76,7 @@ def laid_texts(pieces: Sequence[Texts], absent: NDArray[np.bool_]) -> Texts:
 
 
 def texts_at(text: memoryview, offsets: NDArray[Any], absent: NDArray[np.bool_]) -> Texts:
-    """Return the texts of rows that lie one after the other."""
+    """Return the texts of rows from one text, in which row n begins at ``offsets[n]``."""
     n = len(absent)
     buffers = pa.py_buffer(np.ascontiguousarray(offsets, np.int64)), pa.py_buffer(text)
     pool = pa.LargeStringArray.from_buffers(n, *buffers).cast(pa.string())
@@ -77,14 +84,15 @@ def texts_at(text: memoryview, offsets: NDArray[Any], absent: NDArray[np.bool_])
 
 
 def key_of(name: str) -> str:
-    """Return what stands before the value of a member."""
+    """Return the JSON key of a member with its separators, e.g. ``,"P":``."""
     return f",{orjson.dumps(name).decode()}:"
 
 
 def member(name: str, texts: Texts) -> tuple[str, Texts]:
-    """Return what is still to be written before a member's texts, and these.
+    """Return the key to lay before a member's texts, and the texts.
 
-    Fewer pieces are sooner laid: few texts are written anew, together with their key.
+    Fewer pieces are laid faster: texts that repeat are written anew with their key, and no key is
+    left to lay.
     """
     if len(texts.pool) * REPEATED > len(texts.index):
         return key_of(name), texts
@@ -97,25 +105,25 @@ def lay_objects(
     after: Sequence[Texts],
     n: int,
 ) -> tuple[memoryview, NDArray[np.int64], NDArray[np.int64]]:
-    """Lay down a JSON object a row, and what stands around it.
+    """Lay a JSON object a row, between the texts around it.
 
     Parameters
     ----------
     before, after : sequence of Texts
-        The latter begins with the brace that closes the object.
+        Texts around the object; ``after`` begins with the closing brace.
     members : sequence of (str, Texts)
         As :func:`member` returns them.
     n : int
-        How many rows.
+        Number of rows.
 
     Returns
     -------
     text : memoryview
-        Of all rows.
+        Text of all rows.
     offsets : ndarray of int64, shape (n + 1,)
-        Where each row begins. [bytes]
+        Start of each row, and the end of the last. [bytes]
     counts : ndarray of int64, shape (n,)
-        How many members each object has.
+        Number of members of each object.
 
     Examples
     --------
@@ -135,8 +143,8 @@ def lay_objects(
         pieces.append(_where(counts == 0, "{"))
     pieces += after
     text, offsets = _lay(pieces, n)
-    # Every member has a comma before it, so that none has to know whether it is the first of its
-    # row: what stands first becomes the brace.
+    # Every member begins with a comma, whether or not it is the first of its row; the first byte of
+    # a row then becomes the brace.
     text[offsets[len(before) : -1 : len(pieces)]] = ord("{")
     return text.data, offsets[:: len(pieces)].astype(np.int64), counts.astype(np.int64)
 
@@ -146,7 +154,7 @@ def _where(mask: NDArray[np.bool_], text: str) -> Texts:
 
 
 def _lay(pieces: Sequence[Texts], n: int) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    """Lay pieces side by side, row by row; return the text and where each piece begins."""
+    """Lay pieces side by side, row by row; return the text and the start of each piece."""
     longest = sum(pc.max(pc.binary_length(p.pool)).as_py() or 0 for p in pieces)
     wide = n * longest > MOST_BYTES
     kind, offset = (pa.large_string(), np.int64) if wide else (pa.string(), np.int32)
@@ -154,7 +162,7 @@ def _lay(pieces: Sequence[Texts], n: int) -> tuple[NDArray[np.uint8], NDArray[An
     pools = []
     start = 0
     for number, piece in enumerate(pieces):
-        # Each pool has the empty text before it, where -1 leads to.
+        # An empty text stands before each pool: index -1 leads there.
         pools += [pa.array([""], kind), piece.pool.cast(kind)]
         np.add(piece.index, start + 1, out=index[:, number], casting="unsafe")
         start += 1 + len(piece.pool)
