@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -104,23 +104,11 @@ class Converted:
 
 Converter = Callable[[pa.Array, Measurepoint], Converted]
 Mismatch = tuple["NDArray[np.bool_]", str, str]  # which values, the check, the reason
-_KINDS: Final = {
-    "INT": "an integer",
-    "FLOAT": "a number",
-    "DOUBLE": "a number",
-    "BOOL": "a truth value (true, false, 0 or 1)",
-    "ENUM": "a key of the enumeration",
-    "STRING": "a text",
-    "DATE": "a date",
-    "TIMESTAMP": "a time with a zone",
-    "STRUCT": "a struct",
-    "ARRAY": "an array",
-}
 
 
 def a_kind(point: Measurepoint) -> str:
     """Return what a value of a point is, in words."""
-    return _KINDS.get(point.type, point.type)
+    return point.facts.a_value
 
 
 def all_misfit(column: pa.Array, point: Measurepoint, reason: str | None = None) -> Converted:
