@@ -126,7 +126,7 @@ def _errors(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> list[Any]:
 def _numbers(readings: Readings) -> dict[str, int]:
     """Return which column has the values of each point that a schema knows."""
     columns = enumerate(readings.columns)
-    return {c.point.identifier: n for n, c in columns if c.point.type != "ANY"}
+    return {c.point.identifier: n for n, c in columns if not c.point.is_any}
 
 
 def _failed(number: int, check: pandera.Check, column: pd.Series) -> Fault:
@@ -205,7 +205,7 @@ def _unattributable(error: Any, readings: Readings) -> HistoryError:
 
 def _frame(readings: Readings) -> pd.DataFrame:
     """Return the readings as pandera sees them; shorter columns are filled up with nulls."""
-    columns = [c for c in readings.columns if c.point.type != "ANY"]
+    columns = [c for c in readings.columns if not c.point.is_any]
     length = max((len(c.values) for c in columns), default=0)
     series = {}
     for column in columns:

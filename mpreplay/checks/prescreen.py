@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from ..model.measurepoint import Measurepoint
 
 __all__ = ["Proof", "proofs_of"]
-
-_NUMBERS: Final = frozenset({"INT", "FLOAT", "DOUBLE"})
 
 
 class Proof:
@@ -39,7 +37,7 @@ class Proof:
         self._point = point
         self._rules = [rule.allowed for rule in rules_of(point)]
         # A number has ranges for rules: they hold for all if for the least and the largest.
-        self._is_number = point.type in _NUMBERS
+        self._is_number = point.is_number
 
     @cached_property
     def checks(self) -> list[pandera.Check]:
@@ -74,7 +72,7 @@ class Proof:
 
 def proofs_of(points: Iterable[Measurepoint]) -> dict[str, Proof]:
     """Return the proofs of the points that have a column in the model's schema."""
-    return {p.identifier: Proof(p) for p in points if p.type not in {"FILE", "ANY"}}
+    return {p.identifier: Proof(p) for p in points if p.has_schema}
 
 
 def _ends(numbers: pa.Array) -> pa.Array:

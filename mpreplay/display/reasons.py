@@ -11,30 +11,16 @@ from typing import Final
 import pyarrow as pa
 
 from ..errors import Argument, Message, message
+from ..model.point_types import POINT_TYPES
 from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
 from .facts import Detail
 
 __all__ = ["advice", "cause_reason", "reason", "reason_column"]
 
-# A value of each type in words.
-_KINDS: Final = {
-    "INT": "an integer",
-    "FLOAT": "a number",
-    "DOUBLE": "a number",
-    "BOOL": "a truth value (true, false, 0 or 1)",
-    "ENUM": "a key of the enumeration",
-    "STRING": "a text",
-    "DATE": "a date",
-    "TIMESTAMP": "a time with a zone",
-    "STRUCT": "a struct",
-    "ARRAY": "an array",
-}
-_PLURALS: Final = {"INT": "integers", "FLOAT": "numbers", "DOUBLE": "numbers", "STRING": "texts"}
-
 
 def _kind(name: str) -> str:
-    return _KINDS.get(name, name)
+    return POINT_TYPES[name].a_value
 
 
 def _platform(code: int, words: str, alone: bool, within: str = "") -> str:
@@ -66,7 +52,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "date_too_fine": lambda: "a DATE holds whole seconds",
     "surrogate": lambda: "holds a lone surrogate, which UTF-8 cannot carry",
     "no_json": lambda: "JSON cannot carry it",
-    "wrong_items": lambda kind: f"its items are not all {_PLURALS[kind]}",
+    "wrong_items": lambda kind: f"its items are not all {POINT_TYPES[kind].values}",
     "stranger": lambda name: f"has no member {name!r}",
     "absent_item": lambda: "an item is absent",
     "wrong_quality": lambda low, high: f"its quality is not an integer from {low} to {high}",
@@ -183,8 +169,8 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "withheld": "correct the value",
     "declined": "see the platform's documents",
     # About one that was declined alone, or, for its device, with its device alone.
-    "model alone": "correct the value, or change the platform's thing model: it declines this value "
-    "alone",
+    "model alone": "correct the value, or change the platform's thing model: it declines this "
+    "value alone",
     "format alone": "correct the format of the value: the platform declines it alone",
     "permission alone": message(
         "sign the device in (", Argument("sub_device_secrets"), "), or set ", _ALLOW,

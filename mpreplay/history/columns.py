@@ -161,7 +161,7 @@ def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
     """Find a column's role and enter it into the layout; return False if no model has it."""
     identifier = (layout.columns.points or {}).get(name, name)
     if found := _known(identifier, models):
-        if found.type == "FILE":
+        if not found.travels:
             raise HistoryError(
                 message(
                     f"column {name!r}: {identifier} is a FILE, which travels over the platform's "
@@ -174,7 +174,7 @@ def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
     # An exact identifier wins over a member: identifiers may contain dots.
     head, dot, member = identifier.rpartition(".")
     if dot and (struct := _known(head, models)):
-        if struct.type == "STRUCT" and any(m.identifier == member for m in struct.members):
+        if struct.is_struct and any(m.identifier == member for m in struct.members):
             other = layout.members.setdefault(head, {}).setdefault(member, name)
             if other != name:
                 raise HistoryError(_two(other, name, identifier))

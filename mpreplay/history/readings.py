@@ -84,7 +84,7 @@ def _wide_columns(
     for identifier, members in layout.members.items():
         parts = {member: _take(raw.columns[name], chosen) for member, name in members.items()}
         point = model.measurepoints.get(identifier)
-        if point is None or point.type != "STRUCT":
+        if point is None or not point.is_struct:
             for name, part in parts.items():
                 yield _unknown(part, f"{identifier}.{name}", at)
             continue
@@ -119,7 +119,7 @@ def _long_columns(
             yield _rejected_column(part, _take(checks, at), identifier, model, at)
             continue
         point = point_named(identifier, model) if identifier else None
-        if point is None or point.type == "FILE":
+        if point is None or not point.travels:
             yield _unknown(part, identifier, at, is_file=point is not None)
             continue
         converted = convert(_read_text(part, point), point)
@@ -137,7 +137,7 @@ def _rejected_column(
     if identifier == NO_POINT and identifier not in model.measurepoints:
         identifier = ""
     point = point_named(identifier, model) if identifier else None
-    is_known = point is not None and point.type != "FILE"
+    is_known = point is not None and point.travels
     meant = point if point is not None and is_known else Measurepoint(NO_POINT, "ANY")
     cells = objects_of(python_of(texts) if isinstance(texts, pa.Array) else texts.tolist())
     absent = absent_in(cells)
@@ -162,13 +162,9 @@ def _rejected_column(
     return TypedColumn(point, converted.values, converted.quality, misfits, at)
 
 
-_TEXTUAL = frozenset({"STRING", "DATE", "TIMESTAMP", "ANY"})
-
-
 def _read_text(column: Any, point: Measurepoint) -> Any:
     """Return the values in a column of texts: in the long form one column serves all types."""
-    textual = point.type in _TEXTUAL or (point.type == "ENUM" and not point.has_int_keys)
-    if textual or not _is_all_text(column):
+    if point.is_text or point.is_any or not _is_all_text(column):
         return column
     values = np.empty(len(column), object)
     for n, text in enumerate(column.tolist()):

@@ -265,7 +265,7 @@ def _kind(value: Any) -> str:
 
 def _dump_point(point: Measurepoint) -> dict[str, Any]:
     definition: dict[str, Any] = {}
-    if point.type == "ENUM":
+    if point.is_enum:
         definition["enumType"] = "INT" if point.has_int_keys else "STRING"
         definition["enumDesc"] = {str(key): {"defaultValue": str(key)} for key in point.keys}
     if point.max_length is not None:

@@ -1,38 +1,38 @@
-"""What one measurement point may hold: its type, range, length, members and quality.
+"""One measurement point: its type, range, length, members and quality.
 
-Pure: the facts of the platform's type system and nothing that reads or checks values.
+Pure: the facts of the platform's type system and nothing that reads or checks values. The facts
+about the types themselves stand in ``point_types``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError
+from .point_types import (
+    ARRAY_ITEM_TYPES,
+    FLOAT_RANGE,
+    INT_RANGE,
+    POINT_TYPES,
+    TYPES,
+    PointType,
+    TypeFacts,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ARRAY_ITEM_TYPES", "TYPES", "Measurepoint", "PointType", "range_text"]
+__all__ = [
+    "ARRAY_ITEM_TYPES",
+    "FLOAT_RANGE",
+    "INT_RANGE",
+    "TYPES",
+    "Measurepoint",
+    "PointType",
+    "range_text",
+]
 
-PointType = Literal[
-    "INT", "FLOAT", "DOUBLE", "BOOL", "ENUM", "STRING", "DATE", "TIMESTAMP", "STRUCT", "ARRAY",
-    "FILE", "ANY",
-]  # fmt: skip
-
-# "ANY" is ours: an identifier that a pass-through model does not list.
-TYPES: Final[frozenset[str]] = frozenset(
-    {
-        "INT", "FLOAT", "DOUBLE", "BOOL", "ENUM", "STRING", "DATE", "TIMESTAMP", "STRUCT", "ARRAY",
-        "FILE", "ANY",
-    }
-)  # fmt: skip
-# EnOS REST API 2.1, "Get Thing Model": itemType of an ARRAY.
-ARRAY_ITEM_TYPES: Final = frozenset({"INT", "FLOAT", "DOUBLE", "STRING"})
-
-# Ranges as they stand in console exports of models (EnOS 2.x).
-INT_RANGE: Final = (-(2**31), 2**31 - 1)
-FLOAT_RANGE: Final = (-3.4028234663852886e38, 3.4028234663852886e38)
 MAX_STRING_BYTES: Final = 1_024  # EnOS Device Connection 2.4.4, "Limitations"
 MAX_ARRAY_ITEMS: Final = 1_024  # the same page
 QUALITY_RANGE: Final = (0, 9)  # EnOS Device Connection 2.0.9, "Reporting Measurement Points"
@@ -54,7 +54,7 @@ class Measurepoint:
     max_length : int, optional
         The longest text, encoded in UTF-8. [bytes]
     keys : tuple of int or of str
-        What an ENUM may be.
+        Allowed values of an ENUM.
     item_type : str, optional
         The type of the items of an ARRAY: INT, FLOAT, DOUBLE or STRING.
     members : tuple of Measurepoint
@@ -96,23 +96,25 @@ class Measurepoint:
                 f"{where}: unknown type {self.type!r}; expected one of "
                 f"{', '.join(sorted(TYPES - {'ANY'}))}"
             )
-        if self.type == "ARRAY" and self.item_type not in ARRAY_ITEM_TYPES:
+        if self.is_array and self.item_type not in ARRAY_ITEM_TYPES:
+            *others, last = ARRAY_ITEM_TYPES
             raise ConfigError(
-                f"{where}: an ARRAY needs an item type of INT, FLOAT, DOUBLE or STRING, "
+                f"{where}: an ARRAY needs an item type of {', '.join(others)} or {last}, "
                 f"got {self.item_type!r}"
             )
-        if self.type == "STRUCT":
+        if self.is_struct:
             if not self.members:
                 raise ConfigError(f"{where}: a STRUCT needs members")
-            if nested := [m.identifier for m in self.members if m.type in {"STRUCT", "ARRAY"}]:
+            if nested := [m.identifier for m in self.members if not m.facts.may_be_member]:
+                barred = [name for name, facts in POINT_TYPES.items() if not facts.may_be_member]
                 raise ConfigError(
-                    f"{where}: a member of a STRUCT may be neither STRUCT nor ARRAY, "
+                    f"{where}: a member of a STRUCT may be neither {' nor '.join(barred)}, "
                     f"but {nested[0]!r} is"
                 )
             names = [m.identifier for m in self.members]
             if doubled := [name for name in names if names.count(name) > 1]:
                 raise ConfigError(f"{where}: its member {doubled[0]!r} occurs twice")
-        if self.type == "ENUM" and len({type(key) for key in self.keys} & {int, str}) != 1:
+        if self.is_enum and len({type(key) for key in self.keys} & {int, str}) != 1:
             raise ConfigError(
                 f"{where}: an ENUM needs keys, either all numbers or all texts, got {self.keys!r}"
             )
@@ -122,6 +124,66 @@ class Measurepoint:
             raise ConfigError(
                 f"{where}: its minimum {self.minimum:g} is above its maximum {self.maximum:g}"
             )
+
+    @property
+    def facts(self) -> TypeFacts:
+        """The row of the point's type in the table of types."""
+        return POINT_TYPES[self.type]
+
+    @property
+    def is_number(self) -> bool:
+        """True if values have a range."""
+        return self.facts.is_number
+
+    @property
+    def is_text(self) -> bool:
+        """True if each value is a text in a rejects frame."""
+        return self.facts.is_text or (self.is_enum and not self.has_int_keys)
+
+    @property
+    def is_bool(self) -> bool:
+        """True if each value is a truth value."""
+        return self.type == "BOOL"
+
+    @property
+    def is_date(self) -> bool:
+        """True if each value is a time without a zone, held as a text."""
+        return self.type == "DATE"
+
+    @property
+    def is_timestamp(self) -> bool:
+        """True if each value is a time with a zone."""
+        return self.type == "TIMESTAMP"
+
+    @property
+    def is_enum(self) -> bool:
+        """True if each value is a key of the point."""
+        return self.type == "ENUM"
+
+    @property
+    def is_struct(self) -> bool:
+        """True if values have the members of the point."""
+        return self.type == "STRUCT"
+
+    @property
+    def is_array(self) -> bool:
+        """True if values have items."""
+        return self.type == "ARRAY"
+
+    @property
+    def is_any(self) -> bool:
+        """True if a pass-through model does not list the point: values are held as JSON."""
+        return self.type == "ANY"
+
+    @property
+    def has_schema(self) -> bool:
+        """True if the point has a column in the pandera schema of its model."""
+        return self.facts.has_schema
+
+    @property
+    def travels(self) -> bool:
+        """True if values can be sent over MQTT."""
+        return self.facts.travels
 
     def __repr__(self) -> str:
         parts = [f"{self.identifier}: {self.type}"]
@@ -147,7 +209,7 @@ class Measurepoint:
     @property
     def bounds(self) -> tuple[float | None, float | None]:
         """The least and the largest value, from the model and from the type."""
-        low, high = {"INT": INT_RANGE, "FLOAT": FLOAT_RANGE}.get(self.type, (None, None))
+        low, high = self.facts.bounds
         if self.minimum is not None:
             low = self.minimum if low is None else max(low, self.minimum)
         if self.maximum is not None:
@@ -161,20 +223,20 @@ class Measurepoint:
 
     @property
     def has_int_keys(self) -> bool:
-        """Whether the keys of an ENUM are numbers."""
+        """True if the keys of an ENUM are numbers."""
         return bool(self.keys) and isinstance(self.keys[0], int)
 
     def arrow_type(self) -> pa.DataType:
         """Return the Arrow type in which mpreplay holds the values of this point."""
         import pyarrow as pa
 
-        if self.type == "STRUCT":
+        if self.facts.arrow is not None:
+            return self.facts.arrow(pa)
+        if self.is_struct:
             return pa.struct([(m.identifier, m.arrow_type()) for m in self.members])
-        if self.type == "ARRAY":
-            return pa.list_(_ARROW[str(self.item_type)](pa))
-        if self.type == "ENUM":
-            return pa.int64() if self.has_int_keys else pa.string()
-        return _ARROW[self.type](pa)
+        if self.is_array:
+            return pa.list_(Measurepoint(self.identifier, str(self.item_type)).arrow_type())
+        return pa.int64() if self.has_int_keys else pa.string()
 
 
 def range_text(low: float | None, high: float | None, no_low: bool, no_high: bool) -> str:
@@ -194,16 +256,3 @@ def range_text(low: float | None, high: float | None, no_low: bool, no_high: boo
 
 def _bound(bound: float | None, absent: str) -> str:
     return absent if bound is None else f"{bound:.15g}"
-
-
-_ARROW: Final[dict[str, Any]] = {
-    "INT": lambda pa: pa.int64(),
-    "FLOAT": lambda pa: pa.float32(),
-    "DOUBLE": lambda pa: pa.float64(),
-    "BOOL": lambda pa: pa.bool_(),
-    "STRING": lambda pa: pa.string(),
-    "DATE": lambda pa: pa.string(),
-    "TIMESTAMP": lambda pa: pa.timestamp("ms", tz="UTC"),
-    "FILE": lambda pa: pa.string(),
-    "ANY": lambda pa: pa.string(),
-}

@@ -34,7 +34,7 @@ Allowed = Callable[[pa.Array], "NDArray[np.bool_]"]
 
 def schema_of(points: Iterable[Measurepoint], name: str) -> pandera.DataFrameSchema:
     """Return the pandera schema of a frame with one column a measurement point."""
-    columns = {p.identifier: _column(p) for p in points if p.type not in {"FILE", "ANY"}}
+    columns = {p.identifier: _column(p) for p in points if p.has_schema}
     return pandera.DataFrameSchema(columns, name=name, strict=False)
 
 

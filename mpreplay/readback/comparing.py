@@ -32,7 +32,6 @@ STORED: Final = "stored"
 DIFFERENT: Final = "different"
 MISSING: Final = "missing"
 _KEY: Final = ["device", "time"]
-_TEXTUAL: Final = frozenset({"STRING", "DATE", "TIMESTAMP", "ANY"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,20 +176,20 @@ def _parsed(values: Any, point: Measurepoint) -> Any:
 def _read(value: Any, point: Measurepoint) -> Any:
     match value:
         case str() if not _is_textual(point):
-            text = value.lower() if point.type == "BOOL" else value
+            text = value.lower() if point.is_bool else value
             try:
                 parsed = orjson.loads(text) if text else None
             except orjson.JSONDecodeError:
                 return value
             return _read(parsed, point) if isinstance(parsed, list | dict) else parsed
-        case list() if point.type == "ARRAY":
+        case list() if point.is_array:
             item = Measurepoint(point.identifier, str(point.item_type))
             return [_read(one, item) for one in value]
-        case dict() if point.type == "STRUCT":
+        case dict() if point.is_struct:
             members = {member.identifier: member for member in point.members}
             return {k: _read(v, members[k]) if k in members else v for k, v in value.items()}
     return value
 
 
 def _is_textual(point: Measurepoint) -> bool:
-    return point.type in _TEXTUAL or (point.type == "ENUM" and not point.has_int_keys)
+    return point.is_text or point.is_any

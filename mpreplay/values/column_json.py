@@ -73,7 +73,7 @@ def _longest(values: pa.Array) -> int:
 def bare_texts(values: pa.Array, point: Measurepoint) -> Texts:
     """Return the JSON texts of values of one type."""
     kind = values.type
-    if point.type == "ANY":
+    if point.is_any:
         return Texts(values.fill_null(""), _places(values))
     if pa.types.is_boolean(kind):
         index = values.cast(pa.int32()).fill_null(NOWHERE).to_numpy(zero_copy_only=False)

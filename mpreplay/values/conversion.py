@@ -51,7 +51,7 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     column = _plain(column)
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), point.arrow_type()))
-    if point.has_quality and point.type != "STRUCT" and pa.types.is_struct(column.type):
+    if point.has_quality and not point.is_struct and pa.types.is_struct(column.type):
         return _convert_with_quality(column, point)
     return (SCALARS.get(point.type) or _NESTED[point.type])(column, point)
 

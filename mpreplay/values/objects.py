@@ -52,9 +52,9 @@ def convert_objects(column: NDArray[Any], point: Measurepoint, convert: Converte
 
 def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
     """Convert objects of one class."""
-    if point.type == "ANY":
+    if point.is_any:
         return _anything(objects, point)
-    if isinstance(objects[0], dict) and (point.type == "STRUCT" or point.has_quality):
+    if isinstance(objects[0], dict) and (point.is_struct or point.has_quality):
         return _dicts(objects, point, convert)
     try:
         array = _arrow_of(objects, point)
@@ -74,7 +74,7 @@ def _arrow_of(objects: NDArray[Any], point: Measurepoint) -> pa.Array:
     """Return objects of one class as Arrow, or raise where it would make something else of them."""
     values = objects.tolist()
     if isinstance(values[0], dt.datetime) and values[0].tzinfo is not None:
-        if point.type != "DATE":
+        if not point.is_date:
             return instants_of(values)
         values = [value.replace(tzinfo=None) for value in values]  # the face of its own clock
     array = pa.array(values, from_pandas=True)
@@ -112,25 +112,19 @@ _OTHER_KINDS: Final = (pa.types.is_binary, pa.types.is_duration, pa.types.is_tim
 def _unfit(value: Any, point: Measurepoint) -> tuple[str, Detail]:
     if has_lone_surrogate(value):
         return "text", Detail("surrogate")
-    if isinstance(value, int) and not isinstance(value, bool) and point.type in _NUMBERS:
+    if isinstance(value, int) and not isinstance(value, bool) and point.is_number:
         return "range", BEYOND_64
     if isinstance(value, decimal.Decimal) and value.is_infinite():
         return "finite", INFINITE
-    if point.type == "ARRAY" and isinstance(value, list | tuple | np.ndarray):
+    if point.is_array and isinstance(value, list | tuple | np.ndarray):
         return "type", Detail("wrong_items", (str(point.item_type),))
     return "type", Detail("class", (type(value).__name__, point.type))
-
-
-_NUMBERS: Final = frozenset({"INT", "FLOAT", "DOUBLE"})
-
-
-_PLURALS: Final = {"INT": "integers", "FLOAT": "numbers", "DOUBLE": "numbers", "STRING": "texts"}
 
 
 def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
     """Convert dicts member by member: Arrow would give all of them the members of each."""
     known = [m.identifier for m in point.members]
-    is_struct = point.type == "STRUCT" and not (
+    is_struct = point.is_struct and not (
         point.has_quality and "value" not in known and all("value" in value for value in objects)
     )
     known = known if is_struct else ["value", "quality"]

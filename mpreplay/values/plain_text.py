@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["plain_of", "plain_of_misfit", "plain_text", "plain_texts", "read_plain"]
 
-_TEXTUAL: Final = frozenset({"STRING", "DATE", "TIMESTAMP"})
 _MEMBERS: Final = frozenset({"value", "quality"})
 _INFINITE: Final = {"inf": np.inf, "-inf": -np.inf}
 # A time with an offset and more digits than milliseconds.
@@ -52,21 +51,16 @@ def read_plain(text: str, point: Measurepoint) -> tuple[Any, Any]:
     >>> read_plain('{"value":7.5,"quality":1}', Measurepoint("power", "FLOAT"))
     (7.5, 1)
     """
-    textual = _is_textual(point)
-    if textual and not text.lstrip().startswith("{"):
-        return _instant(text) if point.type == "TIMESTAMP" else text, None
+    if point.is_text and not text.lstrip().startswith("{"):
+        return _instant(text) if point.is_timestamp else text, None
     if text in _INFINITE:
         return _INFINITE[text], None
     value = parsed(text)
     if isinstance(value, dict) and _is_wrapped(value, point):
         return value.get("value"), value.get("quality")
-    if value is None or (textual and not isinstance(value, Unsendable)):
+    if value is None or (point.is_text and not isinstance(value, Unsendable)):
         return text, None
     return value, None
-
-
-def _is_textual(point: Measurepoint) -> bool:
-    return point.type in _TEXTUAL or (point.type == "ENUM" and not point.has_int_keys)
 
 
 def _is_wrapped(value: dict[str, Any], point: Measurepoint) -> bool:
@@ -94,7 +88,7 @@ def plain_text(value: Any, point: Measurepoint) -> str:
     >>> plain_text("007", serial), plain_text(7, serial)
     ('007', '{"value":7}')
     """
-    if isinstance(value, float) and np.isinf(value) and not _is_textual(point):
+    if isinstance(value, float) and np.isinf(value) and not point.is_text:
         return str(value)
     written = _written(value)
     bare = [value] if isinstance(value, str) and not has_lone_surrogate(value) else []
@@ -115,7 +109,7 @@ def _is_same(read: tuple[Any, Any], value: Any) -> bool:
 
 def plain_of(texts: list[str | None], point: Measurepoint) -> list[str | None]:
     """Return values that fit their point, bare or as JSON, as a rejects frame writes them."""
-    if not (_is_textual(point) or point.type in {"STRUCT", "ANY"}):
+    if not (point.is_text or point.is_struct or point.is_any):
         return texts
     return [
         _unmistakable(text, point) if text is not None and text.lstrip()[:1] == "{" else text
@@ -125,10 +119,10 @@ def plain_of(texts: list[str | None], point: Measurepoint) -> list[str | None]:
 
 def _unmistakable(text: str, point: Measurepoint) -> str:
     """Return the text of an object, or one that looks like it, so that it is read as what it is."""
-    if _is_textual(point):
+    if point.is_text:
         return plain_text(text, point)
     value, quality = read_plain(text, point)
-    if point.type == "ANY" and value is not None and type(quality) is int and 0 <= quality <= 9:
+    if point.is_any and value is not None and type(quality) is int and 0 <= quality <= 9:
         return text  # on the wire both are the same
     value = json.loads(text)
     return text if _is_same(read_plain(text, point), value) else f'{{"value":{text}}}'
@@ -138,13 +132,13 @@ def plain_of_misfit(misfits: Misfit, point: Measurepoint) -> str:
     """Return a value that does not fit its point as a rejects frame writes it."""
     if misfits.check in {SUPERSEDED, "quality"}:  # as it stood there; what is wrong is the quality
         return misfits.shown
-    if point.type == "TIMESTAMP" and _TOO_FINE.fullmatch(misfits.shown):
+    if point.is_timestamp and _TOO_FINE.fullmatch(misfits.shown):
         is_text = misfits.text == json_text(misfits.shown)
         return plain_text(misfits.shown, point) if is_text else misfits.shown
     if misfits.text is None:
         return plain_text(parsed(misfits.told), point)
     text = misfits.text.decode()
-    if text[:1] not in '{"' and not _is_textual(point):
+    if text[:1] not in '{"' and not point.is_text:
         return text  # a number, a truth value or an array is itself
     return plain_text(json.loads(text), point)
 
@@ -153,11 +147,11 @@ def plain_texts(column: TypedColumn, positions: NDArray[np.int64]) -> list[str]:
     """Return values as people read them, and ``read_plain`` does: texts bare, the rest as JSON."""
     chosen = pa.array(positions)
     values = column.values.take(chosen)
-    if column.point.type in {"STRING", "DATE", "ANY"} or pa.types.is_string(values.type):
+    if pa.types.is_string(values.type):
         shown = values.to_pylist()
     else:
         shown = bare_texts(values, column.point).array().to_pylist()
-        if column.point.type == "TIMESTAMP":
+        if column.point.is_timestamp:
             shown = [None if text is None else text.strip('"') for text in shown]
     shown = plain_of(shown, column.point)
     if column.quality is not None:

@@ -22,7 +22,7 @@ QUALITY: Final = Measurepoint("quality", "INT")  # what a quality is, as a point
 
 def joined(converted: Converted, marks: Converted, point: Measurepoint) -> Converted:
     """Return a column with its quality; an impossible quality, or one alone, makes a misfit."""
-    written = _kept_text if point.type == "ANY" else text_of
+    written = _kept_text if point.is_any else text_of
     low, high = QUALITY_RANGE
     numbers = marks.values.fill_null(low).to_numpy(zero_copy_only=False)
     wrong = (numbers < low) | (numbers > high)

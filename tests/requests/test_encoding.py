@@ -34,7 +34,6 @@ from mpreplay.values.plain_text import plain_texts
 from mpreplay.values.typed_column import TypedColumn
 
 OWN = Device(*strategies.OWN)
-TYPES = ["INT", "FLOAT", "DOUBLE", "BOOL", "ENUM", "STRING", "DATE", "TIMESTAMP", "STRUCT", "ARRAY"]
 
 
 @st.composite
@@ -299,7 +298,7 @@ def test_a_float_travels_in_its_shortest_form() -> None:
 
 def test_empty_columns_of_every_type_have_no_texts() -> None:
     """A slab without rows is no special case for anyone."""
-    for kind in TYPES:
+    for kind in strategies.TYPES:
         facts: dict[str, Any] = {
             "ENUM": {"keys": (1,)},
             "ARRAY": {"item_type": "FLOAT"},
