@@ -63,7 +63,7 @@ NO_SUB_DEVICE: Final = 1212  # about a device, not about a value; [1]_
 
 
 def return_code(code: int) -> ReturnCode:
-    """Return the entry of a code; an unknown code asks for a retry, and at last declines.
+    """Return the entry of a code; an unknown code is retried, then counts as declined.
 
     Examples
     --------
