@@ -1,6 +1,6 @@
 """The transport over MQTT. A shell over paho-mqtt.
 
-Without decisions: callbacks put events on a queue, and the caller's thread takes the events off.
+No decisions are made here: callbacks put events on a queue for the caller's thread.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Descent of runs: a run that replays rejects is linked to the run of these rejects. A shell.
+"""Descent of runs: a run that replays rejects is linked to their run of origin. A shell.
 
 The link is the parent's run id and journal. It is found by the attributes that pandas keeps with a
 frame, else by the request ids in the file, else by the rejects of nearby journals.
@@ -43,7 +43,7 @@ def begin_lineage(history: History, journal: Path, started_at: int) -> dict[str,
     Parameters
     ----------
     history : History
-        History that the run replays; only for rejects is there a parent.
+        History that the run replays; only rejects have a parent.
     journal : Path
         The run's journal.
     started_at : int
@@ -155,7 +155,7 @@ def _unique(started_at: int, journal: Path) -> str:
 
 
 def _parent_of(history: History, journal: Path) -> Link | None:
-    """Return the run of rejects, if known."""
+    """Return the run that rejects came from, if known."""
     if link := _told_beside(history):
         return link
     folders = [journal.absolute().parent]

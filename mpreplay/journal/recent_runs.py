@@ -1,4 +1,4 @@
-"""The record of recent runs, in which the run of rejects is found. A shell."""
+"""The record of recent runs, used to find the run that rejects came from. A shell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .locks import log, state_folder
 
 __all__ = ["recent_runs", "remember_run"]
 
-KEPT_RUNS: Final = 100  # runs searched for the run of rejects
+KEPT_RUNS: Final = 100  # runs searched for the origin of rejects
 RUNS: Final = "runs.json"
 
 

@@ -106,7 +106,7 @@ NO_SUB_DEVICE: Final = next(entry.code for entry in RETURN_CODES if entry.about 
 
 
 def return_code(code: int) -> ReturnCode:
-    """Return the entry of a code; an unknown code asks for a retry, and at last declines.
+    """Return the entry of a code; an unknown code is retried, then counts as declined.
 
     Examples
     --------
