@@ -12,6 +12,7 @@ import pandas as pd
 __all__ = [
     "BOOK_COLUMNS",
     "CAUSE_COLUMNS",
+    "CONFLICT_COLUMNS",
     "FATES",
     "LINEAGE_COLUMNS",
     "RECONCILED_COLUMNS",
@@ -33,6 +34,12 @@ VIOLATION_COLUMNS: Final = {
     "value": "str",
     "check": "str",
     "reason": "str",
+}
+CONFLICT_COLUMNS: Final = {
+    **{name: VIOLATION_COLUMNS[name] for name in list(VIOLATION_COLUMNS)[:7]},
+    "other_source": "str",
+    "other_row": "Int64",
+    "other_value": "str",
 }
 RESULT_COLUMNS: Final = {
     "request_id": "str",

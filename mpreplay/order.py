@@ -13,7 +13,7 @@ from .checks.duplicates import find_duplicates
 from .checks.sizes import Room
 from .checks.survey import duplicates_of
 from .errors import ConfigError
-from .history.history import History
+from .history.history import checked_history
 from .journal.fingerprint import fingerprint
 from .model.device import Device
 from .model.model_set import ModelSet
@@ -23,22 +23,13 @@ from .settings import Limits
 if TYPE_CHECKING:
     from .checks.repeats import Duplicates
     from .conversation.isolation import Level
+    from .history.history import History
     from .journal.fingerprint import Fingerprint
     from .settings import Connection, Policy
 
 __all__ = ["Order", "check_arguments"]
 
-# The arguments that are one of a few words, by the attribute of a policy that keeps them.
-_WORDS: Final = {
-    "on_invalid": ("raise", "withhold", "send"),
-    "duplicates": ("raise", "first", "last"),
-}
 _LEVELS: Final = ("point", "entry", "device", False)
-_HOW: Final = {
-    "replay": "mp.replay(mp.read_history(...), model, connection)",
-    "plan": "mp.plan(mp.read_history(...), model)",
-    "reconcile": "run.reconcile(query, history=mp.read_history(...), model=model)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +80,7 @@ class Order:
         ConfigError
             If an argument cannot work.
         """
-        check_arguments(caller, history, policy, isolate)
+        check_arguments(caller, history, isolate)
         limits = limits or Limits()
         models, device = ModelSet.of(model), Device(*own)
         checker = Checker(models, Room.of(limits, policy, device))
@@ -124,17 +115,12 @@ class Order:
         return Preparer(self.models, self.checker, self.policy, self.limits, self.own, duplicates)
 
 
-def check_arguments(caller: str, history: Any, policy: Policy, isolate: Any) -> None:
+def check_arguments(caller: str, history: Any, isolate: Any = "point") -> None:
     """Raise ConfigError unless the arguments of a public function can work."""
-    if not isinstance(history, History):
-        raise ConfigError(
-            f"{caller} takes what read_history returned, not {type(history).__name__}: "
-            f"{_HOW[caller]}"
-        )
-    for name, known in _WORDS.items():
-        if (value := getattr(policy, name)) not in known:
-            told = f"{name} must be one of {', '.join(known)}, got {value!r}"
-            raise ConfigError(told, argument=name, value=value)
+    checked_history(history, caller)
     if not any(isolate is level or (level and isolate == level) for level in _LEVELS):
-        told = f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}"
-        raise ConfigError(told, argument="isolate", value=isolate)
+        raise ConfigError(
+            f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}",
+            argument="isolate",
+            value=isolate,
+        )
