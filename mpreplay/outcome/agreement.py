@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from ..frames import FATES
+from ..values.epoch import DAY
 
 __all__ = [
     "Disagreement",
@@ -81,7 +82,7 @@ class RejectCounts:
 
 def _days(times: pd.Series) -> list[Any]:
     """Return the UTC days of times, since the Unix epoch."""
-    return [None if time is None else time // 86_400_000 for time in plain_values(times)]
+    return [None if time is None else time // DAY for time in plain_values(times)]
 
 
 def _odd_codes(frame: pd.DataFrame) -> pd.DataFrame:

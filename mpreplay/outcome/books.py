@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..frames import BOOK_COLUMNS, FATES, typed
+from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from ..requests.tallies import Tally
@@ -35,6 +36,6 @@ def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:
     for key in keys:
         read = tallies.get("read", {}).get(key, 0)
         fates = [tallies.get(fate, {}).get(key, 0) for fate in FATES]
-        day = None if key[2] is None else key[2] * 86_400_000
+        day = None if key[2] is None else key[2] * DAY
         rows.append((key[0], key[1], day, read, *fates, read == sum(fates)))
     return typed(rows, BOOK_COLUMNS)

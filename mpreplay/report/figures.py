@@ -15,6 +15,7 @@ from ..display.amounts import MAX_NAME, visible
 from ..display.facts import OPEN, SHOWN_FATES
 from ..display.pictures import Arrivals, Timeline
 from ..frames import FATES
+from ..values.epoch import DAY
 
 __all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
 
@@ -25,9 +26,11 @@ REQUESTS_IN_A_BUCKET: Final = 6  # on average, so that a median means something
 # Lengths that people think in. None is below a second: limits hold for a second, and within one
 # a burst of any rate is allowed. [s]
 _ROUND: Final = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
-)  # fmt: skip
-_DAY: Final = 86_400  # [s]
+    *(1, 2, 5, 10, 15, 30),
+    *(60 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(3_600 * hours for hours in (1, 2, 3, 6, 12)),
+)
+_SECONDS_A_DAY: Final = DAY // 1_000
 PAUSE: Final = 600.0  # a run that sent nothing for longer is taken to have been continued [s]
 MAX_CODES: Final = 5  # told apart over time
 OTHERS: Final = "others"
@@ -124,7 +127,8 @@ def timeline(results: pd.DataFrame) -> Timeline | None:
 
 def _round_width(least: float) -> float:
     """Return the shortest round length of time that is no shorter than the least."""
-    return float(next((w for w in _ROUND if w >= least), _DAY * math.ceil(least / _DAY)))
+    days = math.ceil(least / _SECONDS_A_DAY)
+    return float(next((w for w in _ROUND if w >= least), days * _SECONDS_A_DAY))
 
 
 def _without_pauses(sent: pd.DataFrame) -> tuple[Any, list[float], float, float]:
