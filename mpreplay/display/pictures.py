@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from ..frames import FATES
+from ..protocol.codes import ACCEPTED
 from .amounts import visible
 from .facts import OPEN, SHOWN_FATES
 from .sentences import FATE_WORDS
@@ -56,7 +57,8 @@ _MARKS: Final = {
     "not_sent": "M0 2h8M0 6h8",
     OPEN: "M2 0v8M6 0v8",
 }
-# In which of them the codes over time are drawn, after 200.
+_ACCEPTED: Final = str(ACCEPTED)  # a column of a timeline
+# The fates in whose patterns all other codes over time are drawn.
 _CODE_FATES: Final = ("declined", "withheld", "not_sent", "in_doubt")
 WIDTH: Final = 960.0
 MAX_LABEL: Final = 20  # characters of a name beside a row of the map
@@ -217,9 +219,9 @@ def code_fates(codes: Sequence[str]) -> dict[str, str]:
     >>> code_fates(["200", "1204"])
     {'200': 'accepted', '1204': 'declined'}
     """
-    rest = [code for code in codes if code != "200"]
+    rest = [code for code in codes if code != _ACCEPTED]
     drawn = {code: _CODE_FATES[min(n, len(_CODE_FATES) - 1)] for n, code in enumerate(rest)}
-    return {"200": "accepted", **drawn} if "200" in codes else drawn
+    return {_ACCEPTED: "accepted", **drawn} if _ACCEPTED in codes else drawn
 
 
 def code_bars(line: Timeline) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from ..frames import FATES
+from ..protocol.codes import ACCEPTED
 from ..values.epoch import DAY
 
 __all__ = [
@@ -26,19 +27,16 @@ __all__ = [
 ]
 
 _SHOWN: Final = 20  # disagreements of one kind
-_ACCEPTED: Final = 200
 # Which codes a request, or a value, may have that ended in a certain way: as words, and as a test
 # of a code that may be absent. The reply to one that was divided may have been one for its device.
 _CODES: Final[dict[str, tuple[str, Callable[[pd.Series], pd.Series]]]] = {
-    "accepted": (f"the code {_ACCEPTED}", lambda code: code.eq(_ACCEPTED).fillna(False)),
-    "declined": (
-        f"a code other than {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(False)
-    ),
-    "divided": (f"no code {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(True)),
+    "accepted": (f"the code {ACCEPTED}", lambda code: code.eq(ACCEPTED).fillna(False)),
+    "declined": (f"a code other than {ACCEPTED}", lambda code: code.ne(ACCEPTED).fillna(False)),
+    "divided": (f"no code {ACCEPTED}", lambda code: code.ne(ACCEPTED).fillna(True)),
     "withheld": ("no code", pd.Series.isna),
     "in_doubt": ("no code", pd.Series.isna),
     "not_sent": ("no code", pd.Series.isna),
-}  # fmt: skip
+}
 # Where something stands, and what is wrong with it.
 Disagreement = tuple[str, str]
 

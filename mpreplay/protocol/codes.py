@@ -14,9 +14,19 @@ from __future__ import annotations
 
 from typing import Final, Literal, NamedTuple
 
-__all__ = ["CODES", "NO_SUB_DEVICE", "RETURN_CODES", "Asks", "ReturnCode", "return_code"]
+__all__ = [
+    "ACCEPTED",
+    "CODES",
+    "NO_SUB_DEVICE",
+    "RETURN_CODES",
+    "About",
+    "Asks",
+    "ReturnCode",
+    "return_code",
+]
 
 Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
+About = Literal["value", "device", "request"]
 
 
 class ReturnCode(NamedTuple):
@@ -25,6 +35,7 @@ class ReturnCode(NamedTuple):
     code: int
     meaning: str
     asks: Asks
+    about: About  # the part of a request to which the code applies
     source: str
 
 
@@ -33,33 +44,50 @@ _PAGE: Final = "Reporting Offline Measurement Points in Batch"
 _LOGIN: Final = "Device Connection 3.0, Sub-Device Login"
 _SDK: Final = "device SDK for Python 0.1.1, ResponseCode"
 RETURN_CODES: Final = (
-    ReturnCode(200, "accepted", "accepted", _PAGE),
-    ReturnCode(429, "too many requests", "retry", _SDK),
-    ReturnCode(500, "server error", "retry", _SDK),
-    ReturnCode(503, "service unavailable", "retry", "REST API 2.1, getting started"),
-    ReturnCode(520, "session error", "retry", _SDK),
-    ReturnCode(705, "the device does not exist", "stop", _LOGIN),
-    ReturnCode(723, "the device is disabled", "stop", _LOGIN),
-    ReturnCode(740, "the sub-device does not belong to this gateway", "stop", _LOGIN),
-    ReturnCode(742, "the signature is wrong", "stop", _LOGIN),
-    ReturnCode(746, "the device may sign in over TLS only", "stop", _LOGIN),
-    ReturnCode(770, "dynamic activation is not allowed", "stop", _LOGIN),
-    ReturnCode(771, "a sub-device may not connect by itself", "stop", _LOGIN),
-    ReturnCode(1008, "the message is too large and was discarded", "split", _COMMON),
+    ReturnCode(200, "accepted", "accepted", "request", _PAGE),
+    ReturnCode(429, "too many requests", "retry", "request", _SDK),
+    ReturnCode(500, "server error", "retry", "request", _SDK),
+    ReturnCode(503, "service unavailable", "retry", "request", "REST API 2.1, getting started"),
+    ReturnCode(520, "session error", "retry", "request", _SDK),
+    ReturnCode(705, "the device does not exist", "stop", "request", _LOGIN),
+    ReturnCode(723, "the device is disabled", "stop", "request", _LOGIN),
+    ReturnCode(740, "the sub-device does not belong to this gateway", "stop", "request", _LOGIN),
+    ReturnCode(742, "the signature is wrong", "stop", "request", _LOGIN),
+    ReturnCode(746, "the device may sign in over TLS only", "stop", "request", _LOGIN),
+    ReturnCode(770, "dynamic activation is not allowed", "stop", "request", _LOGIN),
+    ReturnCode(771, "a sub-device may not connect by itself", "stop", "request", _LOGIN),
+    ReturnCode(1008, "the message is too large and was discarded", "split", "request", _COMMON),
     ReturnCode(
-        1009, "no permission to publish: unknown topic or not signed in", "sign_in", _COMMON
+        1009,
+        "no permission to publish: unknown topic or not signed in",
+        "sign_in",
+        "request",
+        _COMMON,
     ),
-    ReturnCode(1200, "the request could not be parsed, or its sender may not ask", "stop", _COMMON),
-    ReturnCode(1204, "model validation failed: invalid fields among the points", "isolate", _PAGE),
-    ReturnCode(1206, "format error in the data of a point", "isolate", _PAGE),
-    ReturnCode(1212, "no permission: sub-device offline or not on this gateway", "isolate", _PAGE),
-    ReturnCode(1220, "the payload is not valid JSON or has the wrong shape", "stop", _COMMON),
-    ReturnCode(1251, "the payload is empty", "stop", _COMMON),
-    ReturnCode(1260, "the method does not fit the topic", "stop", _COMMON),
-    ReturnCode(6205, "the platform timed out", "retry", _SDK),
+    ReturnCode(
+        1200,
+        "the request could not be parsed, or its sender may not ask",
+        "stop",
+        "request",
+        _COMMON,
+    ),
+    ReturnCode(
+        1204, "model validation failed: invalid fields among the points", "isolate", "value", _PAGE
+    ),
+    ReturnCode(1206, "format error in the data of a point", "isolate", "value", _PAGE),
+    ReturnCode(
+        1212, "no permission: sub-device offline or not on this gateway", "isolate", "device", _PAGE
+    ),
+    ReturnCode(
+        1220, "the payload is not valid JSON or has the wrong shape", "stop", "request", _COMMON
+    ),
+    ReturnCode(1251, "the payload is empty", "stop", "request", _COMMON),
+    ReturnCode(1260, "the method does not fit the topic", "stop", "request", _COMMON),
+    ReturnCode(6205, "the platform timed out", "retry", "request", _SDK),
 )
 CODES: Final = {entry.code: entry for entry in RETURN_CODES}
-NO_SUB_DEVICE: Final = 1212  # the code that is about a device, not about a value; [1]_
+ACCEPTED: Final = next(entry.code for entry in RETURN_CODES if entry.asks == "accepted")
+NO_SUB_DEVICE: Final = next(entry.code for entry in RETURN_CODES if entry.about == "device")
 
 
 def return_code(code: int) -> ReturnCode:
@@ -72,4 +100,4 @@ def return_code(code: int) -> ReturnCode:
     >>> return_code(1215).meaning
     'not documented'
     """
-    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "none")
+    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "request", "none")

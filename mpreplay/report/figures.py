@@ -15,6 +15,7 @@ from ..display.amounts import MAX_NAME, visible
 from ..display.facts import OPEN, SHOWN_FATES
 from ..display.pictures import Arrivals, Timeline
 from ..frames import FATES
+from ..protocol.codes import ACCEPTED
 from ..values.epoch import DAY
 
 __all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
@@ -151,8 +152,9 @@ def _codes(sent: pd.DataFrame) -> pd.Series:
 
 
 def _ranked(codes: pd.DataFrame) -> list[str]:
-    """Return the codes as they are stacked: 200 first, then the most frequent."""
-    return sorted(codes.columns, key=lambda code: (code != "200", -codes[code].sum(), code))
+    """Return the codes in stacking order: accepted first, then the most frequent."""
+    accepted = str(ACCEPTED)
+    return sorted(codes.columns, key=lambda code: (code != accepted, -codes[code].sum(), code))
 
 
 class Taken(NamedTuple):
