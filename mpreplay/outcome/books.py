@@ -1,4 +1,4 @@
-"""The books of a run: what was read of each device and day, and what became of it. Pure."""
+"""The books of a run: the values read of each device and day, and their fates. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:
     Parameters
     ----------
     tallies : dict of str to Tally
-        ``read`` and each fate: counts by device and day.
+        Counts by device and day, of ``read`` and of each fate.
 
     Returns
     -------
     DataFrame
-        ``balanced`` where what was read equals the sum of the fates.
+        ``balanced`` where the number of values read equals the sum of the fates.
     """
     keys = sorted(
         {key for tally in tallies.values() for key in tally},
