@@ -3,20 +3,20 @@
 ::
 
     MpReplayError
-    ├── ConfigError (ValueError)      an argument, thing model or file of settings that cannot work
-    ├── HistoryError (ValueError)     a history that cannot be read, or lacks what it must have
+    ├── ConfigError (ValueError)      an argument, thing model or file of settings cannot work
+    ├── HistoryError (ValueError)     a history cannot be read, or lacks a required part
     │   └── InvalidHistory            values are invalid or contradict each other, and the caller
     │                                 asked to stop; ``.violations`` is the frame
     ├── TransportError
-    │   ├── ConnectError              refused, or nobody there; says what to check
+    │   ├── ConnectError              refused, or no answer; names the things to check
     │   └── ConnectionLost            lost, and not regained in time
     ├── PlatformError                 the platform broke the protocol: an undecodable reply
-    ├── JournalError                  a journal that cannot be used
-    │   └── JournalMismatch           it belongs to another history, model or limits; ``.differs``
+    ├── JournalError                  a journal cannot be used
+    │   └── JournalMismatch           of a run with another history, model or limits; ``.differs``
     └── ReplayFailed                  from ``Run.raise_for_rejects()``; ``.rejects`` is the frame
 
-The first three are the caller's to mend, ``TransportError`` the network's, ``PlatformError`` the
-platform's. A declined request is no exception: it is a row of ``results``.
+The caller can correct the first three; ``TransportError`` comes from the network, ``PlatformError``
+from the platform. A declined request is not an exception but a row of ``results``.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ConfigError(MpReplayError, ValueError):
 
 
 class HistoryError(MpReplayError, ValueError):
-    """A history that cannot be read, or that lacks what it must have."""
+    """A history that cannot be read, or lacks a required part."""
 
 
 class InvalidHistory(HistoryError):
@@ -81,8 +81,7 @@ class ConnectError(TransportError):
     Attributes
     ----------
     is_final : bool
-        Whether trying again cannot help: the credentials are wrong, or another run holds the
-        device.
+        True if a retry cannot help: the credentials are wrong, or another run holds the device.
     """
 
     def __init__(self, message: str, is_final: bool = False) -> None:
@@ -99,7 +98,7 @@ class ConnectionLost(TransportError):
     Attributes
     ----------
     closed_by_peer : bool
-        Whether the other side closed it in order, as a platform does at a takeover.
+        True if the platform closed the connection in order, as at a takeover.
     """
 
     def __init__(self, message: str, closed_by_peer: bool = False) -> None:
@@ -116,7 +115,7 @@ class PlatformError(MpReplayError):
     Attributes
     ----------
     payload : bytes
-        What was received.
+        Bytes of the message.
     """
 
     def __init__(self, message: str, payload: bytes = b"") -> None:
@@ -128,7 +127,7 @@ class PlatformError(MpReplayError):
 
 
 class JournalError(MpReplayError):
-    """A journal that cannot be used as it is."""
+    """A journal that cannot be used."""
 
 
 class JournalMismatch(JournalError):
@@ -137,7 +136,7 @@ class JournalMismatch(JournalError):
     Attributes
     ----------
     differs : tuple of str
-        The names of what differs.
+        Names of the differing parts.
     """
 
     def __init__(self, message: str, differs: tuple[str, ...] = ()) -> None:
@@ -149,12 +148,12 @@ class JournalMismatch(JournalError):
 
 
 class ReplayFailed(MpReplayError):
-    """Raised by ``Run.raise_for_rejects()`` when values did not arrive.
+    """Values that did not arrive, raised by ``Run.raise_for_rejects()``.
 
     Attributes
     ----------
     rejects : DataFrame
-        One row a value that did not arrive.
+        Values that did not arrive, one row each.
     """
 
     def __init__(self, message: str, rejects: Any = None) -> None:
@@ -166,4 +165,4 @@ class ReplayFailed(MpReplayError):
 
 
 class ReplayWarning(UserWarning):
-    """Something looks wrong, but may be meant so: the replay goes on."""
+    """A doubtful setting or circumstance; the replay goes on."""

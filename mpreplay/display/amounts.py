@@ -33,7 +33,7 @@ _SECRET: Final = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 
 def shares(counts: list[int], total: int) -> list[str]:
-    """Return shares in percent, rounded so that they add up."""
+    """Return shares in percent, rounded without a loss in their sum."""
     if not total:
         return [share(0, 0) for _ in counts]
     whole = 100 * _PER_CENT
