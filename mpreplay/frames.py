@@ -1,6 +1,6 @@
 """The public tables: their columns and types, and the fates of a value.
 
-Pure, and a leaf: whoever reads a table loads no more than this.
+Pure, and a leaf: to read a table, no other module of the package is needed.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ RECONCILED_COLUMNS: Final = {
     "outcome": "str",
     "request_id": "str",
 }
-# Before its third version pandas turns what is absent into the word "None".
+# Before version 3, pandas turns an absent text into the word "None".
 _WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
 
 

@@ -1,6 +1,6 @@
-"""The order: what was asked for, checked once for ``replay``, ``plan`` and ``reconcile``.
+"""The order: the arguments of ``replay``, ``plan`` or ``reconcile``, checked once.
 
-Pure, apart from the digests that the fingerprint of a history takes of its sources.
+Reads the sources of a history for the digests of its fingerprint; otherwise pure.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ _LEVELS: Final = ("point", "entry", "device", False)
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for; nothing of it changes while a run goes on.
+    """The checked arguments of a call, which never change during a run.
 
     Parameters
     ----------
     history : History
-        What is sent.
+        Readings to be sent.
     models : ModelSet
-        What its values may be.
+        Thing models of the values.
     policy : Policy
-        What decides which values are sent.
+        Rules for the choice of the values to send.
     limits : Limits
         Sizes, rates, attempts.
     own : Device
-        The connection's own device.
+        Device of the connection.
     checker : Checker
-        The judge of values.
+        Check of the values.
     isolate : {"point", "entry", "device", False}
-        How far a declined request is taken apart.
+        Depth to which a declined request is divided.
     """
 
     history: History
@@ -73,7 +73,7 @@ class Order:
         limits: Limits | None,
         isolate: Any = "point",
     ) -> Order:
-        """Return a checked order; ``caller`` is the public function that was asked.
+        """Return a checked order; ``caller`` is the name of the public function.
 
         Raises
         ------
@@ -88,11 +88,11 @@ class Order:
 
     @property
     def window(self) -> tuple[int | None, int | None]:
-        """The times [start, end) that are asked for, in milliseconds; None is open."""
+        """Requested times [start, end) in milliseconds; None is open."""
         return self.history.start, self.history.end
 
     def fingerprint(self, connection: Connection) -> Fingerprint:
-        """Return all that the requests of a run depend on, and where they go."""
+        """Return the fingerprint of a run: the inputs of its requests, and their destination."""
         return fingerprint(self.history, self.models, self.policy, self.limits, connection)
 
     def surveyed(self) -> Duplicates:
@@ -100,7 +100,7 @@ class Order:
         return duplicates_of(self.history, self.models, self.checker, self.own, self.policy)
 
     def duplicates(self) -> Duplicates:
-        """Return the duplicates of the history, whatever the policy says of raising."""
+        """Return the duplicates of the history; never raise InvalidHistory."""
         return find_duplicates(
             self.history,
             self.models,

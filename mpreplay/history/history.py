@@ -20,12 +20,13 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import Argument, ConfigError, HistoryError, message
+from ..values.epoch import EPOCH, MILLISECOND
 from ..values.times import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
 from .slab import RawSlab
-from .sources import EPOCH, MILLISECOND, FrameSource, Source, TableSource
+from .sources import FrameSource, Source, TableSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

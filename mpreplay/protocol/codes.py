@@ -27,6 +27,7 @@ __all__ = [
 
 About = Literal["value", "device", "request"]
 Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
+About = Literal["value", "device", "request"]
 
 
 class ReturnCode(NamedTuple):
@@ -51,6 +52,7 @@ class ReturnCode(NamedTuple):
     code: int
     meaning: str
     asks: Asks
+    about: About  # the part of a request to which the code applies
     source: str
     about: About = "request"
     advice: str = ""
@@ -75,7 +77,11 @@ RETURN_CODES: Final = (
     ReturnCode(771, "a sub-device may not connect by itself", "stop", _LOGIN),
     ReturnCode(1008, "the message is too large and was discarded", "split", _COMMON, advice="size"),
     ReturnCode(
-        1009, "no permission to publish: unknown topic or not signed in", "sign_in", _COMMON
+        1009,
+        "no permission to publish: unknown topic or not signed in",
+        "sign_in",
+        "request",
+        _COMMON,
     ),
     ReturnCode(1200, "the request could not be parsed, or its sender may not ask", "stop", _COMMON),
     ReturnCode(
@@ -115,4 +121,4 @@ def return_code(code: int) -> ReturnCode:
     >>> return_code(1215).meaning
     'not documented'
     """
-    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "none")
+    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "request", "none")

@@ -18,6 +18,7 @@ from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
 from .absent import absent_in
 from .arrays import without
+from .epoch import EPOCH
 from .object_json import shown
 
 if TYPE_CHECKING:
@@ -171,11 +172,10 @@ def instants_of(moments: list[dt.datetime]) -> pa.Array:
     pyarrow reads the clock of such objects without its offset once certain other conversions took
     place in the process, so they are not left to it.
     """
-    microseconds = [(moment - _EPOCH) // _MICROSECOND for moment in moments]
+    microseconds = [(moment - EPOCH) // _MICROSECOND for moment in moments]
     return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
 
 
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
