@@ -25,7 +25,6 @@ __all__ = [
     "return_code",
 ]
 
-About = Literal["value", "device", "request"]
 Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
 About = Literal["value", "device", "request"]
 
@@ -44,7 +43,7 @@ class ReturnCode(NamedTuple):
     source : str
         The document that names the code.
     about : {"value", "device", "request"}
-        The part of a request that is to blame; "request" is the request as a whole.
+        The part of a request to which the code applies; "request" is the request as a whole.
     advice : str
         The key of the advice to users, where the code has one of its own.
     """
@@ -52,7 +51,6 @@ class ReturnCode(NamedTuple):
     code: int
     meaning: str
     asks: Asks
-    about: About  # the part of a request to which the code applies
     source: str
     about: About = "request"
     advice: str = ""
@@ -80,7 +78,6 @@ RETURN_CODES: Final = (
         1009,
         "no permission to publish: unknown topic or not signed in",
         "sign_in",
-        "request",
         _COMMON,
     ),
     ReturnCode(1200, "the request could not be parsed, or its sender may not ask", "stop", _COMMON),
@@ -121,4 +118,4 @@ def return_code(code: int) -> ReturnCode:
     >>> return_code(1215).meaning
     'not documented'
     """
-    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "request", "none")
+    return CODES.get(code) or ReturnCode(code, "not documented", "retry", "none")
