@@ -99,7 +99,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     facts, results = reader.facts(), _results(reader)
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
-    gathered = gather(reader.iter_reject_tables(), n_examples=FIRST_ROWS)
+    gathered = gather(reader.iter_reject_batches(), n_examples=FIRST_ROWS)
     first_line, rest = headline(standing)
     page: str = template.render(
         light=safe(style(LIGHT)),
