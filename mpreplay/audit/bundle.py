@@ -145,7 +145,7 @@ def _gathered(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 def _facts(reader: JournalReader) -> dict[str, Any]:
     """Return the facts of the manifest, each by name, so that no secret can slip in."""
     facts = reader.facts()
-    mark = facts.get("fingerprint", {})
+    made_from = facts.get("fingerprint", {})
     summary = summary_of(reader)
     return {
         "format": FORMAT,
@@ -168,11 +168,11 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
             "stopped": summary.pop("stopped"),
         },
         "settings": {
-            **{key: value for key, value in mark.items() if key not in {"history", "model"}},
+            **{key: value for key, value in made_from.items() if key not in {"history", "model"}},
             "isolate": facts.get("isolate"),
             "limits": facts.get("limits", {}),
         },
-        "model": mark.get("model"),
+        "model": made_from.get("model"),
         "sources": list(_sources(facts)),
         "counts": {key: value for key, value in summary.items() if isinstance(value, int)},
     }
@@ -180,9 +180,11 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
 
 def _sources(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the facts of each source as of the begin of the run."""
-    marks = facts.get("fingerprint", {}).get("history", [])
-    for mark, known in zip_longest(marks, facts.get("sources", [])[: len(marks)]):
-        yield {"fingerprint": mark, "name": None, "bytes": None, "sha256": None} | (known or {})
+    prints = facts.get("fingerprint", {}).get("history", [])
+    for fingerprint, known in zip_longest(prints, facts.get("sources", [])[: len(prints)]):
+        yield {"fingerprint": fingerprint, "name": None, "bytes": None, "sha256": None} | (
+            known or {}
+        )
 
 
 def sha256_of(path: Path) -> str:

@@ -302,10 +302,10 @@ def _trust(
     }
 
 
-def _sources(facts: Mapping[str, Any], marks: Any) -> Iterator[tuple[str, str, str]]:
+def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, str]]:
     """Yield name, size and digest of each source."""
-    marks = marks if isinstance(marks, list) else [marks]
-    for source, cells in zip_longest(facts.get("sources") or [], marks):
+    prints = prints if isinstance(prints, list) else [prints]
+    for source, cells in zip_longest(facts.get("sources") or [], prints):
         known = source or {}
         size, sha256 = known.get("bytes"), known.get("sha256")
         # A frame has no bytes of its own; what its cells were is still known, to mpreplay.
