@@ -68,23 +68,23 @@ def test_raising_for_rejects_says_how_many_and_carries_them(tmp_path: Path) -> N
 
 def test_a_run_that_was_stopped_is_not_complete(tmp_path: Path) -> None:
     """Everything read may be accepted, and half of the history unread."""
-    run = run_of(tmp_path / "run.db", read_all=False, stopped="code 1220")
+    run = run_of(tmp_path / "run.db", read_all=False, ended=["code", [1220]])
 
     assert not run.complete
     assert run.summary()["complete"] == "no"
-    assert "not complete: code 1220" in repr(run)
+    assert "not complete: code 1220: the payload is not valid JSON" in repr(run)
     with pytest.raises(mp.ReplayFailed, match="the run is not complete"):
         run.raise_for_rejects()
 
 
 def test_a_run_shows_what_matters_in_a_notebook(tmp_path: Path) -> None:
     """Counts first, then the causes; texts of the data are shown as text."""
-    run = run_of(tmp_path / "run.db", read_all=False, stopped="<b>")
+    run = run_of(tmp_path / "run.db", read_all=False, ended=["refused", ["<b>"]])
 
     assert repr(run).startswith("Run(3 of 8 values accepted, 3 declined, 2 withheld, not complete")
     shown = run._repr_html_()
     assert "&lt;b&gt;" in shown
-    assert "above 5" in shown
+    assert "outside its range of (-inf, 5]" in shown
 
 
 def test_a_temporary_record_goes_with_its_run(tmp_path: Path) -> None:

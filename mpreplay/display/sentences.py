@@ -216,6 +216,7 @@ def cause_in_words(cause: Cause, *, allows_offline: bool = False) -> Told:
 
     Examples
     --------
+    >>> from mpreplay.display.facts import Detail
     >>> time = pd.Timestamp("2014-06-08 20:40", tz="UTC")
     >>> detail = Detail("range", (-60, 60, False, False, "degC"))
     >>> cause_in_words(Cause(

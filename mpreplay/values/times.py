@@ -22,8 +22,6 @@ from .epoch import EPOCH
 from .object_json import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 __all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
@@ -51,10 +49,9 @@ class Times:
     ms: NDArray[np.int64]
     unreadable: dict[int, Detail]
 
-    def without(self, values: Mapping[int, Any], kind: str, facts: tuple[Any, ...] = ()) -> Times:
-        """Return the same times but for values that are none, given by their positions."""
-        gone = {p: Detail(kind, facts, (str(value),)) for p, value in values.items()}
-        return Times(self.ms, self.unreadable | gone) if gone else self
+    def but(self, unreadable: dict[int, Detail]) -> Times:
+        """Return the same times, of which some cannot be read."""
+        return Times(self.ms, self.unreadable | unreadable) if unreadable else self
 
 
 def read_times(
@@ -213,7 +210,8 @@ def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
     most = np.iinfo(np.int64).max // factor
     far = (values > most) | (values < -most)
     times = _with_absent(np.where(far, 0, values) * factor, absent)
-    return times.without({p: values[p] for p in np.flatnonzero(far).tolist()}, "far_time")
+    beyond = np.flatnonzero(far).tolist()
+    return times.but({p: Detail("far_time", (), (str(values[p]),)) for p in beyond})
 
 
 def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
@@ -250,8 +248,8 @@ def _naive(column: pa.Array, where: _Where) -> Times:
             value=where.tz,
         ) from error
     times = _aware(pa.array(zoned))
-    changed = {p: local[p] for p in times.unreadable if present[p]}
-    return times.without(changed, "clock_change", (where.tz,))
+    changed = [p for p in times.unreadable if present[p]]
+    return times.but({p: Detail("clock_change", (where.tz,), (str(local[p]),)) for p in changed})
 
 
 def _texts(column: pa.Array, where: _Where) -> Times:
@@ -326,4 +324,4 @@ def _integers(column: pa.Array, nanoseconds: int) -> Times:
     near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
     times = _scaled(near.cast(pa.int64()), nanoseconds)
     beyond = np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist()
-    return times.without({p: column[p] for p in beyond}, "far_time")
+    return times.but({p: Detail("far_time", (), (str(column[p]),)) for p in beyond})

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from conftest import FARM, history_of
-from journal.test_writer import DAY, KEY, NO_REJECTS, request, settled, slab, table_of
+from journal.test_writer import DAY, KEY, NO_REJECTS, request, settled, slab
 from report.test_causes import declined, rejects
 
 import mpreplay as mp
@@ -46,10 +46,10 @@ def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
     of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
     touched = json.dumps([[[["p", "d"]], ["P"], [[0, 0, 5, 6, 3]], []]]).encode()
     with mock.patch("mpreplay.journal.writer.touched_of", lambda _: touched):
-        journal.intend(slab(0, 4), chunks, tallies, table_of(rejects(*of_slab)))
+        journal.intend(slab(0, 4), chunks, tallies, rejects(*of_slab))
     if not is_killed:
         journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
-        journal.settle(settled(2, "declined", 1204), 1, {}, table_of(rejects(*of_request)))
+        journal.settle(settled(2, "declined", 1204), 1, {}, rejects(*of_request))
     journal.close()
     return mp.open_run(path)
 
@@ -99,12 +99,12 @@ def test_the_chain_can_be_recomputed_with_the_standard_library(tmp_path: Path) -
 
 def test_a_run_that_goes_on_may_be_audited(tmp_path: Path) -> None:
     """The audit of a long backfill need not wait; it says that there is more to come."""
-    run = run_of(tmp_path / "run.db", read_all=False, stopped="interrupted")
+    run = run_of(tmp_path / "run.db", read_all=False, ended=["interrupted", ["SIGINT"]])
     run.audit(tmp_path / "audit")
     manifest = json.loads((tmp_path / "audit/manifest.json").read_bytes())
 
     assert manifest["run"]["complete"] is False
-    assert manifest["run"]["stopped"] == "interrupted"
+    assert manifest["run"]["stopped"] == "interrupted (SIGINT)"
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

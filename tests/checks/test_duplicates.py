@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from mpreplay import Measurepoint, ThingModel, read_history, validate
 from mpreplay.checks.checker import Checker
 from mpreplay.checks.duplicates import Search, find_duplicates
+from mpreplay.display.facts import Detail
+from mpreplay.display.reasons import reason
 from mpreplay.history import history as history_module
 from mpreplay.history.history import History
 from mpreplay.history.readings import read_slab
@@ -188,7 +190,7 @@ def test_what_is_held_on_the_way_is_what_a_search_of_its_own_finds(
         together = search.found(history, models, own, checker)
 
     assert together.as_dict() == apart.as_dict()
-    assert together.example == apart.example
+    assert together.conflicts == apart.conflicts
 
 
 def two(times: list[Any], p: list[Any]) -> History:
@@ -241,11 +243,12 @@ def test_the_reason_names_the_reading_that_was_preferred(keep: Literal["first", 
 
     slabs = settle(history, keep, 100)
 
-    [(_, _, [reason])] = [
+    [(_, _, [rival])] = [
         s for slab in slabs for part in slab.parts for s in part.repeats.superseded
     ]
     winner = 0 if keep == "first" else 1
-    assert reason.startswith(f"superseded by row 0 of source {winner}")
+    said = reason(Detail("superseded", (), rival))
+    assert said.startswith(f"superseded by row 0 of source {winner}")
 
 
 def test_an_invalid_reading_supersedes_nothing() -> None:

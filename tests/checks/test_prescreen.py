@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mpreplay import Measurepoint, ThingModel, read_history, validate
 from mpreplay.checks.checker import Checker
 from mpreplay.checks.prescreen import Proof, proofs_of
+from mpreplay.display.reasons import reason
 from mpreplay.history.slab import Readings
 from mpreplay.model.device import Device
 from mpreplay.model.model_set import ModelSet
@@ -101,7 +102,7 @@ def faults(columns: list[TypedColumn], given: Any) -> list[Any]:
         columns, given,
     )  # fmt: skip
     found = Checker(ModelSet.of(given)).faults(readings)
-    return [(f.column, f.positions.tolist(), f.check, f.reason) for f in found]
+    return [(f.column, f.positions.tolist(), f.check, reason(f.why)) for f in found]
 
 
 @given(settled())

@@ -12,6 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mpreplay import Limits
 from mpreplay.conversation.session import FIRST_PAUSE, JITTER, TIMEOUT_BYTES, Session
+from mpreplay.display.facts import Ended
+from mpreplay.display.sentences import ended_in_words
 from mpreplay.outcome.settled import Settled
 from mpreplay.protocol.codes import return_code
 
@@ -141,7 +143,7 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def stop(self) -> None:
         """Stop, as the driver does when a code says so."""
-        self._settle(self.session.stop("enough", self.now))
+        self._settle(stopped(self.session, self.now))
 
     def _settle(self, settled: list[Settled]) -> None:
         for one in settled:
@@ -226,6 +228,12 @@ def run(session: Session, answer: Callable[[str], int], n: int = 1) -> list[Sett
             settled += session.receive(request_id, answer(request_id), "", now)
         now = max(session.next_event(now) or now, now + 0.001)
     return settled
+
+
+def stopped(session: Session, now: float) -> list[Settled]:
+    """End a run as the driver does, and return what settled with it."""
+    session.end(Ended("interrupted", ("SIGINT",)))
+    return session.stop(now)
 
 
 def test_a_transient_code_is_tried_again_after_longer_and_longer_pauses() -> None:
@@ -354,7 +362,7 @@ def test_1009_asks_for_one_sign_in_and_then_stops_the_run() -> None:
     (settled,) = session.receive("1", 1009, "", 0.4)
 
     assert (settled.outcome, settled.code) == ("declined", 1009)
-    assert "again after signing in" in session.stopped
+    assert "again after signing in" in ended_in_words(session.ended)
 
 
 def test_many_1009_at_once_ask_for_one_sign_in() -> None:
@@ -391,8 +399,9 @@ def test_a_code_that_no_request_survives_stops_the_run(code: int) -> None:
     (settled,) = run(session, lambda _: code, n=3)
 
     assert settled.outcome == "declined"
-    assert str(code) in session.stopped
-    assert [one.outcome for one in session.stop("", 0.0)] == ["not_sent", "not_sent"]
+    assert session.ended == Ended("code", (code,))
+    assert f"code {code}: " in ended_in_words(session.ended)
+    assert [one.outcome for one in stopped(session, 0.0)] == ["not_sent", "not_sent"]
 
 
 def test_a_run_that_is_declined_alike_from_the_start_gives_up() -> None:
@@ -401,7 +410,7 @@ def test_a_run_that_is_declined_alike_from_the_start_gives_up() -> None:
     settled = run(session, lambda _: 1212, n=9)
 
     assert [one.outcome for one in settled] == ["declined"] * 3
-    assert "first 3 requests were all declined with code 1212" in session.stopped
+    assert "first 3 requests were all declined with code 1212" in ended_in_words(session.ended)
 
 
 @pytest.mark.parametrize("other", [200, 1204])
@@ -475,12 +484,12 @@ def test_what_a_user_interrupts_is_still_divided() -> None:
     session.on_connected(0.0)
     session.poll(0.0)
     session.interrupted = True
-    session.stop("interrupted", 0.1)
+    stopped(session, 0.1)
     (settled,) = session.receive("1", 1204, "", 0.2)
     session.add("2", 5, 1, first=True)
 
     assert settled.outcome == "divided"
-    assert [one.outcome for one in session.stop("", 0.3)] == ["not_sent"]
+    assert [one.outcome for one in stopped(session, 0.3)] == ["not_sent"]
     assert not session.n_open
 
 
@@ -524,7 +533,7 @@ def test_a_held_request_is_not_sent_when_the_run_ends() -> None:
     session.on_connected(0.0)
     session.poll(0.0)
 
-    assert [(one.request_id, one.outcome) for one in session.stop("end", 1.0)] == [
+    assert [(one.request_id, one.outcome) for one in stopped(session, 1.0)] == [
         ("rest", "not_sent")
     ]
     assert [one.outcome for one in session.receive("probe", 1212, "", 2.0)] == ["declined"]
@@ -551,7 +560,7 @@ def test_nothing_is_divided_in_a_run_that_stops() -> None:
     session.add("1", 10, 2)
     session.on_connected(0.0)
     session.poll(0.0)
-    session.stop("interrupted", 0.1)
+    stopped(session, 0.1)
     (settled,) = session.receive("1", 1008, "", 0.2)
 
     assert settled.outcome == "declined"
@@ -583,7 +592,7 @@ def test_divided_requests_do_not_count_towards_giving_up() -> None:
     session.poll(0.0)
     session.receive("3", 1204, "", 0.0)
 
-    assert "first 2 requests" in session.stopped
+    assert "first 2 requests" in ended_in_words(session.ended)
 
 
 def test_what_an_earlier_run_left_in_doubt_stays_so_until_an_answer() -> None:
@@ -592,7 +601,7 @@ def test_what_an_earlier_run_left_in_doubt_stays_so_until_an_answer() -> None:
     session.add("1", 10, 1, in_doubt=True)
     session.add("2", 10, 1)
 
-    assert [one.outcome for one in session.stop("enough", 0.0)] == ["in_doubt", "not_sent"]
+    assert [one.outcome for one in stopped(session, 0.0)] == ["in_doubt", "not_sent"]
 
 
 def test_a_request_that_waits_to_be_tried_again_when_the_run_ends_is_not_sent() -> None:
@@ -604,7 +613,7 @@ def test_a_request_that_waits_to_be_tried_again_when_the_run_ends_is_not_sent() 
     session.poll(0.0)
     session.receive("1", 429, "", 0.0)
 
-    [waiting] = session.stop("enough", 0.0)
+    [waiting] = stopped(session, 0.0)
     [late] = session.receive("2", 500, "", 0.0)
 
     assert (waiting.outcome, waiting.code, waiting.attempts) == ("not_sent", None, 1)

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
+from mpreplay.display.facts import Detail
+from mpreplay.display.reasons import reason
 from mpreplay.history import history as history_module
 from mpreplay.history.readings import read_slab
 from mpreplay.history.slab import Readings
@@ -91,7 +93,11 @@ def test_keys_of_a_dictionary_are_those_of_its_texts(
 def test_values_taken_from_a_column_are_those_of_their_places(cells: list[Any], data: Any) -> None:
     """A repeated reading is compared by its value, its quality and what does not fit."""
     n = len(cells)
-    misfits = [Misfit(p, b"7", "type", str(p)) for p in range(n) if isinstance(cells[p], str)]
+    misfits = [
+        Misfit(p, b"7", "type", Detail("check", (str(p),)))
+        for p in range(n)
+        if isinstance(cells[p], str)
+    ]
     values = pa.array([c if isinstance(c, float) else None for c in cells], pa.float32())
     quality = pa.array(range(n), pa.int64())
     column = TypedColumn(A.measurepoints["P"], values, quality, misfits, np.arange(n) + 10)
@@ -102,8 +108,8 @@ def test_values_taken_from_a_column_are_those_of_their_places(cells: list[Any], 
     assert taken.values.to_pylist() == [values[p].as_py() for p in positions]
     assert taken.quality.to_pylist() == positions
     assert taken.at.tolist() == [p + 10 for p in positions]
-    assert {positions[o.position]: o.reason for o in taken.misfits} == {
-        o.position: o.reason for o in misfits if o.position in positions
+    assert {positions[o.position]: reason(o.why) for o in taken.misfits} == {
+        o.position: reason(o.why) for o in misfits if o.position in positions
     }
     assert column.n_present == column.present().sum() == sum(c is not None for c in cells)
 
@@ -144,7 +150,7 @@ def test_a_point_that_a_products_model_lacks_is_odd_value_by_value() -> None:
     (column,) = [c for c in second.columns if c.point.identifier == "l"]
 
     assert [(o.position, o.check, o.shown) for o in column.misfits] == [(0, "point", "[2,3]")]
-    assert "'l' is not in the thing model" in column.misfits[0].reason
+    assert "'l' is not in the thing model" in reason(column.misfits[0].why)
 
 
 def test_a_struct_of_columns_has_its_quality() -> None:
@@ -164,7 +170,7 @@ def test_the_long_form_of_a_file_says_why_it_cannot_go() -> None:
     frame = pd.DataFrame({"t": hours(2), "p": ["doc", "P"], "v": ["x.bin", "1.5"]})
 
     (readings,) = read(frame, time_column="t", point_column="p", value_column="v")
-    reasons = [o.reason for c in readings.columns for o in c.misfits]
+    reasons = [reason(o.why) for c in readings.columns for o in c.misfits]
 
     assert reasons == ["'doc' is a FILE, which travels over the HTTP channel only"]
     assert readings.n_values == 2

@@ -25,8 +25,9 @@ from mpreplay.errors import HistoryError, InvalidHistory
 from mpreplay.frames import REJECT_COLUMNS
 from mpreplay.history import history as history_module
 from mpreplay.history.history import History
-from mpreplay.history.rejects_file import REJECT_NAMES, SET_ASIDE
-from mpreplay.outcome.rejects import as_frame, joined, rejects_of_chunk, rejects_withheld
+from mpreplay.history.rejects_file import REJECT_NAMES
+from mpreplay.outcome.reject_table import joined, reject_frame
+from mpreplay.outcome.rejects import rejects_of_chunk, rejects_withheld
 from mpreplay.outcome.settled import Settled
 from mpreplay.requests.chunk import Chunk, Prepared
 from mpreplay.settings import Policy
@@ -41,7 +42,7 @@ def rejects_of(slabs: list[Prepared], settled: Settled = DECLINED) -> pd.DataFra
     """Return the rejects of a replay all of whose requests were declined."""
     frames = [rejects_withheld(part) for slab in slabs for part in slab.parts]
     frames += [rejects_of_chunk(chunk, settled) for slab in slabs for chunk in slab.chunks()]
-    return as_frame(joined(frames))
+    return reject_frame(joined(frames))
 
 
 def wire(slabs: list[Prepared]) -> dict[tuple[str, int, str], Value]:
@@ -327,7 +328,9 @@ def test_a_superseded_value_is_never_sent(
     [reject] = run.rejects.to_dict("records")
     assert reject["check"] == "superseded"
     assert reject["value"] == (edit or "1.0")
-    assert reject["reason"] == SET_ASIDE
+    assert reject["reason"] == (
+        "superseded by another reading in the run that these rejects are of"
+    )
 
 
 def test_a_superseded_value_whose_rival_was_deleted_stays_at_home(

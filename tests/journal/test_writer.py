@@ -18,12 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpreplay import JournalError, open_run
-from mpreplay.frames import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS, typed
+from mpreplay.display.facts import Detail
+from mpreplay.frames import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS
 from mpreplay.journal.packing import packed as pack
 from mpreplay.journal.packing import unpacked
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Intent, Journal, Unfinished
-from mpreplay.outcome.rejects import NO_REJECTS, as_frame
+from mpreplay.outcome.reject_table import FACTS, NO_REJECTS, reject_frame
 from mpreplay.outcome.settled import Settled
 
 DAY = 19_875
@@ -40,7 +41,7 @@ def slab(number: int = 0, n_rows: int = 0) -> Any:
 def request(number: int, n_values: int = 3, slab: int = 0) -> tuple[str, Any, str, int]:
     """Return what is intended of a request."""
     chunk = SimpleNamespace(
-        slab=slab, path=str(number), n_entries=2, n_values=n_values, times=(5, 6),
+        slab=slab, cuts=str(number), n_entries=2, n_values=n_values, times=(5, 6),
         tally=lambda: {KEY: n_values}, spans=(),
     )  # fmt: skip
     return str(number), chunk, "digest", 100
@@ -55,15 +56,11 @@ def rejects(n: int) -> pa.Table:
     """Return some rejects, with whatever may be absent absent."""
     row = {
         "source": "DataFrame", "row": 7, "product_key": "p", "device_key": "d", "time": 86_400_000,
-        "measurepoint": "P", "value": "1e9\n\u00e9", "check": "range", "reason": "above 5",
-        "outcome": "withheld", "code": None, "request_id": None, "mend": "correct it",
+        "measurepoint": "P", "value": "1e9\n\u00e9", "check": "range", "outcome": "withheld",
+        "detail": Detail("range", (None, 5, False, False, "")).as_text(), "code": None,
+        "request_id": None,
     }  # fmt: skip
-    return table_of(typed(pd.DataFrame([row] * n), REJECT_COLUMNS))
-
-
-def table_of(frame: pd.DataFrame) -> pa.Table:
-    """Return a frame of rejects as a journal takes it."""
-    return pa.Table.from_pandas(frame, schema=NO_REJECTS.schema, preserve_index=False)
+    return pa.Table.from_pylist([row] * n, FACTS)
 
 
 @pytest.fixture
@@ -123,7 +120,11 @@ def test_what_is_settled_reads_back(journal: Journal) -> None:
         "code": 1204, "meaning": "model validation failed: invalid fields among the points",
         "outcome": "declined", "sent_at": pd.Timestamp(1, unit="s", tz="UTC"), "latency": 0.5,
     }  # fmt: skip
-    pd.testing.assert_frame_equal(run.rejects, as_frame(rejects(3)))
+    pd.testing.assert_frame_equal(run.rejects, reject_frame(rejects(3)))
+    assert set(run.rejects["reason"]) == {"outside (-inf, 5]"}
+    assert set(run.rejects["mend"]) == {
+        "correct the value, or widen the range in the platform's thing model"
+    }
     (book,) = run.books.to_dict("records")
     assert (book["read"], book["declined"], book["in_doubt"], book["balanced"]) == (6, 3, 3, True)
     assert book["day"] == pd.Timestamp(DAY, unit="D", tz="UTC")
@@ -304,7 +305,7 @@ def test_a_file_that_is_no_journal_is_an_error_of_ours(tmp_path: Path, content: 
 def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
     """A later version's journal must not be misread."""
     journal.note(format=99)
-    with pytest.raises(JournalError, match="format 99; this version reads 3"):
+    with pytest.raises(JournalError, match="format 99; this version reads 4"):
         open_run(journal.path)
 
 

@@ -17,7 +17,8 @@ from mpreplay.frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, typed
 from mpreplay.history import history as history_module
 from mpreplay.outcome import rejects
 from mpreplay.outcome.books import books_frame
-from mpreplay.outcome.rejects import NO_REJECTS, as_frame, joined, rejects_withheld
+from mpreplay.outcome.reject_table import NO_REJECTS, joined, reject_frame
+from mpreplay.outcome.rejects import rejects_withheld
 from mpreplay.outcome.settled import Settled
 from mpreplay.requests.chunk import Chunk, Prepared
 from mpreplay.requests.tallies import Tally, add_tally
@@ -80,12 +81,12 @@ def ready(values: list[dict[str, Any]], policy: Policy | None = None, **keys: An
 
 def withheld(slab: Prepared) -> pd.DataFrame:
     """Return the rejects of what is withheld."""
-    return as_frame(joined(map(rejects_withheld, slab.parts)))
+    return reject_frame(joined(map(rejects_withheld, slab.parts)))
 
 
 def rejects_of_chunk(chunk: Chunk, how: Settled) -> pd.DataFrame:
     """Return the rejects of a request."""
-    return as_frame(rejects.rejects_of_chunk(chunk, how))
+    return reject_frame(rejects.rejects_of_chunk(chunk, how))
 
 
 def only(slab: Prepared) -> Chunk:
@@ -108,7 +109,7 @@ def test_frames_have_their_types_with_and_without_rows() -> None:
     frames = {
         "rejects": [
             withheld(slab),
-            as_frame(NO_REJECTS),
+            reject_frame(NO_REJECTS),
             rejects_of_chunk(only(slab), settled("in_doubt")),
         ],
         "results": [typed([row], RESULT_COLUMNS), typed([], RESULT_COLUMNS)],
@@ -217,7 +218,7 @@ def test_every_value_has_one_fate_and_the_books_say_the_same(
 
     frames = [withheld(prepared) for prepared in slabs]
     frames += [rejects_of_chunk(chunk, how) for one in slabs for chunk in one.chunks()]
-    found = pd.concat([as_frame(NO_REJECTS), *frames])
+    found = pd.concat([reject_frame(NO_REJECTS), *frames])
     books = books_frame(tallies)
 
     assert not found.duplicated(["source", "row", "measurepoint"]).any()

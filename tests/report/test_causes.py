@@ -5,28 +5,39 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpreplay.frames import REJECT_COLUMNS, typed
-from mpreplay.report.causes import MAX_CAUSES, OTHER_REASONS, gather
+from mpreplay.display.facts import Detail
+from mpreplay.display.reasons import cause_reason
+from mpreplay.outcome.reject_table import FACTS
+from mpreplay.report.causes import MAX_CAUSES, OTHER_REASONS, Gathered, cause_frame, gather
+
+OUTSIDE = Detail("range", (0, 5, False, False, "kW"))
 
 
-def rejects(*rows: dict[str, Any]) -> pd.DataFrame:
-    """Return rejects that differ from a usual one."""
+def rejects(*rows: dict[str, Any]) -> pa.Table:
+    """Return rejects that differ from a usual one, as a journal keeps them."""
     usual = {
         "source": "a.parquet", "row": 1, "product_key": "p", "device_key": "T1",
         "time": 86_400_000, "measurepoint": "P", "value": "9.5", "check": "range",
-        "reason": "outside [0, 5] kW", "outcome": "withheld", "code": None, "request_id": None,
-        "mend": "correct it",
+        "detail": OUTSIDE, "outcome": "withheld", "code": None, "request_id": None,
     }  # fmt: skip
-    return typed([{**usual, **row} for row in rows], REJECT_COLUMNS)
+    told = [{**usual, **row} for row in rows]
+    return pa.Table.from_pylist([{**one, "detail": one["detail"].as_text()} for one in told], FACTS)
 
 
-def declined(request_id: str, **row: Any) -> dict[str, Any]:
-    """Return what differs in a value that the platform declined."""
-    told = {"check": "platform", "outcome": "declined", "code": 1204, "reason": "no", "mend": ""}
+def declined(request_id: str, words: str = "no", **row: Any) -> dict[str, Any]:
+    """Return what differs in a value that the platform declined, with its words."""
+    detail = Detail("platform", (1204, words, False))
+    told = {"check": "platform", "outcome": "declined", "code": 1204, "detail": detail}
     return {**told, "request_id": request_id, **row}
+
+
+def shown(found: Gathered) -> pd.DataFrame:
+    """Return causes as users see them."""
+    return cause_frame(found.causes)
 
 
 ROWS = st.lists(
@@ -36,7 +47,15 @@ ROWS = st.lists(
             "measurepoint": st.sampled_from(["P", "wind"]),
             "value": st.sampled_from(["9.5", "-273.2", "word", None]),
             "time": st.sampled_from([None, 0, 86_400_000, 172_800_000]),
-            "reason": st.sampled_from(["outside [0, 5]", "longer than 3 bytes"]),
+            "detail": st.sampled_from(
+                [
+                    OUTSIDE,
+                    Detail("length", (3,)),
+                    Detail("not_iso", (), ("'noon'",)),
+                    Detail("not_iso", (), ("'dusk'",)),
+                    Detail("copy", of=OUTSIDE),
+                ]
+            ),
         }
     ),
     min_size=1,
@@ -49,24 +68,28 @@ def test_however_rejects_are_cut_into_frames_the_causes_are_the_same(
     rows: list[dict[str, Any]], size: int
 ) -> None:
     """The journal keeps them as they came; what is told of them must not depend on that."""
-    frame = rejects(*rows)
-    whole = gather([frame])
-    parts = gather(frame.iloc[n : n + size] for n in range(0, len(frame), size))
+    table = rejects(*rows)
+    whole = gather([table])
+    parts = gather(table.slice(n, size) for n in range(0, len(table), size))
 
-    pd.testing.assert_frame_equal(whole.causes, parts.causes)
+    pd.testing.assert_frame_equal(shown(whole), shown(parts))
+    for one, other in zip(whole.causes, parts.causes, strict=True):
+        assert (one.detail, one.example) == (other.detail, other.example)
     for one, other in zip(whole.examples, parts.examples, strict=True):
         pd.testing.assert_frame_equal(one, other, check_dtype=False)
-    assert whole.causes["values"].sum() == parts.n_read == len(frame)
+    assert sum(cause.n for cause in whole.causes) == parts.n_read == len(table)
 
 
 def test_the_most_frequent_cause_comes_first_with_its_ends() -> None:
     """Who reads one line should read the one that matters most."""
-    found = gather(
-        [
-            rejects({"check": "length", "reason": "longer than 3 bytes", "value": "abcd"}),
-            rejects({"value": "-2", "time": 0}, {"value": "-1"}, {"value": "x", "time": None}),
-        ]
-    ).causes
+    found = shown(
+        gather(
+            [
+                rejects({"check": "length", "detail": Detail("length", (3,)), "value": "abcd"}),
+                rejects({"value": "-2", "time": 0}, {"value": "-1"}, {"value": "x", "time": None}),
+            ]
+        )
+    )
 
     assert list(found["values"]) == [3, 1]
     assert (found["lowest"][0], found["highest"][0]) == (-2.0, -1.0)
@@ -80,7 +103,7 @@ def test_values_declined_together_are_one_cause_and_those_declined_alone_name_th
     """A request says nothing of its points, and a value that stands alone says all of itself."""
     together = rejects(declined("1"), declined("1", measurepoint="wind"))
     alone = [rejects(declined(str(n), measurepoint="Ot", value=str(-n))) for n in (2, 3)]
-    found = gather([together, *alone]).causes.set_index("measurepoints")
+    found = shown(gather([together, *alone])).set_index("measurepoints")
 
     assert found.loc["P, wind", "requests"] == 1
     assert found.loc["Ot", ["values", "requests", "lowest", "highest"]].tolist() == [2, 2, -3, -2]
@@ -89,22 +112,26 @@ def test_values_declined_together_are_one_cause_and_those_declined_alone_name_th
 def test_superseded_values_are_one_cause_whatever_row_supersedes_them() -> None:
     """A hundred rows that repeat others are one thing to mend."""
     told = "superseded by row {} of a\nb.parquet, which has the same device, time and point"
-    rows = [{"check": "superseded", "reason": told.format(n)} for n in range(5)]
+
+    def rival(row: int) -> Detail:
+        return Detail("superseded", (), (row, "a\nb.parquet"))
+
+    rows = [{"check": "superseded", "detail": rival(n)} for n in range(5)]
     found = gather([rejects(*rows)])
 
     assert len(found.causes) == 1
-    assert found.causes["reason"][0].startswith("superseded by a row that has the same")
+    assert shown(found)["reason"][0].startswith("superseded by a row that has the same")
     assert found.examples[0]["reason"][4] == told.format(4)
 
 
 def test_very_many_reasons_are_told_as_others() -> None:
     """A platform that says something else each time must not fill the memory."""
-    rows = [declined(str(n), reason=f"reason {n}") for n in range(MAX_CAUSES + 50)]
-    found = gather([rejects(*rows)]).causes
+    rows = [declined(str(n), f"reason {n}") for n in range(MAX_CAUSES + 50)]
+    found = shown(gather([rejects(*rows)]))
 
     assert len(found) == MAX_CAUSES + 1
     assert found["values"].sum() == MAX_CAUSES + 50
-    assert found.set_index("reason").loc[OTHER_REASONS, "values"] == 50
+    assert found.set_index("reason").loc[cause_reason(OTHER_REASONS), "values"] == 50
 
 
 def test_only_so_many_are_looked_at_and_kept() -> None:
@@ -118,7 +145,7 @@ def test_only_so_many_are_looked_at_and_kept() -> None:
 def test_causes_have_the_same_types_full_and_empty() -> None:
     """A script that works on a run with rejects works on one without."""
     pd.testing.assert_series_equal(
-        gather([rejects({})]).causes.dtypes[NUMBERS], gather([]).causes.dtypes[NUMBERS]
+        shown(gather([rejects({})])).dtypes[NUMBERS], shown(gather([])).dtypes[NUMBERS]
     )
 
 

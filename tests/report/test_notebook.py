@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from report.test_causes import declined, rejects
 
-from mpreplay.display.facts import Standing
+from mpreplay.display.facts import Ended, Standing
 from mpreplay.report.causes import gather
 from mpreplay.report.notebook import MAX_CAUSES, short_form
 
@@ -15,15 +15,18 @@ def test_the_verdict_comes_first_then_the_balance_then_the_causes() -> None:
     """A glance at the cell answers whether it worked."""
     shown = short_form(Standing({"read": 9, "accepted": 8, "withheld": 1}), gather([rejects({})]))
 
-    order = [shown.index(text) for text in ("8 of 9 values", "1 withheld", "P of T1", "correct it")]
+    order = [
+        shown.index(text)
+        for text in ("8 of 9 values", "1 withheld", "P of T1", "correct the value")
+    ]
     assert order == sorted(order)
 
 
 def test_nothing_from_the_data_is_taken_for_markup() -> None:
     """A device may be called anything, and a notebook runs what it is shown."""
-    row = declined("1", device_key=EVIL, reason=EVIL, mend=EVIL, measurepoint='"><img src=x>')
+    row = declined("1", EVIL, device_key=EVIL, measurepoint='"><img src=x>')
     shown = short_form(
-        Standing({"read": 1, "declined": 1}, is_complete=False, stopped=EVIL),
+        Standing({"read": 1, "declined": 1}, is_complete=False, ended=Ended("refused", (EVIL,))),
         gather([rejects(row)]),
     )
 
@@ -46,7 +49,7 @@ def test_what_has_not_settled_is_a_cause_of_its_own() -> None:
 
 def test_many_causes_and_many_rejects_are_cut_and_it_says_so() -> None:
     """A cell of a notebook is no place for two hundred lines."""
-    frames = [rejects(declined(str(n), reason=f"reason {n}")) for n in range(MAX_CAUSES + 3)]
+    frames = [rejects(declined(str(n), f"reason {n}")) for n in range(MAX_CAUSES + 3)]
     shown = short_form(Standing({"read": 99, "declined": 99}), gather(frames))
 
     assert shown.count("<li>") == MAX_CAUSES

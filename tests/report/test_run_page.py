@@ -19,11 +19,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from journal.test_writer import NO_REJECTS, request, settled, slab, table_of
+from journal.test_writer import NO_REJECTS, request, settled, slab
 from report.test_causes import declined, rejects
 
 import mpreplay as mp
 from mpreplay.display.amounts import shares
+from mpreplay.display.facts import Detail
 from mpreplay.display.pictures import DARK, LIGHT, arrival_map
 from mpreplay.frames import BOOK_COLUMNS, RESULT_COLUMNS, typed
 from mpreplay.journal.reader import JournalReader, read_journal
@@ -93,11 +94,12 @@ def hostile(folder: Path) -> JournalReader:
     one = request(1, 4)
     one[1].tally = lambda: {key: 4}
     tallies = {"read": {key: 6}, "withheld": {key: 2}}
-    row = {"device_key": EVIL, "measurepoint": EVIL_POINT, "reason": EVIL_POINT, "source": EVIL}
-    journal.intend(slab(0, 3), [one], tallies, table_of(rejects(row, {**row, "value": "\u202e"})))
-    answer = table_of(rejects(*[declined("1", **row, value=EVIL, mend=EVIL)] * 4))
+    row = {"device_key": EVIL, "measurepoint": EVIL_POINT, "source": EVIL}
+    mine = {**row, "detail": Detail("check", (EVIL_POINT,))}
+    journal.intend(slab(0, 3), [one], tallies, rejects(mine, {**mine, "value": "\u202e"}))
+    answer = rejects(*[declined("1", EVIL_POINT + EVIL, **row, value=EVIL)] * 4)
     journal.settle(settled(1, "declined", 1204), 1_700_000_000_000, {}, answer)
-    journal.note(stopped=EVIL, counts={EVIL: 1})
+    journal.note(ended=["refused", [EVIL]], counts={EVIL: 1})
     journal.close()
     return read_journal(reader)
 
@@ -121,9 +123,7 @@ def divided(folder: Path) -> JournalReader:
     journal.intend(slab(0, 9), chunks[:2], tallies, NO_REJECTS)
     journal.divide(settled(1, "divided", 1204), 1_700_000_000_000, chunks[2:])
     journal.settle(settled(3, "accepted", 200), 1_700_000_000_500, {}, NO_REJECTS)
-    journal.settle(
-        settled(4, "declined", 1204), 1_700_000_000_900, {}, table_of(rejects(declined("4")))
-    )
+    journal.settle(settled(4, "declined", 1204), 1_700_000_000_900, {}, rejects(declined("4")))
     journal.note(read_all=True, ended_at=1_700_000_002_000)
     journal.close()
     return read_journal(folder / "divided.db")
@@ -234,7 +234,7 @@ def test_a_run_that_was_killed_says_what_is_not_known(tmp_path: Path) -> None:
     """Its journal has the end of an earlier leg, and requests of which nobody knows anything."""
     key = ("p", "T1", 19_875)
     journal = journal_of(
-        tmp_path / "run.db", ended_at=1_700_000_001_000, continued=1, stopped="", read_all=False
+        tmp_path / "run.db", ended_at=1_700_000_001_000, continued=1, ended=None, read_all=False
     )
     chunks = [request(n, 3) for n in (1, 2, 3)]
     for _, chunk, _, _ in chunks:
@@ -269,7 +269,7 @@ def test_what_was_not_sent_is_not_counted_as_sent(tmp_path: Path) -> None:
     for n, outcome, code, attempts in ((1, "declined", 1212, 1), (2, "declined", 1212, 0),
                                        (3, "not_sent", None, 0)):  # fmt: skip
         journal.settle(settled(n, outcome, code, attempts), 1_700_000_000_000, {}, NO_REJECTS)
-    journal.note(read_all=True, stopped="interrupted (SIGINT)", ended_at=1_700_000_009_000)
+    journal.note(read_all=True, ended=["interrupted", ["SIGINT"]], ended_at=1_700_000_009_000)
     journal.close()
     said = text_of(render(read_journal(tmp_path / "run.db")))
 
@@ -382,9 +382,11 @@ def test_the_size_is_bounded_however_many_were_rejected(tmp_path: Path) -> None:
     journal = journal_of(tmp_path / "run.db")
     for number in range(300):
         key = ("p", f"T{number}", 19_000 + 7 * number)
-        rows = [{"reason": f"{number} {'x' * 5_000}", "value": "y" * 5_000}] * 20
+        rows = [
+            {"detail": Detail("check", (f"{number} {'x' * 5_000}",)), "value": "y" * 5_000}
+        ] * 20
         tallies = {"read": {key: 20}, "withheld": {key: 20}}
-        journal.intend(slab(number, 20), [], tallies, table_of(rejects(*rows)))
+        journal.intend(slab(number, 20), [], tallies, rejects(*rows))
     journal.note(read_all=True)
     journal.close()
     page = render(read_journal(tmp_path / "run.db"))

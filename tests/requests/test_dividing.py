@@ -16,7 +16,8 @@ from strategies import OWN
 
 from mpreplay import Limits
 from mpreplay.model.device import Device
-from mpreplay.outcome.rejects import as_frame, joined, rejects_of_chunk
+from mpreplay.outcome.reject_table import joined, reject_frame
+from mpreplay.outcome.rejects import rejects_of_chunk
 from mpreplay.outcome.settled import Settled
 from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.dividing import (
@@ -72,7 +73,7 @@ def leaves(chunk: Chunk) -> list[Chunk]:
 def rejected(chunks: list[Chunk]) -> pd.DataFrame:
     """Return the rejects of declined chunks, in the order of the rows."""
     settled = Settled("1", "declined", 1220, "", 1, 0.1)
-    frame = as_frame(joined([rejects_of_chunk(chunk, settled) for chunk in chunks]))
+    frame = reject_frame(joined([rejects_of_chunk(chunk, settled) for chunk in chunks]))
     return frame.sort_values(["source", "row", "measurepoint"], ignore_index=True)
 
 

@@ -131,7 +131,7 @@ class Client:
 
     def start(self) -> None:
         """Begin, or continue."""
-        code = "import test_outages as t, sys; t.replay_the_year(sys.argv[1], None, t.SHARE)"
+        code = "import runner.test_outages as t, sys; t.replay_the_year(sys.argv[1], None, t.SHARE)"
         paths = [str(ROOT), str(ROOT / "tests")]
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, str(self.journal)],

@@ -16,6 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
+from mpreplay.display.facts import Detail
+from mpreplay.display.reasons import reason
 from mpreplay.model.point_types import POINT_TYPES
 from mpreplay.values.arrays import objects_of
 from mpreplay.values.conversion import convert, convert_members, with_quality
@@ -85,7 +87,7 @@ def test_every_value_is_absent_or_settled_or_odd_and_never_two_of_them(
         if not isinstance(value, dict):  # one with absent members only is absent
             assert is_absent(value) == (not valid[n] and n not in misfits), value
     for o in converted.misfits:
-        assert o.reason
+        assert reason(o.why)
         if o.text is not None:
             orjson.loads(o.text)
 
@@ -108,7 +110,7 @@ def test_doubles_are_kept_to_the_last_bit(values: list[float | None]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "check", "reason"),
+    ("kind", "value", "check", "said"),
     [
         ("INT", 1.5, "type", "not an integer"),
         ("INT", 2**63, "range", "beyond 64 bits"),
@@ -133,11 +135,11 @@ def test_doubles_are_kept_to_the_last_bit(values: list[float | None]) -> None:
         ("ANY", math.inf, "finite", "JSON cannot carry it"),
     ],
 )
-def test_a_value_that_does_not_fit_says_why(kind: str, value: Any, check: str, reason: str) -> None:
+def test_a_value_that_does_not_fit_says_why(kind: str, value: Any, check: str, said: str) -> None:
     """The auditor reads the reason, not the code."""
     (misfits,) = of(kind, value).misfits
 
-    assert (misfits.check, misfits.reason) == (check, reason)
+    assert (misfits.check, reason(misfits.why)) == (check, said)
 
 
 def test_one_bad_text_does_not_spoil_the_timestamps_beside_it() -> None:
@@ -183,7 +185,7 @@ def test_a_struct_with_an_infinite_member_cannot_travel_whatever_else_is_wrong()
     (misfits,) = convert_members(members, POINTS["STRUCT"], 1).misfits
 
     assert (misfits.text, misfits.check) == (None, "finite")
-    assert misfits.reason == "member x: infinite"
+    assert reason(misfits.why) == "member x: infinite"
 
 
 def test_each_array_keeps_its_own_fault() -> None:
@@ -197,7 +199,7 @@ def test_each_array_keeps_its_own_fault() -> None:
     ]  # fmt: skip
     assert converted.values.to_pylist() == [None, None, [2.0], None, None]
     whole = Measurepoint("p", "ARRAY", item_type="INT")
-    reasons = [o.reason for o in convert(objects_of([[1.5], [2**64], [1]]), whole).misfits]
+    reasons = [reason(o.why) for o in convert(objects_of([[1.5], [2**64], [1]]), whole).misfits]
     assert reasons[0] == "an item is not an integer"
 
 
@@ -236,4 +238,4 @@ def test_what_json_can_carry_has_its_natural_text() -> None:
     assert json_text(TIME - dt.timedelta(days=365 * 60, microseconds=1)) == b'"-188049600001"'
     assert has_lone_surrogate({"a": ["x", "\ud800"]})
     assert not has_lone_surrogate({"a": ["x", 1, "🌬"]})
-    assert Misfit.of(3, "a\ud800", "text", "half").shown == "a\\ud800"
+    assert Misfit.of(3, "a\ud800", "text", Detail("surrogate")).shown == "a\\ud800"

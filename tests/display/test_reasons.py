@@ -1,0 +1,191 @@
+"""The words of every kind of reason, and of every advice."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mpreplay
+from mpreplay import Measurepoint
+from mpreplay.display.facts import CHECKS, Detail
+from mpreplay.display.reasons import _ADVICE, _OF_MANY, _REASONS, advice, cause_reason, reason
+from mpreplay.frames import FATES
+from mpreplay.model.point_types import POINT_TYPES
+from mpreplay.model.rules import RULE_WORDS
+from mpreplay.model.schemas import rules_of
+from mpreplay.outcome.advice import advice_of
+from mpreplay.protocol.codes import RETURN_CODES
+
+OUTSIDE = Detail("range", (-60, 60, False, False, "degC"))
+LONG = Detail("length", (8,))
+# One of each kind, and what is said of it.
+SAID = [
+    (OUTSIDE, "outside [-60, 60] degC"),
+    (Detail("range", (0, None, True, False, "")), "outside (0, inf)"),
+    (Detail("int_range"), "outside the 32 bits of an INT"),
+    (Detail("enum", ((0, 1, "on"),)), "not one of 0, 1, on"),
+    (Detail("enum", (tuple(range(11)),)), "not one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, …"),
+    (LONG, "longer than 8 bytes"),
+    (Detail("date"), "not a date as yyyy-MM-dd HH:mm:ss"),
+    (Detail("items", (1024,)), "more than 1024 items"),
+    (Detail("required", ("x",)), "member x is required and absent"),
+    (Detail("member", ("x",), of=LONG), "member x: longer than 8 bytes"),
+    (Detail("item", of=LONG), "an item is longer than 8 bytes"),
+    (Detail("infinite"), "infinite"),
+    (Detail("beyond_64"), "beyond 64 bits"),
+    (Detail("beyond_float"), "beyond the 32 bits of a FLOAT"),
+    (Detail("inexact"), "an integer with more digits than a DOUBLE holds"),
+    (Detail("not_integer"), "not an integer"),
+    (Detail("not_a", ("BOOL",)), "not a truth value (true, false, 0 or 1)"),
+    (Detail("arrow_type", ("double", "ARRAY")), "a value of type double is not an array"),
+    (Detail("class", ("bytes", "STRING")), "a bytes is not a text"),
+    (Detail("naive"), "a naive time; a TIMESTAMP needs a zone"),
+    (Detail("file"), "a FILE travels over the HTTP channel only"),
+    (Detail("timestamp_too_fine"), "a TIMESTAMP holds whole milliseconds"),
+    (Detail("date_too_fine"), "a DATE holds whole seconds"),
+    (Detail("surrogate"), "holds a lone surrogate, which UTF-8 cannot carry"),
+    (Detail("no_json"), "JSON cannot carry it"),
+    (Detail("wrong_items", ("DOUBLE",)), "its items are not all numbers"),
+    (Detail("stranger", ("z",)), "has no member 'z'"),
+    (Detail("absent_item"), "an item is absent"),
+    (Detail("wrong_quality", (0, 9)), "its quality is not an integer from 0 to 9"),
+    (Detail("lone_quality"), "a quality without a value"),
+    (Detail("no_time"), "no time"),
+    (Detail("not_a_time", (), ("inf",)), "inf is not a time"),
+    (Detail("not_iso", (), ("'noon'",)), "'noon' is not an ISO 8601 time"),
+    (Detail("far_time", (), ("9e99",)), "9e99 lies beyond what 64 bits hold"),
+    (Detail("clock_change", ("Europe/Paris",), ("2014-03-30T02:00:00",)),
+     "2014-03-30T02:00:00 is ambiguous or does not exist in Europe/Paris, where the clock is "
+     "changed; give times with an offset"),
+    (Detail("no_device"), "no device key or no product key"),
+    (Detail("no_model", ("p",)), "there is no thing model for product 'p'"),
+    (Detail("no_point"), "no point is named"),
+    (Detail("unknown_point", ("l",)), "'l' is not in the thing model"),
+    (Detail("file_point", ("doc",)), "'doc' is a FILE, which travels over the HTTP channel only"),
+    (Detail("check", ("is odd",)), "is odd"),
+    (Detail("too_large", (480_000,)), "alone larger than a request may be (480000 bytes)"),
+    (Detail("superseded", (), (7, "b.csv")),
+     "superseded by row 7 of b.csv, which has the same device, time and point"),
+    (Detail("set_aside"), "superseded by another reading in the run that these rejects are of"),
+    (Detail("platform", (1204, "", False)),
+     "model validation failed: invalid fields among the points"),
+    (Detail("platform", (1206, "bad P", True), of=LONG),
+     "format error in the data of a point (bad P); by the thing model given here: longer than 8 "
+     "bytes"),
+    (Detail("platform", (4711, "", True), of=LONG),
+     "not documented; by the thing model given here: longer than 8 bytes"),
+    (Detail("refused", (742, ""), of=Detail("check", ("no",))),
+     "no; its sign-in was refused with 742: the signature is wrong"),
+    (Detail("refused", (742, "go away"), of=Detail("check", ("no",))),
+     "no; its sign-in was refused with 742: go away"),
+    (Detail("no_reply", (5,)), "no reply after 5 attempts"),
+    (Detail("unsent"), "the run ended before it was sent"),
+    (Detail("unsent_again", (2,)),
+     "the run ended before it was sent again; attempts that were refused: 2"),
+    (Detail("copy", of=LONG), "longer than 8 bytes; a copy of another reading"),
+    (Detail("expected_skip", of=LONG), "expected to be skipped by the platform: longer than 8 "
+     "bytes"),
+    (Detail("skipped_copy"),
+     "expected to be skipped by the platform, as the reading it is a copy of"),
+]  # fmt: skip
+# Of many values, where that is said otherwise.
+SAID_OF_MANY = {
+    "superseded": "superseded by a row that has the same device, time and point",
+    "not_a_time": "not a time, such as inf",
+    "not_iso": "not an ISO 8601 time, such as 'noon'",
+    "far_time": "beyond what 64 bits hold, such as 9e99",
+    "clock_change": "ambiguous or not there in Europe/Paris, where the clock is changed, such as "
+    "2014-03-30T02:00:00; give times with an offset",
+}
+
+
+def trees() -> list[ast.AST]:
+    """Return the modules of the package, parsed."""
+    folder = Path(mpreplay.__file__).parent
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.py"))]
+
+
+def kinds_made() -> list[Any]:
+    """Return the kind of each detail that is made anywhere; None where it is no constant."""
+    nodes = [node for tree in trees() for node in ast.walk(tree)]
+    calls = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Detail"
+    ]
+    kinds = [call.args[0] for call in calls]
+    return [kind.value if isinstance(kind, ast.Constant) else None for kind in kinds]
+
+
+@pytest.mark.parametrize(("detail", "said"), SAID, ids=lambda one: getattr(one, "kind", ""))
+def test_each_kind_of_reason_has_its_words(detail: Detail, said: str) -> None:
+    """Also after it stood in a journal, where tuples are lists."""
+    assert reason(detail) == reason(Detail.from_text(detail.as_text())) == said
+    assert cause_reason(detail) == SAID_OF_MANY.get(detail.kind, said)
+    assert reason(Detail("copy", of=detail)) == f"{said}; a copy of another reading"
+
+
+def test_no_kind_of_reason_is_without_words() -> None:
+    """A kind without words would end a report that was hours in the making."""
+    assert {detail.kind for detail, _ in SAID} == set(_REASONS)
+    assert set(SAID_OF_MANY) == set(_OF_MANY)
+    made = kinds_made()
+    assert set(made) - {None} <= set(_REASONS)
+    assert made.count(None) == 1  # Detail.shared keeps the kind
+    # What a rule of a thing model gives has no call of its own.
+    assert set(_REASONS) - set(made) == set(RULE_WORDS) - {"member", "item"}
+
+
+POINTS = [
+    Measurepoint("p", kind, minimum=0, maximum=9) for kind in ("INT", "FLOAT", "DOUBLE")
+] + [
+    Measurepoint("p", "ENUM", keys=(0, 1)),
+    *(Measurepoint("p", "ARRAY", item_type=kind) for kind in ("INT", "STRING", "DOUBLE")),
+    *(Measurepoint("p", kind) for kind in POINT_TYPES if kind not in {"ENUM", "ARRAY", "STRUCT"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", [
+    *POINTS,
+    Measurepoint("s", "STRUCT", members=tuple(
+        Measurepoint(f"m{n}", "INT", minimum=0, required=n == 0) for n in range(2)
+    )),
+], ids=lambda point: point.type)  # fmt: skip
+def test_each_rule_of_a_thing_model_has_words_as_a_reason(point: Measurepoint) -> None:
+    """A rule keeps its reason in a form of its own."""
+    for rule in rules_of(point):
+        assert reason(Detail.of_rule(rule.why))
+
+
+CODES = [None, 4711, *(entry.code for entry in RETURN_CODES)]
+# Those of a thing model, of one of its structs, and of a user.
+OTHER_CHECKS = (
+    "range", "type", "enum", "length", "date", "items", "required", "quality", "point",
+    "x: range", "item range", "mine",
+)  # fmt: skip
+
+
+def test_each_advice_that_can_be_given_has_words() -> None:
+    """Whatever becomes of a value, its row says what to do."""
+    given = {
+        advice_of(check, code, outcome, alone=alone)
+        for check in (*CHECKS, *OTHER_CHECKS)
+        for code in CODES
+        for outcome in FATES
+        for alone in (False, True)
+    }
+
+    assert all(str(advice(key)).strip() for key in given)
+    # The other two are said of a run that took the devices that are offline.
+    assert set(_ADVICE) - given == {"", "topology", "topology alone"}
+
+
+@pytest.mark.parametrize("entry", RETURN_CODES, ids=lambda entry: str(entry.code))
+def test_the_advice_of_a_code_has_words_for_one_and_for_many(entry: Any) -> None:
+    """A row of the table names its advice by a key: a misspelt one fails only when it is said."""
+    for alone in (False, True):
+        assert str(advice(advice_of("platform", entry.code, "declined", alone=alone)))
+    assert (entry.advice == "") or entry.advice in _ADVICE
