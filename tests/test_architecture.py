@@ -141,6 +141,76 @@ def test_a_shell_library_is_imported_in_one_place(library: str, home: set[str]) 
     assert {name for name, (outside, _) in IMPORTS.items() if library in outside} == home
 
 
+# Code that reads a sentence of ours breaks when somebody betters its words.
+TOLD = {"reason", "mend", "advice", "stopped", "said", "sentence", "message"}
+TEXT_ROOMS = {"report", "cli"}
+SENTENCES = [
+    name
+    for name in MODULES
+    if name in {"display.sentences", "display.reasons", "run"} or _room(name) in TEXT_ROOMS
+]
+
+
+def _is_parsed(node: ast.AST) -> bool:
+    """Return whether a node asks how a sentence of ours begins or ends."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return False
+    return node.func.attr in {"startswith", "endswith"} and _bare_name(node.func.value) in TOLD
+
+
+def _bare_name(node: ast.AST) -> str:
+    """Return the name that stands for a value: of ``one.reason`` and ``row["reason"]``, reason."""
+    match node:
+        case ast.Attribute(value=inner, attr="str"):  # of a pandas column
+            return _bare_name(inner)
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+        case ast.Subscript(slice=ast.Constant(value=str(name))):
+            return name
+        case ast.Subscript(value=inner) | ast.Call(func=ast.Name(id="str"), args=[inner]):
+            return _bare_name(inner)
+        case ast.Call(func=ast.Attribute(value=inner)):
+            return _bare_name(inner)
+        case _:
+            return ""
+
+
+@pytest.mark.parametrize("name", SENTENCES)
+def test_what_makes_sentences_has_no_means_to_take_one_apart(name: str) -> None:
+    """Facts become sentences once, at the end; no pattern turns one back into facts."""
+    assert not IMPORTS[name][0] & {"re", "regex"}
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_no_code_asks_how_a_sentence_begins_or_ends(name: str) -> None:
+    """Facts are there for it: a sentence may be put otherwise, or in another language."""
+    tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
+
+    assert [node.lineno for node in ast.walk(tree) if _is_parsed(node)] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_parsed"),
+    [
+        ("reason.startswith('no time')", True),
+        ("cause.mend.endswith('.')", True),
+        ("row['reason'].startswith('x')", True),
+        ("frame['reason'].str.startswith('x')", True),
+        ("str(told.advice).startswith('x')", True),
+        ("message.strip().lower().startswith('x')", True),
+        ("stopped[0].startswith('x')", True),
+        ("path.startswith('x')", False),
+        ("reason(detail)", False),
+        ("topic.split('/')[0].endswith('x')", False),
+    ],
+)
+def test_a_sentence_that_is_parsed_is_seen(code: str, is_parsed: bool) -> None:
+    """A rule that nothing breaks proves nothing."""
+    tree = ast.parse(code)
+
+    assert any(map(_is_parsed, ast.walk(tree))) == is_parsed
+
+
 def test_the_public_tables_have_a_leaf_with_columns_and_types_only() -> None:
     """Whoever reads a table needs no more of this package than its columns."""
     tree = ast.parse(MODULES["frames"].read_text(encoding="utf-8"))

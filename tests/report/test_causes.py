@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import always, scripted_replay
 
+import mpreplay as mp
 from mpreplay.display.facts import Detail
 from mpreplay.display.reasons import cause_reason
 from mpreplay.outcome.reject_table import FACTS
@@ -150,3 +154,64 @@ def test_causes_have_the_same_types_full_and_empty() -> None:
 
 
 NUMBERS = ["values", "first_time", "last_time", "code", "requests", "lowest", "highest"]
+
+
+MODEL = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
+
+
+def replayed(patch: pytest.MonkeyPatch, times: list[str | None], tz: str | None = None) -> mp.Run:
+    """Return the run of a value at each time, which the platform accepts."""
+    frame = pd.DataFrame({"t": times, "P": np.arange(len(times)) / 4})
+    history = mp.read_history(frame, time_column="t", tz=tz, device_key="T1", product_key="p")
+    run, _ = scripted_replay(patch, always, history, MODEL, on_invalid="withhold", progress=False)
+    assert isinstance(run, mp.Run), run
+    return run
+
+
+def test_five_hundred_unreadable_times_are_one_cause_with_an_example(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One export with a broken clock is one thing to mend, not two hundred lines of a report."""
+    good = [f"2024-01-01T00:00:{n:02}Z" for n in range(9)]
+    run = replayed(monkeypatch, [*good, *(f"noon of day {n}" for n in range(500))])
+
+    [cause] = run.causes.to_dict("records")
+    assert (cause["values"], cause["outcome"], cause["check"]) == (500, "withheld", "time")
+    assert cause["reason"] == "not an ISO 8601 time, such as 'noon of day 0'"
+    assert cause["mend"] == "give the row a time that can be read"
+    assert (cause["devices"], cause["measurepoints"]) == ("T1", "P")
+    assert pd.isna(cause["first_time"])
+    # Each row says what stands in it.
+    assert run.rejects["reason"].tolist() == [
+        f"'noon of day {n}' is not an ISO 8601 time" for n in range(500)
+    ]
+    assert run.summary()["accepted"] == 9
+    assert "500 withheld: P of T1, not an ISO 8601 time, such as" in run._repr_html_()
+
+
+def test_clock_changes_in_several_rows_are_one_cause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hour that is missing and the one that is there twice have one remedy: an offset."""
+    gone = [f"2014-03-30T02:{minute:02}:00" for minute in (0, 20, 40)]
+    twice = [f"2014-10-26T02:{minute:02}:00" for minute in (0, 30)]
+    run = replayed(monkeypatch, ["2014-01-01T00:00:00", *gone, *twice], "Europe/Paris")
+
+    [cause] = run.causes.to_dict("records")
+    shown = run.rejects["reason"].tolist()
+    assert (cause["values"], cause["check"]) == (5, "time")
+    assert cause["reason"].startswith(
+        "ambiguous or not there in Europe/Paris, where the clock is changed, such as 2014-03-30"
+    )
+    assert cause["reason"].endswith("; give times with an offset")
+    assert len(set(shown)) == 5
+    assert all("is ambiguous or does not exist in Europe/Paris" in text for text in shown)
+
+
+def test_times_that_cannot_be_read_for_two_reasons_are_two_causes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is shared decides, and no more than that: an absent time is no misspelt one."""
+    run = replayed(monkeypatch, ["2024-01-01T00:00:00Z", "dusk", None, "dawn"])
+
+    assert run.causes.set_index("reason")["values"].to_dict() == {
+        "not an ISO 8601 time, such as 'dusk'": 2, "no time": 1,
+    }  # fmt: skip
