@@ -1,1 +1,1 @@
-"""The one place that decides which values may be sent."""
+"""Checks: the only room that decides about sending or withholding a value."""
