@@ -1,4 +1,4 @@
-"""Violations: one row a value that failed a check. Pure."""
+"""Violations: a table with one row per failed check of a value. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["as_frame", "table_of", "violations"]
 
 _TIME: Final = pa.timestamp("ms", "UTC")
 _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
-# Until they are read, violations and rejects keep the facts of a reason in its place.
+# Violations and rejects keep the facts of a reason; the text is made when a user reads the frame.
 SCHEMA: Final = pa.schema(
     [
         ("detail" if name == "reason" else name, _KINDS.get(kind, _TIME))
@@ -34,7 +34,7 @@ SCHEMA: Final = pa.schema(
 
 
 def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.Table:
-    """Return one row a value that failed a check, with the facts of the reason."""
+    """Return one row per value of a fault, with the facts of the reason."""
     fault = fault.chosen(np.arange(len(fault.positions))[:most])
     if fault.column < 0:
         rows, shown, identifier = fault.positions, [""] * len(fault.positions), ""
@@ -53,7 +53,7 @@ def table_of(
     check: str,
     details: str | list[str],
 ) -> pa.Table:
-    """Return where values at positions of the readings stood, and what is said of them."""
+    """Return the violations of rows of the readings: places, values, check and details."""
     devices = [*readings.devices, Device("", "")]
     codes = readings.device[rows]
     keys = pa.array(np.where(codes < 0, len(devices) - 1, codes))
@@ -79,13 +79,13 @@ def table_of(
 
 
 def as_frame(table: pa.Table) -> pd.DataFrame:
-    """Return violations as the frame that users see."""
+    """Return violations as a frame for users."""
     place = table.schema.get_field_index("detail")
     table = table.set_column(place, "reason", reason_column(table["detail"]))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     kinds = zip(frame.dtypes, VIOLATION_COLUMNS.items(), strict=True)
     other = {name: kind for found, (name, kind) in kinds if found != kind}
-    return frame.astype(other) if other else frame  # it takes a millisecond for nothing
+    return frame.astype(other) if other else frame  # without a change astype still takes 1 ms
 
 
 def in_order(tables: Iterable[pa.Table]) -> pd.DataFrame:
