@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from ..errors import Message
-from ..model.measurepoint import range_text
+from ..model.rules import range_text
 from ..protocol.codes import NO_SUB_DEVICE, return_code
 from .amounts import MAX_NAME, count, span_in_words, visible
 from .facts import NAMES_SHOWN, OPEN, SHOWN_FATES, Cause, Conflict, Ended, Standing

@@ -19,6 +19,7 @@ from .point_types import (
     PointType,
     TypeFacts,
 )
+from .rules import range_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,6 @@ __all__ = [
     "TYPES",
     "Measurepoint",
     "PointType",
-    "range_text",
 ]
 
 MAX_STRING_BYTES: Final = 1_024  # EnOS Device Connection 2.4.4, "Limitations"
@@ -237,22 +237,3 @@ class Measurepoint:
         if self.is_array:
             return pa.list_(Measurepoint(self.identifier, str(self.item_type)).arrow_type())
         return pa.int64() if self.has_int_keys else pa.string()
-
-
-def range_text(low: float | None, high: float | None, no_low: bool, no_high: bool) -> str:
-    """Return a range as mathematicians write it, or the empty text without one.
-
-    Examples
-    --------
-    >>> range_text(0, None, True, False)
-    '(0, inf)'
-    """
-    if low is None and high is None:
-        return ""
-    opening = "(" if no_low or low is None else "["
-    closing = ")" if no_high or high is None else "]"
-    return f"{opening}{_bound(low, '-inf')}, {_bound(high, 'inf')}{closing}"
-
-
-def _bound(bound: float | None, absent: str) -> str:
-    return absent if bound is None else f"{bound:.15g}"
