@@ -151,14 +151,15 @@ def _end(standing: Standing) -> list[str]:
 
 def _why_not_complete(standing: Standing) -> list[str]:
     known = standing.requests
-    left = [f"{count(standing.unread_rows, 'row')} not read"] if standing.unread_rows else []
+    left = [(standing.unread_rows, "row", "not read")]
     left += [
-        f"{count(known[outcome], 'request')} {FATE_WORDS[outcome][0]}"
+        (known.get(outcome, 0), "request", FATE_WORDS[outcome][0])
         for outcome in ("in_doubt", "not_sent")
-        if known.get(outcome)
     ]
-    there = "is" if left and left[0].startswith("1 ") else "are"
-    rest = [f"There {there} {_listed(left)}."] if left else []
+    left = [one for one in left if one[0]]
+    parts = [f"{count(n, what)} {state}" for n, what, state in left]
+    there = "is" if left and left[0][0] == 1 else "are"
+    rest = [f"There {there} {_listed(parts)}."] if left else []
     open_ones = [f"{unsettled_in_words(standing)}."] if known.get(OPEN) else []
     return [f"{_ended(standing)}.", *rest, *open_ones]
 
