@@ -178,7 +178,7 @@ class JournalReader:
         return int(next(self._rows(query))[0])
 
     def iter_requests(self) -> Iterator[dict[str, Any]]:
-        """Yield the facts that prove a request, in the order of the results; outcome may be ``open``."""
+        """Yield the facts that prove a request, in the order of the results; some are ``open``."""
         query = f"SELECT {', '.join(_PROOF)} FROM requests ORDER BY slab, rowid"
         for row in self._rows(query):
             request = dict(zip(_PROOF, row, strict=True))

@@ -1,4 +1,4 @@
-"""The reasons that the rules of a thing model give: facts, and the words for them.
+"""Reasons of a thing model's rules: facts, and their words.
 
 Pure. A reason is a kind, its facts, and for a rule on a member or an item the reason within.
 """
@@ -12,7 +12,7 @@ from .measurepoint import range_text
 
 __all__ = ["KEYS_SHOWN", "RULE_WORDS", "Why", "in_words"]
 
-# Kind, facts, and the reason within, if there is one.
+# Kind, facts, and the reason within, or None.
 Why = tuple[str, tuple[Any, ...], Any]
 KEYS_SHOWN: Final = 10
 
