@@ -1,4 +1,4 @@
-"""The words for each kind of reason, and for the advice that goes with it.
+"""Words for each kind of reason, and for the advice.
 
 Pure: a detail in, a clause out.
 """
@@ -24,7 +24,7 @@ def _kind(name: str) -> str:
 
 
 def _platform(code: int, words: str, alone: bool, within: str = "") -> str:
-    del alone  # it decides about the advice
+    del alone  # matters only for the advice
     meaning = return_code(code).meaning
     known = f"; by the thing model given here: {within}" if within else ""
     return f"{meaning} ({words}){known}" if words else f"{meaning}{known}"
@@ -34,10 +34,10 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
-# The words of each kind of reason: from its facts, those of the instance, and the reason within.
+# Words of each kind of reason, from its facts, the instance's facts, and the reason within.
 _REASONS: Final[dict[str, Callable[..., str]]] = {
     **RULE_WORDS,
-    # Of a value that does not fit its type.
+    # A value does not fit its type.
     "infinite": lambda: "infinite",
     "beyond_64": lambda: "beyond 64 bits",
     "beyond_float": lambda: "beyond the 32 bits of a FLOAT",
@@ -57,7 +57,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "absent_item": lambda: "an item is absent",
     "wrong_quality": lambda low, high: f"its quality is not an integer from {low} to {high}",
     "lone_quality": lambda: "a quality without a value",
-    # Of a row whose time, device, product or point cannot be told.
+    # The time, device, product or point of a row is unreadable or unknown.
     "no_time": lambda: "no time",
     "not_a_time": lambda value: f"{value} is not a time",
     "not_iso": lambda value: f"{value} is not an ISO 8601 time",
@@ -71,14 +71,14 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "no_point": lambda: "no point is named",
     "unknown_point": lambda name: f"{name!r} is not in the thing model",
     "file_point": lambda name: f"{name!r} is a FILE, which travels over the HTTP channel only",
-    # Of a check.
+    # A check failed.
     "check": str,
     "too_large": lambda most: f"alone larger than a request may be ({most} bytes)",
     "superseded": lambda row, source: (
         f"superseded by row {row} of {source}, which has the same device, time and point"
     ),
     "set_aside": lambda: "superseded by another reading in the run that these rejects are of",
-    # Of a request.
+    # A request did not deliver the value.
     "platform": _platform,
     "refused": _refused,
     "no_reply": lambda attempts: f"no reply after {attempts} attempts",
@@ -92,7 +92,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
         "expected to be skipped by the platform, as the reading it is a copy of"
     ),
 }
-# The words for many values whose reasons differ in the instance only: with one as an example.
+# The words for many values whose reasons differ only in the instance, with an example.
 _OF_MANY: Final[dict[str, Callable[..., str]]] = {
     "superseded": lambda _row, _source: (
         "superseded by a row that has the same device, time and point"
@@ -108,7 +108,7 @@ _OF_MANY: Final[dict[str, Callable[..., str]]] = {
 
 
 def reason(detail: Detail) -> str:
-    """Return the reason of one value.
+    """Return the reason of a single value.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def reason(detail: Detail) -> str:
 
 
 def cause_reason(detail: Detail) -> str:
-    """Return the reason of many values, of which one is given.
+    """Return the reason of many values from the reason of an example.
 
     Examples
     --------
@@ -130,7 +130,7 @@ def cause_reason(detail: Detail) -> str:
 
 
 def reason_column(details: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the reasons of a column of details, each distinct one put into words once."""
+    """Return the reasons of a column of details; each distinct detail is put into words once."""
     coded = details.combine_chunks().dictionary_encode()
     words = [reason(Detail.from_text(text)) for text in coded.dictionary.to_pylist()]
     spoken = pa.array([_sendable(text) for text in words], pa.string())
@@ -147,7 +147,7 @@ def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
 
 
 _ALLOW: Final = Argument("allow_offline_sub_device", True)
-# What to do about a value that did not arrive.
+# Advice about a value that did not arrive.
 _ADVICE: Final[dict[str, str | Message]] = {
     "": "",
     "range": "correct the value, or widen the range in the platform's thing model",
@@ -168,19 +168,25 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "not_sent": "replay it: it was never sent",
     "withheld": "correct the value",
     "declined": "see the platform's documents",
-    # About one that was declined alone, or, for its device, with its device alone.
+    # About a value declined alone, or declined for its device, with no other device.
     "model alone": "correct the value, or change the platform's thing model: it declines this "
     "value alone",
     "format alone": "correct the format of the value: the platform declines it alone",
     "permission alone": message(
-        "sign the device in (", Argument("sub_device_secrets"), "), or set ", _ALLOW,
+        "sign the device in (",
+        Argument("sub_device_secrets"),
+        "), or set ",
+        _ALLOW,
         "; if it is declined then too, add it to the gateway's topology",
     ),
     "model": "find the value that the platform's thing model forbids: one of this request's is it",
     "format": "find the value whose format is wrong: one of this request's is to blame",
     "permission": message(
-        "one of this request's devices is to blame: sign it in (", Argument("sub_device_secrets"),
-        "), or set ", _ALLOW, "; one that is declined then too is not in the gateway's topology",
+        "one of this request's devices is to blame: sign it in (",
+        Argument("sub_device_secrets"),
+        "), or set ",
+        _ALLOW,
+        "; one that is declined then too is not in the gateway's topology",
     ),
     "size": "lower Limits(max_bytes=...)",
     # About a device that is declined although it may be offline.
@@ -188,9 +194,9 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "this run",
     "topology": "add the device that is to blame to the gateway's topology: offline devices were "
     "allowed in this run",
-}  # fmt: skip
+}
 
 
 def advice(key: str) -> str | Message:
-    """Return the advice of a key of the table."""
+    """Return the advice of a key."""
     return _ADVICE[key]

@@ -1,4 +1,4 @@
-"""The reasons that the rules of a thing model give: facts, and the words for them.
+"""Reasons of a thing model's rules: facts, and their words.
 
 Pure. A reason is a kind, its facts, and for a rule on a member or an item the reason within.
 """
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 __all__ = ["KEYS_SHOWN", "RULE_WORDS", "Why", "in_words", "range_text"]
 
-# Kind, facts, and the reason within, if there is one.
+# Kind, facts, and the reason within, or None.
 Why = tuple[str, tuple[Any, ...], Any]
 KEYS_SHOWN: Final = 10
 
@@ -51,7 +51,7 @@ def in_words(why: Why) -> str:
 
 
 def range_text(low: float | None, high: float | None, no_low: bool, no_high: bool) -> str:
-    """Return a range as mathematicians write it, or the empty text without one.
+    """Return a range in mathematical notation; the empty text without a range.
 
     Examples
     --------

@@ -46,7 +46,7 @@ def advice_of(check: str, code: int | None, outcome: str, *, alone: bool = False
     """
     row = return_code(code) if check == "platform" and code is not None else None
     if row is not None and row.advice:
-        # The culprit is known: the one value, or for a code about devices the one device.
+        # The culprit is known: the only value, or for a code about devices the only device.
         return f"{row.advice} alone" if alone and row.about != "request" else row.advice
     if check in _BY_CHECK:
         return check
@@ -54,7 +54,7 @@ def advice_of(check: str, code: int | None, outcome: str, *, alone: bool = False
 
 
 def is_alone(detail: Detail) -> bool:
-    """Return whether the platform declined a value, or its device, by itself."""
+    """Return True if the platform declined a value, or its device, by itself."""
     one: Detail | None = detail
     while one is not None and one.kind in {"copy", "refused"}:
         one = one.of

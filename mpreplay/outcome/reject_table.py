@@ -1,7 +1,7 @@
-"""The table of rejects: facts as a journal keeps them, sentences as people read them.
+"""The table of rejects: facts in a journal, sentences in a frame for people.
 
-Pure. Rejects are Arrow tables until somebody asks for a frame: a run may have millions of them, and
-a request that was taken apart has them one at a time.
+Pure. Rejects stay Arrow tables until a frame is asked for: a run may have millions of rejects, and
+a request taken apart yields a table for each rejected value.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["FACTS", "NO_REJECTS", "joined", "reject_frame"]
 
 _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
-# The columns of a rejects frame; the facts of a reason stand in its place, and the advice follows
-# from the others.
+# The columns of a rejects frame, with the facts instead of the reason, and without the advice,
+# which follows from the other columns.
 FACTS: Final = pa.schema(
     [
         ("detail" if name == "reason" else name, _KINDS.get(kind, pa.timestamp("ms", "UTC")))
@@ -49,7 +49,7 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
 
 
 def reject_frame(table: pa.Table) -> pd.DataFrame:
-    """Return rejects as the frame that users see."""
+    """Return rejects as a frame for users."""
     columns = {name: table[name] for name in table.column_names}
     columns["reason"] = reason_column(columns["detail"])
     columns["mend"] = _advice_column(table)
@@ -74,7 +74,7 @@ def _advice_column(table: pa.Table) -> pa.Array:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
-    """Return the distinct values of a column, None at the end, and the index of each row's."""
+    """Return the distinct values of a column, None at the end, and each row's index into them."""
     coded = column.combine_chunks().dictionary_encode()
     distinct = [*coded.dictionary.to_pylist(), None]
     return distinct, coded.indices.fill_null(len(distinct) - 1).to_numpy().astype(np.int64)
