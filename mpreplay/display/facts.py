@@ -35,19 +35,16 @@ NAMES_SHOWN: Final = 3
 
 
 class Check(NamedTuple):
-    """A check other than a thing model's rules: the deciding side and the scope.
+    """A check other than a thing model's rules, and its scope.
 
     Parameters
     ----------
-    by : {"mpreplay", "platform"}
-        The deciding side.
     never_sent : bool
         True if a value that fails the check cannot travel, under any policy.
     of_request : bool
         True if the check fails for all values of a request, or all points of a row, together.
     """
 
-    by: Literal["mpreplay", "platform"] = "mpreplay"
     never_sent: bool = False
     of_request: bool = False
 
@@ -61,9 +58,9 @@ CHECKS: Final = {
     "product": Check(never_sent=True),
     "too_large": Check(never_sent=True),
     SUPERSEDED: Check(never_sent=True, of_request=True),
-    "platform": Check("platform", of_request=True),
-    "expected_skip": Check("platform"),
-    "no_reply": Check("platform", of_request=True),
+    "platform": Check(of_request=True),
+    "expected_skip": Check(),
+    "no_reply": Check(of_request=True),
     "not_sent": Check(of_request=True),
 }
 

@@ -16,7 +16,7 @@ from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
 from .facts import Detail
 
-__all__ = ["advice", "cause_reason", "reason", "reason_column"]
+__all__ = ["ADVICE_BY_CHECK", "advice", "cause_reason", "reason", "reason_column"]
 
 
 def _kind(name: str) -> str:
@@ -147,9 +147,8 @@ def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
 
 
 _ALLOW: Final = Argument("allow_offline_sub_device", True)
-# Advice about a value that did not arrive.
-_ADVICE: Final[dict[str, str | Message]] = {
-    "": "",
+# Advice about a value that failed a check of this name.
+ADVICE_BY_CHECK: Final = {
     "range": "correct the value, or widen the range in the platform's thing model",
     "type": "give the value the type that the thing model names",
     "enum": "use one of the keys, or add this one to the thing model",
@@ -166,6 +165,11 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "expected_skip": "correct the value and replay it: the platform is expected to have skipped it",
     "no_reply": "replay it: whether it arrived is not known, and sending it twice does no harm",
     "not_sent": "replay it: it was never sent",
+}
+# Advice about any value that did not arrive, by its key.
+_ADVICE: Final[dict[str, str | Message]] = {
+    **ADVICE_BY_CHECK,
+    "": "",
     "withheld": "correct the value",
     "declined": "see the platform's documents",
     # About a value declined alone, or declined for its device, with no other device.
