@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -63,11 +64,14 @@ class Fault:
             instances = [instances[n] for n in np.arange(len(instances))[index].tolist()]
         return replace(self, positions=self.positions[index], instances=instances)
 
-    def texts(self) -> str | list[str]:
-        """Return the reason as one text for all values, or as one text a value."""
+    def texts(self) -> tuple[str, list[str] | None]:
+        """Return the reason as text, and the facts of each value alone as JSON, if there are any.
+
+        The two are kept apart: few reasons are shared by many values.
+        """
         if self.instances is None:
-            return self.why.as_text()
-        return [self.why._replace(instance=one).as_text() for one in self.instances]
+            return self.why.as_text(), None
+        return self.why.as_text(), [json.dumps(one) for one in self.instances]
 
 
 def is_never_sent(check: str) -> bool:

@@ -27,8 +27,9 @@ _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
 # Violations and rejects keep the facts of a reason; the text is made when a user reads the frame.
 SCHEMA: Final = pa.schema(
     [
-        ("detail" if name == "reason" else name, _KINDS.get(kind, _TIME))
-        for name, kind in VIOLATION_COLUMNS.items()
+        *((name, _KINDS.get(kind, _TIME)) for name, kind in list(VIOLATION_COLUMNS.items())[:-1]),
+        ("detail", pa.string()),
+        ("instance", pa.string()),  # the facts of this value alone, as JSON; null for most
     ]
 )
 
@@ -42,7 +43,7 @@ def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.
         column = readings.columns[fault.column]
         rows, identifier = column.at[fault.positions], column.point.identifier
         shown = plain_texts(column, fault.positions)
-    return table_of(readings, rows, shown, identifier, fault.check, fault.texts())
+    return table_of(readings, rows, shown, identifier, fault.check, *fault.texts())
 
 
 def table_of(
@@ -51,7 +52,8 @@ def table_of(
     values: list[str],
     identifier: str,
     check: str,
-    details: str | list[str],
+    detail: str,
+    instances: list[str] | None = None,
 ) -> pa.Table:
     """Return the violations of rows of the readings: places, values, check and details."""
     devices = [*readings.devices, Device("", "")]
@@ -67,7 +69,8 @@ def table_of(
         "measurepoint": identifier,
         "value": values,
         "check": check,
-        "detail": details,
+        "detail": detail,
+        "instance": pa.nulls(len(rows), pa.string()) if instances is None else instances,
     }
     arrays = [
         pa.repeat(pa.scalar(columns[one.name], one.type), len(rows))
@@ -80,8 +83,8 @@ def table_of(
 
 def as_frame(table: pa.Table) -> pd.DataFrame:
     """Return violations as a frame for users."""
-    place = table.schema.get_field_index("detail")
-    table = table.set_column(place, "reason", reason_column(table["detail"]))
+    reasons = reason_column(table["detail"], table["instance"])
+    table = table.drop_columns(["detail", "instance"]).append_column("reason", reasons)
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     kinds = zip(frame.dtypes, VIOLATION_COLUMNS.items(), strict=True)
     other = {name: kind for found, (name, kind) in kinds if found != kind}

@@ -5,10 +5,12 @@ Pure: a detail in, a clause out.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import Argument, Message, message
 from ..model.point_types import POINT_TYPES
@@ -129,16 +131,37 @@ def cause_reason(detail: Detail) -> str:
     return _worded({**_REASONS, **_OF_MANY}, detail)
 
 
-def reason_column(details: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the reasons of a column of details; each distinct detail is put into words once."""
+def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the reasons of a column of details, as :func:`reason` words them.
+
+    Parameters
+    ----------
+    details : ChunkedArray of str
+        Few are distinct: each distinct detail is read once.
+    instances : ChunkedArray of str
+        The facts of each value alone as JSON; null where the detail says all.
+    """
     coded = details.combine_chunks().dictionary_encode()
-    words = [reason(Detail.from_text(text)) for text in coded.dictionary.to_pylist()]
-    spoken = pa.array([_sendable(text) for text in words], pa.string())
-    return pa.chunked_array([spoken.take(coded.indices)])
+    distinct = [Detail.from_text(text) for text in coded.dictionary.to_pylist()]
+    alone = instances.is_null().combine_chunks()
+    used = set(coded.indices.filter(alone).unique().to_pylist())
+    words = [_sendable(reason(one)) if n in used else "" for n, one in enumerate(distinct)]
+    reasons = pa.array(words, pa.string()).take(coded.indices)
+    if instances.null_count == len(instances):
+        return pa.chunked_array([reasons])
+    told_apart = pc.invert(alone)
+    codes = coded.indices.filter(told_apart).to_pylist()
+    facts = json.loads(f"[{','.join(instances.filter(told_apart).to_pylist())}]")
+    of_instances = [
+        _sendable(_REASONS[distinct[code].kind](*distinct[code].facts, *one))
+        for code, one in zip(codes, facts, strict=True)
+    ]
+    filled = pc.replace_with_mask(reasons, told_apart, pa.array(of_instances, pa.string()))
+    return pa.chunked_array([filled])
 
 
 def _sendable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:

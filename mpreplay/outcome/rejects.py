@@ -162,7 +162,7 @@ def _rejects(
     column = readings.columns[fault.column]
     rows, shown = column.at[fault.positions], plain_texts(column, fault.positions)
     identifier = column.point.identifier
-    table = table_of(readings, rows, shown, identifier, fault.check, fault.texts())
+    table = table_of(readings, rows, shown, identifier, fault.check, *fault.texts())
     code, request_id = (None, None) if settled is None else (settled.code, settled.request_id)
     for name, value in zip(_FATE, (outcome, code, request_id), strict=True):
         kind = FACTS.field(name).type

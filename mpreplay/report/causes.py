@@ -5,6 +5,7 @@ Pure. Memory grows with the causes, the devices and the points, never with the r
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -137,8 +138,14 @@ def _add(found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int)
         outcome, check, _, _, mend = chosen = key
         if chosen not in found and len(found) >= MAX_CAUSES:
             chosen = (outcome, check, "", OTHER_REASONS, mend)
-        one = found.setdefault(chosen, _Found(detail=details[group["detail"].iloc[0]]))
+        first = group.iloc[0]
+        one = found.setdefault(chosen, _Found(detail=_whole(details[first.detail], first.instance)))
         _extend(one, group, table, n_examples)
+
+
+def _whole(detail: Detail, instance: str | None) -> Detail:
+    """Return a detail with the facts of one value, if it has any."""
+    return detail if pd.isna(instance) else detail._replace(instance=tuple(json.loads(instance)))
 
 
 def _advice(frame: pd.DataFrame) -> pd.Series:

@@ -15,10 +15,12 @@ from ..display.amounts import count, visible
 from ..display.facts import OPEN
 from ..errors import ConfigError, ReplayWarning
 from ..outcome.agreement import RejectCounts, check_tables
+from ..outcome.reject_table import fact_frame
 
 if TYPE_CHECKING:
     from ..journal.reader import JournalReader
-    from ..outcome.agreement import Disagreement
+    from ..outcome.reject_table import fact_frame
+from ..outcome.agreement import Disagreement
 
 __all__ = ["disagreements", "warn_of", "write_report"]
 
@@ -79,8 +81,8 @@ def checked(reader: JournalReader) -> list[Disagreement]:
 
 def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
     rejects = RejectCounts()
-    for frame in reader.iter_rejects():
-        rejects.add(frame)
+    for batch in reader.iter_reject_batches():
+        rejects.add(fact_frame(batch))
     n_open = reader.open_ended().get(OPEN, (0, 0))[0]
     return list(
         check_tables(reader.results(), rejects, reader.books(), reader.touched(), n_open=n_open)
