@@ -57,7 +57,7 @@ class Checker:
             if type(one) is ThingModel:
                 self._proofs[id(one)] = proofs_of(one.measurepoints.values())
                 continue
-            # Users may have added checks to a schema: it is always run, over every column.
+            # Users may have added checks to a schema: pandera runs on every column.
             schema = one.schema() if isinstance(one, ThingModel) else one
             _refuse_unusable(schema)
             self._schemas[id(one)] = schema

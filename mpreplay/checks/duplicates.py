@@ -99,7 +99,7 @@ def find_duplicates(
     checker : Checker
         Judge of the readings; values that will be withheld supersede nothing.
     keep : {"first", "last"}
-        Position of the value to send when two values differ.
+        Preference between two different values: the first or the last is sent.
     withhold : bool
         True if violations of the model are withheld.
 
@@ -124,7 +124,7 @@ class Search:
     Parameters
     ----------
     keep : {"first", "last"}
-        Position of the value to send when two values differ.
+        Preference between two different values: the first or the last is sent.
     withhold : bool
         True if violations of the model are withheld.
     n_conflicts : int, optional

@@ -59,7 +59,7 @@ class Duplicates:
     repeats : dict of (int, int) to Repeats
         Repeated readings, by slab and by product within the slab.
     n_superseded, n_copies : int
-        Number of values not sent because they are superseded, and because they are copies.
+        Number of superseded values and of equal copies; both are not sent.
     n_disordered : int
         Number of times that a device's readings go back in time from a slab to a later slab.
     last_time : int or None

@@ -246,7 +246,7 @@ def _report(options: argparse.Namespace) -> int:
     if not (options.html or options.audit or any(tables.values())):
         raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
     run = open_run(options.journal)
-    if options.audit:  # first, so that a failed script leaves no files behind
+    if options.audit:  # first, so that a failed command writes nothing
         check_free(Path(options.audit).resolve())
     faults = disagreements(read_journal(run.path))
     if faults:

@@ -43,7 +43,7 @@ class Readings:
     slab : int
         The slab's number in the history.
     source : str
-        File or frame of the rows.
+        Name of the source.
     rows : ndarray of int64, shape (n,)
         Row of each position in the source.
     time : ndarray of int64, shape (n,)

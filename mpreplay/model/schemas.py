@@ -57,7 +57,7 @@ def _column(point: Measurepoint) -> pandera.Column:
                 _on_series(rule.allowed),
                 name=rule.check,
                 error=in_words(rule.why),
-                statistics={"why": rule.why},  # the facts, to compare and translate reasons
+                statistics={"why": rule.why},  # the facts, for the details of violations
             )
             for rule in rules_of(point)
         ],

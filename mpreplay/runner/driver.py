@@ -82,7 +82,7 @@ class Driver:
     journal : Journal
         Journal of the run; each step is written before the next step relies on it.
     transport : Transport
-        The connection to the platform.
+        Transport of bytes to and from the platform.
     sub_devices : SubDevices
         Sub-devices signed in through the gateway.
     record : ConnectRecord
@@ -148,7 +148,7 @@ class Driver:
             self._give_up()
             raise
         else:
-            if self.session.stopped:  # by a final code, or by the user
+            if self.session.stopped:  # ended before the last request
                 self._give_up()
         finally:
             self._slabs.close()
@@ -408,7 +408,7 @@ class Driver:
             self._queue(request_id, chunk, n_bytes, first=True, after=after)
 
     def _set_aside(self, request_ids: list[str]) -> None:
-        """Separate declined devices from queued requests, so that no more of their data is sent."""
+        """Divide queued requests with declined devices, so that other devices travel apart."""
         for request_id in request_ids:
             sent = self._requests[request_id]
             if self.isolation.wants_aside(sent.chunk):

@@ -105,7 +105,7 @@ def _hides_bytes(array: pa.Array, objects: NDArray[Any]) -> bool:
     return any(isinstance(item, bytes) for items in objects for item in items)
 
 
-# Arrow would cast bytes to text, and times or durations to numbers.
+# Bytes are not a text; a time of day or a duration is not a number.
 _OTHER_KINDS: Final = (pa.types.is_binary, pa.types.is_duration, pa.types.is_time)
 
 

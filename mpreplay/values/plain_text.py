@@ -72,7 +72,7 @@ def _is_wrapped(value: dict[str, Any], point: Measurepoint) -> bool:
 
 
 def _instant(text: str) -> Any:
-    """Return a time too fine for its point as a time: as a text it would travel rounded."""
+    """Return a text with a time too fine for its point as a time: texts travel differently."""
     try:
         return pd.Timestamp(text) if _TOO_FINE.fullmatch(text) else text
     except ValueError:
@@ -118,7 +118,7 @@ def plain_of(texts: list[str | None], point: Measurepoint) -> list[str | None]:
 
 
 def _unmistakable(text: str, point: Measurepoint) -> str:
-    """Return a text that begins like an object so that the same value is read back."""
+    """Return a text beginning like an object, wrapped if another value would be read back."""
     if point.is_text:
         return plain_text(text, point)
     value, quality = read_plain(text, point)

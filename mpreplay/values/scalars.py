@@ -1,6 +1,6 @@
 """Conversion of Arrow columns of single values into the type of their measurement point.
 
-Pure. ``SCALARS`` has a function for each type of the platform; structs, arrays and Python objects
+Pure. ``SCALARS`` has a function for each type of the platform; members, items and Python objects
 are converted by the same functions. Values are never rounded into fitting; only a FLOAT becomes a
 32-bit float, the form in which it travels.
 """
