@@ -469,9 +469,12 @@ def test_models_may_differ_by_product() -> None:
         assert client.ask(entry(P=1.0))["code"] == 1204
 
 
+# A shell ignores SIGINT in its background jobs, and children inherit that: taken back.
 PARENT = """
+import signal
 import time
 import mpreplay as mp
+signal.signal(signal.SIGINT, signal.default_int_handler)
 platform = mp.simulate(mp.ThingModel("M", {"P": mp.Measurepoint("P", "INT")}))
 print(platform.port, flush=True)
 time.sleep(600)
