@@ -3,20 +3,20 @@
 ::
 
     MpReplayError
-    ├── ConfigError (ValueError)      an argument, thing model or file of settings that cannot work
-    ├── HistoryError (ValueError)     a history that cannot be read, or lacks what it must have
+    ├── ConfigError (ValueError)      an argument, thing model or file of settings cannot work
+    ├── HistoryError (ValueError)     a history cannot be read, or lacks a required part
     │   └── InvalidHistory            values are invalid or contradict each other, and the caller
     │                                 asked to stop; ``.violations`` is the frame
     ├── TransportError
-    │   ├── ConnectError              refused, or nobody there; says what to check
+    │   ├── ConnectError              refused, or no answer; names the things to check
     │   └── ConnectionLost            lost, and not regained in time
     ├── PlatformError                 the platform broke the protocol: an undecodable reply
-    ├── JournalError                  a journal that cannot be used
-    │   └── JournalMismatch           it belongs to another history, model or limits; ``.differs``
+    ├── JournalError                  a journal cannot be used
+    │   └── JournalMismatch           of a run with another history, model or limits; ``.differs``
     └── ReplayFailed                  from ``Run.raise_for_rejects()``; ``.rejects`` is the frame
 
-The first three are the caller's to mend, ``TransportError`` the network's, ``PlatformError`` the
-platform's. A declined request is no exception: it is a row of ``results``.
+The caller can correct the first three; ``TransportError`` comes from the network, ``PlatformError``
+from the platform. A declined request is not an exception but a row of ``results``.
 
 ``error.message`` is a text or a :class:`Message`, in which each argument of the library is a part
 of its own; so the command line can write its options there. ``ConfigError`` and ``HistoryError``
@@ -142,7 +142,7 @@ class ConfigError(_WrongInput):
 
 
 class HistoryError(_WrongInput):
-    """A history that cannot be read, or that lacks what it must have.
+    """A history that cannot be read, or lacks a required part.
 
     Attributes
     ----------
@@ -177,8 +177,7 @@ class ConnectError(TransportError):
     Attributes
     ----------
     is_final : bool
-        Whether trying again cannot help: the credentials are wrong, or another run holds the
-        device.
+        True if a retry cannot help: the credentials are wrong, or another run holds the device.
     """
 
     def __init__(self, message: str | Message, is_final: bool = False) -> None:
@@ -192,7 +191,7 @@ class ConnectionLost(TransportError):
     Attributes
     ----------
     closed_by_peer : bool
-        Whether the other side closed it in order, as a platform does at a takeover.
+        True if the platform closed the connection in order, as at a takeover.
     """
 
     def __init__(self, message: str | Message, closed_by_peer: bool = False) -> None:
@@ -206,7 +205,7 @@ class PlatformError(MpReplayError):
     Attributes
     ----------
     payload : bytes
-        What was received.
+        Bytes of the message.
     """
 
     def __init__(self, message: str | Message, payload: bytes = b"") -> None:
@@ -215,7 +214,7 @@ class PlatformError(MpReplayError):
 
 
 class JournalError(MpReplayError):
-    """A journal that cannot be used as it is."""
+    """A journal that cannot be used."""
 
 
 class JournalMismatch(JournalError):
@@ -224,7 +223,7 @@ class JournalMismatch(JournalError):
     Attributes
     ----------
     differs : tuple of str
-        The names of what differs.
+        Names of the differing parts.
     """
 
     def __init__(self, message: str | Message, differs: tuple[str, ...] = ()) -> None:
@@ -233,12 +232,12 @@ class JournalMismatch(JournalError):
 
 
 class ReplayFailed(MpReplayError):
-    """Raised by ``Run.raise_for_rejects()`` when values did not arrive.
+    """Values that did not arrive, raised by ``Run.raise_for_rejects()``.
 
     Attributes
     ----------
     rejects : DataFrame
-        One row a value that did not arrive.
+        Values that did not arrive, one row each.
     """
 
     def __init__(self, message: str | Message, rejects: Any = None) -> None:
@@ -247,7 +246,7 @@ class ReplayFailed(MpReplayError):
 
 
 class ReplayWarning(UserWarning):
-    """Something looks wrong, but may be meant so: the replay goes on.
+    """A doubtful setting or circumstance; the replay goes on.
 
     Attributes
     ----------

@@ -1,6 +1,6 @@
 """The public tables: their columns and types, and the fates of a value.
 
-Pure, and a leaf: whoever reads a table loads no more than this.
+Pure, and a leaf: to read a table, no other module of the package is needed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import pandas as pd
 __all__ = [
     "BOOK_COLUMNS",
     "CAUSE_COLUMNS",
+    "CONFLICT_COLUMNS",
     "FATES",
     "LINEAGE_COLUMNS",
     "RECONCILED_COLUMNS",
@@ -33,6 +34,12 @@ VIOLATION_COLUMNS: Final = {
     "value": "str",
     "check": "str",
     "reason": "str",
+}
+CONFLICT_COLUMNS: Final = {
+    **{name: VIOLATION_COLUMNS[name] for name in list(VIOLATION_COLUMNS)[:7]},
+    "other_source": "str",
+    "other_row": "Int64",
+    "other_value": "str",
 }
 RESULT_COLUMNS: Final = {
     "request_id": "str",
@@ -113,7 +120,7 @@ RECONCILED_COLUMNS: Final = {
     "outcome": "str",
     "request_id": "str",
 }
-# Before its third version pandas turns what is absent into the word "None".
+# Before version 3, pandas turns an absent text into the word "None".
 _WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
 
 

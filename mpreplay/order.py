@@ -1,6 +1,6 @@
-"""The order: what was asked for, checked once for ``replay``, ``plan`` and ``reconcile``.
+"""The order: the arguments of ``replay``, ``plan`` or ``reconcile``, checked once.
 
-Pure, apart from the digests that the fingerprint of a history takes of its sources.
+Reads the sources of a history for the digests of its fingerprint; otherwise pure.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .checks.duplicates import find_duplicates
 from .checks.sizes import Room
 from .checks.survey import duplicates_of
 from .errors import ConfigError
-from .history.history import History
+from .history.history import checked_history
 from .journal.fingerprint import fingerprint
 from .model.device import Device
 from .model.model_set import ModelSet
@@ -23,44 +23,35 @@ from .settings import Limits
 if TYPE_CHECKING:
     from .checks.repeats import Duplicates
     from .conversation.isolation import Level
+    from .history.history import History
     from .journal.fingerprint import Fingerprint
     from .settings import Connection, Policy
 
 __all__ = ["Order", "check_arguments"]
 
-# The arguments that are one of a few words, by the attribute of a policy that keeps them.
-_WORDS: Final = {
-    "on_invalid": ("raise", "withhold", "send"),
-    "duplicates": ("raise", "first", "last"),
-}
 _LEVELS: Final = ("point", "entry", "device", False)
-_HOW: Final = {
-    "replay": "mp.replay(mp.read_history(...), model, connection)",
-    "plan": "mp.plan(mp.read_history(...), model)",
-    "reconcile": "run.reconcile(query, history=mp.read_history(...), model=model)",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What was asked for; nothing of it changes while a run goes on.
+    """The checked arguments of a call, which never change during a run.
 
     Parameters
     ----------
     history : History
-        What is sent.
+        Readings to be sent.
     models : ModelSet
-        What its values may be.
+        Thing models of the values.
     policy : Policy
-        What decides which values are sent.
+        Rules for the choice of the values to send.
     limits : Limits
         Sizes, rates, attempts.
     own : Device
-        The connection's own device.
+        Device of the connection.
     checker : Checker
-        The judge of values.
+        Check of the values.
     isolate : {"point", "entry", "device", False}
-        How far a declined request is taken apart.
+        Depth to which a declined request is divided.
     """
 
     history: History
@@ -82,14 +73,14 @@ class Order:
         limits: Limits | None,
         isolate: Any = "point",
     ) -> Order:
-        """Return a checked order; ``caller`` is the public function that was asked.
+        """Return a checked order; ``caller`` is the name of the public function.
 
         Raises
         ------
         ConfigError
             If an argument cannot work.
         """
-        check_arguments(caller, history, policy, isolate)
+        check_arguments(caller, history, isolate)
         limits = limits or Limits()
         models, device = ModelSet.of(model), Device(*own)
         checker = Checker(models, Room.of(limits, policy, device))
@@ -97,11 +88,11 @@ class Order:
 
     @property
     def window(self) -> tuple[int | None, int | None]:
-        """The times [start, end) that are asked for, in milliseconds; None is open."""
+        """Requested times [start, end) in milliseconds; None is open."""
         return self.history.start, self.history.end
 
     def fingerprint(self, connection: Connection) -> Fingerprint:
-        """Return all that the requests of a run depend on, and where they go."""
+        """Return the fingerprint of a run: the inputs of its requests, and their destination."""
         return fingerprint(self.history, self.models, self.policy, self.limits, connection)
 
     def surveyed(self) -> Duplicates:
@@ -109,7 +100,7 @@ class Order:
         return duplicates_of(self.history, self.models, self.checker, self.own, self.policy)
 
     def duplicates(self) -> Duplicates:
-        """Return the duplicates of the history, whatever the policy says of raising."""
+        """Return the duplicates of the history; never raise InvalidHistory."""
         return find_duplicates(
             self.history,
             self.models,
@@ -124,17 +115,12 @@ class Order:
         return Preparer(self.models, self.checker, self.policy, self.limits, self.own, duplicates)
 
 
-def check_arguments(caller: str, history: Any, policy: Policy, isolate: Any) -> None:
+def check_arguments(caller: str, history: Any, isolate: Any = "point") -> None:
     """Raise ConfigError unless the arguments of a public function can work."""
-    if not isinstance(history, History):
-        raise ConfigError(
-            f"{caller} takes what read_history returned, not {type(history).__name__}: "
-            f"{_HOW[caller]}"
-        )
-    for name, known in _WORDS.items():
-        if (value := getattr(policy, name)) not in known:
-            told = f"{name} must be one of {', '.join(known)}, got {value!r}"
-            raise ConfigError(told, argument=name, value=value)
+    checked_history(history, caller)
     if not any(isolate is level or (level and isolate == level) for level in _LEVELS):
-        told = f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}"
-        raise ConfigError(told, argument="isolate", value=isolate)
+        raise ConfigError(
+            f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}",
+            argument="isolate",
+            value=isolate,
+        )

@@ -236,7 +236,7 @@ class Run:
     @property
     def causes(self) -> pd.DataFrame:
         """One row a cause of rejects, the most frequent first: how many values, why, what to do."""
-        return cause_frame(gather(self._journal.iter_reject_tables(), n_examples=0).causes)
+        return cause_frame(gather(self._journal.iter_reject_batches(), n_examples=0).causes)
 
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file that is read without a network.
@@ -297,7 +297,7 @@ class Run:
         standing = standing_of(
             journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
         )
-        tables = journal.iter_reject_tables()
+        tables = journal.iter_reject_batches()
         return short_form(standing, gather(tables, n_examples=0, at_most=LOOKED_AT))
 
 

@@ -288,6 +288,10 @@ class Limits:
         return dataclasses.asdict(self)
 
 
+_POLICIES: Final = {
+    "on_invalid": ("raise", "withhold", "send"),
+    "duplicates": ("raise", "first", "last"),
+}
 # A request's id is the milliseconds of the run's start and a six-digit number: 19 or 20 digits.
 WIDEST_ID: Final = "9" * 20
 
@@ -300,6 +304,16 @@ class Policy:
     skip_invalid_measurepoints: bool = False
     on_invalid: Literal["raise", "withhold", "send"] = "raise"
     duplicates: Literal["raise", "first", "last"] = "raise"
+
+    def __post_init__(self) -> None:
+        """Refuse a policy that does not exist."""
+        for name, known in _POLICIES.items():
+            if (value := getattr(self, name)) not in known:
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(known)}, got {value!r}",
+                    argument=name,
+                    value=value,
+                )
 
     @property
     def withholds(self) -> bool:

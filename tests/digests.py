@@ -1,7 +1,7 @@
 """Digests of what mpreplay makes of a year of readings: to compare one version with another.
 
-``python tests/digests.py [FOLDER]`` prints one JSON object. Request ids, the times at which requests
-were sent, and latencies are left out; two versions that do the same print the same.
+``python tests/digests.py [FOLDER]`` prints one JSON object. Request ids, the times at which
+requests were sent, and latencies are left out: two versions that do the same print the same.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
     year = Year(parquet, mp.ThingModel.load(model), [(product, name) for name in turbines])
     told = {"validate": year.validated(), "plan": year.planned(), "raise": year.raised()}
     told |= {name: year.replayed(**dict(options)) for name, options in SCENARIOS.items()}
-    print(json.dumps(told, indent=1))
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 
 class Year:
@@ -99,7 +99,7 @@ class Year:
         max_entries: int | None = None,
         **options: Any,
     ) -> dict[str, Any]:
-        """Return digests of a replay: one request in flight, so that their order is always the same."""
+        """Return digests of a replay; with one request in flight their order never varies."""
         limits = mp.Limits(bytes_per_second=None, window=1, max_entries=max_entries)
         options = {"allow_offline_sub_device": True, "limits": limits, "progress": False} | options
         with (

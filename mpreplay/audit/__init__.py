@@ -1,4 +1,4 @@
-"""The audit of a run: what became of every value, so that whoever was not there can check it.
+"""The audit of a run: the fate of every value, in files that an outsider can check.
 
-``bundle.py`` writes it, ``verifying.py`` checks it, ``chain.py`` is what ties it together.
+``bundle.py`` writes an audit and ``verifying.py`` checks it; ``chain.py`` ties the files together.
 """

@@ -1,6 +1,6 @@
-"""Whether the tables of an audit agree with each other, with its chain and with its counts.
+"""Agreement of the tables of an audit with its chain and its manifest.
 
-Pure: tables in, words out. Rejects may be many, and come in parts.
+Pure: tables in, words out. Agreement of the tables with each other is ``outcome/agreement.py``.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["check_chain", "check_complete", "check_counts"]
 
-# What of a line of the chain stands in the results, too.
+# The fields of a line of the chain that are also columns of the results.
 _SHARED: Final = ("request_id", "parent_id", "code", "outcome", "attempts", "n_values", "sent_at")
 
 
 def check_chain(
     requests: Iterable[tuple[int, Line]], results: pd.DataFrame
 ) -> Iterator[tuple[str, str]]:
-    """Yield where the chain says something else of a request than the results."""
+    """Yield the lines of the chain that contradict the results."""
     columns = [plain_values(results[name]) for name in _SHARED]
     for number, line in requests:
         if number > len(results):
@@ -47,14 +47,14 @@ def check_chain(
 
 
 def check_complete(run: Any, results: pd.DataFrame) -> Iterator[Disagreement]:
-    """Yield what the manifest says of a run's end that the requests do not bear out."""
-    told = run if isinstance(run, dict) else {}
+    """Yield the contradictions between the manifest and the results about the end of the run."""
+    facts = run if isinstance(run, dict) else {}
     n_open = int(results["outcome"].isin(["in_doubt", "not_sent"]).sum())
-    if told.get("complete") is not (told.get("read_all") is True and not n_open):
+    if facts.get("complete") is not (facts.get("read_all") is True and not n_open):
         yield (
             "run, complete",
             (
-                f"it says {told.get('complete')!r}, with read_all {told.get('read_all')!r} and "
+                f"it says {facts.get('complete')!r}, with read_all {facts.get('read_all')!r} and "
                 f"{n_open:,} requests without a final answer in the results"
             ),
         )
@@ -63,7 +63,7 @@ def check_complete(run: Any, results: pd.DataFrame) -> Iterator[Disagreement]:
 def check_counts(
     counts: dict[str, Any], books: pd.DataFrame, results: pd.DataFrame
 ) -> Iterator[Disagreement]:
-    """Yield the counts of the manifest that the tables do not bear out."""
+    """Yield the counts of the manifest that differ from the tables."""
     wanted = {name: int(books[name].sum()) for name in ("read", *FATES)}
     wanted["requests"] = len(results)
     outcomes = results["outcome"].value_counts().to_dict()

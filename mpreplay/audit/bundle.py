@@ -1,4 +1,4 @@
-"""Write the audit of a run: a folder of files that are tied together by a hash chain. A shell."""
+"""The audit of a run, written as a folder of files that a hash chain ties together. A shell."""
 
 from __future__ import annotations
 
@@ -51,19 +51,19 @@ _ROW_GROUP: Final = 65_536  # rejects are recorded in frames of one row and of m
 
 
 def write_bundle(reader: JournalReader, folder: Path) -> str:
-    """Write the audit of a run, also of one that is not complete or still going on.
+    """Write the audit of a run, complete or not, or still going on.
 
     Parameters
     ----------
     reader : JournalReader
         The run.
     folder : Path
-        It must not exist, or be empty.
+        A new or an empty folder.
 
     Returns
     -------
     str
-        The head of the hash chain. Kept elsewhere, it proves that nothing was changed since.
+        The head of the hash chain. A copy kept elsewhere proves later that nothing was changed.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def write_bundle(reader: JournalReader, folder: Path) -> str:
     folder = folder.resolve()
     check_free(folder)
     try:
-        # Beside it, and renamed when it is whole: there is never half a bundle.
+        # Written beside the folder and renamed when complete: half a bundle never exists.
         with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
             part = Path(scratch) / "bundle"
             part.mkdir()
@@ -98,7 +98,7 @@ def check_free(folder: Path) -> None:
 
 
 def _write(reader: JournalReader, part: Path) -> str:
-    """Write everything into a folder, what the others depend on last."""
+    """Write all files into a folder, in the order of their dependence."""
     from ..report.run_page import render
 
     _write_table(part / "results.parquet", [reader.results()])
@@ -119,9 +119,9 @@ def _write(reader: JournalReader, part: Path) -> str:
 
 
 def _write_table(path: Path, frames: Iterable[pd.DataFrame]) -> None:
-    """Write frames as one table, never more than a row group of them in memory."""
+    """Write frames as one table, with at most about a row group in memory."""
     columns = TABLES[path.name]
-    # What pandas notes of its types lets a reader of the file have the frame as it was.
+    # With pandas' own notes on its types, a reader of the file gets the same frame back.
     noted = pa.Schema.from_pandas(typed([], columns), preserve_index=False).metadata
     schema = pa.schema([(name, _ARROW[kind]) for name, kind in columns.items()], metadata=noted)
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
@@ -143,9 +143,9 @@ def _gathered(frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
 
 
 def _facts(reader: JournalReader) -> dict[str, Any]:
-    """Return what the manifest says; by name, so that no secret gets in with the rest."""
+    """Return the facts of the manifest, each by name, so that no secret can slip in."""
     facts = reader.facts()
-    mark = facts.get("fingerprint", {})
+    made_from = facts.get("fingerprint", {})
     summary = summary_of(reader)
     return {
         "format": FORMAT,
@@ -156,7 +156,7 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
             **{name: version(name) for name in _LIBRARIES},
         },
         "run": {
-            "mpreplay": facts.get("version"),  # the version that sent it
+            "mpreplay": facts.get("version"),  # the version that sent the requests
             "run_id": facts.get("run_id"),
             "replays_rejects_of": (facts.get("parent") or {}).get("run_id"),
             "started_at": summary.pop("started_at"),
@@ -168,21 +168,23 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
             "stopped": summary.pop("stopped"),
         },
         "settings": {
-            **{key: value for key, value in mark.items() if key not in {"history", "model"}},
+            **{key: value for key, value in made_from.items() if key not in {"history", "model"}},
             "isolate": facts.get("isolate"),
             "limits": facts.get("limits", {}),
         },
-        "model": mark.get("model"),
+        "model": made_from.get("model"),
         "sources": list(_sources(facts)),
         "counts": {key: value for key, value in summary.items() if isinstance(value, int)},
     }
 
 
 def _sources(facts: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what was known of each source when the run began."""
-    marks = facts.get("fingerprint", {}).get("history", [])
-    for mark, known in zip_longest(marks, facts.get("sources", [])[: len(marks)]):
-        yield {"fingerprint": mark, "name": None, "bytes": None, "sha256": None} | (known or {})
+    """Yield the facts of each source as of the begin of the run."""
+    prints = facts.get("fingerprint", {}).get("history", [])
+    for fingerprint, known in zip_longest(prints, facts.get("sources", [])[: len(prints)]):
+        yield {"fingerprint": fingerprint, "name": None, "bytes": None, "sha256": None} | (
+            known or {}
+        )
 
 
 def sha256_of(path: Path) -> str:

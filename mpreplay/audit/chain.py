@@ -1,12 +1,12 @@
 """The hash chain that ties the files of an audit together.
 
-Pure: facts in, lines out. ``requests.jsonl`` has one line a request, in the order of the journal,
-each with the hash of the line before it; what the first follows from is the manifest's facts. The
-last line is the seal: it has the hashes of all other files. Its own hash is the head of the chain,
-so that a byte changed anywhere changes the head.
+Pure: facts in, lines out. ``requests.jsonl`` has a line for each request, in the order of the
+journal, with the hash of the line before; the first line has the hash of the manifest's facts. The
+last line is the seal, with the hashes of all other files. The hash of the seal is the head of the
+chain, so that a byte changed anywhere changes the head.
 
-The head stands in the manifest, and the manifest's facts in the chain: no circle, since the facts
-are all of the manifest but the head and the files' hashes, and those two follow from the chain.
+The manifest holds the head, and the chain depends on the manifest's facts. This is no circle: the
+facts are all of the manifest except the head and the files' hashes, which follow from the chain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 
 MANIFEST: Final = "manifest.json"
 CHAIN: Final = "requests.jsonl"
-# What of the manifest follows from the chain, and so cannot be in it.
+# The parts of the manifest that follow from the chain, and so cannot go into the chain.
 _DERIVED: Final = ("files", "head")
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "number": (int,),
@@ -51,7 +51,7 @@ _SEAL_TYPES: Final[dict[str, tuple[type, ...]]] = {"seal": (dict,), "prev": (str
 
 
 def canonical(value: Any) -> bytes:
-    """Return the one JSON text of a value: keys in order, no blanks, ASCII.
+    """Return the canonical JSON text of a value: keys in order, no blanks, ASCII.
 
     Examples
     --------
@@ -67,12 +67,12 @@ def digest(value: Any) -> str:
 
 
 def facts_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """Return what of a manifest is chained."""
+    """Return the part of a manifest on which the chain depends."""
     return {key: value for key, value in manifest.items() if key not in _DERIVED}
 
 
 def manifest_text(manifest: dict[str, Any]) -> bytes:
-    """Return the one text of a manifest, laid out for people."""
+    """Return the only valid text of a manifest, laid out for people."""
     text = json.dumps(manifest, sort_keys=True, indent=1, allow_nan=False)
     return text.encode("ascii") + b"\n"
 
@@ -85,7 +85,7 @@ def chained(
     Parameters
     ----------
     facts : dict
-        Those of the manifest.
+        The facts of the manifest.
     requests : iterable of dict
         In order, without number, ``prev`` and ``hash``.
     files : dict of str to str
@@ -106,16 +106,16 @@ def _linked(content: dict[str, Any], prev: str) -> tuple[bytes, str]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a chain as it was found.
+    """A line of a chain, as found in the file.
 
     Parameters
     ----------
     at : int
-        Which line of the file, from 1.
+        Number of the line in the file, from 1.
     content : dict
-        What it says; empty where that cannot be read.
+        JSON object in the line; empty if unreadable.
     fault : str
-        Why it is not what was written, or the empty text.
+        Reason why the line cannot be as it was written, or the empty text.
     """
 
     at: int
@@ -124,7 +124,7 @@ class Line:
 
     @property
     def number(self) -> int | None:
-        """Its place in the chain, from 1; that of the seal is behind the last request's."""
+        """Place in the chain, from 1; the seal follows the last request."""
         if self.is_seal:
             n = self.content["seal"].get("requests")
             return n + 1 if type(n) is int else None
@@ -133,12 +133,12 @@ class Line:
 
     @property
     def is_seal(self) -> bool:
-        """Whether it says of itself that it is the last line."""
+        """True for a line that has the form of a seal."""
         return isinstance(self.content.get("seal"), dict)
 
 
 def read_lines(text: bytes) -> list[Line]:
-    """Return the lines of a chain, whatever they are; each is judged by itself."""
+    """Return the lines of a chain, each judged by itself, however damaged."""
     *lines, rest = text.split(b"\n")
     found = [_line(at, line) for at, line in enumerate(lines, 1)]
     if rest:
@@ -148,7 +148,7 @@ def read_lines(text: bytes) -> list[Line]:
 
 
 def parsed(text: bytes) -> dict[str, Any] | None:
-    """Return the JSON object in a text, or None where it holds anything else."""
+    """Return the JSON object in a text, or None where the text holds anything else."""
     try:
         content = json.loads(text.decode("ascii"))
         canonical(content)  # no infinities

@@ -1,4 +1,4 @@
-"""What befell a hash chain: which lines were altered, dropped, added or moved.
+"""The differences of a hash chain from its original: lines altered, dropped, added or moved.
 
 Pure: lines in, words out.
 """
@@ -14,20 +14,20 @@ from .chain import CHAIN, Line
 
 __all__ = ["Chain"]
 
-_SHOWN: Final = 100  # of lines dropped in a row
+_SHOWN: Final = 100  # lines dropped in a row that are named
 
 
 class Chain:
-    """The lines of a chain, each put in the place where it belongs.
+    """The lines of a chain, each in its original place.
 
     Parameters
     ----------
     lines : list of Line
-        As they were found.
+        Lines in the order of the file.
     n_requests : int, optional
-        How many requests there are by what else is known; the seal knows best.
+        Number of requests according to other files; the seal takes precedence.
     names : sequence of str
-        The ids of the requests in order, as far as they are known from elsewhere.
+        Ids of the requests in order, as far as other files tell.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Chain:
         numbers = [line.number or 0 for line in lines if not line.is_seal]
         n = n_requests if n_requests is not None else max(numbers, default=0)
         self._last = (self.seal.number if self.seal else None) or n + 1  # the number of the seal
-        self._home: dict[int, Line] = {}  # by number, those that are as they were written
+        self._home: dict[int, Line] = {}  # undamaged lines by number
         self._extra: list[Line] = []
         for line in lines:
             if line.fault:
@@ -54,16 +54,16 @@ class Chain:
 
     @property
     def requests(self) -> Iterator[tuple[int, Line]]:
-        """The requests that are as they were written, with their numbers, in order."""
+        """The undamaged requests with their numbers, in order."""
         return ((n, line) for n, line in sorted(self._home.items()) if not line.is_seal)
 
     def begins_with(self, facts: str) -> bool | None:
-        """Return whether its first line follows from these facts; None where it is not there."""
+        """Return True if the first line follows from these facts, None if that line is missing."""
         first = self._home.get(1)
         return None if first is None else first.content["prev"] == facts
 
     def findings(self) -> Iterator[tuple[str, str]]:
-        """Yield where something is not as it was written, and what."""
+        """Yield the place and the description of each alteration."""
         for line in self._extra:
             yield f"line {line.at}", f"{self._name_of(line)} was added{self._twin(line)}"
         for line, number in self._damaged:
@@ -76,7 +76,7 @@ class Chain:
         return line is self.seal if line.is_seal else 0 < number < self._last
 
     def _places_of_damaged(self) -> list[tuple[Line, int | None]]:
-        """Return each damaged line with the number that it must have had, if there is one."""
+        """Return each damaged line with its original number, or None if no number is free."""
         found: list[tuple[Line, int | None]] = []
         taken = set(self._home)
         before = 0
@@ -102,7 +102,7 @@ class Chain:
                 yield f"line {before + 1 + _SHOWN}", f"{more:,} lines more were dropped"
 
     def _moved(self) -> Iterator[tuple[str, str]]:
-        """Yield the fewest lines that must go back to where they were."""
+        """Yield the smallest set of lines whose moves explain the order of the file."""
         present = [line for line in self._lines if self._home.get(line.number or 0) is line]
         numbers = [line.number or 0 for line in present]
         in_place = _longest_rising(numbers)
@@ -116,7 +116,7 @@ class Chain:
             )
 
     def _broken(self) -> Iterator[tuple[str, str]]:
-        """Yield the lines that are whole, and do not follow from the whole ones before them."""
+        """Yield the undamaged lines that do not follow from the undamaged line before."""
         for (n, line), (m, following) in pairwise(sorted(self._home.items())):
             if m == n + 1 and following.content["prev"] != line.content["hash"]:
                 yield (
@@ -136,7 +136,7 @@ class Chain:
         return "the seal" if line.is_seal else f"request {line.content['request_id']}"
 
     def _name(self, number: int | None, line: Line | None = None) -> str:
-        """Return what a line is called whose own words cannot be relied on."""
+        """Return a name for a line whose own fields may be wrong."""
         if number is None:
             return "a line"
         if number == self._last:
@@ -149,8 +149,8 @@ class Chain:
 
 def _longest_rising(numbers: list[int]) -> set[int]:
     """Return the positions of a longest rising subsequence."""
-    tails: list[int] = []  # the least number that a rising run of each length ends with
-    ends: list[int] = []  # and its position
+    tails: list[int] = []  # least number at the end of a rising run, by its length
+    ends: list[int] = []  # position of that number
     before: list[int] = []
     for position, number in enumerate(numbers):
         length = bisect_left(tails, number)

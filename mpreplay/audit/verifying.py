@@ -1,7 +1,7 @@
-"""Verify the audit of a run: recompute everything, and name what was altered.
+"""The verification of an audit: everything is recomputed, and every alteration is named.
 
-A shell over a folder. Nothing in it is trusted: a table is only opened once its hash is the one
-that was written, since a reader of Parquet may not survive what somebody made of it.
+A shell over a folder. Nothing in the folder is trusted: a table is opened only after its hash was
+found correct, since a forged file may crash the reader of Parquet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HEX: Final = 64  # digits of a SHA-256
 
 
 class Finding(NamedTuple):
-    """Something that is not as it was written: in which file, where in it, and what."""
+    """An alteration: the file, the place in the file, and the description."""
 
     file: str
     where: str
@@ -55,16 +55,16 @@ def verify_audit(
     folder : path
         The audit.
     head : str, optional
-        The head that ``Run.audit`` returned. Without it, an audit that was made anew as a whole
-        looks like the first one.
+        The head that ``Run.audit`` returned. Without a head, an audit that was forged as a whole
+        passes for the original.
     sources : iterable of path, optional
-        Files that the run read: are they still what it read?
+        Files that the run read, to be compared with the digests in the audit.
 
     Returns
     -------
     DataFrame
-        One row a finding: ``file``, ``where`` in it, and the ``finding`` in words. No row: all is
-        as it was written.
+        One row a finding: ``file``, ``where`` in the file, and the ``finding`` in words. An audit
+        without alterations gives no row.
 
     Raises
     ------
@@ -87,7 +87,7 @@ def verify_audit(
 def verify_bundle(
     folder: Path, sources: Iterable[Path] = (), *, head: str | None = None
 ) -> list[Finding]:
-    """Return all that is not as it was written.
+    """Return all alterations of a bundle.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def verify_bundle(
 
 
 def compare_sources(folder: Path, sources: Iterable[Path]) -> list[tuple[Path, str]]:
-    """Return files with why each is not what the run read; the empty text where it is.
+    """Return each file with its difference from the file that the run read, empty if none.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def compare_sources(folder: Path, sources: Iterable[Path]) -> list[tuple[Path, s
 
 
 def bundle_head(folder: Path) -> str:
-    """Return the head that a bundle says it has."""
+    """Return the head according to the manifest of a bundle."""
     manifest = parsed(_bytes(folder / MANIFEST) or b"") or {}
     return str(manifest.get("head", ""))
 
@@ -134,7 +134,7 @@ def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> Non
 
 
 class _Bundle:
-    """A folder, and what of it can be relied on."""
+    """A folder with its manifest, its chain and its trustworthy tables."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -147,7 +147,7 @@ class _Bundle:
         self.hashes = self._hashes()
         self.actual = {name: _hash(folder / name) for name in self.hashes}
         self.results = self._table("results.parquet")
-        if self.results is not None:  # now the requests that are gone have names
+        if self.results is not None:  # now missing requests have names
             self.chain = Chain(lines, len(self.results), self.results["request_id"].tolist())
         self.follows = self.chain.begins_with(facts)
         if self.follows and self.manifest.get("format") != FORMAT:
@@ -157,7 +157,7 @@ class _Bundle:
             )
 
     def findings(self, sources: list[Path], head: str | None) -> Iterator[Finding]:
-        """Yield everything that is not as it was written."""
+        """Yield all alterations."""
         yield from self._of_files()
         if self.manifest_bytes is not None:
             yield from (Finding(MANIFEST, where, what) for where, what in self._of_manifest())
@@ -168,13 +168,13 @@ class _Bundle:
         yield from self._of_sources(sources)
 
     def _hashes(self) -> dict[str, str]:
-        """Return what every other file was; the seal knows, or else the manifest."""
+        """Return the original hash of every other file, from the seal or else from the manifest."""
         known = self.manifest.get("files")
         if self.chain.seal is not None:
             known = self.chain.seal.content["seal"].get("files")
         if not isinstance(known, dict):
             return {}
-        # A name is one of a file in the folder, whatever somebody made of it.
+        # A forged name must not lead out of the folder.
         return {
             name: str(known[name])
             for name in known
@@ -183,9 +183,8 @@ class _Bundle:
 
     def _of_files(self) -> Iterator[Finding]:
         names = {MANIFEST, CHAIN, *self.hashes}
-        for name, found in (
-            (MANIFEST, self.manifest_bytes), (CHAIN, self.chain_bytes), *self.actual.items()
-        ):  # fmt: skip
+        present = {MANIFEST: self.manifest_bytes, CHAIN: self.chain_bytes}
+        for name, found in (*present.items(), *self.actual.items()):
             if found is None:
                 there = os.path.lexists(self.folder / name)
                 yield Finding(name, "", "it cannot be read" if there else "the file is missing")
@@ -213,7 +212,7 @@ class _Bundle:
             yield "head", f"it is not that of {CHAIN}, whose seal has {seal.content['hash']}"
 
     def _of_facts(self) -> Iterator[tuple[str, str]]:
-        """Yield which facts were altered, as far as the other files tell."""
+        """Yield the altered facts, as far as the other files tell."""
         found = list(self._told_by_tables())
         yield from found
         if not found:
@@ -227,7 +226,7 @@ class _Bundle:
             )
 
     def _told_by_tables(self) -> Iterator[tuple[str, str]]:
-        """Yield where the manifest says something else than the tables."""
+        """Yield the contradictions between the manifest and the tables."""
         books, results = self._table("books.parquet"), self.results
         if books is None or results is None:
             return
@@ -244,7 +243,7 @@ class _Bundle:
             )
 
     def _of_tables(self) -> Iterator[Finding]:
-        """Yield where the tables contradict the chain, each other and the counts."""
+        """Yield the contradictions between the tables, the chain and the counts."""
         results, books = self.results, self._table("books.parquet")
         rejects, touched = self._rejects(), self._table("touched.parquet")
         for name, table in zip(TABLES, (results, rejects, books, touched), strict=True):
@@ -265,11 +264,11 @@ class _Bundle:
             )
         if rejects is not None and touched is not None:
             yield from _named("touched.parquet", lambda: check_touched(touched, results, rejects))
-        if self.follows:  # else it was told with what else of the manifest was altered
+        if self.follows:  # otherwise reported with the altered facts
             yield from _named(MANIFEST, self._told_by_tables)
 
     def _of_sources(self, sources: list[Path]) -> Iterator[Finding]:
-        """Yield which of the files given are not what the run read."""
+        """Yield the given files that differ from the sources of the run."""
         for path in sources:
             if what := _difference(path, self.manifest.get("sources")):
                 yield Finding(str(path), "", what)
@@ -278,7 +277,7 @@ class _Bundle:
         return self.actual.get(name) == self.hashes.get(name, "")
 
     def _opened(self, name: str) -> pq.ParquetFile | None:
-        """Return a table that is what was written, or None."""
+        """Return an unaltered table, or None."""
         if not self._is_sound(name):
             return None
         try:
@@ -318,7 +317,7 @@ class _Bundle:
 
 
 def _difference(path: Path, listed: object) -> str:
-    """Return why a file is not what a run read, or the empty text."""
+    """Return the difference of a file from the file that a run read, or the empty text."""
     known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     try:
         digest = sha256_of(path)

@@ -1,1 +1,1 @@
-"""The one place that decides which values may be sent."""
+"""The checks of a history, and the only place to decide on the values to send."""

@@ -126,11 +126,14 @@ class Search:
     keep : {"first", "last"}
         Which of two different values is sent.
     withhold : bool
-        Whether violations of the model are withheld.
+        True if violations of the model are withheld.
+    n_conflicts : int, optional
+        Contradictions to keep, the first ones.
     """
 
-    def __init__(self, keep: Keep, withhold: bool) -> None:
+    def __init__(self, keep: Keep, withhold: bool, n_conflicts: int = 1) -> None:
         self._keep = keep
+        self._n_conflicts = n_conflicts
         self._withhold = withhold
         self._keys = _Keys()
         self._ranges = _Ranges()
@@ -179,9 +182,15 @@ class Search:
                     candidates += candidates_of(
                         readings, part, rows[raw.number], checker.faults(readings), self._withhold
                     )
-        repeats, n_superseded, n_copies, example = decide(candidates, self._keep)
+        repeats, n_superseded, n_copies, conflicts = decide(
+            candidates, self._keep, self._n_conflicts
+        )
         return replace(
-            found, repeats=repeats, n_superseded=n_superseded, n_copies=n_copies, example=example
+            found,
+            repeats=repeats,
+            n_superseded=n_superseded,
+            n_copies=n_copies,
+            conflicts=conflicts,
         )
 
     def _rows_across(

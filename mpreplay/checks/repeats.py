@@ -66,8 +66,8 @@ class Duplicates:
         The latest time. [ms]
     devices : frozenset of Device
         All that report.
-    example : Conflict, optional
-        The first contradiction.
+    conflicts : tuple of Conflict
+        The first contradictions.
     """
 
     repeats: dict[tuple[int, int], Repeats] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class Duplicates:
     n_disordered: int = 0
     last_time: int | None = None
     devices: frozenset[Device] = frozenset()
-    example: Conflict | None = None
+    conflicts: tuple[Conflict, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as plain values, for a journal."""
@@ -215,12 +215,12 @@ def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
 
 
 def decide(
-    candidates: list[Candidates], keep: Keep
-) -> tuple[dict[tuple[int, int], Repeats], int, int, Conflict | None]:
+    candidates: list[Candidates], keep: Keep, most: int
+) -> tuple[dict[tuple[int, int], Repeats], int, int, tuple[Conflict, ...]]:
     """Settle which of the repeated values is sent, which are copies, which superseded."""
     table = _Table(candidates) if candidates else None
     if table is None or not len(table.group):
-        return {}, 0, 0, None
+        return {}, 0, 0, ()
     text = table.texts.dictionary_encode().indices.to_numpy()
     ends = np.append(table.starts[1:], len(text)) - 1
     equal = text == text[table.starts if keep == "first" else ends][table.group]
@@ -240,7 +240,7 @@ def decide(
         slab, part, column = table.parts[table.part[one]].place
         here = found.setdefault((slab, part), Repeats())
         here.twins.append((column, int(table.position[one]), source, row))
-    return found, len(lost), len(copies), _example(table, lost, winner)
+    return found, len(lost), len(copies), _conflicts(table, lost, winner, most)
 
 
 def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]:
@@ -249,22 +249,26 @@ def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]
     return zip(table.row[chosen].tolist(), sources, strict=True)
 
 
-def _example(table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64]) -> Conflict | None:
-    """Return the first contradiction, by slab and row."""
-    if not len(lost):
-        return None
-    one = lost[np.lexsort((table.row[lost], table.slab[lost]))[0]]
-    both = np.array([one, winner[one]])
-    (row, source), (other_row, other_source) = _told(table, both)
-    text, other = table.texts.take(pa.array(both)).to_pylist()
-    return Conflict(
-        table.parts[table.part[one]].point,
-        table.devices[table.device[one]].device_key,
-        int(table.time[one]),
-        text,
-        row,
-        source,
-        other,
-        other_row,
-        other_source,
+def _conflicts(
+    table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64], most: int
+) -> tuple[Conflict, ...]:
+    """Return the first contradictions, by slab and row."""
+    lost = lost[np.lexsort((table.row[lost], table.slab[lost]))][:most]
+    texts, others = (table.texts.take(pa.array(one)).to_pylist() for one in (lost, winner[lost]))
+    rivals = zip(_told(table, winner[lost]), others, strict=True)
+    both = zip(lost.tolist(), _told(table, lost), texts, rivals, strict=True)
+    return tuple(
+        Conflict(
+            source,
+            row,
+            table.devices[table.device[one]].product_key,
+            table.devices[table.device[one]].device_key,
+            int(table.time[one]),
+            table.parts[table.part[one]].point,
+            text,
+            other_source,
+            other_row,
+            other,
+        )
+        for one, (row, source), text, ((other_row, other_source), other) in both
     )

@@ -76,6 +76,7 @@ def survey(
     keep: Keep,
     withhold: bool = True,
     most: int = MAX_EXAMPLES,
+    n_conflicts: int = 1,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -89,8 +90,10 @@ def survey(
         Whether violations of the model are withheld, so that they supersede nothing.
     most : int, optional
         Violations to keep; one slab of them may be more.
+    n_conflicts : int, optional
+        Contradictions to keep.
     """
-    search = Search(keep, withhold)
+    search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
     tables: list[pa.Table] = []
     n_values = kept = 0
@@ -152,8 +155,8 @@ def duplicates_of(
             told.append(_told_of_violations(found, looked.n_violations))
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
-    if policy.duplicates == "raise" and duplicates.example is not None:
-        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.example))
+    if policy.duplicates == "raise" and duplicates.conflicts:
+        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
     if told:  # all of it at once: a user who mends one kind would meet the other next
         parts = [message(one, ". ") for one in told]
         raise InvalidHistory(message(*parts, "Nothing was sent"), found)

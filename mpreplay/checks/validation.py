@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import html
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from ..frames import CONFLICT_COLUMNS, typed
+from ..history.history import checked_history
 from ..model.device import Device
 from ..model.model_set import ModelSet
+from ..settings import Limits, Policy
+from ..values.plain_text import bare_text
 from .checker import Checker
+from .sizes import Room
 from .survey import survey
 from .violations import in_order
 
 if TYPE_CHECKING:
+    from ..display.facts import Conflict
     from ..history.history import History
 
 __all__ = ["Validation", "validate"]
@@ -28,56 +34,75 @@ MAX_SHOWN: Final = 10_000  # violations kept for show; the counts are of all
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Validation:
-    """What the thing model says of a history.
+    """The verdict of the thing model about a history.
 
     Attributes
     ----------
     n_values : int
-        How many values were looked at.
+        Number of values that were checked.
     n_violations : int
-        How many checks failed, over all values.
+        Number of failed checks, over all values.
     n_conflicts : int
-        How many values have the device, time and point of another, and another value; ``replay``
+        Number of values with the device, time and point of another value that differs; ``replay``
         asks what to do with them (``duplicates=``).
     violations : DataFrame
         One row a failed check, the first 10,000; the counts are of all.
+    conflicts : DataFrame
+        One row a value that another one contradicts, with row and value of both, the first 10,000.
     counts : dict
-        Measurepoint and check to how often it failed.
+        Measurepoint and check to the number of failures.
+    duplicates : {"raise", "first", "last"}
+        The policy that was asked for.
     """
 
     n_values: int
     n_violations: int
     n_conflicts: int
     violations: pd.DataFrame
+    conflicts: pd.DataFrame
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    duplicates: Literal["raise", "first", "last"] = "raise"
 
     @property
     def ok(self) -> bool:
-        """Whether ``replay`` would send all of it with its defaults."""
-        return self.n_violations == 0 and self.n_conflicts == 0
+        """True if ``replay`` with the same arguments would raise for nothing."""
+        return not self.n_violations and not (self.n_conflicts and self.duplicates == "raise")
 
     def __repr__(self) -> str:
-        if self.ok:
-            return f"Validation(ok: {self.n_values:,} values)"
         parts = [f"{n:,} {point or 'row'} {check}" for (point, check), n in self.counts.items()]
         if self.n_conflicts:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
-        return f"Validation({self.n_values:,} values: {', '.join(parts)})"
+        told = f": {', '.join(parts)}" if parts else ""
+        return f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
 
     def _repr_html_(self) -> str:
-        shown = self.violations.head(10).to_html(index=False) if self.n_violations else ""
+        tables = [frame.head(10) for frame in (self.violations, self.conflicts) if len(frame)]
+        shown = "".join(frame.to_html(index=False) for frame in tables)
         return f"<p>{html.escape(repr(self))}</p>{shown}"
 
 
-def validate(history: History, model: Any) -> Validation:
-    """Check a history against a thing model; nothing is sent.
+def validate(
+    history: History,
+    model: Any,
+    *,
+    limits: Limits | None = None,
+    gateway: tuple[str, str] | None = None,
+    duplicates: Literal["raise", "first", "last"] = "raise",
+) -> Validation:
+    """Check a history against a thing model as ``replay`` does; nothing is sent.
 
     Parameters
     ----------
     history : History
-        What ``read_history`` returned.
+        The result of ``read_history``.
     model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
-        What its values must satisfy.
+        The rules that its values must satisfy.
+    limits : Limits, optional
+        Sizes of requests: a value that no request can carry is a violation.
+    gateway : (str, str), optional
+        Product key and device key of the connection, for a history without device names.
+    duplicates : {"raise", "first", "last"}, optional
+        The policy of the replay: contradictions count against ``ok`` only under "raise".
 
     Returns
     -------
@@ -87,6 +112,8 @@ def validate(history: History, model: Any) -> Validation:
     ------
     HistoryError
         If the history cannot be read, or has a column that the model lacks.
+    ConfigError
+        If an argument cannot work.
 
     Examples
     --------
@@ -100,13 +127,32 @@ def validate(history: History, model: Any) -> Validation:
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """
-    models = ModelSet.of(model)
-    checker = Checker(models)
-    looked = survey(history, models, checker, Device("", ""), keep="last", most=MAX_SHOWN)
+    policy = Policy(duplicates=duplicates)
+    models, own = ModelSet.of(model), Device(*(gateway or ("", "")))
+    checker = Checker(models, Room.of(limits or Limits(), policy, own))
+    looked = survey(
+        checked_history(history, "validate"),
+        models,
+        checker,
+        own,
+        keep=policy.keep,
+        most=MAX_SHOWN,
+        n_conflicts=MAX_SHOWN,
+    )
     return Validation(
         looked.n_values,
         looked.n_violations,
         looked.duplicates.n_superseded,
         in_order(looked.tables).head(MAX_SHOWN),
+        _conflict_frame(looked.duplicates.conflicts),
         looked.counts,
+        duplicates,
     )
+
+
+def _conflict_frame(conflicts: tuple[Conflict, ...]) -> pd.DataFrame:
+    rows = [
+        one._replace(text=bare_text(one.text), other_text=bare_text(one.other_text))
+        for one in conflicts
+    ]
+    return typed(rows, CONFLICT_COLUMNS)

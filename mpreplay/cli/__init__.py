@@ -1,1 +1,1 @@
-"""The command line. Each command is one call of the library."""
+"""The command line. Each command is a single call of the library."""

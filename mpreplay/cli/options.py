@@ -1,4 +1,4 @@
-"""The words of the command line: commands, options, help. What they do stands in ``cli.py``."""
+"""The words of the command line: commands, options, help; ``commands.py`` carries them out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONNECTION: Final = "mqtt://DEVICE:SECRET@HOST:PORT/PRODUCT"
 
 
 def parser_of_commands() -> argparse.ArgumentParser:
-    """Return the parser of the command line; ``command`` is the name of the one that was given."""
+    """Return the parser of the command line; ``command`` is the name of the given command."""
     from ..version import __version__
 
     parser = argparse.ArgumentParser(
@@ -54,7 +54,7 @@ def parser_of_commands() -> argparse.ArgumentParser:
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help with an option and its meaning on one line, so that it fits a screen."""
+    """Help with each option and its meaning on a single line, to fit a screen."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=36, width=100)
@@ -164,9 +164,13 @@ def _add_verify(commands: Any) -> None:
     parser.add_argument("folder", metavar="FOLDER", help="what report --audit wrote")
     parser.add_argument("--head", metavar="HEX", help="the head that was printed then")
     parser.add_argument(
-        "--source", metavar="FILE", nargs="+", action="extend", default=[],
+        "--source",
+        metavar="FILE",
+        nargs="+",
+        action="extend",
+        default=[],
         help="what the run read: is it unchanged?",
-    )  # fmt: skip
+    )
 
 
 def _add_simulate(commands: Any) -> None:
@@ -217,13 +221,17 @@ def _add_model(commands: Any) -> None:
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "history", metavar="HISTORY",
+        "history",
+        metavar="HISTORY",
         help="a Parquet file, a folder, a pattern; or rejects, also CSV",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--model", metavar="[PRODUCT=]FILE", action="append", required=True,
+        "--model",
+        metavar="[PRODUCT=]FILE",
+        action="append",
+        required=True,
         help="thing model as JSON; once a product, if there are several",
-    )  # fmt: skip
+    )
     columns = parser.add_argument_group("its columns")
     columns.add_argument("--time", metavar="COLUMN", help="when; not for a file of rejects")
     columns.add_argument("--tz", metavar="ZONE", help="the zone of naive times")

@@ -26,7 +26,7 @@ def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
     print(run)
     if extra := run.summary()["extra_requests"]:
         print(f"isolating the rejected values took {extra:,} extra requests")
-    causes = gather(read_journal(run.path).iter_reject_tables(), n_examples=0).causes
+    causes = gather(read_journal(run.path).iter_reject_batches(), n_examples=0).causes
     if causes:
         print("\nwhy values did not arrive:")
     for cause in causes[:MAX_CAUSES]:

@@ -1,1 +1,1 @@
-"""The conversation with the platform: the pure session, and the shells that carry it."""
+"""The conversation with the platform: the pure session, and its shells."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError, ConnectionLost, PlatformError
 from ..model.device import Device
-from ..protocol.codes import RETURN_CODES, return_code
+from ..protocol.codes import ACCEPTED, RETURN_CODES, return_code
 from ..protocol.messages import Reply, batch_login, decode_reply, logout, session_topic
 from ..settings import reveal
 from .transport import Event, Lost, Message
@@ -98,7 +98,7 @@ class SubDevices:
         aside: list[Event] = []
         for devices in _groups(list(self._secrets), AT_ONCE):
             reply = self._login(transport, devices, aside)
-            if reply.code == 200:
+            if reply.code == ACCEPTED:
                 continue
             if reply.code in TRANSIENT:  # fifty single logins would take a quarter of an hour
                 self.refused |= dict.fromkeys(devices, reply)
@@ -108,7 +108,7 @@ class SubDevices:
             for device in devices:
                 if device not in inside:
                     own = self._login(transport, [device], aside)
-                    if own.code != 200:
+                    if own.code != ACCEPTED:
                         self.refused[device] = own
         for device, reply in self.refused.items():
             meaning = reply.message or return_code(reply.code).meaning

@@ -1,1 +1,1 @@
-"""Facts as people read them: sentences, amounts, tables, pictures, pages. Pure."""
+"""Facts in a readable form: sentences, amounts, tables, pictures, pages. Pure."""

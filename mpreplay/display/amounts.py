@@ -1,4 +1,4 @@
-"""How a report writes times, durations, shares and settings.
+"""The texts of times, durations, shares and settings in a report.
 
 Pure.
 """
@@ -28,18 +28,18 @@ __all__ = [
 ]
 
 _PER_CENT: Final = 100  # in hundredths: shares are shown in hundredths of a percent
-# A secret stands nowhere in a journal; should one ever, a report is no place for it.
+# A journal holds no secrets; should a secret ever get in, it must not reach a report.
 _SECRET: Final = re.compile(r"(://[^:/@\s]*:)[^@\s]*@")
 
 
 def shares(counts: list[int], total: int) -> list[str]:
-    """Return shares in percent that add up to what they are shares of."""
+    """Return shares in percent, rounded without a loss in their sum."""
     if not total:
         return [share(0, 0) for _ in counts]
     whole = 100 * _PER_CENT
     parts = [whole * n // total for n in counts]
     missing = whole * sum(counts) // total - sum(parts)
-    # What was cut off is given back to those that lost most by it.
+    # The hundredths that rounding down cut off go to the shares that lost most.
     for place in sorted(range(len(counts)), key=lambda i: -(whole * counts[i] % total))[:missing]:
         parts[place] += 1
     return [_in_percent(part, n, total) for part, n in zip(parts, counts, strict=True)]
@@ -51,14 +51,14 @@ def share(n: int, total: int) -> str:
 
 
 def _in_percent(hundredths: int, n: int, total: int) -> str:
-    """Return a share; what is not nothing or all never reads as if it were."""
+    """Return a share; only none reads as 0 %, and only all as 100 %."""
     if 0 < n < total and not 0 < hundredths < 100 * _PER_CENT:
         return "> 99.99 %" if hundredths else "< 0.01 %"
     return f"{hundredths / _PER_CENT:.2f} %"
 
 
 def setting(value: Any) -> str:
-    """Return a setting as text, without anything that could be a secret."""
+    """Return a setting as text, without secrets."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -81,14 +81,14 @@ def masked(text: str) -> str:
 
 
 def moment(ms: int | None) -> str:
-    """Return an instant of the run; nothing where there was none."""
+    """Return an instant of the run; the empty text for None."""
     if ms is None:
         return ""
     return pd.Timestamp(ms, unit="ms", tz="UTC").strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def time_in_words(time: Any) -> str:
-    """Return the time of a value, no finer than it is; nothing where it has none."""
+    """Return the time of a value, with milliseconds only if any; the empty text for no time."""
     if pd.isna(time):
         return ""
     shown = str(time.strftime("%Y-%m-%d %H:%M:%S.%f"))[:-3]
@@ -96,12 +96,12 @@ def time_in_words(time: Any) -> str:
 
 
 def seconds(value: float) -> str:
-    """Return seconds as a table shows them; nothing where they are not known."""
+    """Return seconds as a table shows them; the empty text if unknown."""
     return "" if isnan(value) else f"{value:.3f}"
 
 
 def duration(seconds: float) -> str:
-    """Return how long something took, as people say it."""
+    """Return a duration as people say it."""
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     if seconds < 120:
@@ -112,15 +112,15 @@ def duration(seconds: float) -> str:
 
 MAX_NAME: Final = 60  # characters of a name or value that came from data
 MAX_TEXT: Final = 300  # characters of a reason or message
-# Control characters, halves of surrogate pairs and marks that turn or hide what follows them: a
-# report shows their numbers, so that no text can pretend to be another and every file has UTF-8.
+# Control characters, halves of surrogate pairs, and marks that turn or hide the following text: a
+# report shows their numbers, so that no text can pass for another and every file is valid UTF-8.
 _HIDDEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]"
 )
 
 
 def count(n: int, what: str = "") -> str:
-    """Return a number with its noun, in the plural where it needs one.
+    """Return a number with its noun, in the singular or the plural.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def count(n: int, what: str = "") -> str:
 
 
 def visible(text: Any, most: int = MAX_TEXT) -> str:
-    r"""Return a text that came from data as it can be shown: short, and without hidden marks.
+    r"""Return a text from data in a form fit for display: short, and without hidden marks.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def visible(text: Any, most: int = MAX_TEXT) -> str:
 
 
 def span_in_words(first: Any, last: Any) -> str:
-    """Return when, by the day in UTC; the empty text where no time is known.
+    """Return a span of time in UTC days; the empty text if unknown.
 
     Examples
     --------

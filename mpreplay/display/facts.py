@@ -196,15 +196,16 @@ class Cause:
 class Conflict(NamedTuple):
     """Two different values of one device, time and point, and where both of them stand."""
 
-    point: str
+    source: str
+    row: int
+    product_key: str
     device_key: str
     time: int  # [ms]
-    text: str
-    row: int
-    source: str
-    other_text: str
-    other_row: int
+    point: str
+    text: str  # as JSON
     other_source: str
+    other_row: int
+    other_text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The frame of an HTML page: what is safe in it, and the marks of fates. Pure."""
+"""Safe parts of an HTML page, and the marks of fates. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def whole(said: str, when: str) -> Any:
 
 
 def safe(made: str) -> Any:
-    """Mark what this package made itself as HTML; never a text that came from data."""
+    """Mark a text made by this package as HTML; never a text from data."""
     from markupsafe import Markup
 
-    return Markup(made)  # noqa: S704 - pictures escape the names that they show
+    return Markup(made)  # noqa: S704 - pictures escape the names in them
 
 
 def mark(fate: str) -> Any:
-    """Return the square that stands for a fate, as HTML; nothing for what is none."""
+    """Return the square of a fate as HTML; the empty text for anything else."""
     return safe(swatch(fate)) if fate in FATE_WORDS else ""

@@ -1,7 +1,7 @@
 """The pictures of a report: SVG texts made from numbers, drawn in the page's own colours.
 
-Pure. No colour says anything alone: each fate has a pattern too, and the page gives every picture's
-numbers as a table. Colours are classes, so that light, dark and print each have their own.
+Pure. No information is in colour alone: each fate also has a pattern, and the page gives every
+picture's numbers as a table. Colours are classes, so that light, dark and print can differ.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import pandas as pd
 
 from ..frames import FATES
+from ..protocol.codes import ACCEPTED
 from .amounts import visible
 from .facts import OPEN, SHOWN_FATES
 from .sentences import FATE_WORDS
@@ -35,20 +36,24 @@ __all__ = [
     "verdict_mark",
 ]
 
-# Text stands on "paper" or "panel" with a contrast of 4.5 and more, shapes with 3 and more.
-LIGHT: Final = {
-    "paper": "#ffffff", "panel": "#f5f6f4", "ink": "#1b2024", "muted": "#596169",
-    "rule": "#dcdfdc", "link": "#14665a",
-    "accepted": "#23806e", "declined": "#b3362b", "withheld": "#9a6a08", "in_doubt": "#7353b5",
-    "not_sent": "#65727f", OPEN: "#2f6f9f",
-}  # fmt: skip
-DARK: Final = {
-    "paper": "#14181b", "panel": "#1c2125", "ink": "#e7eaec", "muted": "#a0a9b2",
-    "rule": "#343b41", "link": "#6ccbb8",
-    "accepted": "#45ab96", "declined": "#ee8379", "withheld": "#d7a544", "in_doubt": "#b39ae8",
-    "not_sent": "#93a0ad", OPEN: "#74b0dd",
-}  # fmt: skip
-# The marks that tell the fates apart without colour, on a field of 8 by 8.
+# Contrast on "paper" and "panel" is at least 4.5 for text and at least 3 for shapes.
+_COLOURS: Final = {  # on light and on dark
+    "paper": ("#ffffff", "#14181b"),
+    "panel": ("#f5f6f4", "#1c2125"),
+    "ink": ("#1b2024", "#e7eaec"),
+    "muted": ("#596169", "#a0a9b2"),
+    "rule": ("#dcdfdc", "#343b41"),
+    "link": ("#14665a", "#6ccbb8"),
+    "accepted": ("#23806e", "#45ab96"),
+    "declined": ("#b3362b", "#ee8379"),
+    "withheld": ("#9a6a08", "#d7a544"),
+    "in_doubt": ("#7353b5", "#b39ae8"),
+    "not_sent": ("#65727f", "#93a0ad"),
+    OPEN: ("#2f6f9f", "#74b0dd"),
+}
+LIGHT: Final = {name: light for name, (light, _) in _COLOURS.items()}
+DARK: Final = {name: dark for name, (_, dark) in _COLOURS.items()}
+# Marks that distinguish the fates without colour, on a field of 8 by 8.
 _MARKS: Final = {
     "declined": "M0 0l8 8M8 0l-8 8",
     "withheld": "M-2 2l4-4M0 8l8-8M6 10l4-4",
@@ -56,12 +61,13 @@ _MARKS: Final = {
     "not_sent": "M0 2h8M0 6h8",
     OPEN: "M2 0v8M6 0v8",
 }
-# In which of them the codes over time are drawn, after 200.
+_ACCEPTED: Final = str(ACCEPTED)  # a column of a timeline
+# The fates in whose patterns all other codes over time are drawn.
 _CODE_FATES: Final = ("declined", "withheld", "not_sent", "in_doubt")
 WIDTH: Final = 960.0
 MAX_LABEL: Final = 20  # characters of a name beside a row of the map
-DATE_WIDTH: Final = 80.0  # of a date below the map, and some room
-LEAST: Final = 4.0  # what is there is seen, however little: the narrowest bar
+DATE_WIDTH: Final = 80.0  # of a date below the map, with a margin
+LEAST: Final = 4.0  # width of the narrowest bar: even a single value is visible
 
 
 def style(palette: Mapping[str, str]) -> str:
@@ -98,7 +104,7 @@ def _class(fate: str) -> str:
 
 
 def swatch(fate: str) -> str:
-    """Return the small square that stands for a fate; the words beside it say which."""
+    """Return the small square of a fate, for use beside the word."""
     return (
         '<svg aria-hidden="true" class="swatch" viewBox="0 0 16 16">'
         f'<rect width="16" height="16" rx="3" {_class(fate)}/></svg>'
@@ -106,7 +112,7 @@ def swatch(fate: str) -> str:
 
 
 def _row(counts: Mapping[str, int], y: float, height: float) -> str:
-    """Return counts as one bar; each that is there has at least the least width."""
+    """Return counts as a bar; every count above zero has at least the least width."""
     shown = {fate: n for fate, n in counts.items() if n}
     free = WIDTH - LEAST * len(shown) - 2 * (len(shown) - 1)
     total = sum(shown.values())
@@ -121,12 +127,12 @@ def _row(counts: Mapping[str, int], y: float, height: float) -> str:
 
 
 def balance(counts: Mapping[str, int]) -> str:
-    """Return how many values met each fate, as a bar; the rejects, where few, in one of their own.
+    """Return the counts of all fates as a bar; few rejects get a bar of their own below.
 
     Parameters
     ----------
     counts : mapping of str to int
-        Fate to how many values.
+        Number of values of each fate.
     """
     rejects = {fate: counts.get(fate, 0) for fate in SHOWN_FATES[1:]}
     total, missing = sum(counts.values()), sum(rejects.values())
@@ -143,14 +149,14 @@ def balance(counts: Mapping[str, int]) -> str:
 
 
 def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
-    """Return the map of devices and days: each cell is filled from below by what arrived.
+    """Return the map of devices and days; arrived values fill a cell from below.
 
     Parameters
     ----------
     found : Arrivals
-        From the books.
+        Cells of the map.
     unanswered : str, optional
-        As what the values are drawn that the books have in doubt.
+        Fate in whose pattern values in doubt are drawn.
     """
     fates = [unanswered if fate == "in_doubt" else fate for fate in FATES]
     names = [_label(name) for name in found.devices]
@@ -171,7 +177,7 @@ def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
             read, accepted = int(found.read[row, column]), int(found.accepted[row, column])
             if not read:
                 continue
-            # A single value that is missing is seen, and so is a single one that arrived.
+            # Even a single missing value, and a single arrived value, must be visible.
             lost = height * (read - accepted) / read
             lost = min(max(lost, LEAST), height - LEAST) if 0 < accepted < read else lost
             x, width = left + column * step, max(step - gap, 1.0)
@@ -193,7 +199,7 @@ def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
 
 
 def _label(name: str) -> str:
-    """Return a name that fits beside a row: keys differ at their ends more than at their begins."""
+    """Return a name short enough for a row; keys differ at the end more than at the begin."""
     begin = MAX_LABEL // 3
     if len(name) > MAX_LABEL:
         name = f"{name[:begin]}…{name[begin + 1 - MAX_LABEL :]}"
@@ -204,7 +210,7 @@ def _box(x: float, y: float, width: float, height: float) -> str:
     return f"M{x:.1f} {y:.1f}h{width:.1f}v{height:.1f}h-{width:.1f}z"
 
 
-# The small pictures over time: their size, and the frame within which they are drawn.
+# Size of the small pictures over time, and the frame of their axes.
 _SIZE: Final = (480.0, 210.0)
 _FRAME: Final = (62.0, 16.0, 468.0, 176.0)  # left, top, right, bottom
 
@@ -217,13 +223,13 @@ def code_fates(codes: Sequence[str]) -> dict[str, str]:
     >>> code_fates(["200", "1204"])
     {'200': 'accepted', '1204': 'declined'}
     """
-    rest = [code for code in codes if code != "200"]
+    rest = [code for code in codes if code != _ACCEPTED]
     drawn = {code: _CODE_FATES[min(n, len(_CODE_FATES) - 1)] for n, code in enumerate(rest)}
-    return {"200": "accepted", **drawn} if "200" in codes else drawn
+    return {_ACCEPTED: "accepted", **drawn} if _ACCEPTED in codes else drawn
 
 
 def code_bars(line: Timeline) -> str:
-    """Return how many requests were answered with each code, over time."""
+    """Return the numbers of requests by return code over time, as bars."""
     left, _, right, _ = _FRAME
     top_of = _scale(float(line.codes.sum(axis=1).max()))
     step = (right - left) / len(line.codes)
@@ -250,9 +256,9 @@ def lines(line: Timeline, title: str, columns: Mapping[str, str]) -> str:
     Parameters
     ----------
     line : Timeline
-        What happened.
+        Steps of a run.
     title : str
-        What is shown, with its unit.
+        Quantity and unit.
     columns : mapping of str to str
         Column to ``solid`` or ``dashed``.
     """
@@ -274,7 +280,7 @@ def lines(line: Timeline, title: str, columns: Mapping[str, str]) -> str:
 
 
 def _picture(title: str, line: Timeline, top_of: float, body: str) -> str:
-    """Return a picture over time: its frame, its axes, where pauses were left out."""
+    """Return a picture over time with its axes; dotted lines mark omitted pauses."""
     left, top, right, bottom = _FRAME
     axes = "".join(
         f'<path class="rule" d="M{left:g} {_y(value, top_of):.1f}H{right:g}"/>'
@@ -299,7 +305,7 @@ def _y(value: float, top_of: float) -> float:
 
 
 def _scale(most: float) -> float:
-    """Return the round number at which an axis that shows ``most`` ends."""
+    """Return the round number at the end of an axis for values up to ``most``."""
     if most <= 0:
         return 1.0
     power = float(10 ** (len(f"{most:.0f}") - 1)) if most >= 1 else 1.0
@@ -323,7 +329,7 @@ def short(value: float) -> str:
 
 
 def _clock(line: Timeline) -> tuple[str, str]:
-    """Return the ends of the time axis, no finer and no coarser than tells them apart."""
+    """Return the ends of the time axis, just fine enough to differ."""
     begin, end = line.begin, line.end
     if (end - begin).total_seconds() < 10:
         return begin.strftime("%H:%M:%S.%f")[:-3], end.strftime("%H:%M:%S.%f")[:-3]
@@ -332,7 +338,7 @@ def _clock(line: Timeline) -> tuple[str, str]:
 
 
 def stroke(kind: str) -> str:
-    """Return the short line that stands for a line of a picture."""
+    """Return the short line of a legend."""
     return (
         '<svg aria-hidden="true" class="stroke" viewBox="0 0 28 10">'
         f'<path class="line {kind}" d="M0 5H28"/></svg>'
@@ -340,7 +346,7 @@ def stroke(kind: str) -> str:
 
 
 def verdict_mark(is_complete: bool) -> str:
-    """Return the small shape before the word that says whether a run is complete."""
+    """Return the small shape before the word for a complete or an open run."""
     name, way = ("complete", "M2 9l4 4 8-10") if is_complete else ("open", "M8 2v7M8 12.5v1.5")
     return (
         f'<svg aria-hidden="true" class="state-{name}" viewBox="0 0 16 16"><path d="{way}"/></svg>'
@@ -348,24 +354,24 @@ def verdict_mark(is_complete: bool) -> str:
 
 
 class Arrivals(NamedTuple):
-    """What arrived and what did not, by device and period.
+    """The numbers of values read and accepted, by device and period.
 
     Parameters
     ----------
     step : str
-        What a column stands for: ``day``, ``week``, ``month``, ``quarter``, ``year``.
+        Length of a column: ``day``, ``week``, ``month``, ``quarter``, ``year``.
     periods : list of str
         The first day of each column.
     devices : list of str
-        A row each; the last may stand for all others.
+        Name of each row; the last row may combine all other devices.
     read, accepted : array, shape (n_devices, n_periods)
-        In values.
+        Numbers of values.
     most : array, shape (n_devices, n_periods)
-        Which fate, by its number, most of the values met that did not arrive.
+        Most frequent fate of the values that did not arrive, as an index into ``FATES``.
     n_others : int
-        How many devices share the last row; 0 if each has its own.
+        Number of devices that share the last row; 0 if each has its own.
     n_timeless : int
-        Values that are on no day.
+        Number of values without a readable time.
     """
 
     step: str
@@ -379,7 +385,7 @@ class Arrivals(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """What happened on the wire, in equal steps of time.
+    """The traffic of a run in equal steps of time.
 
     Parameters
     ----------
@@ -387,17 +393,17 @@ class Timeline(NamedTuple):
         One row a step: ``start``, ``requests``, ``median`` and ``slowest`` latency [s],
         ``bytes`` and ``values`` a second.
     codes : DataFrame
-        One row a step, one column a code: how many requests.
+        Numbers of requests, a row for each step and a column for each code.
     width : float
-        Of a step. [s]
+        Length of a step. [s]
     pauses : list of float
-        Where longer pauses were left out, as shares of the whole.
+        Places of omitted pauses, as shares of the whole.
     paused : float
-        How long they were together. [s]
+        Total length of the omitted pauses. [s]
     span : float
-        From the first request to the last reply, without those pauses. [s]
+        Time from the first request to the last reply, without the pauses. [s]
     begin, end : Timestamp
-        Of the steps: when the first request was sent, and when the last step ends.
+        Time of the first request, and the end of the last step.
     """
 
     steps: pd.DataFrame

@@ -1,4 +1,4 @@
-"""What the sections of a report are made of: tables, and the marks of fates."""
+"""The tables of a report."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Final
 
 __all__ = ["MAX_ROWS", "Table"]
 
-MAX_ROWS: Final = 30  # of any other table
-WIDE: Final = 3  # columns that a phone does not show beside each other
+MAX_ROWS: Final = 30  # rows of a table that may be long
+WIDE: Final = 3  # columns from which a table is too wide for a phone
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table of a report; ``numbers`` are the columns that are set to the right.
+    """A table of a report; ``numbers`` are the columns aligned to the right.
 
-    One with many columns is shown a block a row where the screen is narrow.
+    On a narrow screen a wide table is shown as a block for each row.
     """
 
     caption: str
@@ -25,5 +25,5 @@ class Table:
 
     @property
     def is_wide(self) -> bool:
-        """Whether a phone cannot show its rows as rows."""
+        """True if a phone is too narrow for its rows."""
         return len(self.columns) >= WIDE

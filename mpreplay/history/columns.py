@@ -119,34 +119,44 @@ def resolve(
     if columns.is_long:
         wanted = set(columns.named)
         return Layout(columns, needed=[name for name in names if name in wanted])
-    layout = Layout(columns)
+    places = _Places(columns)
     skipped = (set(columns.ignore) | set(columns.named)) - set(columns.points or {})
     folders = set(partitions)
     strangers = [
         name
         for name in names
-        if name not in skipped and not _place(name, layout, models) and name not in folders
+        if name not in skipped and not _place(name, places, models) and name not in folders
     ]
     if strangers:
         raise HistoryError(_stranger(strangers, source, models))
     for name, column in (columns.quality or {}).items():
         identifier = (columns.points or {}).get(name, name)
         if name in names and column in names:
-            other = layout.quality.setdefault(identifier, column)
+            other = places.quality.setdefault(identifier, column)
             if other != column:
                 told = _two(column, other, f"{identifier}.quality")
                 raise HistoryError(message(f"{source}: ", told))
-    _check_once(layout, source)
-    for identifier, column in layout.quality.items():
-        _check_quality(identifier, column, layout, models, source)
+    _check_once(places, source)
+    for identifier, column in places.quality.items():
+        _check_quality(identifier, column, places, models, source)
     placed = {
-        *layout.points,
-        *(column for members in layout.members.values() for column in members.values()),
-        *layout.quality.values(),
+        *places.points,
+        *(column for members in places.members.values() for column in members.values()),
+        *places.quality.values(),
         *columns.named,
     }
-    layout.needed.extend(name for name in names if name in placed)
-    return layout
+    needed = [name for name in names if name in placed]
+    return Layout(columns, places.points, places.members, places.quality, needed)
+
+
+@dataclass(slots=True)
+class _Places:
+    """The places of columns, as far as they are known."""
+
+    columns: Columns
+    points: dict[str, str] = field(default_factory=dict)
+    members: dict[str, dict[str, str]] = field(default_factory=dict)
+    quality: dict[str, str] = field(default_factory=dict)
 
 
 def point_named(identifier: str, model: ThingModel) -> Measurepoint | None:
@@ -157,9 +167,9 @@ def point_named(identifier: str, model: ThingModel) -> Measurepoint | None:
     return point
 
 
-def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
-    """Find a column's role and enter it into the layout; return False if no model has it."""
-    identifier = (layout.columns.points or {}).get(name, name)
+def _place(name: str, places: _Places, models: list[ThingModel]) -> bool:
+    """Find the place of a column and note it; return False if no model has it."""
+    identifier = (places.columns.points or {}).get(name, name)
     if found := _known(identifier, models):
         if not found.travels:
             raise HistoryError(
@@ -169,24 +179,24 @@ def _place(name: str, layout: Layout, models: list[ThingModel]) -> bool:
                     Argument("ignore", [name]),
                 )
             )
-        layout.points[name] = identifier
+        places.points[name] = identifier
         return True
     # An exact identifier wins over a member: identifiers may contain dots.
     head, dot, member = identifier.rpartition(".")
     if dot and (struct := _known(head, models)):
         if struct.is_struct and any(m.identifier == member for m in struct.members):
-            other = layout.members.setdefault(head, {}).setdefault(member, name)
+            other = places.members.setdefault(head, {}).setdefault(member, name)
             if other != name:
                 raise HistoryError(_two(other, name, identifier))
             return True
         if struct.has_quality and member in {"value", "quality"}:
             if member == "value":
-                layout.points[name] = head
+                places.points[name] = head
             else:
-                layout.quality[head] = name
+                places.quality[head] = name
             return True
     if any(model.pass_through for model in models):
-        layout.points[name] = identifier
+        places.points[name] = identifier
         return True
     return False
 
@@ -214,11 +224,11 @@ def _check_names(names: list[str], columns: Columns, source: str, elsewhere: set
             raise HistoryError(f"{source}: there is no column {name!r}{_nearest(name, names)}")
 
 
-def _check_once(layout: Layout, source: str) -> None:
+def _check_once(places: _Places, source: str) -> None:
     """Raise if two columns hold the same point: the choice is the caller's."""
-    members = {next(iter(names.values())): one for one, names in layout.members.items()}
+    members = {next(iter(names.values())): one for one, names in places.members.items()}
     holders: dict[str, str] = {}
-    for name, identifier in (layout.points | members).items():
+    for name, identifier in (places.points | members).items():
         other = holders.setdefault(identifier, name)
         if other != name:
             raise HistoryError(message(f"{source}: ", _two(other, name, identifier)))
@@ -232,7 +242,7 @@ def _two(one: str, other: str, what: str) -> Message:
 
 
 def _check_quality(
-    identifier: str, column: str, layout: Layout, models: list[ThingModel], source: str
+    identifier: str, column: str, places: _Places, models: list[ThingModel], source: str
 ) -> None:
     point = _known(identifier, models)
     if point is not None and not point.has_quality:
@@ -240,7 +250,7 @@ def _check_quality(
             f"{source}: column {column!r} is named as the quality of {identifier}, but the thing "
             f"model says that {identifier} has no quality"
         )
-    if identifier not in layout.points.values() and identifier not in layout.members:
+    if identifier not in places.points.values() and identifier not in places.members:
         raise HistoryError(
             message(
                 f"{source}: column {column!r} is the quality of {identifier}, but no column has "

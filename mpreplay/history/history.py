@@ -19,20 +19,21 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import Argument, HistoryError, message
+from ..errors import Argument, ConfigError, HistoryError, message
+from ..values.epoch import EPOCH, MILLISECOND
 from ..values.times import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
 from .slab import RawSlab
-from .sources import EPOCH, MILLISECOND, FrameSource, Source, TableSource
+from .sources import FrameSource, Source, TableSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..model.thing_model import ThingModel
 
-__all__ = ["SLAB_ROWS", "History", "read_history"]
+__all__ = ["SLAB_ROWS", "History", "checked_history", "read_history"]
 
 # pandera checks 10 M values/s at 12,500 rows a call and 19 M at 50,000; more rows gain nothing.
 SLAB_ROWS: Final = 65_536
@@ -126,6 +127,28 @@ class History:
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
+
+
+_HOW: Final = {
+    "replay": "mp.replay(mp.read_history(...), model, connection)",
+    "plan": "mp.plan(mp.read_history(...), model)",
+    "validate": "mp.validate(mp.read_history(...), model)",
+    "reconcile": "run.reconcile(query, history=mp.read_history(...), model=model)",
+}
+
+
+def checked_history(given: Any, caller: str) -> History:
+    """Return a history, or raise ConfigError if it is something else.
+
+    ``caller`` is the public function that was given it.
+    """
+    if isinstance(given, History):
+        return given
+    raise ConfigError(
+        f"{caller} takes what read_history returned, not {type(given).__name__}: {_HOW[caller]}",
+        argument="history",
+        value=given,
+    )
 
 
 def read_history(

@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import HistoryError
-from .sources import EPOCH, MILLISECOND, attributes_of, columns_of, cut_spans, first_line
+from ..values.epoch import EPOCH, MILLISECOND
+from .sources import attributes_of, columns_of, cut_spans, first_line
 
 if TYPE_CHECKING:
     from .sources import Span, Window

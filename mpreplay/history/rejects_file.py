@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
 from ..errors import HistoryError
+from ..frames import REJECT_COLUMNS
 from ..values.arrays import without
 from .columns import Columns
 from .sources import TableSource, first_line
@@ -31,21 +32,7 @@ __all__ = [
     "read_rejects",
 ]
 
-REJECT_NAMES: Final = (
-    "source",
-    "row",
-    "product_key",
-    "device_key",
-    "time",
-    "measurepoint",
-    "value",
-    "check",
-    "reason",
-    "outcome",
-    "code",
-    "request_id",
-    "mend",
-)
+REJECT_NAMES: Final = tuple(REJECT_COLUMNS)
 # The roles of these columns in a history.
 REJECTS: Final = Columns(
     time="time",

@@ -5,7 +5,6 @@ A shell: reads a slab at a time, and never holds a whole file.
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,9 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 __all__ = [
-    "EPOCH",
     "INDEX",
-    "MILLISECOND",
     "FrameSource",
     "Source",
     "Span",
@@ -29,9 +26,7 @@ __all__ = [
     "digest_of",
 ]
 
-INDEX: Final = "(index)"  # name of a DataFrame's index
-EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-MILLISECOND: Final = dt.timedelta(milliseconds=1)
+INDEX: Final = "(index)"  # how the index of a DataFrame is called
 # Rows [first, stop) of a source.
 Span = tuple[int, int]
 # Times [start, end) in milliseconds; None: open.

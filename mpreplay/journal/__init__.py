@@ -1,1 +1,1 @@
-"""What outlives a run: its journal, locks, and the record of recent runs."""
+"""The files that outlive a run: its journal, locks, and the record of recent runs."""

@@ -43,7 +43,7 @@ def fingerprint(
     history: History, models: ModelSet, policy: Policy, limits: Limits, connection: Connection
 ) -> Fingerprint:
     """Return all inputs of the requests of a run, and their recipient."""
-    mark: Fingerprint = json.loads(  # as a journal gives it back
+    made_from: Fingerprint = json.loads(  # as a journal gives it back
         json.dumps(
             {
                 "history": [source.fingerprint for source in history.sources],
@@ -61,7 +61,7 @@ def fingerprint(
             default=str,
         )
     )
-    return mark
+    return made_from
 
 
 def _instant(ms: int | None) -> str | None:

@@ -87,16 +87,23 @@ class JournalReader:
                 table = unpacked(blob)
             yield table
 
-    def iter_rejects(self) -> Iterator[pd.DataFrame]:
-        """Yield rejects as they were recorded, so many at a time that a frame is worth it."""
+    def iter_reject_batches(self) -> Iterator[pa.Table]:
+        """Yield rejects as they were recorded, at least 65,536 at a time but for the last."""
         kept: list[pa.Table] = []
         for table in self.iter_reject_tables():
             kept.append(table)
             if sum(map(len, kept)) >= AT_ONCE:
-                yield reject_frame(pa.concat_tables(kept))
+                yield pa.concat_tables(kept)
                 kept.clear()
         if kept:
-            yield reject_frame(pa.concat_tables(kept))
+            yield pa.concat_tables(kept)
+
+    def iter_rejects(self) -> Iterator[pd.DataFrame]:
+        """Yield rejects as the frames that users see."""
+        for batch in self.iter_reject_batches():
+            with _readable(self.path):
+                frame = reject_frame(batch)
+            yield frame
 
     def n_rejects(self) -> int:
         """Return how many rejects there are."""

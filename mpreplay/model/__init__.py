@@ -1,1 +1,1 @@
-"""The thing model: which measurement points a kind of device reports, and of which type."""
+"""The thing model: the measurement points of a kind of device, with their types."""

@@ -1,1 +1,1 @@
-"""What became of values: rejects, books, the places that were written to. Pure."""
+"""The fates of values: rejects, books, the devices and points written to. Pure."""

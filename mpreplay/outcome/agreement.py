@@ -1,6 +1,7 @@
-"""Whether the tables of a run agree with each other.
+"""Agreement of the tables of a run with each other: results, rejects, books, touched.
 
-Pure: tables in, words out. Rejects may be many, and come in parts.
+Pure: tables in, words out. Rejects may be many, and come in parts. Agreement of the tables of an
+audit with its chain and its manifest is ``audit/accounts.py``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any, Final
 import pandas as pd
 
 from ..frames import FATES
+from ..protocol.codes import ACCEPTED
+from ..values.epoch import DAY
 
 __all__ = [
     "Disagreement",
@@ -25,25 +28,22 @@ __all__ = [
 ]
 
 _SHOWN: Final = 20  # disagreements of one kind
-_ACCEPTED: Final = 200
-# Which codes a request, or a value, may have that ended in a certain way: as words, and as a test
-# of a code that may be absent. The reply to one that was divided may have been one for its device.
+# The codes that a request or a value of each outcome may have: in words, and as a test of a code
+# that may be absent. A divided request has none if it was divided before sending.
 _CODES: Final[dict[str, tuple[str, Callable[[pd.Series], pd.Series]]]] = {
-    "accepted": (f"the code {_ACCEPTED}", lambda code: code.eq(_ACCEPTED).fillna(False)),
-    "declined": (
-        f"a code other than {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(False)
-    ),
-    "divided": (f"no code {_ACCEPTED}", lambda code: code.ne(_ACCEPTED).fillna(True)),
+    "accepted": (f"the code {ACCEPTED}", lambda code: code.eq(ACCEPTED).fillna(False)),
+    "declined": (f"a code other than {ACCEPTED}", lambda code: code.ne(ACCEPTED).fillna(False)),
+    "divided": (f"no code {ACCEPTED}", lambda code: code.ne(ACCEPTED).fillna(True)),
     "withheld": ("no code", pd.Series.isna),
     "in_doubt": ("no code", pd.Series.isna),
     "not_sent": ("no code", pd.Series.isna),
-}  # fmt: skip
-# Where something stands, and what is wrong with it.
+}
+# The place of a contradiction, and its description.
 Disagreement = tuple[str, str]
 
 
 def plain_values(column: pd.Series) -> list[Any]:
-    """Return a column as plain values, times as milliseconds, with None for what is absent."""
+    """Return a column as plain values, times as milliseconds, absent values as None."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         times = column.astype("int64").astype(object)
         return [None if gone else t for t, gone in zip(times, column.isna(), strict=True)]
@@ -52,7 +52,7 @@ def plain_values(column: pd.Series) -> list[Any]:
 
 @dataclass(slots=True)
 class RejectCounts:
-    """How many rejects there are of each device, day and outcome, and of each request."""
+    """Numbers of rejects by device, day and outcome, and by request."""
 
     by_day: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     by_request: Counter[str] = field(default_factory=Counter)
@@ -61,7 +61,7 @@ class RejectCounts:
 
     def add(self, rejects: pd.DataFrame) -> None:
         """Count a part of the rejects."""
-        # Values that the platform is expected to have skipped are in requests that it accepted.
+        # Values that the platform is expected to have skipped are in accepted requests.
         judged = rejects[rejects["check"] != "expected_skip"]
         for row in _odd_codes(judged).head(_SHOWN - len(self.faults)).itertuples():
             where = f"{row.device_key}, {row.measurepoint}, row {row.row}"
@@ -80,12 +80,12 @@ class RejectCounts:
 
 
 def _days(times: pd.Series) -> list[Any]:
-    """Return the UTC days of times, since the Unix epoch."""
-    return [None if time is None else time // 86_400_000 for time in plain_values(times)]
+    """Return the UTC days of times, counted from the Unix epoch."""
+    return [None if time is None else time // DAY for time in plain_values(times)]
 
 
 def _odd_codes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows whose outcome and code cannot be of the same request."""
+    """Return the rows with an outcome and a code that exclude each other."""
     fits = pd.Series(False, frame.index)
     for outcome, (_, is_one) in _CODES.items():
         of_outcome = frame["outcome"] == outcome
@@ -103,7 +103,7 @@ def _told_of_code(row: Any) -> str:
 
 
 def check_outcomes(results: pd.DataFrame) -> Iterator[Disagreement]:
-    """Yield the requests whose outcome is not what their code says."""
+    """Yield the requests with an outcome that contradicts their code."""
     for row in _odd_codes(results).head(_SHOWN).itertuples():
         yield f"request {row.request_id}", _told_of_code(row)
 
@@ -116,7 +116,7 @@ def check_tables(
     *,
     n_open: int,
 ) -> Iterator[Disagreement]:
-    """Yield where the tables of a run contradict themselves or each other.
+    """Yield all contradictions within and between the tables of a run.
 
     ``n_open`` as in :func:`check_rejects`.
     """
@@ -127,7 +127,7 @@ def check_tables(
 
 
 def check_books(books: pd.DataFrame) -> Iterator[Disagreement]:
-    """Yield the days whose book does not balance, or does not say so."""
+    """Yield the days with a book that does not balance, or with a wrong ``balanced``."""
     sums = books[list(FATES)].sum(axis=1)
     for row in books[sums != books["read"]].head(_SHOWN).itertuples():
         total = sum(getattr(row, fate) for fate in FATES)
@@ -143,15 +143,15 @@ def _day(row: Any) -> str:
 def check_rejects(
     books: pd.DataFrame, results: pd.DataFrame, rejects: RejectCounts, *, n_open: int
 ) -> Iterator[Disagreement]:
-    """Yield where there are more or fewer rejects than the books and the requests say.
+    """Yield the differences in number between rejects, books and requests.
 
     Parameters
     ----------
     n_open : int
-        Requests that have not settled: their values are in doubt in the books, and no rejects yet.
+        Number of unsettled requests: their values are in doubt in the books, but no rejects yet.
     """
-    days = list(zip(plain_values(books["product_key"]), plain_values(books["device_key"]),
-                    _days(books["day"]), strict=True))  # fmt: skip
+    keys = [plain_values(books[name]) for name in ("product_key", "device_key")]
+    days = list(zip(*keys, _days(books["day"]), strict=True))
     booked = {
         (*key, fate): n
         for fate in FATES[1:]
@@ -175,7 +175,7 @@ def check_rejects(
 
 
 def _short_requests(results: pd.DataFrame, rejects: RejectCounts) -> Iterator[Disagreement]:
-    """Yield the requests that did not arrive and have fewer rejects than values."""
+    """Yield the requests that did not arrive but have fewer rejects than values."""
     lost = results[results["outcome"].isin(["declined", "not_sent"])]
     found = pd.Series(
         [rejects.by_request[name] for name in lost["request_id"]], lost.index, "int64"
@@ -191,11 +191,11 @@ def _short_requests(results: pd.DataFrame, rejects: RejectCounts) -> Iterator[Di
 def check_touched(
     touched: pd.DataFrame, results: pd.DataFrame, rejects: RejectCounts
 ) -> Iterator[Disagreement]:
-    """Yield where other numbers of values were written than requests that arrived carried."""
+    """Yield the differences in number between values written and values in arrived requests."""
     carried = results.groupby("outcome")["n_values"].sum()
     accepted, in_doubt = int(carried.get("accepted", 0)), int(carried.get("in_doubt", 0))
     written, doubtful = int(touched["n_values"].sum()), int(touched["n_in_doubt"].sum())
-    # Of an accepted request the platform may have skipped values, copies of others among them.
+    # The platform may have skipped values of an accepted request, equal copies among them.
     if not accepted - rejects.expected_skips <= written <= accepted:
         yield "n_values", f"{written:,} values were written, and {accepted:,} were accepted"
     if doubtful != in_doubt:

@@ -1,4 +1,4 @@
-"""The books of a run: what was read of each device and day, and what became of it. Pure."""
+"""The books of a run: the values read of each device and day, and their fates. Pure."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..frames import BOOK_COLUMNS, FATES, typed
+from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from ..requests.tallies import Tally
@@ -20,12 +21,12 @@ def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:
     Parameters
     ----------
     tallies : dict of str to Tally
-        ``read`` and each fate: counts by device and day.
+        Counts by device and day, of ``read`` and of each fate.
 
     Returns
     -------
     DataFrame
-        ``balanced`` where what was read equals the sum of the fates.
+        ``balanced`` where the number of values read equals the sum of the fates.
     """
     keys = sorted(
         {key for tally in tallies.values() for key in tally},
@@ -35,6 +36,6 @@ def books_frame(tallies: dict[str, Tally]) -> pd.DataFrame:
     for key in keys:
         read = tallies.get("read", {}).get(key, 0)
         fates = [tallies.get(fate, {}).get(key, 0) for fate in FATES]
-        day = None if key[2] is None else key[2] * 86_400_000
+        day = None if key[2] is None else key[2] * DAY
         rows.append((key[0], key[1], day, read, *fates, read == sum(fates)))
     return typed(rows, BOOK_COLUMNS)

@@ -1,7 +1,7 @@
-"""Which devices, points and times a run has written to, or may have.
+"""The devices, points and spans of time that a run has written to, or may have.
 
-Pure: a chunk becomes a small record, which a journal keeps; records become a frame. A record holds
-no value, and its length depends on how many devices and points there are, not on how many values.
+Pure: a chunk becomes a small record for the journal; records become a frame. A record holds no
+values, and its length grows with the number of devices and points, not of values.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TIMES: Final = np.iinfo(np.int64)
 
 
 def touched_of(chunk: Chunk) -> bytes:
-    """Return what a request writes where it arrives: device, point, first and last time, count.
+    """Return the writes of a request by device and point: first and last time, number of values.
 
     Parameters
     ----------
@@ -38,20 +38,26 @@ def touched_of(chunk: Chunk) -> bytes:
     Returns
     -------
     bytes
-        JSON: for each product its devices, its points and two lists of rows, one of the values that
-        the model check finds good and one of those it faults. A row is [index of the device, index
-        of the point, first time, last time, number of values]. An equal copy of a value is not
-        counted: one value is written. A long one is compressed.
+        JSON: for each product its devices, its points, and two lists of rows: the first for good
+        values, the second for values with faults by the model check. A row is [index of the device,
+        index of the point, first time, last time, number of values]. Equal copies do not count,
+        since a single value is written. A long record is compressed.
     """
     record = orjson.dumps([_span(*span) for span in chunk.spans])
-    # Many devices with few entries each: their rows differ in little.
+    # Of many devices with few entries each, the rows differ little and compress well.
     return record if len(record) < LONG else zlib.compress(record, level=1)
 
 
 def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
+    """Return [devices, points, good rows, faulty rows] of the entries [start, stop) of a product.
+
+    The devices of the entries ``[7, 7, 7, 9]`` make two runs, which begin at ``[0, 3]`` and end
+    before ``[3, 4]``. With times ``[10, 20, 30, 10]`` a point with a value in every entry has the
+    rows ``[0, point, 10, 30, 3]`` and ``[1, point, 10, 10, 1]``.
+    """
     entries = part.entries
     device, time = entries.device[start:stop], entries.time[start:stop]
-    # Entries are sorted by device and time, so that each device is one run of them.
+    # Entries are sorted by device and time, so that each device is a run of entries.
     runs = np.flatnonzero(np.diff(device, prepend=-1))
     ends = np.append(runs[1:], len(device))
     whole = [time[runs].tolist(), time[ends - 1].tolist(), (ends - runs).tolist()]
@@ -81,7 +87,27 @@ def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
 def _rows(
     number: int, mask: NDArray[np.bool_], time: NDArray[np.int64], runs: NDArray[np.int64]
 ) -> list[list[int]]:
-    """Return [run, point, first time, last time, count] wherever a run has values of a point."""
+    """Return [run, point, first time, last time, count] for each run with values of a point.
+
+    Parameters
+    ----------
+    number : int
+        Index of the point.
+    mask : ndarray of bool, shape (n_entries,)
+        True where an entry has a value of the point.
+    time : ndarray of int64, shape (n_entries,)
+        Time of each entry. [ms]
+    runs : ndarray of int64, shape (n_devices,)
+        First entry of each run.
+
+    Examples
+    --------
+    The entries 0 to 2 are of a first device, entry 3 of a second; entry 0 lacks the point:
+
+    >>> mask, time = np.array([False, True, True, True]), np.array([10, 20, 30, 10])
+    >>> _rows(5, mask, time, runs=np.array([0, 3]))
+    [[0, 5, 20, 30, 2], [1, 5, 10, 10, 1]]
+    """
     if not mask.any():
         return []
     counts = np.add.reduceat(mask, runs, dtype=np.int64)
@@ -94,22 +120,20 @@ def _rows(
 
 
 def touched_frame(records: Iterable[tuple[str, bytes]], *, skips: bool) -> pd.DataFrame:
-    """Return one row a device and point that values were, or may have been, written to.
+    """Return a row for each device and point to which values were, or may have been, written.
 
     Parameters
     ----------
     records : iterable of (str, bytes)
-        The outcome of each request, ``accepted`` or ``in_doubt``, and what ``touched_of`` made of
-        it.
+        Outcome of each request, ``accepted`` or ``in_doubt``, and its record by ``touched_of``.
     skips : bool
-        Whether the platform was asked to skip invalid values: of an accepted request it has then
-        written none that the model check faults.
+        True if the platform was asked to skip invalid values: then an accepted request has written
+        no value with a fault by the model check.
 
     Returns
     -------
     DataFrame
-        Sorted by its first three columns. ``first_time`` and ``last_time`` are those of the values
-        that are counted.
+        Sorted by its first three columns. ``first_time`` and ``last_time`` span the counted values.
     """
     found: dict[tuple[str, str, str], list[int]] = {}
     for outcome, record in records:

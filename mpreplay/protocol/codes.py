@@ -25,8 +25,8 @@ __all__ = [
     "return_code",
 ]
 
-About = Literal["value", "device", "request"]
 Asks = Literal["accepted", "isolate", "split", "sign_in", "retry", "stop"]
+About = Literal["value", "device", "request"]
 
 
 class ReturnCode(NamedTuple):
@@ -43,7 +43,7 @@ class ReturnCode(NamedTuple):
     source : str
         The document that names the code.
     about : {"value", "device", "request"}
-        The part of a request that is to blame; "request" is the request as a whole.
+        The part of a request to which the code applies; "request" is the request as a whole.
     advice : str
         The key of the advice to users, where the code has one of its own.
     """
@@ -75,7 +75,10 @@ RETURN_CODES: Final = (
     ReturnCode(771, "a sub-device may not connect by itself", "stop", _LOGIN),
     ReturnCode(1008, "the message is too large and was discarded", "split", _COMMON, advice="size"),
     ReturnCode(
-        1009, "no permission to publish: unknown topic or not signed in", "sign_in", _COMMON
+        1009,
+        "no permission to publish: unknown topic or not signed in",
+        "sign_in",
+        _COMMON,
     ),
     ReturnCode(1200, "the request could not be parsed, or its sender may not ask", "stop", _COMMON),
     ReturnCode(

@@ -1,1 +1,1 @@
-"""What a run was told is accepted, beside what the platform holds."""
+"""Read-back: the values of a run beside the values that the platform holds."""

@@ -1,7 +1,8 @@
-"""Values that were sent beside values that a platform gives back, compared as their types ask.
+"""Comparison of sent values with values that a platform gives back, according to their types.
 
-Pure. What is given back is converted into the type of its point as a history is, so that both are
-written alike: two FLOATs are equal as 32-bit floats, ``"7.5"`` is a number where numbers are due.
+Pure. A value that comes back is converted into the type of its point like a value of a history,
+and so both have the same text: two FLOATs are equal as 32-bit floats, and ``"7.5"`` is a number
+where the point has numbers.
 """
 
 from __future__ import annotations
@@ -36,18 +37,18 @@ _KEY: Final = ["device", "time"]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a platform says it holds, one row a value.
+    """Values on a platform, one row a value.
 
     Parameters
     ----------
     device : ndarray of int64
-        Which, by whatever number the asker gives it.
+        Device of each row, as a number chosen by the caller.
     time : ndarray of int64
-        When. [ms]
+        Time of each row. [ms]
     point : ndarray of objects
-        The identifiers.
+        Identifier of the measurement point of each row.
     values : Array or ndarray of objects
-        As they were given.
+        Values as the platform gave them.
     """
 
     device: NDArray[np.int64]
@@ -56,19 +57,19 @@ class Held:
     values: Any
 
     def where(self, mask: NDArray[np.bool_]) -> Held:
-        """Return some of the rows."""
+        """Return the rows under a mask."""
         values = self.values
         chosen = values[mask] if isinstance(values, np.ndarray) else values.filter(pa.array(mask))
         return Held(self.device[mask], self.time[mask], self.point[mask], chosen)
 
 
 def held_together(parts: Sequence[Held]) -> Held:
-    """Return several answers as one; values keep the types in which each of them came."""
+    """Return several answers as one; all values keep their types."""
     columns = [part.values for part in parts]
     kinds = {None if isinstance(column, np.ndarray) else column.type for column in columns}
     if len(kinds) == 1 and None not in kinds:
         values = pa.concat_arrays(columns)
-    else:  # in one array of numbers the integers would become floats, and lose digits
+    else:  # in a common array of numbers, integers would become floats and lose digits
         objects = [c if isinstance(c, np.ndarray) else objects_of(python_of(c)) for c in columns]
         values = np.concatenate([objects_of([]), *objects])
     nothing = np.zeros(0, np.int64)
@@ -87,29 +88,29 @@ def compare(
     time: NDArray[np.int64],
     held: Held,
 ) -> tuple[NDArray[Any], list[str | None]]:
-    """Return for each value of a column whether the platform holds it, and what it holds instead.
+    """Return the state of each sent value of a column, and the text found on the platform.
 
     Parameters
     ----------
     column : TypedColumn
         The readings of a point.
     positions : ndarray of int64
-        Which of its values were sent.
+        Positions of the sent values in the column.
     device, time : ndarray of int64
-        Of each of them.
+        Device and time of each sent value; times in milliseconds.
     held : Held
-        What the platform holds of this point, in any order.
+        Values of this point on the platform, in any order.
 
     Returns
     -------
     tuple of (ndarray of objects, list of str)
-        ``stored``, ``different`` or ``missing``; and what was found as people read it, None where
-        nothing was.
+        ``stored``, ``different`` or ``missing``; and the value found as people read it, or None
+        where nothing was found.
 
     Notes
     -----
-    A platform holds one value of a device, point and time. An answer that gives two which differ
-    shows neither as stored.
+    A platform holds one value of a device, point and time. Where an answer gives two different
+    values, neither counts as stored.
     """
     point = column.point
     converted = convert(_parsed(held.values, point), point)
@@ -123,7 +124,7 @@ def compare(
     is_there = at >= 0
     is_one = met["others"].isna().to_numpy()
     is_same = is_there & is_one & np.asarray(met["text"].to_numpy(object) == wanted, bool)
-    # Few are left where a platform keeps what it is given: these are looked at one by one.
+    # A platform that keeps values as sent leaves few of these, so that a loop is fast enough.
     for n in np.flatnonzero(is_there & is_one & ~is_same).tolist():
         is_same[n] = _means(met["text"].iloc[n], held.values[int(at[n])], wanted[n])
     shown = np.full(len(sent), None, object)
@@ -135,7 +136,7 @@ def compare(
 
 
 def _by_place(read: TypedColumn, held: Held) -> pd.DataFrame:
-    """Return one row a device and time: where its value is, its text, and others that differ."""
+    """Return one row a device and time: position and text of the value, and any other values."""
     texts = pd.Series(texts_of(read).array().to_pylist(), dtype=object).fillna("")
     table = pd.DataFrame(
         {"device": held.device, "time": held.time, "at": np.arange(len(texts)), "text": texts}
@@ -153,17 +154,17 @@ def _by_place(read: TypedColumn, held: Held) -> pd.DataFrame:
 
 
 def _means(found: str, raw: Any, wanted: str | None) -> bool:
-    """Return whether two JSON texts say the same: 1 and 1.0, members in another order."""
+    """Return True if two JSON texts are equal as values: 1 and 1.0, members in any order."""
     if not found or wanted is None:
         return False
     value = json.loads(wanted)
     raw = raw.as_py() if isinstance(raw, pa.Scalar) else raw
-    # A text that was sent where a number is due comes back as that text.
+    # A text sent where the point has numbers comes back as the same text.
     return bool(json.loads(found) == value) or (isinstance(raw, str) and raw == value)
 
 
 def _parsed(values: Any, point: Measurepoint) -> Any:
-    """Return values with the numbers among their texts read, where the point has no texts."""
+    """Return values with texts parsed as numbers, unless the point has texts."""
     if _is_textual(point):
         return values
     if not isinstance(values, np.ndarray):

@@ -1,8 +1,8 @@
-"""Read-back: what a run was told is accepted, beside what the platform holds.
+"""Read-back: the values of a run beside the values that the platform holds.
 
-A shell: it reads the journal and the history, and asks the platform through a function of the
-user's. No value is kept in a journal: the requests are made again from the history, checked by
-their digests, and compared a slab at a time.
+A shell: it reads the journal and the history, and asks the platform through a function of the user.
+A journal keeps no values: the requests are made again from the history, checked by their digests,
+and compared a slab at a time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Query", "reconcile"]
 
-# What it returns for (product key, device key, start, end) is in [start, end).
+# A query takes (product key, device key, start, end) and returns values in [start, end).
 Query = Callable[[str, str, pd.Timestamp, pd.Timestamp], pd.DataFrame]
 Named = str | tuple[str, str]
 _NO_REASON: Final = Detail("check", ("",)).as_text()
@@ -65,12 +65,12 @@ def reconcile(
     model: Any,
     not_comparable: Iterable[Named] | str = (),
 ) -> Iterator[pd.DataFrame]:
-    """Return an iterator over frames, each of a slab; everything is checked at the call.
+    """Return an iterator over frames, a frame for each slab; the arguments are checked at once.
 
     Raises
     ------
     ConfigError
-        If an argument cannot work; while iterating, if the query cannot.
+        If an argument cannot work; while iterating, if the query fails.
     JournalMismatch
         If the history or the model is not that of the run.
     """
@@ -90,7 +90,10 @@ def reconcile(
 def _identifiers(
     named: Iterable[Named] | str, models: ModelSet
 ) -> frozenset[tuple[str | None, str]]:
-    """Return (product key or None, identifier) of the points named; a typo would hide a loss."""
+    """Return (product key or None, identifier) of the named points.
+
+    An unknown name is an error, since a typo would hide a loss.
+    """
     found: set[tuple[str | None, str]] = set()
     for one in (named,) if isinstance(named, str) else named:
         product_key, identifier = (None, one) if isinstance(one, str) else one
@@ -103,7 +106,7 @@ def _identifiers(
 
 @dataclass(frozen=True, slots=True)
 class _Requests:
-    """Makes the requests of a run again, those whose values the platform should hold."""
+    """Maker of the requests of a run whose values the platform should hold."""
 
     journal: JournalReader
     order: Order
@@ -116,11 +119,15 @@ class _Requests:
         kept = facts["fingerprint"]
         policy = Policy(**{f.name: kept[f.name] for f in fields(Policy)})
         limits = Limits(**facts["limits"])
-        connection = Connection.from_uri(facts["connection"])  # the secret in it is three stars
+        connection = Connection.from_uri(
+            facts["connection"]
+        )  # the journal keeps three stars for the secret
         order = Order.of("reconcile", history, model, connection.device, policy, limits)
-        whom = {name: kept[name] for name in ("platform", "gateway")}  # spelled as it was then
+        target = {
+            name: kept[name] for name in ("platform", "gateway")
+        }  # in the spelling of the run
         try:
-            check_same(journal.path, order.fingerprint(connection) | whom)
+            check_same(journal.path, order.fingerprint(connection) | target)
         except JournalMismatch as error:
             raise JournalMismatch(
                 f"{journal.path}: the run was not made from what is given here; different are: "
@@ -161,7 +168,7 @@ class _Requests:
 
 @dataclass(frozen=True, slots=True)
 class _AllBut:
-    """Contains every number but these."""
+    """A container of all numbers except the given ones."""
 
     kept: Mapping[int, Any]
 
@@ -171,7 +178,7 @@ class _AllBut:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """A request that arrived or may have; ``skips``: without what the model check faults."""
+    """A request that arrived or may have; ``skips`` leaves out its values with faults."""
 
     chunk: Chunk
     request_id: str
@@ -181,7 +188,7 @@ class _Request:
 
 @dataclass(slots=True)
 class _Arrived:
-    """The values of one column of a slab that arrived or may have, each with its request."""
+    """The values of a column of a slab that arrived or may have, each with its request."""
 
     readings: Readings
     number: int
@@ -191,21 +198,21 @@ class _Arrived:
 
     @property
     def identifier(self) -> str:
-        """The measurement point."""
+        """Identifier of the measurement point."""
         return self.readings.columns[self.number].point.identifier
 
     @property
     def product_key(self) -> str:
-        """Whose measurement point: readings are of one product, devices of all in the slab."""
+        """Product of the readings; their list of devices also holds other products of the slab."""
         return self.readings.devices[int(self.readings.device[self.rows[0]])].product_key
 
     def is_in(self, named: frozenset[tuple[str | None, str]]) -> bool:
-        """Return whether its point is among those named, of any product or of its own."""
+        """Return True if the point is named, for any product or for this one."""
         return not named.isdisjoint({(None, self.identifier), (self.product_key, self.identifier)})
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Where the values are in the readings."""
+        """Rows of the values in the readings."""
         return self.readings.columns[self.number].at[np.concatenate(self.positions)]
 
 
@@ -213,7 +220,7 @@ def _arrived(requests: Iterable[_Request]) -> list[_Arrived]:
     found: dict[tuple[int, int], _Arrived] = {}
     for request in requests:
         for part, start, stop in request.chunk.spans:
-            # Parts of one product share their readings, however the request was taken apart.
+            # Parts of a product share their readings, even after a request was divided.
             readings = part.readings
             for number, cells in part.cells(start, stop):
                 positions = cells
@@ -250,7 +257,7 @@ def _frames(
 def _held(
     columns: list[_Arrived], query: Query, apart: frozenset[tuple[str | None, str]]
 ) -> dict[int, Held]:
-    """Ask for each device in the interval of its values, and return the answers by readings."""
+    """Query each device in the interval of its values, and return the answers by readings."""
     together: dict[int, list[_Arrived]] = {}
     for column in columns:
         if not column.is_in(apart):
@@ -272,7 +279,7 @@ def _held(
 def _compared(
     arrived: _Arrived, held: Held | None, apart: frozenset[tuple[str | None, str]]
 ) -> Iterator[pd.DataFrame]:
-    """Yield a frame of the values of a column, and one of their equal copies."""
+    """Yield a frame of the values of a column, and a frame of their equal copies."""
     positions = np.concatenate(arrived.positions)
     lengths = [len(one) for one in arrived.positions]
     owners = np.repeat(np.arange(len(lengths)), lengths)
@@ -283,7 +290,7 @@ def _compared(
     if held is None or arrived.is_in(apart):
         frame["found"], frame["state"] = None, NOT_COMPARABLE
     else:
-        # NumPy would make its own text of the name, and so lose a NUL at its end.
+        # NumPy would convert the name to its own text type and lose a NUL at the end.
         named = pd.Series(held.point, dtype=object) == arrived.identifier
         of_point = held.where(named.to_numpy(bool))
         frame["state"], frame["found"] = compare(
@@ -303,13 +310,13 @@ def _compared(
 
 
 def _ask(query: Query, device: Device, span: tuple[int, int], code: int) -> Held:
-    """Ask for a device in an interval, and read the answer."""
+    """Query a device in an interval, and return the values."""
     start, end = (pd.Timestamp(np.datetime64(ms, "ms")).tz_localize("UTC") for ms in span)
     what = f"the query for {device.product_key}/{device.device_key} from {start} to {end}"
     try:
         answer = query(*device, start, end)
     except Exception as error:
-        # What the error says may hold an access key of the user's: it is chained, not repeated.
+        # The message of the error may hold an access key of the user: chained, not repeated.
         raise ConfigError(f"{what} raised {type(error).__name__}; {_EXPECTED}") from error
     if not isinstance(answer, pd.DataFrame):
         raise ConfigError(f"{what} returned {type(answer).__name__}; {_EXPECTED}")
@@ -321,7 +328,7 @@ def _ask(query: Query, device: Device, span: tuple[int, int], code: int) -> Held
 
 
 def _of_device(answer: pd.DataFrame, device: Device) -> pd.DataFrame:
-    """Leave other devices out, where an answer says whose its rows are."""
+    """Return the rows of a device, where the answer has columns of keys."""
     for name, key in zip(("product_key", "device_key"), device, strict=True):
         if name in answer.columns:
             answer = answer[answer[name] == key]
@@ -329,7 +336,7 @@ def _of_device(answer: pd.DataFrame, device: Device) -> pd.DataFrame:
 
 
 def _times(answer: pd.DataFrame, what: str) -> NDArray[np.int64]:
-    """Return the times of an answer in milliseconds; numbers are the platform's milliseconds."""
+    """Return the times of an answer in milliseconds; numbers already are milliseconds."""
     if lacking := [name for name in _NEEDED if name not in answer.columns]:
         raise ConfigError(
             f"{what}: there is no column {lacking[0]!r}, only "
@@ -349,7 +356,7 @@ def _times(answer: pd.DataFrame, what: str) -> NDArray[np.int64]:
 
 
 def _raw(series: pd.Series) -> Any:
-    """Return a column as a history reads it: as Arrow, or as Python objects."""
+    """Return a column in the form of a history: as Arrow, or as Python objects."""
     source = FrameSource(series.to_frame("column"), time_from_index=False)
     if not len(series):
         return np.zeros(0, object)
@@ -357,7 +364,7 @@ def _raw(series: pd.Series) -> Any:
 
 
 def _lookup(table: pd.DataFrame, devices: list[Device]) -> Query:
-    """Return a query that looks things up in a table."""
+    """Return a query that looks values up in a table."""
     what = "the DataFrame given as query"
     time = _times(table, what)
     if "device_key" not in table.columns and len(devices) > 1:

@@ -1,1 +1,1 @@
-"""A run as people read it: one page, or the short form of a notebook."""
+"""A run in a readable form: a page, or a summary for a notebook."""

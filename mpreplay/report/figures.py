@@ -1,4 +1,4 @@
-"""The numbers behind the pictures of a report: few of them, however long the run.
+"""The numbers behind the pictures of a report: few, however long the run.
 
 Pure: frames in, small tables out.
 """
@@ -15,6 +15,8 @@ from ..display.amounts import MAX_NAME, visible
 from ..display.facts import OPEN, SHOWN_FATES
 from ..display.pictures import Arrivals, Timeline
 from ..frames import FATES
+from ..protocol.codes import ACCEPTED
+from ..values.epoch import DAY
 
 __all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
 
@@ -22,24 +24,26 @@ MAX_PERIODS: Final = 62  # columns of the map; two months of days fit
 MAX_DEVICES: Final = 24  # rows of the map
 MAX_BUCKETS: Final = 48  # steps of the pictures over time
 REQUESTS_IN_A_BUCKET: Final = 6  # on average, so that a median means something
-# Lengths that people think in. None is below a second: limits hold for a second, and within one
-# a burst of any rate is allowed. [s]
+# Lengths of a step that people think in. The shortest is a second: limits hold for a second, and
+# within a second a burst of any rate is allowed. [s]
 _ROUND: Final = (
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200,
-)  # fmt: skip
-_DAY: Final = 86_400  # [s]
-PAUSE: Final = 600.0  # a run that sent nothing for longer is taken to have been continued [s]
-MAX_CODES: Final = 5  # told apart over time
+    *(1, 2, 5, 10, 15, 30),
+    *(60 * minutes for minutes in (1, 2, 5, 10, 15, 30)),
+    *(3_600 * hours for hours in (1, 2, 3, 6, 12)),
+)
+_SECONDS_A_DAY: Final = DAY // 1_000
+PAUSE: Final = 600.0  # a longer time without requests counts as a break before a continuation [s]
+MAX_CODES: Final = 5  # codes that are distinguished over time
 OTHERS: Final = "others"
 NO_REPLY: Final = "no reply"
-# How wide a column of the map is: what pandas calls it, and people.
+# Widths of a column of the map: the name in pandas, and the word for people.
 _STEPS: Final = (("D", "day"), ("W-SUN", "week"), ("M", "month"), ("Q", "quarter"), ("Y", "year"))
 
 
 def arrivals(books: pd.DataFrame) -> Arrivals:
     """Return the books as a map of few rows and columns.
 
-    Where there are many devices, those with the most rejects have a row of their own.
+    Of many devices, only the devices with the most rejects have a row of their own.
     """
     timeless = int(books.loc[books["day"].isna(), "read"].sum())
     dated = books[books["day"].notna()]
@@ -67,14 +71,14 @@ def _periods(days: pd.Series) -> tuple[str, Any, list[str]]:
             shown = pd.period_range(first, last, freq=first.freq)
             columns = taken.map(lambda period, first=first: period.ordinal - first.ordinal)
             return step, columns.to_numpy(), [p.start_time.strftime("%Y-%m-%d") for p in shown]
-    # Centuries: only a clock that was wrong makes them, and the years that there are tell of it.
+    # Centuries come from a wrong clock only: the years with readings are enough to show that.
     known = sorted(naive.dt.year.unique())[-MAX_PERIODS:]
     column = np.searchsorted(known, naive.dt.year.clip(lower=known[0]))
     return "year with readings", column, [str(year) for year in known]
 
 
 def _device_names(books: pd.DataFrame) -> pd.Series:
-    """Return how each row's device is called: with its product where there are several."""
+    """Return the device name of each row, with the product if there are several products."""
     device = books["device_key"].fillna("").map(lambda name: visible(name, MAX_NAME) or "no device")
     if books["product_key"].nunique(dropna=False) < 2:
         return device
@@ -82,7 +86,7 @@ def _device_names(books: pd.DataFrame) -> pd.Series:
 
 
 def _rows(names: pd.Series, rejects: pd.Series) -> tuple[Any, list[str], int]:
-    """Return the row of each name, the names of the rows, and how many share the last."""
+    """Return the row of each name, the names of the rows, and the size of the last row."""
     missing = rejects.groupby(names.to_numpy()).sum().sort_index()
     if len(missing) <= MAX_DEVICES:
         order = list(missing.index)
@@ -94,7 +98,7 @@ def _rows(names: pd.Series, rejects: pd.Series) -> tuple[Any, list[str], int]:
 
 
 def timeline(results: pd.DataFrame) -> Timeline | None:
-    """Return what happened on the wire, or None if nothing was sent."""
+    """Return the traffic of a run in steps of time, or None if nothing was sent."""
     sent = results[results["sent_at"].notna()].sort_values("sent_at", kind="stable")
     if sent.empty:
         return None
@@ -123,12 +127,16 @@ def timeline(results: pd.DataFrame) -> Timeline | None:
 
 
 def _round_width(least: float) -> float:
-    """Return the shortest round length of time that is no shorter than the least."""
-    return float(next((w for w in _ROUND if w >= least), _DAY * math.ceil(least / _DAY)))
+    """Return the shortest round length of time from ``least`` on."""
+    days = math.ceil(least / _SECONDS_A_DAY)
+    return float(next((w for w in _ROUND if w >= least), days * _SECONDS_A_DAY))
 
 
 def _without_pauses(sent: pd.DataFrame) -> tuple[Any, list[float], float, float]:
-    """Return the seconds at which each was sent, where pauses were, their sum, and the whole."""
+    """Return the seconds of sending, the places of pauses, their sum, and the total length.
+
+    All are in seconds; pauses are left out of everything except their sum.
+    """
     since = (sent["sent_at"] - sent["sent_at"].iloc[0]).dt.total_seconds().to_numpy()
     lasted = sent["latency"].fillna(0.0).to_numpy()
     answered = np.maximum.accumulate(since + lasted)
@@ -147,20 +155,21 @@ def _codes(sent: pd.DataFrame) -> pd.Series:
 
 
 def _ranked(codes: pd.DataFrame) -> list[str]:
-    """Return the codes as they are stacked: 200 first, then the most frequent."""
-    return sorted(codes.columns, key=lambda code: (code != "200", -codes[code].sum(), code))
+    """Return the codes in stacking order: accepted first, then the most frequent."""
+    accepted = str(ACCEPTED)
+    return sorted(codes.columns, key=lambda code: (code != accepted, -codes[code].sum(), code))
 
 
 class Taken(NamedTuple):
-    """Requests that were taken apart.
+    """The divided requests.
 
     Parameters
     ----------
     n_divided, n_parts : int
-        How many requests were split, and how many were sent beyond those first planned.
+        Number of divided requests, and of requests sent beyond the first plan.
     table : DataFrame
-        One row a request of the plan that was split, those with the most parts first:
-        ``request_id``, ``code``, ``values``, ``parts``, and of its values each fate.
+        A row for each divided request of the plan, sorted by the number of parts, descending:
+        ``request_id``, ``code``, ``values``, ``parts``, and the number of values of each fate.
     """
 
     n_divided: int
@@ -169,7 +178,7 @@ class Taken(NamedTuple):
 
 
 def taken_apart(results: pd.DataFrame) -> Taken:
-    """Return what became of the requests that were split."""
+    """Return the divided requests with the fates of their values."""
     parents = dict(
         results.loc[results["parent_id"].notna(), ["request_id", "parent_id"]].to_numpy().tolist()
     )

@@ -1,4 +1,4 @@
-"""The balance of a run, and the map of what arrived when. Pure."""
+"""The balance of a run, and the map of arrivals over time. Pure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .figures import arrivals
 if TYPE_CHECKING:
     from ..display.facts import Standing
     from ..display.pictures import Arrivals
-LITTLE: Final = 0.005  # the share from which a part of a bar is as wide as it should be
-HALF: Final = 0.5  # the share of a cell of the map from which it is called after what is missing
+LITTLE: Final = 0.005  # share from which a part of a bar has its true width
+HALF: Final = 0.5  # missing share of a cell of the map from which the legend says "mostly"
 
 
 def balance_section(standing: Standing) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _labelled(fate: str) -> Any:
 
 
 def map_section(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | None:
-    """Return the map of what arrived by device and period, or None without a device."""
+    """Return the map of arrivals by device and period, or None without a device."""
     found = arrivals(books)
     if not found.devices:
         return None
@@ -80,11 +80,11 @@ def map_section(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | Non
     if found.n_timeless:
         said.append(f"{count(found.n_timeless, 'value')} without a readable time cannot be shown.")
     worst = sorted(zip(*missing.nonzero(), strict=True), key=lambda cell: -missing[cell])
+    numbers = (found.read, found.accepted, missing)
     cells = [
-        (found.devices[row], found.periods[column], f"{found.read[row, column]:,}",
-         f"{found.accepted[row, column]:,}", f"{missing[row, column]:,}")
+        (found.devices[row], found.periods[column], *(f"{n[row, column]:,}" for n in numbers))
         for row, column in worst[:MAX_ROWS]
-    ]  # fmt: skip
+    ]
     most = f", the {MAX_ROWS} with most of {touched:,}" if touched > MAX_ROWS else ""
     return {
         "sentence": " ".join(said),
@@ -102,7 +102,7 @@ def map_section(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | Non
 
 
 def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
-    """Return what the colours of the map mean: where it is always little, that it is."""
+    """Return the legend of the map; "some" where cells of a fate are never mostly missing."""
     missing = found.read - found.accepted
     key = []
     for number, fate in enumerate(FATES):
@@ -119,7 +119,7 @@ def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
 
 
 def _unanswered(standing: Standing) -> str:
-    """Return what it is that the books, which have one word for both, have in doubt."""
+    """Return the fate behind "in doubt" in the books, which do not tell open from in doubt."""
     return OPEN if standing.n(OPEN) and not standing.n("in_doubt") else "in_doubt"
 
 

@@ -99,7 +99,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     facts, results = reader.facts(), _results(reader)
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
-    gathered = gather(reader.iter_reject_tables(), n_examples=FIRST_ROWS)
+    gathered = gather(reader.iter_reject_batches(), n_examples=FIRST_ROWS)
     first_line, rest = headline(standing)
     page: str = template.render(
         light=safe(style(LIGHT)),
@@ -302,10 +302,10 @@ def _trust(
     }
 
 
-def _sources(facts: Mapping[str, Any], marks: Any) -> Iterator[tuple[str, str, str]]:
+def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, str]]:
     """Yield name, size and digest of each source."""
-    marks = marks if isinstance(marks, list) else [marks]
-    for source, cells in zip_longest(facts.get("sources") or [], marks):
+    prints = prints if isinstance(prints, list) else [prints]
+    for source, cells in zip_longest(facts.get("sources") or [], prints):
         known = source or {}
         size, sha256 = known.get("bytes"), known.get("sha256")
         # A frame has no bytes of its own; what its cells were is still known, to mpreplay.

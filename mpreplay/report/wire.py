@@ -1,4 +1,4 @@
-"""What a report says of the wire: codes, latency and throughput over time.
+"""The section of a report about the wire: codes, latency and throughput over time.
 
 Pure: results in, texts and pictures out.
 """
@@ -22,7 +22,7 @@ from .figures import NO_REPLY, timeline
 
 __all__ = ["wire_section"]
 
-FEWEST_STEPS: Final = 3  # that a picture over time is drawn of
+FEWEST_STEPS: Final = 3  # of a picture over time
 # Outcomes of requests that were never sent, in words.
 _UNSENT: Final = {
     "declined": "declined, held back",
@@ -33,16 +33,16 @@ _UNSENT: Final = {
 def wire_section(
     results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing
 ) -> dict[str, Any] | None:
-    """Return what the report says of the wire, or None if nothing was sent.
+    """Return the section of a report about the wire, or None if nothing was sent.
 
     Parameters
     ----------
     results : DataFrame
-        One row a request; the outcome of those that have not settled is ``open``.
+        One row a request; the outcome of an unsettled request is ``open``.
     facts : mapping
-        What the journal says of the run.
+        Facts of the run from the journal.
     standing : Standing
-        How it stands.
+        State of the run.
     """
     line = timeline(results)
     if line is None:
@@ -93,12 +93,13 @@ def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any
 
 
 def _retries(results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing) -> str:
-    """Return how often a request was sent more than once."""
+    """Return a sentence about requests that were sent more than once."""
     attempts = results["attempts"]
     n, most = int((attempts > 1).sum()), int(attempts.max())
     published = (facts.get("counts") or {}).get("published")
-    said = [f"{count(n, 'request')} needed several attempts, at most {most}" if n else
-            "No request needed a second attempt"]  # fmt: skip
+    said = ["No request needed a second attempt"]
+    if n:
+        said = [f"{count(n, 'request')} needed several attempts, at most {most}"]
     if published is not None and not standing.is_going:
         said.append(f"the requests were published {count(int(published), 'time')} in all")
     kept = " Of each only the last attempt's code and latency are kept." if n else ""
@@ -110,16 +111,18 @@ def _pictures(line: Timeline) -> list[dict[str, Any]]:
     solid, dashed = safe(stroke("solid")), safe(stroke("dashed"))
     fates = code_fates([str(code) for code in line.codes])
     step = f"steps of {duration(line.width)}"
+    key_of_codes = [(mark(fate), code) for code, fate in fates.items()]
+    key_of_latency = [(solid, "median"), (dashed, "slowest")]
+    key_of_rate = [(solid, f"sent, without retries, in {step}")]
+    latency = lines(line, "Latency over time, in seconds", {"median": "solid", "slowest": "dashed"})
+    n_bytes = lines(line, "Bytes a second over time", {"bytes": "solid"})
+    n_values = lines(line, "Values a second over time", {"values": "solid"})
     pictures = [
-        ("Requests by return code", [(mark(fate), code) for code, fate in fates.items()],
-         code_bars(line)),
-        ("Latency, in seconds", [(solid, "median"), (dashed, "slowest")],
-         lines(line, "Latency over time, in seconds", {"median": "solid", "slowest": "dashed"})),
-        ("Bytes a second", [(solid, f"sent, without retries, in {step}")],
-         lines(line, "Bytes a second over time", {"bytes": "solid"})),
-        ("Values a second", [(solid, f"sent, without retries, in {step}")],
-         lines(line, "Values a second over time", {"values": "solid"})),
-    ]  # fmt: skip
+        ("Requests by return code", key_of_codes, code_bars(line)),
+        ("Latency, in seconds", key_of_latency, latency),
+        ("Bytes a second", key_of_rate, n_bytes),
+        ("Values a second", key_of_rate, n_values),
+    ]
     return [{"title": title, "key": key, "svg": safe(svg)} for title, key, svg in pictures]
 
 
@@ -136,21 +139,21 @@ def _codes(results: pd.DataFrame) -> Table:
 
 
 def _outcome(row: Mapping[Any, Any]) -> str:
-    """Return how a request ended, and what its outcome does not say of whether it was sent."""
+    """Return the outcome of a request in words; an unsent request has words of its own."""
     outcome = str(row["outcome"])
     said = FATE_WORDS[outcome][0] if outcome in FATE_WORDS else outcome
     return said if row["sent"] else _UNSENT.get(outcome, said)
 
 
 def _code(row: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return a code and its meaning; requests without a reply have neither."""
+    """Return a code and its meaning; a request without a reply has no meaning."""
     if pd.isna(row["code"]):
         return (NO_REPLY if row["outcome"] == "in_doubt" else "none"), ""
     return str(int(row["code"])), return_code(int(row["code"])).meaning
 
 
 def _notes_on_codes(results: pd.DataFrame, facts: Mapping[str, Any]) -> list[str]:
-    """Return why values in requests are not those of the balance."""
+    """Return the reasons why values in requests differ from the balance."""
     notes = []
     copies = int((facts.get("counts") or {}).get("equal_copies") or 0)
     if copies:
@@ -171,12 +174,15 @@ def _notes_on_codes(results: pd.DataFrame, facts: Mapping[str, Any]) -> list[str
 def _steps(line: Timeline) -> Table:
     names = [str(code) for code in line.codes]
     rows = [
-        (step["start"].strftime("%Y-%m-%d %H:%M:%S.%f")[:-3], seconds(step["median"]),
-         seconds(step["slowest"]), f"{step['bytes']:,.0f}", f"{step['values']:,.0f}",
-         *(f"{n:,}" for n in line.codes.iloc[number]))
+        (
+            step["start"].strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+            *(seconds(step[name]) for name in ("median", "slowest")),
+            *(f"{step[name]:,.0f}" for name in ("bytes", "values")),
+            *(f"{n:,}" for n in line.codes.iloc[number]),
+        )
         for number, step in enumerate(line.steps.to_dict("records"))
         if step["requests"]
-    ]  # fmt: skip
+    ]
     columns = ("First sent", "Median [s]", "Slowest [s]", "Bytes/s", "Values/s", *names)
     return Table(
         f"Steps of {duration(line.width)} in which requests were sent; requests by code",

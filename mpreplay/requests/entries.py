@@ -13,6 +13,7 @@ import numpy as np
 
 from ..history.ordering import order_of
 from ..history.slab import Readings
+from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Copy", "Entries", "entries_of", "split_entries"]
-
-DAY = 86_400_000  # [ms]
 
 
 class Copy(NamedTuple):

@@ -7,7 +7,7 @@ request, and on nothing else: the same input makes the same requests.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,8 +94,9 @@ class Preparer:
         for column, positions in repeats.copies:
             sent[column][positions] = False
         entries = entries_of(readings, sent)
-        entries.suspects.extend(_suspects(readings, faults))
-        entries.copies.extend(_copies(entries, repeats))
+        entries = replace(
+            entries, suspects=_suspects(readings, faults), copies=_copies(entries, repeats)
+        )
         encoded = encode_entries(entries, self.own)
         whole = self._split(entries, encoded)
         if whole is not entries:

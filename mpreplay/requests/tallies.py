@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..model.device import Device
-from .entries import DAY
+from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

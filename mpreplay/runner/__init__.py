@@ -1,1 +1,1 @@
-"""The shells that run a replay or a plan from its beginning to its end."""
+"""The shells that run a replay or a plan from begin to end."""

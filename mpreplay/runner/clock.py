@@ -9,7 +9,7 @@ __all__ = ["Clock", "ConnectRecord", "SystemClock"]
 
 
 class Clock(Protocol):
-    """Tells the time and waits."""
+    """A source of time, with a way to wait."""
 
     def now(self) -> float:
         """Return a reading that only grows. [s]"""  # noqa: D400
@@ -38,10 +38,10 @@ class SystemClock:
 
 
 class ConnectRecord(Protocol):
-    """Remembers when a device connected, across runs."""
+    """A record of the connects of a device, across runs."""
 
     def connects(self) -> list[float]:
-        """Return when, since the Unix epoch."""
+        """Return the times of the connects, in seconds since the Unix epoch."""
 
     def remember(self, time: float) -> None:
-        """Add one."""
+        """Add the time of a connect."""

@@ -1,7 +1,7 @@
-"""Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM: a wish to end, not yet an end.
+"""Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM: a request to end, not yet an end.
 
-A shell over signals. The first is noted, so that a run can wait for its replies; the second ends
-it at once.
+A shell over signals. The first signal is noted, so that a run can wait for its replies; the second
+ends the run at once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
-    """Notes signals while it is entered; elsewhere than in the main thread it notes none.
+    """A context that notes signals; outside the main thread no signals are noted.
 
     Attributes
     ----------
     name : str
-        The signal that came, or the empty text.
+        Name of the signal that came, or the empty text.
     """
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class Interrupts:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            # None: it was not set from Python, and cannot be set back from here.
+            # None is a handler that was not set from Python, and cannot be restored from here.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

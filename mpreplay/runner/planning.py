@@ -1,6 +1,6 @@
-"""What a replay would do, without a network.
+"""The plan of a replay, made without a network.
 
-Pure, save that it walks through a history.
+Reads the history; otherwise pure.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from ..settings import Limits, Policy
 
 __all__ = ["Plan", "plan"]
 
-# The only specification that EnOS 2.1 offered of what an organisation may write.
+# The only limit that EnOS 2.1 documents for the writes of an organisation.
 POINTS_PER_SECOND: Final = 5_000  # values/s; EnOS 2.1, "Resource Management", TSDB
-ID: Final = "0" * 19  # as long as the id of a real request
+ID: Final = "0" * 19  # has the length of a real request id
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """What a replay would send.
+    """The requests that a replay would send, in numbers.
 
     Attributes
     ----------
     n_rows, n_values : int
-        What is read.
+        Rows and values read.
     n_requests, n_sent, n_bytes : int
-        Requests, the values in them, and their bytes.
+        Requests, with their values and bytes.
     n_withheld, n_superseded, n_copies : int
-        Values that the model forbids, that another reading supersedes, and equal copies.
+        Values against the model, values superseded by another reading, and equal copies.
     n_devices : int
-        How many devices report.
+        Number of reporting devices.
     largest : int
-        The largest request. [bytes]
+        Size of the largest request. [bytes]
     seconds : float
-        The least time that the limits on bytes and values allow. [s]
+        Least time under the limits on bytes and values. [s]
     seconds_at_5000 : float
-        The least time under 5,000 values/s, the old contract of an organisation. [s]
+        Least time under 5,000 values/s, the old contract of an organisation. [s]
     """
 
     n_rows: int
@@ -87,20 +87,20 @@ def plan(
     on_invalid: Literal["raise", "withhold", "send"] = "withhold",
     duplicates: Literal["raise", "first", "last"] = "last",
 ) -> Plan:
-    """Return what a replay would send, without sending it.
+    """Return the plan of a replay, without sending anything.
 
     Parameters
     ----------
     history : History
-        What ``read_history`` returned.
+        Result of ``read_history``.
     model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
-        What its values must satisfy.
+        Thing model of the values.
     gateway : (str, str), optional
         Product key and device key of the connection.
     limits : Limits, optional
         Sizes and rates.
     allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates
-        As for ``replay``; "raise" plans as if there were nothing to raise for.
+        As for ``replay``; with "raise", a plan is made all the same.
 
     Returns
     -------

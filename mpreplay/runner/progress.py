@@ -1,4 +1,4 @@
-"""A progress bar, where somebody looks. A shell over tqdm."""
+"""A progress bar for a notebook or a terminal. A shell over tqdm."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ class Bar:
     Parameters
     ----------
     total : int
-        How many rows there are.
+        Number of rows.
     progress : bool or "auto"
-        "auto": in a notebook or a terminal.
+        "auto" shows the bar in a notebook or a terminal only.
     """
 
     def __init__(self, total: int, progress: bool | str) -> None:
         notebook = _is_notebook()
         flavour = "tqdm.notebook" if notebook and find_spec("ipywidgets") else "tqdm"
         tqdm = import_module(flavour).tqdm
-        # Without a monitor tqdm leaves no thread behind.
+        # Without a monitor, tqdm leaves no thread behind.
         quiet = type("Bar", (tqdm,), {"monitor_interval": 0})
         wanted = notebook or sys.stderr.isatty() if progress == "auto" else bool(progress)
         self._bar = quiet(total=total, unit=" rows", desc="replay", disable=not wanted, leave=False)
@@ -36,7 +36,7 @@ class Bar:
         self._bar.close()
 
     def add(self, rows: int) -> None:
-        """Move on."""
+        """Advance the bar by a number of rows."""
         self._bar.update(rows)
 
 

@@ -129,7 +129,7 @@ def replay(
     Run(2 of 2 values accepted)
     """
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    check_arguments("replay", history, policy, isolate)
+    check_arguments("replay", history, isolate)
     connection = _connection(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)

@@ -1,1 +1,1 @@
-"""One column of one measurement point: into its type, out as JSON, out as text. Pure."""
+"""The column of a measurement point: into its type, out as JSON, out as text. Pure."""

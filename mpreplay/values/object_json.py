@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 
 from .absent import is_nan
+from .epoch import EPOCH, MILLISECOND
 
 __all__ = ["Unsendable", "has_lone_surrogate", "json_text", "parsed", "shown", "told"]
 
@@ -117,8 +118,7 @@ def _default(value: Any) -> Any:
 
 
 def _milliseconds(value: dt.datetime) -> int:
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    return (value - epoch) // dt.timedelta(milliseconds=1)
+    return (value - EPOCH) // MILLISECOND
 
 
 def _holds_infinity(value: Any) -> bool:

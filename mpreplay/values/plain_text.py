@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .misfits import Misfit
     from .typed_column import TypedColumn
 
-__all__ = ["plain_of", "plain_of_misfit", "plain_text", "plain_texts", "read_plain"]
+__all__ = ["bare_text", "plain_of", "plain_of_misfit", "plain_text", "plain_texts", "read_plain"]
 
 _MEMBERS: Final = frozenset({"value", "quality"})
 _INFINITE: Final = {"inf": np.inf, "-inf": -np.inf}
@@ -126,6 +126,20 @@ def _unmistakable(text: str, point: Measurepoint) -> str:
         return text  # on the wire both are the same
     value = json.loads(text)
     return text if _is_same(read_plain(text, point), value) else f'{{"value":{text}}}'
+
+
+def bare_text(text: str) -> str:
+    r"""Return the JSON text of a value as a frame shows it: a text bare, all else as it is.
+
+    Examples
+    --------
+    >>> bare_text('"run"'), bare_text("7.5"), bare_text('"{}"')
+    ('run', '7.5', '{"value":"{}"}')
+    """
+    if text[:1] != '"':
+        return text
+    bare: str = json.loads(text)
+    return f'{{"value":{text}}}' if bare.lstrip()[:1] == "{" else bare
 
 
 def plain_of_misfit(misfits: Misfit, point: Measurepoint) -> str:

@@ -18,9 +18,12 @@ from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
 from .absent import absent_in
 from .arrays import without
+from .epoch import EPOCH
 from .object_json import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 __all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
@@ -47,6 +50,11 @@ class Times:
 
     ms: NDArray[np.int64]
     unreadable: dict[int, Detail]
+
+    def without(self, values: Mapping[int, Any], kind: str, facts: tuple[Any, ...] = ()) -> Times:
+        """Return the same times but for values that are none, given by their positions."""
+        gone = {p: Detail(kind, facts, (str(value),)) for p, value in values.items()}
+        return Times(self.ms, self.unreadable | gone) if gone else self
 
 
 def read_times(
@@ -171,11 +179,10 @@ def instants_of(moments: list[dt.datetime]) -> pa.Array:
     pyarrow reads the clock of such objects without its offset once certain other conversions took
     place in the process, so they are not left to it.
     """
-    microseconds = [(moment - _EPOCH) // _MICROSECOND for moment in moments]
+    microseconds = [(moment - EPOCH) // _MICROSECOND for moment in moments]
     return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
 
 
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 
@@ -206,9 +213,7 @@ def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
     most = np.iinfo(np.int64).max // factor
     far = (values > most) | (values < -most)
     times = _with_absent(np.where(far, 0, values) * factor, absent)
-    for position in np.flatnonzero(far).tolist():
-        times.unreadable[position] = Detail("far_time", (), (str(values[position]),))
-    return times
+    return times.without({p: values[p] for p in np.flatnonzero(far).tolist()}, "far_time")
 
 
 def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
@@ -245,12 +250,8 @@ def _naive(column: pa.Array, where: _Where) -> Times:
             value=where.tz,
         ) from error
     times = _aware(pa.array(zoned))
-    for position in times.unreadable:
-        if present[position]:
-            times.unreadable[position] = Detail(
-                "clock_change", (where.tz,), (str(local[position]),)
-            )
-    return times
+    changed = {p: local[p] for p in times.unreadable if present[p]}
+    return times.without(changed, "clock_change", (where.tz,))
 
 
 def _texts(column: pa.Array, where: _Where) -> Times:
@@ -324,6 +325,5 @@ def _integers(column: pa.Array, nanoseconds: int) -> Times:
     far = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
     near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
     times = _scaled(near.cast(pa.int64()), nanoseconds)
-    for position in np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist():
-        times.unreadable[position] = Detail("far_time", (), (str(column[position]),))
-    return times
+    beyond = np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist()
+    return times.without({p: column[p] for p in beyond}, "far_time")

@@ -86,9 +86,10 @@ def test_every_type_has_an_arrow_type_in_which_its_point_is_held(name: str) -> N
     point = Measurepoint("p", name, **FACTS.get(name, {}))
 
     made = POINT_TYPES[name].arrow
+    kind = point.arrow_type()
 
-    assert isinstance(point.arrow_type(), pa.DataType)
     assert (made is None) == (name in FACTS), f"model/point_types.py: {name} needs an Arrow type"
+    assert point.is_number == (pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 @pytest.mark.parametrize("name", TRAVELLING)
@@ -142,6 +143,9 @@ def test_every_type_that_travels_is_written_as_json_that_says_the_same(
     read = [None if text is None else json.loads(text) for text in texts]
     again = convert(objects_of(read), column.point)
     assert again.values.equals(column.values), f"values/column_json.py: {name} goes as {texts}"
+    is_text = column.point.is_text
+    quoted = [text.startswith('"') == is_text for text in texts if text]
+    assert all(quoted) or name == "ANY", f"model/point_types.py: is_text of {name} is {is_text}"
     assert longest_text(column) >= max((len(text) for text in texts if text), default=0)
     # As a 64-bit number the shortest form of the largest FLOAT exceeds FLOAT_RANGE a little, and
     # the rehearsal platform rejects it.

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mpreplay.errors import PlatformError
-from mpreplay.protocol.codes import CODES, RETURN_CODES, return_code
+from mpreplay.protocol.codes import ACCEPTED, CODES, NO_SUB_DEVICE, RETURN_CODES, return_code
 from mpreplay.protocol.messages import (
     METHOD,
     batch_login,
@@ -120,6 +120,16 @@ def test_each_documented_code_asks_for_what_the_documents_say(code: int, asks: s
 def test_the_table_of_codes_has_no_code_twice() -> None:
     """A later row would silently hide an earlier one."""
     assert len(CODES) == len(RETURN_CODES)
+
+
+def test_the_codes_that_have_a_name_are_each_one_row_of_the_table() -> None:
+    """A second row of the kind would be a code that every comparison with the name misses."""
+    accepted = [entry.code for entry in RETURN_CODES if entry.asks == "accepted"]
+    about = {entry.code: entry.about for entry in RETURN_CODES if entry.about != "request"}
+
+    assert accepted == [ACCEPTED] == [200]
+    assert about == {1204: "value", 1206: "value", NO_SUB_DEVICE: "device"}
+    assert NO_SUB_DEVICE == 1212
 
 
 @pytest.mark.parametrize("code", [0, -1, 201, 400, 401, 402, 460, 1202, 1203, 1215, 2000, 10001])
