@@ -24,7 +24,8 @@ __all__ = [
 ]
 
 _TIME: Final = "datetime64[ms, UTC]"
-VIOLATION_COLUMNS: Final = {
+# A value: its place in a source, its device, time and point, and what it is.
+_VALUE: Final = {
     "source": "str",
     "row": "Int64",
     "product_key": "str",
@@ -32,11 +33,10 @@ VIOLATION_COLUMNS: Final = {
     "time": _TIME,
     "measurepoint": "str",
     "value": "str",
-    "check": "str",
-    "reason": "str",
 }
+VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str"}
 CONFLICT_COLUMNS: Final = {
-    **{name: VIOLATION_COLUMNS[name] for name in list(VIOLATION_COLUMNS)[:7]},
+    **_VALUE,
     "other_source": "str",
     "other_row": "Int64",
     "other_value": "str",
@@ -108,13 +108,7 @@ LINEAGE_COLUMNS: Final = {
     "found": "bool",
 }
 RECONCILED_COLUMNS: Final = {
-    "source": "str",
-    "row": "Int64",
-    "product_key": "str",
-    "device_key": "str",
-    "time": _TIME,
-    "measurepoint": "str",
-    "value": "str",
+    **_VALUE,
     "found": "str",
     "state": "str",
     "outcome": "str",

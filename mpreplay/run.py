@@ -1,6 +1,6 @@
-"""The record of a replay: ``Run``, read from its journal whenever it is asked.
+"""The record of a replay: ``Run``, read from its journal on each access.
 
-A shell over the journal. It stays readable after the run and in other processes.
+A shell over the journal, which stays readable after the run and in other processes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "open_run"]
 
-LOOKED_AT: Final = 100_000  # rejects whose causes a notebook shows; more take longer than a glance
+LOOKED_AT: Final = (
+    100_000  # rejects, for the causes in a notebook: a cell's display should not take long
+)
 
 
 class Run:
-    """What became of every value of a history.
+    """The record of a replay: the fate of every value of a history.
 
-    Made by :func:`mpreplay.replay` and :func:`mpreplay.open_run`; frames are made when asked for.
+    Made by :func:`mpreplay.replay` and :func:`mpreplay.open_run`; frames are made on access.
     """
 
     def __init__(
@@ -49,7 +51,7 @@ class Run:
     ) -> None:
         self._journal = journal
         self._history, self._model = history, model
-        if temporary is not None:  # a folder that goes when this object goes
+        if temporary is not None:  # a folder deleted together with this object
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
 
     @property
@@ -59,51 +61,51 @@ class Run:
 
     @property
     def results(self) -> pd.DataFrame:
-        """One row a request: sizes, times, attempts, code, meaning, outcome."""
+        """One row per request: sizes, times, attempts, code, meaning, outcome."""
         return self._journal.results()
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """One row a value that did not arrive: where it stood, why, and what to do."""
+        """One row per value that did not arrive: place in the source, reason, and advice."""
         rejects = reject_frame(joined(self._journal.iter_reject_tables()))
         link = {"run_id": run_id_of(self._journal.facts()), "journal": str(self.path)}
         rejects.attrs[RUN_ATTRIBUTE] = link
         return rejects
 
     def iter_rejects(self) -> Iterator[pd.DataFrame]:
-        """Yield the rejects in frames, for more of them than memory holds."""
+        """Yield the rejects in frames, for more rejects than memory holds."""
         return self._journal.iter_rejects()
 
     @property
     def books(self) -> pd.DataFrame:
-        """One row a device and UTC day: what was read is the sum of the fates."""
+        """One row per device and UTC day: values read are the sum of the fates."""
         return self._journal.books()
 
     def lineage(self) -> pd.DataFrame:
-        """Return this run and those it came from: rejects that were mended and fed back.
+        """Return this run and its ancestors, whose mended rejects were replayed.
 
         Returns
         -------
         DataFrame
-            One row a run, the oldest first: ``run_id``, ``parent_id`` (absent for the first),
-            ``path`` of its journal, ``started_at``, ``gateway``, how many values were ``read`` and
-            met each fate, and whether its journal was ``found``; of one that is gone only its id
-            and start are known.
+            One row per run, the oldest first: ``run_id``, ``parent_id`` (absent for the first),
+            ``path`` of its journal, ``started_at``, ``gateway``, numbers of values ``read`` and of
+            each fate, and ``found``, True if its journal exists; without a journal only id and
+            start are known.
         """
         from .journal.lineage import lineage_of
 
         return lineage_of(self._journal)
 
     def touched(self) -> pd.DataFrame:
-        """Return where this run has written, or may have: to find and overwrite a wrong backfill.
+        """Return the devices and points written to, to find and overwrite a wrong backfill.
 
         Returns
         -------
         DataFrame
-            One row a device and point, sorted: ``product_key``, ``device_key``, ``measurepoint``,
-            ``first_time`` and ``last_time`` of what was or may have been written, ``n_values`` that
-            were accepted, ``n_in_doubt`` whose requests had no answer. Equal copies are one value
-            here, and values that the platform is expected to have skipped are none.
+            One row per device and point, sorted: ``product_key``, ``device_key``,
+            ``measurepoint``, ``first_time`` and ``last_time`` of values written or in doubt,
+            ``n_values`` accepted, and ``n_in_doubt``, values of requests without an answer. Equal
+            copies count once, and values expected to be skipped by the platform do not count.
 
         Examples
         --------
@@ -128,17 +130,17 @@ class Run:
         model: Any = None,
         not_comparable: Iterable[str | tuple[str, str]] | str = (),
     ) -> pd.DataFrame:
-        """Ask the platform what it holds, and compare it with every value that should be there.
+        """Query the platform's stored values, and compare them with every value of the run.
 
         Parameters
         ----------
         query : callable or DataFrame
             Called as ``query(product_key, device_key, start, end)`` with times in UTC, ``end``
             exclusive; returns a DataFrame with ``time``, ``measurepoint`` and ``value``, in any
-            order, further rows and columns allowed. ``platform.stored`` is one. A DataFrame has
-            ``device_key``, and ``product_key`` where there are several, besides.
+            order, further rows and columns allowed, such as ``platform.stored``. A DataFrame also
+            has ``device_key``, and ``product_key`` for several products.
         history, model : optional
-            What the run was made from; needed after ``open_run``, since journals keep no values.
+            History and model of the run; needed after ``open_run``, since journals keep no values.
         not_comparable : iterable of str or of (str, str), optional
             Points that the platform compresses or keeps by the minute: identifiers, or pairs of
             product key and identifier.
@@ -146,23 +148,23 @@ class Run:
         Returns
         -------
         DataFrame
-            One row a value that was accepted or is in doubt: ``source``, ``row``, ``product_key``,
-            ``device_key``, ``time``, ``measurepoint``, ``value``, ``found`` (NA where nothing was),
-            ``state`` (``stored``, ``different``, ``missing`` or ``not comparable``), ``outcome``,
-            ``request_id``. Values that the platform was expected to skip are not among them.
+            One row per value accepted or in doubt: ``source``, ``row``, ``product_key``,
+            ``device_key``, ``time``, ``measurepoint``, ``value``, ``found`` (NA if nothing was
+            stored), ``state`` (``stored``, ``different``, ``missing`` or ``not comparable``),
+            ``outcome``, ``request_id``. Values expected to be skipped by the platform are left out.
 
         Raises
         ------
         ConfigError
             If an argument cannot work, or the query fails or returns something else.
         JournalMismatch
-            If the history or the model is not that of the run.
+            If the run was made from another history or model.
 
         Notes
         -----
-        Values are compared as their types ask: FLOAT as 32-bit floats, other numbers exactly, BOOL
-        as 0 and 1, structs and arrays member by member; texts of numbers are read as numbers. The
-        query is called for each device and slab of the history: memory does not grow with either.
+        Values are compared by type: FLOAT as 32-bit floats, other numbers exactly, BOOL as 0 and 1,
+        structs and arrays member by member; texts of numbers are read as numbers. The query is
+        called for each device and slab of the history: memory grows with neither.
 
         Examples
         --------
@@ -192,7 +194,7 @@ class Run:
         model: Any = None,
         not_comparable: Iterable[str | tuple[str, str]] | str = (),
     ) -> Iterator[pd.DataFrame]:
-        """Yield what :meth:`reconcile` returns in frames, a slab of the history each."""
+        """Yield the rows of :meth:`reconcile` in frames, one per slab of the history."""
         from .readback.reconciling import reconcile
 
         return reconcile(
@@ -205,7 +207,7 @@ class Run:
 
     @property
     def complete(self) -> bool:
-        """Whether everything was read, and every request has an answer."""
+        """True if everything was read and every request has an answer."""
         return is_complete(self._journal)
 
     def summary(self) -> dict[str, int | str]:
@@ -215,8 +217,8 @@ class Run:
         -------
         dict
             ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
-            sources, ``empty_entries`` rows without a value to send, ``extra_requests`` what was
-            sent because a request was taken apart.
+            sources, ``empty_entries`` rows without a value to send, ``extra_requests`` requests
+            sent because another request was taken apart.
         """
         return summary_of(self._journal)
 
@@ -235,42 +237,42 @@ class Run:
 
     @property
     def causes(self) -> pd.DataFrame:
-        """One row a cause of rejects, the most frequent first: how many values, why, what to do."""
+        """One row per cause of rejects, the most frequent first: values, reason, advice."""
         return cause_frame(gather(self._journal.iter_reject_batches(), n_examples=0).causes)
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write the run as one HTML file that is read without a network.
+        """Write the run as one HTML file, readable without a network.
 
         Parameters
         ----------
         path : path
-            The file; one that is there is written over.
+            The file; an existing file is overwritten.
 
         Raises
         ------
         ConfigError
-            If it cannot be written, or jinja2 is missing: ``pip install 'mpreplay[report]'``.
+            If the file cannot be written, or jinja2 is missing: ``pip install 'mpreplay[report]'``.
         """
         from .report.writing import write_report
 
         write_report(self._journal, Path(os.fspath(path)))
 
     def audit(self, folder: str | os.PathLike[str]) -> str:
-        """Write the audit of the run: what a person who was not there can check.
+        """Write the audit of the run, for independent checks by other people.
 
-        ``mpreplay verify`` and :func:`mpreplay.verify_audit` recompute all of it. A run that is not
-        complete, or still going on, is written as it is now.
+        ``mpreplay verify`` and :func:`mpreplay.verify_audit` recompute the whole audit. An
+        incomplete run, or a run under way, is written in its present state.
 
         Parameters
         ----------
         folder : path
-            It must not exist, or be empty.
+            A new or empty folder.
 
         Returns
         -------
         str
-            The head of the audit's hash chain. Keep it elsewhere: with it, the audit proves that
-            nothing was changed since.
+            The head of the audit's hash chain. Keep the head elsewhere: it proves that the audit
+            was not changed since.
 
         Raises
         ------
@@ -302,7 +304,7 @@ class Run:
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:
-    """Return the run in a journal, also while it is going on in another process.
+    """Return the run in a journal, also while another process continues the run.
 
     Parameters
     ----------

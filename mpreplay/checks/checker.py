@@ -1,7 +1,7 @@
 """The check of readings against the schemas of their models: pandera decides.
 
-Pure. The model's schema runs lazily over each slab, and for a check that fails the same check says
-which values it was.
+Pure. The model's schema runs lazily over each slab; a failed check is then run alone to find the
+positions of the rejected values.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ __all__ = ["Checker"]
 
 
 class Checker:
-    """The one judge of readings: the schemas of their models, and the room that a request has.
+    """Checker of readings against the schemas of their models and the room in a request.
 
     Parameters
     ----------
     models : ModelSet
         Thing models, or schemas made from them.
     room : Room, optional
-        Given, values that no request can carry are faults as well.
+        With a room, values too large for any request are faults as well.
 
     Raises
     ------
     ConfigError
-        If a schema uses what cannot be attributed to a value.
+        If a schema has a setting whose effect cannot be attributed to a value.
     """
 
     def __init__(self, models: ModelSet, room: Room | None = None) -> None:
@@ -57,13 +57,13 @@ class Checker:
             if type(one) is ThingModel:
                 self._proofs[id(one)] = proofs_of(one.measurepoints.values())
                 continue
-            # What users may have added to is always asked, and about every column.
+            # Users may have added checks to a schema: pandera runs on every column.
             schema = one.schema() if isinstance(one, ThingModel) else one
             _refuse_unusable(schema)
             self._schemas[id(one)] = schema
 
     def faults(self, readings: Readings) -> list[Fault]:
-        """Return every check that values of a slab fail."""
+        """Return every failed check of a slab with the positions of the values."""
         faults = row_faults(readings)
         for number, column in enumerate(readings.columns):
             faults += misfit_faults(number, column)
@@ -90,7 +90,7 @@ class Checker:
             yield self._fault(error, frame, readings)
 
     def _fault(self, error: Any, frame: pd.DataFrame, readings: Readings) -> Fault:
-        # A check of the whole frame bears the schema's name, which may be a column's too.
+        # A check of the whole frame bears the schema's name, and a column may have the same name.
         name = error.schema.name if isinstance(error.schema, pandera.Column) else None
         numbers = _numbers(readings)
         if not isinstance(error.check, pandera.Check) or name not in numbers:
@@ -102,9 +102,9 @@ class Checker:
 
 
 def _errors(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> list[Any]:
-    """Return what pandera finds wrong with a frame."""
+    """Return pandera's errors of a frame."""
     try:
-        # A caller's environment may switch pandera off; here it decides what is sent.
+        # A caller's environment may switch pandera off; here pandera decides about sending.
         with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
             schema.validate(frame, lazy=True, inplace=True)
     except pandera.errors.SchemaErrors as errors:
@@ -124,13 +124,13 @@ def _errors(schema: pandera.DataFrameSchema, frame: pd.DataFrame) -> list[Any]:
 
 
 def _numbers(readings: Readings) -> dict[str, int]:
-    """Return which column has the values of each point that a schema knows."""
+    """Return the index of the column of each point in a schema, by identifier."""
     columns = enumerate(readings.columns)
     return {c.point.identifier: n for n, c in columns if not c.point.is_any}
 
 
 def _failed(number: int, check: pandera.Check, column: pd.Series) -> Fault:
-    """Return which values fail a check, as it says itself; raise if its answer fits none."""
+    """Return the positions that fail a check; raise if its answer is not one a value."""
     with config_context(True, ValidationDepth.SCHEMA_AND_DATA):
         answers = check(column).check_output
     present = column.index[column.notna()]  # pandera shows a check no absent values
@@ -180,7 +180,7 @@ def _refuse_unusable(schema: pandera.DataFrameSchema) -> None:
 
 
 def _unattributable(error: Any, readings: Readings) -> HistoryError:
-    """Return the error for what a schema finds but nobody can pin to a value."""
+    """Return the error for a finding of a schema that cannot be attributed to a value."""
     what = getattr(error.check, "name", None) or getattr(error.check, "error", None) or error.check
     name = getattr(error.schema, "name", None)
     told = {
@@ -204,7 +204,7 @@ def _unattributable(error: Any, readings: Readings) -> HistoryError:
 
 
 def _frame(readings: Readings) -> pd.DataFrame:
-    """Return the readings as pandera sees them; shorter columns are filled up with nulls."""
+    """Return the readings as a frame for pandera; shorter columns are filled up with nulls."""
     columns = [c for c in readings.columns if not c.point.is_any]
     length = max((len(c.values) for c in columns), default=0)
     series = {}

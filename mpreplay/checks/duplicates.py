@@ -1,7 +1,7 @@
-"""Readings of the same device, time and point: which is sent, which is a copy, which is superseded.
+"""The search for readings of the same device, time and point.
 
-Pure over the slabs it is given. A first pass reads who and when only and keeps a range of times
-for each device and slab; slabs that cannot hold a repeated time are not looked at again.
+Reads the history; otherwise pure. A first pass reads devices and times only and keeps a range of
+times for each device and slab; slabs that cannot hold a repeated time are not read again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ __all__ = ["Search", "find_duplicates"]
 
 @dataclass(slots=True)
 class _Keys:
-    """A number for each device of a history, and in the long form for each of its points."""
+    """Numbers of the devices of a history; in the long form, of each device and point."""
 
     numbers: dict[Any, int] = field(default_factory=dict)
     devices: set[Device] = field(default_factory=set)
@@ -65,7 +65,7 @@ class _Keys:
 
 
 def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Any]]:
-    """Return the points that rows name: which each does, -1 for none, and what they are called."""
+    """Return the point of each row, as an index into the names (-1: unnamed), and the names."""
     column = raw.columns[str(raw.layout.columns.point)]
     if isinstance(column, np.ndarray):
         codes, names = pd.factorize(pd.Series(pd.array(column[positions])))
@@ -86,22 +86,22 @@ def find_duplicates(
     keep: Keep,
     withhold: bool,
 ) -> Duplicates:
-    """Find the readings that have the same device, time and point.
+    """Find the readings of the same device, time and point.
 
     Parameters
     ----------
     history : History
-        Read up to three times, the later times only where something is repeated or may be.
+        Read up to three times, the later times only where a repeated time is possible.
     models : ModelSet
-        Its thing models.
+        Thing models of the history.
     own : Device
         The connection's own device.
     checker : Checker
-        Judges the readings; values that will be withheld supersede nothing.
+        Judge of the readings; values that will be withheld supersede nothing.
     keep : {"first", "last"}
-        Which of two different values is sent.
+        Preference between two different values: the first or the last is sent.
     withhold : bool
-        Whether violations of the model are withheld.
+        True if violations of the model are withheld.
 
     Returns
     -------
@@ -115,16 +115,16 @@ def find_duplicates(
 
 
 class Search:
-    """Looks for repeated readings while the slabs of a history go by, one after the other.
+    """Search for repeated readings while the slabs of a history go by, one after the other.
 
-    Whoever reads the history anyway need not read it again for this: what one slab repeats of
-    itself is held while its values are at hand. Only slabs that share a stretch of time with
-    others, and those whose values were not held, are read again.
+    A caller that reads the history for another purpose can search in the same pass: repeats within
+    a slab are held while its values are at hand. A slab is read again only if its times overlap
+    with another slab's or if its values were not held.
 
     Parameters
     ----------
     keep : {"first", "last"}
-        Which of two different values is sent.
+        Preference between two different values: the first or the last is sent.
     withhold : bool
         True if violations of the model are withheld.
     n_conflicts : int, optional
@@ -137,11 +137,11 @@ class Search:
         self._withhold = withhold
         self._keys = _Keys()
         self._ranges = _Ranges()
-        self._rows: dict[int, NDArray[np.int64]] = {}  # those of a slab that repeat one another
+        self._rows: dict[int, NDArray[np.int64]] = {}  # repeated rows, by slab
         self._held: dict[int, list[Candidates]] = {}
 
     def see(self, raw: RawSlab, parts: Sequence[Readings]) -> None:
-        """Look at who and when of a slab; ``parts`` are its readings, or its keys alone."""
+        """Note devices and times of a slab; ``parts`` are its readings, or its keys alone."""
         rows, ids, time = _joined(self._keys.of(raw, part) for part in parts)
         order = order_of(ids, time)
         ids, time = ids[order], time[order]
@@ -151,7 +151,7 @@ class Search:
             self._rows[raw.number] = np.sort(rows[order[repeated]])
 
     def hold(self, readings: Readings, part: int, faults: Iterable[Fault]) -> None:
-        """Hold the values that the slab last seen repeats, of one product of it."""
+        """Hold the repeated values of one product in the slab last seen."""
         if readings.slab in self._rows:
             held = self._held.setdefault(readings.slab, [])
             held += candidates_of(readings, part, self._rows[readings.slab], faults, self._withhold)
@@ -163,7 +163,7 @@ class Search:
         own: Device,
         checker: Checker,
     ) -> Duplicates:
-        """Return what is repeated, once all slabs were seen; parameters as ``find_duplicates``."""
+        """Return the duplicates, once all slabs were seen; parameters as ``find_duplicates``."""
         ranges, window = self._ranges, (history.start, history.end)
         found = Duplicates(
             n_disordered=ranges.n_disordered(),
@@ -196,7 +196,7 @@ class Search:
     def _rows_across(
         self, history: History, models: ModelSet, own: Device, slabs: set[int]
     ) -> dict[int, NDArray[np.int64]]:
-        """Return the rows whose device and time occur more than once in some slabs together."""
+        """Return the rows of slabs, by slab, whose device and time occur more than once."""
         window = (history.start, history.end)
         numbers, parts = [], []
         for raw in history.slabs(models.all(), keys_only=True, without=self._ranges.slabs - slabs):
@@ -215,13 +215,13 @@ class Search:
 def _joined(
     parts: Iterable[tuple[NDArray[np.int64], ...]],
 ) -> Iterator[NDArray[np.int64]]:
-    """Yield what stands at the same place in all parts, one after the other."""
+    """Yield the arrays at the same place in all parts, joined."""
     for pieces in zip(*parts, strict=True):
         yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _repeated(ids: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of sorted keys and times occur more than once."""
+    """Return a mask over sorted keys and times, True where a pair occurs more than once."""
     same = (ids[1:] == ids[:-1]) & (time[1:] == time[:-1])
     repeated = np.zeros(len(ids), bool)
     repeated[1:] |= same
@@ -240,7 +240,7 @@ class _Ranges:
     slabs: set[int] = field(default_factory=set)
 
     def add(self, slab: int, ids: NDArray[np.int64], time: NDArray[np.int64]) -> None:
-        """Take note of the readings of a slab, sorted by key and time."""
+        """Note the ranges of a slab's readings, sorted by key and time."""
         self.slabs.add(slab)
         if not len(ids):
             return
@@ -252,7 +252,7 @@ class _Ranges:
 
     @property
     def last_time(self) -> int | None:
-        """The latest time of all."""
+        """The latest time in the history."""
         return max((int(part.max()) for part in self.last), default=None)
 
     def _sorted(self, by_first: bool) -> tuple[NDArray[np.int64], ...]:
@@ -264,7 +264,7 @@ class _Ranges:
         return slab[order], key[order], first[order], last[order]
 
     def overlapping(self) -> set[int]:
-        """Return the slabs that share a stretch of time of a key with another slab."""
+        """Return the slabs whose range of times of a key overlaps with another slab's."""
         slab, key, first, last = self._sorted(by_first=True)
         found: set[int] = set()
         latest, holder = 0, -1

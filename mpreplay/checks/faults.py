@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +25,7 @@ _NO_CHECK: Final = Check()
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One check that values of one column failed.
+    """A failed check on values of one column.
 
     Parameters
     ----------
@@ -33,11 +34,11 @@ class Fault:
     positions : ndarray of int64
         Positions of the values in the column.
     check : str
-        The check.
+        Name of the check.
     why : Detail
-        The reason that all of them share.
+        Reason common to all positions.
     instances : list of tuple, optional
-        Facts of each value alone, one a position: an unreadable time, for example.
+        Facts of each single value, in the order of the positions: an unreadable time, for example.
     """
 
     column: int
@@ -57,26 +58,29 @@ class Fault:
         return self.check != SUPERSEDED
 
     def chosen(self, index: NDArray[Any]) -> Fault:
-        """Return the fault of some of the values."""
+        """Return the fault of a selection of the values."""
         instances = self.instances
         if instances is not None:
             instances = [instances[n] for n in np.arange(len(instances))[index].tolist()]
         return replace(self, positions=self.positions[index], instances=instances)
 
-    def texts(self) -> str | list[str]:
-        """Return the reason as text: one for all values, or one for each."""
+    def texts(self) -> tuple[str, list[str] | None]:
+        """Return the reason as text, and the facts of each value alone as JSON, if there are any.
+
+        The two are kept apart: few reasons are shared by many values.
+        """
         if self.instances is None:
-            return self.why.as_text()
-        return [self.why._replace(instance=one).as_text() for one in self.instances]
+            return self.why.as_text(), None
+        return self.why.as_text(), [json.dumps(one) for one in self.instances]
 
 
 def is_never_sent(check: str) -> bool:
-    """Return whether a value that fails a check cannot travel, whatever the policy says."""
+    """Return True if a value that fails the check cannot travel under any policy."""
     return CHECKS.get(check, _NO_CHECK).never_sent
 
 
 def row_faults(readings: Readings) -> list[Fault]:
-    """Return the faults of rows whose time, device or product cannot be told."""
+    """Return the faults of rows whose time, device or product is unreadable."""
     grouped: dict[tuple[str, Detail], dict[int, tuple[Any, ...]]] = {}
     for position, (check, why) in sorted(readings.unreadable.items()):
         grouped.setdefault((check, why.shared), {})[position] = why.instance
@@ -91,10 +95,10 @@ def _told_apart(instances: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]]
 
 
 def misfit_faults(number: int, column: TypedColumn) -> list[Fault]:
-    """Return the faults of values that do not fit the type of their point."""
+    """Return the faults of values that do not fit their point's type."""
     grouped: dict[tuple[str, Detail], list[int]] = {}
     for misfit in column.misfits:
-        # Without a JSON text it cannot travel, whatever else is wrong with it.
+        # Without a JSON text the value cannot travel, even if the failed check would allow it.
         travels = misfit.text is not None or is_never_sent(misfit.check)
         grouped.setdefault((misfit.check if travels else "text", misfit.why), []).append(
             misfit.position
@@ -108,7 +112,7 @@ def misfit_faults(number: int, column: TypedColumn) -> list[Fault]:
 def withheld(
     readings: Readings, faults: Iterable[Fault], all_violations: bool
 ) -> list[NDArray[np.bool_]]:
-    """Return for each column which values are withheld: the unsendable ones, or all violations."""
+    """Return a mask of the withheld values of each column: unsendable values or all violations."""
     masks = [np.zeros(len(column.values), bool) for column in readings.columns]
     for fault in faults:
         if fault.column >= 0 and (all_violations or fault.is_unsendable):

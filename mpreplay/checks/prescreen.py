@@ -1,7 +1,7 @@
-"""Values that a thing model allows, which is shown before pandera is asked.
+"""Fast pre-check of values by the rules of a thing model, before pandera is asked.
 
-Pure. It is shown by the rules that the pandera schema is made of. Of values of which it cannot be
-shown, pandera's checks say which are at fault. Types were settled before.
+Pure. The rules are the ones behind the pandera schema; pandera's checks run only on values that the
+rules cannot clear. Types were settled before.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = ["Proof", "proofs_of"]
 
 
 class Proof:
-    """What shows that values of a measurement point are allowed, and what says which are not.
+    """Fast pre-check of a measurement point's rules; pandera is asked only about doubtful values.
 
     Parameters
     ----------
     point : Measurepoint
-        With a type that has a column in a schema.
+        A point whose type has a column in a schema.
     """
 
     def __init__(self, point: Measurepoint) -> None:
         self._point = point
         self._rules = [rule.allowed for rule in rules_of(point)]
-        # A number has ranges for rules: they hold for all if for the least and the largest.
+        # The rules of a number are ranges: all values are allowed if the least and the largest are.
         self._is_number = point.is_number
 
     @cached_property
@@ -46,7 +46,7 @@ class Proof:
         return list(column.checks)
 
     def doubtful(self, values: pa.Array) -> NDArray[np.int64]:
-        """Return the positions of values that are there and not shown to be allowed.
+        """Return the positions of present values that the rules cannot clear.
 
         Examples
         --------
@@ -71,12 +71,12 @@ class Proof:
 
 
 def proofs_of(points: Iterable[Measurepoint]) -> dict[str, Proof]:
-    """Return the proofs of the points that have a column in the model's schema."""
+    """Return the pre-checks of all points with a column in the model's schema, by identifier."""
     return {p.identifier: Proof(p) for p in points if p.has_schema}
 
 
 def _ends(numbers: pa.Array) -> pa.Array:
-    """Return the least and the largest number, NaN for both if any is that."""
-    array = numbers.to_numpy()  # Arrow's own min_max passes over NaN, and takes ten times as long
+    """Return the least and the largest number; both are NaN if any number is NaN."""
+    array = numbers.to_numpy()  # Arrow's own min_max skips NaN, and takes ten times as long
     with np.errstate(invalid="ignore"):
         return pa.array(np.array([array.min(), array.max()]), numbers.type)

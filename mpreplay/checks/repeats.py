@@ -1,4 +1,4 @@
-"""The repeated readings of a history: which is sent, which is a copy, which is superseded.
+"""The repeated readings of a history: values that are sent, equal copies, superseded values.
 
 Pure.
 """
@@ -38,11 +38,11 @@ class Repeats:
     Parameters
     ----------
     superseded : list of (int, ndarray, list of (int, str))
-        Column, positions of values that another reading supersedes, and row and source of that.
+        Column, positions of superseded values, and row and source of each superseding reading.
     copies : list of (int, ndarray)
-        Column, positions of equal copies that are not sent.
+        Column, and positions of equal copies, which are not sent.
     twins : list of (int, int, str, int)
-        Column and position of a value that is sent, source and row of its equal copy.
+        Column and position of a sent value, and source and row of its equal copy.
     """
 
     superseded: list[tuple[int, NDArray[np.int64], list[Rival]]] = field(default_factory=list)
@@ -57,15 +57,15 @@ class Duplicates:
     Attributes
     ----------
     repeats : dict of (int, int) to Repeats
-        By slab and by product within it.
+        Repeated readings, by slab and by product within the slab.
     n_superseded, n_copies : int
-        How many values are not sent, and why.
+        Number of superseded values and of equal copies; both are not sent.
     n_disordered : int
-        How many times a device's readings go back in time from one slab to a later one.
+        Number of times that a device's readings go back in time from a slab to a later slab.
     last_time : int or None
         The latest time. [ms]
     devices : frozenset of Device
-        All that report.
+        All devices that report.
     conflicts : tuple of Conflict
         The first contradictions.
     """
@@ -79,7 +79,7 @@ class Duplicates:
     conflicts: tuple[Conflict, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as plain values, for a journal."""
+        """Return the duplicates as plain values, for a journal."""
         return {
             "repeats": [[*key, *_plain(one)] for key, one in self.repeats.items()],
             "devices": sorted(self.devices),
@@ -89,7 +89,7 @@ class Duplicates:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Duplicates:
-        """Return what :meth:`as_dict` wrote."""
+        """Return the duplicates from the plain values of :meth:`as_dict`."""
         repeats = {
             (slab, part): Repeats(
                 [
@@ -139,11 +139,11 @@ def candidates_of(
 ) -> Iterator[Candidates]:
     """Yield the sendable values in rows whose device and time are repeated."""
     gone = withheld(readings, faults, withhold)
-    # Of other products' rows there is none among these.
+    # ``rows`` holds rows of all products of the slab, the readings those of a single product.
     places = np.flatnonzero(_is_among(readings.rows, rows))
     for number, column in enumerate(readings.columns):
         positions = places
-        if len(column.at) < len(readings.rows):  # the long form: some have a value of this point
+        if len(column.at) < len(readings.rows):  # the long form: only some rows name this point
             positions = np.flatnonzero(_is_among(column.at, places))
         there = column.taken(positions).present() & ~gone[number][positions]
         if not there.any():
@@ -162,7 +162,7 @@ def candidates_of(
 
 
 def _is_among(ascending: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return which of ascending numbers are among some others, ascending as well and few."""
+    """Return a mask of ascending numbers, True for those in ``some``, also ascending, and few."""
     found = np.zeros(len(ascending), bool)
     places = np.searchsorted(ascending, some)
     within = places < len(ascending)
@@ -172,7 +172,12 @@ def _is_among(ascending: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[
 
 
 class _Table:
-    """All candidates of which there are several, sorted by device, time, point and row."""
+    """Candidates that share device, time and point, sorted by device, time, point, slab and row.
+
+    Readings of one device and point at times 5, 6, 5, 6, 7 in rows 0 to 4 are sorted to rows
+    0, 2, 1, 3, 4; row 4 is alone at its time and dropped. Left are ``row = [0, 2, 1, 3]``, in
+    groups ``group = [0, 0, 1, 1]`` that start at ``starts = [0, 2]``.
+    """
 
     def __init__(self, candidates: Iterable[Candidates]) -> None:
         self.parts = sorted(candidates, key=itemgetter(0))
@@ -200,7 +205,7 @@ class _Table:
     def by_place(
         self, chosen: NDArray[np.int64]
     ) -> Iterator[tuple[tuple[int, int, int], NDArray[np.int64]]]:
-        """Yield some of the candidates place by place: the place, and which of them."""
+        """Yield each place (slab, product, column) with the chosen candidates at the place."""
         chosen = chosen[np.argsort(self.part[chosen], kind="stable")]
         starts = np.flatnonzero(np.diff(self.part[chosen], prepend=-1))
         for some in np.split(chosen, starts[1:]) if len(chosen) else ():
@@ -208,7 +213,7 @@ class _Table:
 
 
 def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
-    """Return the different names, sorted, and for each which of them it is."""
+    """Return the different names, sorted, and the index of each name among the sorted names."""
     different = sorted(set(names))
     rank = {name: n for n, name in enumerate(different)}
     return different, np.array([rank[name] for name in names], np.int64)
@@ -217,14 +222,28 @@ def _ranked(names: Sequence[Any]) -> tuple[list[Any], NDArray[np.int64]]:
 def decide(
     candidates: list[Candidates], keep: Keep, most: int
 ) -> tuple[dict[tuple[int, int], Repeats], int, int, tuple[Conflict, ...]]:
-    """Settle which of the repeated values is sent, which are copies, which superseded."""
+    """Decide the fate of each repeated value: sent, equal copy, or superseded.
+
+    Rows 0 to 3 of one device, time and point with the values 7, 8, 7, 8 and ``keep="last"``: the
+    last value is 8, so ``equal`` marks rows 1 and 3. Row 1, the first of the equal rows, is sent
+    (``winner = [1, 1, 1, 1]``), row 3 is a copy, and rows 0 and 2 are superseded by row 1.
+
+    Returns
+    -------
+    repeats : dict of (int, int) to Repeats
+        Repeated readings, by slab and by product within the slab.
+    n_superseded, n_copies : int
+        Number of superseded values and of copies.
+    conflicts : tuple of Conflict
+        The first contradictions, at most ``most``.
+    """
     table = _Table(candidates) if candidates else None
     if table is None or not len(table.group):
         return {}, 0, 0, ()
     text = table.texts.dictionary_encode().indices.to_numpy()
     ends = np.append(table.starts[1:], len(text)) - 1
     equal = text == text[table.starts if keep == "first" else ends][table.group]
-    # Of the copies of the chosen value the first is sent.
+    # The first of the equal values is sent; the later ones are its copies.
     at = np.flatnonzero(equal)
     winner = at[np.unique(table.group[at], return_index=True)[1]][table.group]
     lost = np.flatnonzero(~equal)

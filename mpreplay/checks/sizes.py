@@ -1,4 +1,4 @@
-"""Room in a request: how large an entry may be, and which values are too large even alone.
+"""Room in a request: the largest size of an entry, and values too large even alone.
 
 Pure.
 """
@@ -31,16 +31,16 @@ _FRAME = len('"measurepoints":{},"time":-9223372036854775808,')  # of an entry, 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The bytes that a request has for its entries.
+    """Room of a request for its entries, in bytes.
 
     Parameters
     ----------
     max_bytes : int
-        The size that a request stays below. [bytes]
+        Size limit of a whole request, exclusive. [bytes]
     of_entries : int
-        What the envelope leaves of it. [bytes]
+        Room for entries, without the envelope. [bytes]
     own : Device
-        The connection's own device, whose keys are not written.
+        The connection's own device; entries do not repeat its keys.
     """
 
     max_bytes: int
@@ -53,9 +53,9 @@ class Room:
         return cls(limits.max_bytes, limits.max_bytes - policy.overhead(), own)
 
     def of_values(self, devices: Sequence[Device]) -> NDArray[np.int64]:
-        """Return how many bytes of values an entry of each device may hold, in bytes.
+        """Return the room for values in an entry of each device, in bytes.
 
-        The last is that of rows without a device.
+        The last number is the room of rows without a device.
         """
         keys = [
             {} if d == self.own else {"productKey": d.product_key, "deviceKey": d.device_key}
@@ -65,7 +65,7 @@ class Room:
         return self.of_entries - _FRAME - written
 
     def too_large(self, readings: Readings) -> Iterator[Fault]:
-        """Yield the faults of values that no request can carry, even alone."""
+        """Yield the faults of values too large for a request, even alone."""
         rooms = self.of_values(readings.devices)
         least = rooms.min()
         for number, column in enumerate(readings.columns):
@@ -79,5 +79,5 @@ class Room:
 
 
 def key_bytes(identifier: str) -> int:
-    """Return how many bytes a point's identifier takes in an entry, with colon and comma."""
+    """Return the size of a point's identifier in an entry, with colon and comma, in bytes."""
     return len(orjson.dumps(identifier)) + len(":,")

@@ -1,7 +1,6 @@
-"""Which values of a history the thing model forbids, each with the row it came from.
+"""``validate()``: the violations and the conflicts of a history, without a network.
 
-Pure, save that ``validate`` walks through a history. pandera decides: the model's schema runs
-lazily over each slab, and for a check that fails the same check says which values it was.
+Reads the history; otherwise pure.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     arguments : sequence of str, optional
-        By default those of the process.
+        Arguments; by default the arguments of the process.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("mpreplay: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read the output has gone; nothing is wrong
+        sys.stderr.close()  # the reader of the output has closed the pipe: not an error
         return OK
     except Exception as error:
         from ..errors import MpReplayError, TransportError
@@ -181,9 +181,15 @@ def _limits(options: argparse.Namespace) -> Any:
     from ..settings import Limits
 
     names = (
-        "max_bytes", "max_entries", "window", "bytes_per_second", "values_per_second",
-        "reply_timeout", "attempts", "extra_requests",
-    )  # fmt: skip
+        "max_bytes",
+        "max_entries",
+        "window",
+        "bytes_per_second",
+        "values_per_second",
+        "reply_timeout",
+        "attempts",
+        "extra_requests",
+    )
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     for name in ("bytes_per_second", "values_per_second"):
         if given.get(name) == 0:
@@ -240,13 +246,13 @@ def _report(options: argparse.Namespace) -> int:
     if not (options.html or options.audit or any(tables.values())):
         raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
     run = open_run(options.journal)
-    if options.audit:  # before anything is written: a script that failed begins anew
+    if options.audit:  # first, so that a failed command writes nothing
         check_free(Path(options.audit).resolve())
     faults = disagreements(read_journal(run.path))
     if faults:
         warn_of(faults)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReplayWarning)  # to have been told once is enough
+        warnings.simplefilter("ignore", ReplayWarning)  # already warned above
         _write_all(options, run, tables)
     return REJECTS if faults else OK
 

@@ -1,4 +1,4 @@
-"""What the command line says: arguments spelled as options, and a run in a few lines."""
+"""Output of the command line: arguments spelled as options, and a run in a few lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Show a warning as a person at a terminal reads it."""
+    """Print a warning for a person at a terminal."""
     from ..errors import ReplayWarning
 
     told = message.message if isinstance(message, ReplayWarning) else str(message)
@@ -18,7 +18,7 @@ def warn(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
-    """Print a run, why values did not arrive, and how to go on."""
+    """Print a run, the causes of its rejects, and the way to continue."""
     from ..display.sentences import cause_in_words
     from ..journal.reader import read_journal
     from ..report.causes import gather
@@ -48,8 +48,8 @@ def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
         )
 
 
-MAX_CAUSES: Final = 20  # printed of a run
-# The option of an argument, where the two have different names.
+MAX_CAUSES: Final = 20  # printed for a run
+# Options whose names differ from the names of the arguments.
 _OPTIONS: Final = {
     "time_column": "time",
     "device_column": "device",
@@ -64,7 +64,7 @@ def option(argument: Argument) -> str:
     name = _OPTIONS.get(argument.name, argument.name).replace("_", "-")
     if argument.value is None or argument.value is True:
         return f"--{name}"
-    # As Python writes it, with its escapes, so that a message stays on one line.
+    # repr() escapes line breaks, so that a message stays on one line.
     value = repr(argument.value).strip("'\"")
     return f"--{name} {value}"
 

@@ -1,8 +1,8 @@
-"""The replay as a state machine: what is queued, in flight, settled.
+"""The replay as a state machine: requests are queued, in flight or settled.
 
-Pure: the caller owns time and I/O. It publishes what :meth:`Session.poll` names, hands every reply
-to :meth:`Session.receive`, says when the connection is lost and regained, and passes ``now``, in
-seconds of any monotonic clock. Every request that was added settles exactly once.
+Pure: the caller owns time and I/O. The caller publishes the requests named by :meth:`Session.poll`,
+hands every reply to :meth:`Session.receive`, reports a lost or regained connection, and passes
+``now``, in seconds of any monotonic clock. Every added request settles exactly once.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Session"]
 
-FIRST_PAUSE: Final = 1.0  # before a request is published again after a code that asks for it [s]
+FIRST_PAUSE: Final = 1.0  # before the first retry after a code that asks for a retry [s]
 LONGEST_PAUSE: Final = 60.0  # [s]
-# A large request takes the platform longer: by one more reply_timeout for each of these.
+# The platform needs longer for a large request: each further megabyte adds a reply_timeout.
 TIMEOUT_BYTES: Final = 1_000_000
-MANY: Final = 16  # attempts after which pauses have long stopped to grow
-FIRST_WINDOW: Final = 4  # requests in flight, before the platform has shown what it takes
+MANY: Final = 16  # attempts; pauses are longest by then, and higher powers of 2 could overflow
+FIRST_WINDOW: Final = 4  # requests in flight, until replies show the platform's speed
 JITTER: Final = 0.5  # the share of a pause that varies, so that clients do not march in step
 
 
@@ -38,7 +38,7 @@ class _Request:
     request_id: str
     n_bytes: int
     n_values: int
-    root: str  # the request that it is, or is a part of
+    root: str  # id of the request as planned; a part has the id of the whole
     attempts: int = 0
     unanswered: int = 0  # attempts that got no reply
     cut_short: bool = False  # the run ended before its attempts were used up
@@ -58,28 +58,29 @@ class Session:
     limits : Limits
         Window, rates, attempts and time-outs.
     may_divide : callable, optional
-        Whether a request (its id) that was declined with a code is to be taken apart.
+        Called with a request's id and the code that declined it; returns True if the request should
+        be taken apart.
     """
 
     limits: Limits
     may_divide: Callable[[str, int], bool] = lambda _request_id, _code: False
     strangers: int = 0  # replies to requests that are not of this run
-    doubles: int = 0  # later replies that say the same as the first
-    contradictions: int = 0  # later replies that say otherwise
+    doubles: int = 0  # later replies with the same code
+    contradictions: int = 0  # later replies with another code
     n_settled: int = 0
     needs_sign_in: bool = False
     ended: Ended | None = None  # why nothing more is published
-    interrupted: bool = False  # by the user: what is declined may be taken apart another time
+    interrupted: bool = False  # by the user: declined requests may be taken apart in a later run
     _new: deque[_Request] = field(default_factory=deque)
     _again: dict[str, _Request] = field(default_factory=dict)  # waiting to be published again
     _in_flight: dict[str, _Request] = field(default_factory=dict)
-    _held: dict[str, _Request] = field(default_factory=dict)  # by the id of whom it waits for
-    _codes: dict[str, int | None] = field(default_factory=dict)  # of what settled, by id
+    _held: dict[str, _Request] = field(default_factory=dict)  # by the id of the awaited request
+    _codes: dict[str, int | None] = field(default_factory=dict)  # of settled requests, by id
     _connected: bool = False
     _bytes: TokenBucket = field(init=False)
     _values: TokenBucket = field(init=False)
-    _alike: int | None = None  # the code with which all were declined so far
-    _declined: set[str] = field(default_factory=set)  # them, or those that they are parts of
+    _alike: int | None = None  # the code that declined all requests so far
+    _declined: set[str] = field(default_factory=set)  # roots of the declined requests
     _varied: bool = False
     _signed_in_at: float = 0.0
     _window: int = field(init=False)
@@ -93,22 +94,22 @@ class Session:
 
     @property
     def window(self) -> int:
-        """How many may be in flight by now: more with each reply, fewer after a failure."""
+        """Limit of requests in flight: one more with each reply, half after a failure."""
         return self._window
 
     @property
     def n_in_flight(self) -> int:
-        """How many requests were published and have no reply yet."""
+        """Number of published requests without a reply."""
         return len(self._in_flight)
 
     @property
     def n_open(self) -> int:
-        """How many requests have not settled."""
+        """Number of requests not settled."""
         return len(self._new) + len(self._again) + len(self._in_flight) + len(self._held)
 
     @property
     def wants_more(self) -> bool:
-        """Whether further requests should be made ready."""
+        """True if further requests should be made ready."""
         return not self.stopped and len(self._new) < self.limits.window
 
     def add(
@@ -124,11 +125,12 @@ class Session:
     ) -> None:
         """Queue a request, behind or before all others.
 
-        ``in_doubt``: an earlier run may have sent it, and did not learn what became of it.
-        ``root``: the request that it is a part of.
-        ``after``: one of the same device, which must not be declined for its device.
+        ``in_doubt``: True if an earlier run may have sent the request without learning its end.
+        ``root``: id of the request as planned, if this is a part.
+        ``after``: id of a request of the same device to wait for: if the platform declines the
+        device, this request is declined, too.
         """
-        # It counts as an attempt without a reply: only a final answer ends the doubt.
+        # A request in doubt has an attempt without a reply: only a final answer ends the doubt.
         request = _Request(
             request_id, n_bytes, n_values, root or request_id, unanswered=int(in_doubt)
         )
@@ -140,13 +142,13 @@ class Session:
             self._new.append(request)
 
     def on_connected(self, now: float) -> None:
-        """Begin to publish; what was in flight when the connection was lost is due already."""
+        """Begin to publish; requests in flight when the connection was lost are already due."""
         self._connected = True
         self.needs_sign_in = False
         self._signed_in_at = now
 
     def on_lost(self, now: float) -> list[Settled]:
-        """Stop publishing: replies to what is in flight are lost with the connection."""
+        """Stop publishing: replies to requests in flight are lost with the connection."""
         self._connected = False
         settled: list[Settled] = []
         for request in list(self._in_flight.values()):
@@ -154,14 +156,14 @@ class Session:
         return settled
 
     def poll(self, now: float, jitter: float = 0.0) -> tuple[list[str], list[Settled]]:
-        """Return the ids to publish now, and what settled because nobody answered.
+        """Return the ids to publish now, and the requests that settled without a reply.
 
         Parameters
         ----------
         now : float
             The clock's reading. [s]
         jitter : float
-            A random number in [0, 1), which spreads pauses.
+            A random number in [0, 1) to spread pauses.
         """
         settled: list[Settled] = []
         for request in [r for r in self._in_flight.values() if r.due <= now]:
@@ -194,7 +196,7 @@ class Session:
     def receive(
         self, request_id: str, code: int, message: str, now: float, jitter: float = 0.0
     ) -> list[Settled]:
-        """Take a reply; a late one counts, one nobody waits for does not."""
+        """Take a reply; a late reply counts, a reply to a request settled or unknown does not."""
         in_time = request_id in self._in_flight
         request = self._in_flight.pop(request_id, None) or self._again.pop(request_id, None)
         if request is None:
@@ -210,7 +212,7 @@ class Session:
             self.end(Ended("code", (code,)))
         elif asks == "sign_in" and not request.signed_in_again:
             request.signed_in_again = True
-            # One that was on its way before the last sign-in does not ask for another.
+            # A request published before the last sign-in does not ask for another sign-in.
             self.needs_sign_in |= request.published_at >= self._signed_in_at
             if self._may_try_again(request):
                 self._again[request_id] = request
@@ -225,7 +227,7 @@ class Session:
         return self._settle(request, now)
 
     def withdraw(self, request_id: str, now: float) -> list[Settled]:
-        """Take back a request that was never published, since its parts are sent instead."""
+        """Take back a request never published: its parts are sent instead."""
         for request in self._new:
             if request.request_id == request_id and not request.unanswered:
                 self._new.remove(request)
@@ -234,15 +236,15 @@ class Session:
 
     @property
     def stopped(self) -> bool:
-        """True once nothing more is published."""
+        """True if no more requests are published."""
         return self.ended is not None
 
     def end(self, ended: Ended) -> None:
-        """Publish no more; the first reason is the one that counts."""
+        """Publish no more; only the first reason counts."""
         self.ended = self.ended or ended
 
     def stop(self, now: float) -> list[Settled]:
-        """Settle what was never published, once nothing more is; keep waiting for the rest."""
+        """Settle all requests that wait to be published; keep waiting for replies to the others."""
         waiting = [*self._new, *self._again.values(), *self._held.values()]
         for request in self._again.values():
             request.cut_short = True
@@ -252,7 +254,7 @@ class Session:
         return [one for request in waiting for one in self._settle(request, now)]
 
     def give_up(self, now: float) -> list[Settled]:
-        """Settle everything: what was published and not answered is in doubt."""
+        """Settle every request: published requests without a reply are in doubt."""
         self.end(Ended("given_up"))
         settled = self.stop(now)
         for request in list(self._in_flight.values()):
@@ -262,7 +264,7 @@ class Session:
         return settled
 
     def _narrow(self, request: _Request, now: float) -> None:
-        """Halve the window, once for all that was sent through the wider one."""
+        """Halve the window, only once for all requests published through the wider window."""
         if request.published_at > self._narrowed_at:
             self._window, self._narrowed_at = max(1, self._window // 2), now
 
@@ -296,7 +298,7 @@ class Session:
         self._in_flight[request.request_id] = request
 
     def _unanswered(self, request: _Request, now: float, jitter: float = 0.0) -> list[Settled]:
-        """Take a request whose reply is overdue or lost out of flight: again, or in doubt."""
+        """Take a request with an overdue or lost reply out of flight: retried, or in doubt."""
         del self._in_flight[request.request_id]
         request.unanswered += 1
         request.code = None
@@ -307,7 +309,7 @@ class Session:
         return []
 
     def _settle(self, request: _Request, now: float) -> list[Settled]:
-        """Settle a request, and one that waits for it: it shares its lot or is free to go."""
+        """Settle a request; a request held for it is declined with it or released."""
         outcome = self._outcome(request)
         settled = [self._settled(request, outcome, now)]
         if held := self._held.pop(request.request_id, None):
@@ -341,8 +343,8 @@ class Session:
         if request.code is not None and self._is_divisible(request, request.code):
             return "divided"
         if request.cut_short and not request.unanswered:
-            return "not_sent"  # the platform could not take it yet, and was not asked again
-        # With attempts used up: unless all were answered, nobody knows.
+            return "not_sent"  # declined for now by a transient code, and not retried
+        # All attempts are used: an attempt without a reply may have arrived.
         transient = request.code is None or return_code(request.code).asks == "retry"
         if request.unanswered and transient:
             return "in_doubt"
@@ -360,9 +362,9 @@ class Session:
         return self.may_divide(request.request_id, code)
 
     def _count_alike(self, request: _Request, outcome: Outcome) -> None:
-        """Stop a run whose requests are all declined with one code from the start.
+        """Stop a run if all its requests are declined with the same code from the start.
 
-        Parts of a request count as one: what is good in it shows by being accepted.
+        Parts of a request count as a single request: a good part shows by being accepted.
         """
         limit, code = self.limits.give_up_after, request.code
         if self._varied or outcome in {"not_sent", "divided"}:

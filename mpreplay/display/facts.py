@@ -1,4 +1,4 @@
-"""Facts about a run, as values: what becomes a sentence, once, at the end. Pure."""
+"""Facts about a run, as values; sentences are made of facts only for display. Pure."""
 
 from __future__ import annotations
 
@@ -23,31 +23,28 @@ __all__ = [
     "Standing",
 ]
 
-# A request that has not settled is no fate of its values: frames count them as in doubt, people
-# are told apart what was sent without an answer from what nobody knows to have been sent.
+# Values of an unsettled request have no fate yet. Frames count them as in doubt; texts for people
+# separate "sent without an answer" (in doubt) from "perhaps not sent at all" (open).
 OPEN: Final = "open"
 SUPERSEDED: Final = "superseded"
 SHOWN_FATES: Final = (*FATES, OPEN)
 
 
-# A cause of rejects names up to so many devices and points, and counts more of them.
+# A cause of rejects lists up to this number of devices or points by name; more are only counted.
 NAMES_SHOWN: Final = 3
 
 
 class Check(NamedTuple):
-    """A check that is not of a thing model: who decides, and about what.
+    """A check other than a thing model's rules, and its scope.
 
     Parameters
     ----------
-    by : {"mpreplay", "platform"}
-        The side that decides.
     never_sent : bool
-        A value that fails it cannot travel, whatever is decided about violations of the model.
+        True if a value that fails the check cannot travel, under any policy.
     of_request : bool
-        It befalls all values of a request, or all points of a row, alike.
+        True if the check fails for all values of a request, or all points of a row, together.
     """
 
-    by: Literal["mpreplay", "platform"] = "mpreplay"
     never_sent: bool = False
     of_request: bool = False
 
@@ -61,9 +58,9 @@ CHECKS: Final = {
     "product": Check(never_sent=True),
     "too_large": Check(never_sent=True),
     SUPERSEDED: Check(never_sent=True, of_request=True),
-    "platform": Check("platform", of_request=True),
-    "expected_skip": Check("platform"),
-    "no_reply": Check("platform", of_request=True),
+    "platform": Check(of_request=True),
+    "expected_skip": Check(),
+    "no_reply": Check(of_request=True),
     "not_sent": Check(of_request=True),
 }
 
@@ -74,13 +71,13 @@ class Detail(NamedTuple):
     Parameters
     ----------
     kind : str
-        The kind of reason, a key of the table of words.
+        Kind of reason, a key of the table of words.
     facts : tuple
-        Plain values that all values with the same cause share: a bound, a unit, a name.
+        Facts common to all rejects of a cause: a bound, a unit, a name.
     instance : tuple
-        Plain values of this value alone: an unreadable time, the row of a rival.
+        Facts of a single value: an unreadable time, the row of a rival.
     of : Detail, optional
-        The reason within: of a member, of an item, of the value that this is a copy of.
+        The reason within: of a member, of an item, of a copy's original.
 
     Examples
     --------
@@ -96,19 +93,19 @@ class Detail(NamedTuple):
 
     @property
     def shared(self) -> Detail:
-        """The same without what belongs to one value alone, at any depth."""
+        """The reason without the facts of a single value, at any depth."""
         return Detail(self.kind, self.facts, (), self.of and self.of.shared)
 
     @property
     def cause(self) -> Detail:
-        """The shared reason, of a copy that of its original: both have one cause."""
+        """The shared reason; for a copy, its original's, since both have the same cause."""
         one = self.shared
         while one.kind == "copy" and one.of is not None:
             one = one.of
         return one
 
     def as_text(self) -> str:
-        """Return the facts as one line of ASCII, for a table or a journal."""
+        """Return the facts as a line of ASCII, for a table or a journal."""
         return json.dumps(self._plain(), separators=(",", ":"))
 
     def _plain(self) -> list[Any]:
@@ -117,12 +114,12 @@ class Detail(NamedTuple):
 
     @classmethod
     def from_text(cls, text: str) -> Detail:
-        """Return what :meth:`as_text` wrote."""
+        """Return the detail from a text of :meth:`as_text`."""
         return cls.from_plain(json.loads(text))
 
     @classmethod
     def from_plain(cls, plain: Any) -> Detail:
-        """Return the detail of a list of kind, facts, instance and, if any, the one within."""
+        """Return the detail from a list of kind, facts, instance and, if any, the reason within."""
         kind, facts, instance, *within = plain
         return cls(
             str(kind), _frozen(facts), _frozen(instance), *(cls.from_plain(one) for one in within)
@@ -140,41 +137,47 @@ def _frozen(values: Any) -> tuple[Any, ...]:
 
 
 class Ended(NamedTuple):
-    """The end of a run that came before its last request: its kind, and a detail of it."""
+    """The end of a run before its last request: its kind, and a detail."""
 
     kind: Literal[
-        "interrupted", "rival", "not_regained", "refused", "declined_alike", "code", "code_again",
+        "interrupted",
+        "rival",
+        "not_regained",
+        "refused",
+        "declined_alike",
+        "code",
+        "code_again",
         "given_up",
-    ]  # fmt: skip
+    ]
     detail: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Rejects with one cause.
+    """Rejects with a common cause.
 
     Parameters
     ----------
     n : int
         Number of values.
     outcome, check : str
-        Their fate, and the check they failed.
+        Fate of the values, and the failed check.
     detail : Detail
-        The reason that they share.
+        The common reason.
     example : Detail
-        The reason of one of them.
+        The reason of a single value, as an example.
     advice : str
-        What to do about them, a key of the table of advice.
+        Advice, as a key of the table of advice.
     devices, points : tuple of str
         Names, sorted.
     first_time, last_time
-        The span of their times; NaT where none is known.
+        First and last time of the values; NaT if unknown.
     code : int, optional
         The platform's return code.
     requests : int
-        Number of requests that carried them.
+        Number of requests with such values.
     lowest, highest : float, optional
-        Where they are numbers of one point.
+        Least and largest value, for numbers of a single point.
     """
 
     n: int
@@ -194,7 +197,7 @@ class Cause:
 
 
 class Conflict(NamedTuple):
-    """Two different values of one device, time and point, and where both of them stand."""
+    """Two different values of the same device, time and point, with row and source of each."""
 
     source: str
     row: int
@@ -210,26 +213,27 @@ class Conflict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a run stands, in numbers.
+    """The standing of a run, in numbers.
 
     Parameters
     ----------
     totals : dict of str to int
-        ``read``, every fate, and ``open`` for what has not settled, in values.
+        Number of values ``read``, of each fate, and ``open``, not settled.
     is_complete : bool
-        Whether everything was read, and every request has an answer.
+        True if everything was read and every request has an answer.
     is_read : bool
-        Whether everything was read.
+        True if everything was read.
     ended : Ended, optional
-        The reason why it ended before its last request.
+        The end of the run, if before its last request.
     unread_rows : int
-        Rows that were not read.
+        Number of rows not read.
     requests : dict of str to int
-        Those without a final answer: ``in_doubt``, ``not_sent``, and ``open``, not settled.
+        Number of requests without a final answer: ``in_doubt``, ``not_sent``, and ``open``, not
+        settled.
     allows_offline : bool
-        Whether the platform was asked to take the data of devices that are offline.
+        True if the platform was asked to accept data of offline devices.
     is_sound : bool
-        Whether the books agree with all else that the journal says.
+        True if the books agree with the other tables of the journal.
     """
 
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -242,26 +246,26 @@ class Standing:
     is_sound: bool = True
 
     def n(self, fate: str) -> int:
-        """Return how many values met a fate, or were ``read``."""
+        """Return the number of values with a fate, or ``read``."""
         return int(self.totals.get(fate, 0))
 
     @property
     def n_rejects(self) -> int:
-        """How many values did not arrive, as far as is known."""
+        """Number of values that did not arrive, as far as known."""
         return sum(self.n(fate) for fate in FATES[1:])
 
     @property
     def n_missing(self) -> int:
-        """How many values did not arrive or have not settled."""
+        """Number of values that did not arrive or have not settled."""
         return self.n_rejects + self.n(OPEN)
 
     @property
     def is_balanced(self) -> bool:
-        """Whether what was read is the sum of the fates."""
+        """True if the values read are the sum of the fates."""
         return self.n("read") == sum(self.n(fate) for fate in SHOWN_FATES)
 
     @property
     def is_going(self) -> bool:
-        """Whether it has noted no end: it goes on, or was killed."""
+        """True if no end is recorded: the run goes on, or was killed."""
         is_open = not self.is_read or bool(self.requests.get(OPEN))
         return not self.is_complete and self.ended is None and is_open

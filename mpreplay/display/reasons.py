@@ -1,14 +1,16 @@
-"""The words for each kind of reason, and for the advice that goes with it.
+"""Words for each kind of reason, and for the advice.
 
 Pure: a detail in, a clause out.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..errors import Argument, Message, message
 from ..model.point_types import POINT_TYPES
@@ -16,7 +18,7 @@ from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
 from .facts import Detail
 
-__all__ = ["advice", "cause_reason", "reason", "reason_column"]
+__all__ = ["ADVICE_BY_CHECK", "advice", "cause_reason", "reason", "reason_column"]
 
 
 def _kind(name: str) -> str:
@@ -24,7 +26,7 @@ def _kind(name: str) -> str:
 
 
 def _platform(code: int, words: str, alone: bool, within: str = "") -> str:
-    del alone  # it decides about the advice
+    del alone  # matters only for the advice
     meaning = return_code(code).meaning
     known = f"; by the thing model given here: {within}" if within else ""
     return f"{meaning} ({words}){known}" if words else f"{meaning}{known}"
@@ -34,10 +36,10 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
-# The words of each kind of reason: from its facts, those of the instance, and the reason within.
+# Words of each kind of reason, from its facts, the instance's facts, and the reason within.
 _REASONS: Final[dict[str, Callable[..., str]]] = {
     **RULE_WORDS,
-    # Of a value that does not fit its type.
+    # A value does not fit its type.
     "infinite": lambda: "infinite",
     "beyond_64": lambda: "beyond 64 bits",
     "beyond_float": lambda: "beyond the 32 bits of a FLOAT",
@@ -57,7 +59,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "absent_item": lambda: "an item is absent",
     "wrong_quality": lambda low, high: f"its quality is not an integer from {low} to {high}",
     "lone_quality": lambda: "a quality without a value",
-    # Of a row whose time, device, product or point cannot be told.
+    # The time, device, product or point of a row is unreadable or unknown.
     "no_time": lambda: "no time",
     "not_a_time": lambda value: f"{value} is not a time",
     "not_iso": lambda value: f"{value} is not an ISO 8601 time",
@@ -71,14 +73,14 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "no_point": lambda: "no point is named",
     "unknown_point": lambda name: f"{name!r} is not in the thing model",
     "file_point": lambda name: f"{name!r} is a FILE, which travels over the HTTP channel only",
-    # Of a check.
+    # A check failed.
     "check": str,
     "too_large": lambda most: f"alone larger than a request may be ({most} bytes)",
     "superseded": lambda row, source: (
         f"superseded by row {row} of {source}, which has the same device, time and point"
     ),
     "set_aside": lambda: "superseded by another reading in the run that these rejects are of",
-    # Of a request.
+    # A request did not deliver the value.
     "platform": _platform,
     "refused": _refused,
     "no_reply": lambda attempts: f"no reply after {attempts} attempts",
@@ -92,7 +94,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
         "expected to be skipped by the platform, as the reading it is a copy of"
     ),
 }
-# The words for many values whose reasons differ in the instance only: with one as an example.
+# The words for many values whose reasons differ only in the instance, with an example.
 _OF_MANY: Final[dict[str, Callable[..., str]]] = {
     "superseded": lambda _row, _source: (
         "superseded by a row that has the same device, time and point"
@@ -108,7 +110,7 @@ _OF_MANY: Final[dict[str, Callable[..., str]]] = {
 
 
 def reason(detail: Detail) -> str:
-    """Return the reason of one value.
+    """Return the reason of a single value.
 
     Examples
     --------
@@ -119,7 +121,7 @@ def reason(detail: Detail) -> str:
 
 
 def cause_reason(detail: Detail) -> str:
-    """Return the reason of many values, of which one is given.
+    """Return the reason of many values from the reason of an example.
 
     Examples
     --------
@@ -129,16 +131,37 @@ def cause_reason(detail: Detail) -> str:
     return _worded({**_REASONS, **_OF_MANY}, detail)
 
 
-def reason_column(details: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the reasons of a column of details, each distinct one put into words once."""
+def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the reasons of a column of details, as :func:`reason` words them.
+
+    Parameters
+    ----------
+    details : ChunkedArray of str
+        Few are distinct: each distinct detail is read once.
+    instances : ChunkedArray of str
+        The facts of each value alone as JSON; null where the detail says all.
+    """
     coded = details.combine_chunks().dictionary_encode()
-    words = [reason(Detail.from_text(text)) for text in coded.dictionary.to_pylist()]
-    spoken = pa.array([_sendable(text) for text in words], pa.string())
-    return pa.chunked_array([spoken.take(coded.indices)])
+    distinct = [Detail.from_text(text) for text in coded.dictionary.to_pylist()]
+    alone = instances.is_null().combine_chunks()
+    used = set(coded.indices.filter(alone).unique().to_pylist())
+    words = [_sendable(reason(one)) if n in used else "" for n, one in enumerate(distinct)]
+    reasons = pa.array(words, pa.string()).take(coded.indices)
+    if instances.null_count == len(instances):
+        return pa.chunked_array([reasons])
+    told_apart = pc.invert(alone)
+    codes = coded.indices.filter(told_apart).to_pylist()
+    facts = json.loads(f"[{','.join(instances.filter(told_apart).to_pylist())}]")
+    of_instances = [
+        _sendable(_REASONS[distinct[code].kind](*distinct[code].facts, *one))
+        for code, one in zip(codes, facts, strict=True)
+    ]
+    filled = pc.replace_with_mask(reasons, told_apart, pa.array(of_instances, pa.string()))
+    return pa.chunked_array([filled])
 
 
 def _sendable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
@@ -147,9 +170,8 @@ def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
 
 
 _ALLOW: Final = Argument("allow_offline_sub_device", True)
-# What to do about a value that did not arrive.
-_ADVICE: Final[dict[str, str | Message]] = {
-    "": "",
+# Advice about a value that failed a check of this name.
+ADVICE_BY_CHECK: Final = {
     "range": "correct the value, or widen the range in the platform's thing model",
     "type": "give the value the type that the thing model names",
     "enum": "use one of the keys, or add this one to the thing model",
@@ -166,21 +188,32 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "expected_skip": "correct the value and replay it: the platform is expected to have skipped it",
     "no_reply": "replay it: whether it arrived is not known, and sending it twice does no harm",
     "not_sent": "replay it: it was never sent",
+}
+# Advice about any value that did not arrive, by its key.
+_ADVICE: Final[dict[str, str | Message]] = {
+    **ADVICE_BY_CHECK,
+    "": "",
     "withheld": "correct the value",
     "declined": "see the platform's documents",
-    # About one that was declined alone, or, for its device, with its device alone.
+    # About a value declined alone, or declined for its device, with no other device.
     "model alone": "correct the value, or change the platform's thing model: it declines this "
     "value alone",
     "format alone": "correct the format of the value: the platform declines it alone",
     "permission alone": message(
-        "sign the device in (", Argument("sub_device_secrets"), "), or set ", _ALLOW,
+        "sign the device in (",
+        Argument("sub_device_secrets"),
+        "), or set ",
+        _ALLOW,
         "; if it is declined then too, add it to the gateway's topology",
     ),
     "model": "find the value that the platform's thing model forbids: one of this request's is it",
     "format": "find the value whose format is wrong: one of this request's is to blame",
     "permission": message(
-        "one of this request's devices is to blame: sign it in (", Argument("sub_device_secrets"),
-        "), or set ", _ALLOW, "; one that is declined then too is not in the gateway's topology",
+        "one of this request's devices is to blame: sign it in (",
+        Argument("sub_device_secrets"),
+        "), or set ",
+        _ALLOW,
+        "; one that is declined then too is not in the gateway's topology",
     ),
     "size": "lower Limits(max_bytes=...)",
     # About a device that is declined although it may be offline.
@@ -188,9 +221,9 @@ _ADVICE: Final[dict[str, str | Message]] = {
     "this run",
     "topology": "add the device that is to blame to the gateway's topology: offline devices were "
     "allowed in this run",
-}  # fmt: skip
+}
 
 
 def advice(key: str) -> str | Message:
-    """Return the advice of a key of the table."""
+    """Return the advice of a key."""
     return _ADVICE[key]

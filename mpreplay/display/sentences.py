@@ -1,6 +1,6 @@
-"""Sentences: the one place where facts about values and runs become prose.
+"""Sentences: the only place where facts about values and runs become prose.
 
-Pure: facts in, plain text out; whoever shows the text escapes it. No code reads a sentence back.
+Pure: facts in, plain text out; escaping is the caller's task. No code reads a sentence back.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import pandas as pd
 
 from ..errors import Message
-from ..model.measurepoint import range_text
+from ..model.rules import range_text
 from ..protocol.codes import NO_SUB_DEVICE, return_code
 from .amounts import MAX_NAME, count, span_in_words, visible
 from .facts import NAMES_SHOWN, OPEN, SHOWN_FATES, Cause, Conflict, Ended, Standing
@@ -45,9 +45,9 @@ TO_CONTINUE: Final = (
     "continue the run with the same command and the same journal, which sends them again: that "
     "does no harm; they are in no table of rejects before they have settled"
 )
-# The two ways in which people and systems end a run, by signal.
+# The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
-# Units of a thing model whose identifier is not what people write.
+# Usual notation of units, by their identifier in a thing model.
 _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
 # The words for an end before the last request, by its kind.
 _ENDED: Final[dict[str, Callable[..., str]]] = {
@@ -68,7 +68,7 @@ _ENDED: Final[dict[str, Callable[..., str]]] = {
 
 
 def ended_in_words(ended: Ended | None) -> str:
-    """Return why a run ended before its last request; the empty text where it did not.
+    """Return why a run ended before its last request; the empty text for any other run.
 
     Examples
     --------
@@ -79,7 +79,7 @@ def ended_in_words(ended: Ended | None) -> str:
 
 
 def conflict_in_words(conflict: Conflict) -> str:
-    """Return two different readings of one device, time and point as a clause."""
+    """Return two different readings of the same device, time and point as a clause."""
     time = pd.Timestamp(conflict.time, unit="ms", tz="UTC").isoformat()
     return (
         f"{conflict.point} of {conflict.device_key} at {time} is {conflict.text} in row "
@@ -89,12 +89,12 @@ def conflict_in_words(conflict: Conflict) -> str:
 
 
 def headline(standing: Standing) -> tuple[str, str]:
-    """Return the fate of a run's values in one line, and the state of the run in a sentence or two.
+    """Return the fate of a run's values in a line, and the state of the run in a few sentences.
 
     Returns
     -------
     tuple of str
-        A headline without a full stop, and a sentence or two.
+        A headline without a full stop, and one or more sentences.
 
     Examples
     --------
@@ -143,7 +143,7 @@ def _others(standing: Standing) -> str:
 
 
 def _end(standing: Standing) -> list[str]:
-    """Return how a run ended, what is left of it, and what to do."""
+    """Return sentences about the end of a run, its rest, and the way to continue."""
     if standing.is_complete:
         return ["The run is complete: every row was read and every request has an answer."]
     return [*_why_not_complete(standing), "The same replay with the same journal continues it."]
@@ -151,14 +151,15 @@ def _end(standing: Standing) -> list[str]:
 
 def _why_not_complete(standing: Standing) -> list[str]:
     known = standing.requests
-    left = [f"{count(standing.unread_rows, 'row')} not read"] if standing.unread_rows else []
+    left = [(standing.unread_rows, "row", "not read")]
     left += [
-        f"{count(known[outcome], 'request')} {FATE_WORDS[outcome][0]}"
+        (known.get(outcome, 0), "request", FATE_WORDS[outcome][0])
         for outcome in ("in_doubt", "not_sent")
-        if known.get(outcome)
     ]
-    there = "is" if left and left[0].startswith("1 ") else "are"
-    rest = [f"There {there} {_listed(left)}."] if left else []
+    left = [one for one in left if one[0]]
+    parts = [f"{count(n, what)} {state}" for n, what, state in left]
+    there = "is" if left and left[0][0] == 1 else "are"
+    rest = [f"There {there} {_listed(parts)}."] if left else []
     open_ones = [f"{unsettled_in_words(standing)}."] if known.get(OPEN) else []
     return [f"{_ended(standing)}.", *rest, *open_ones]
 
@@ -175,7 +176,7 @@ def _ended(standing: Standing) -> str:
 
 
 def unsettled_in_words(standing: Standing) -> str:
-    """Return what is known of values whose requests have not settled, without a full stop.
+    """Return a sentence about the values of unsettled requests, without a full stop.
 
     Examples
     --------
@@ -192,7 +193,7 @@ def unsettled_in_words(standing: Standing) -> str:
 
 
 class Told(NamedTuple):
-    """A cause of rejects as people read it; no part ends in a full stop, and some may be empty."""
+    """A cause of rejects in words; no part ends in a full stop, and any part may be empty."""
 
     said: str
     when: str
@@ -205,14 +206,14 @@ class Told(NamedTuple):
 
 
 def cause_in_words(cause: Cause, *, allows_offline: bool = False) -> Told:
-    """Return a cause of rejects as a sentence, and what to do about it.
+    """Return a cause of rejects as a sentence, with its advice.
 
     Parameters
     ----------
     cause : Cause
-        The facts.
+        Facts of the cause.
     allows_offline : bool, optional
-        True if the run already did what is advised for devices that are offline.
+        True if offline devices were already allowed in the run, so that other advice is needed.
 
     Examples
     --------
@@ -249,7 +250,7 @@ def names(given: tuple[str, ...], what: str) -> str:
 
 
 def _joint(cause: Cause) -> str:
-    """Return what is said of the subject, with what stands before it."""
+    """Return the clause that follows the subject, with its separator in front."""
     if cause.detail.kind == "range" and cause.check == "range":
         return f" {_bound(cause)}{_found(cause)}"
     said = visible(cause_reason(cause.example))
@@ -260,7 +261,7 @@ def _joint(cause: Cause) -> str:
 
 
 def _bound(cause: Cause) -> str:
-    """Return the bound that was missed."""
+    """Return the violated bound in words."""
     low, high, no_low, no_high, unit = cause.detail.facts
     unit = visible(unit, MAX_NAME)
     unit = _UNITS.get(unit, unit)

@@ -30,7 +30,7 @@ __all__ = ["read_keys"]
 def read_keys(
     raw: RawSlab, models: ModelSet, own: Device, window: tuple[int | None, int | None]
 ) -> Readings:
-    """Return who and when of a slab, of all products together, without its values.
+    """Return devices and times of a slab, for all products together, without values.
 
     Rows outside the window are left out.
     """
@@ -72,11 +72,11 @@ def _times(raw: RawSlab) -> Times:
 
 
 def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
-    """Return the keys of a slab's rows as a dictionary array; null where there is none."""
+    """Return the keys of a slab's rows as a dictionary array; null if a row has no key."""
     if name is None:
-        # Without any name it is the connection's own device, whose keys may not be known yet.
-        nought = pa.array(np.zeros(raw.n_rows, np.int32))
-        return pa.DictionaryArray.from_arrays(nought, pa.array([fixed], pa.string()), safe=False)
+        # Without any name this is the connection's own device; its keys may not be known yet.
+        zeros = pa.array(np.zeros(raw.n_rows, np.int32))
+        return pa.DictionaryArray.from_arrays(zeros, pa.array([fixed], pa.string()), safe=False)
     column = raw.columns[name]
     if isinstance(column, np.ndarray):
         column = pa.array([_key(value) for value in column], pa.string())
@@ -87,17 +87,17 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
         )
     if not pa.types.is_dictionary(column.type):
         return _distinct(column)
-    if len(column.dictionary) > len(column):  # that of a whole history, perhaps
+    if len(column.dictionary) > len(column):  # perhaps the dictionary of a whole history
         return _distinct(column.dictionary_decode())
     distinct = _distinct(column.dictionary)
     index = column.indices
-    if len(distinct.dictionary) < len(distinct):  # it holds one twice, or what is no key
+    if len(distinct.dictionary) < len(distinct):  # it has repeated or invalid keys
         index = distinct.indices.take(index)
     return pa.DictionaryArray.from_arrays(index, distinct.dictionary, safe=False)
 
 
 def _distinct(column: pa.Array) -> pa.DictionaryArray:
-    """Return keys as a dictionary array of texts; null where there is none."""
+    """Return keys as a dictionary array of texts; null if a row has no key."""
     column = column.cast(pa.string())
     empty = pc.equal(column, "").fill_null(False)
     if pc.any(empty).as_py():
@@ -106,7 +106,7 @@ def _distinct(column: pa.Array) -> pa.DictionaryArray:
 
 
 def _key(value: Any) -> str | None:
-    """Return a key as text; None where it is none: absent, of another kind, or not UTF-8."""
+    """Return a key as text; None if the value is absent, of another kind, or not UTF-8."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     text = str(value) if is_whole or isinstance(value, str) else None
     return None if text is None or has_lone_surrogate(text) else text
@@ -118,7 +118,12 @@ def is_text(kind: pa.DataType) -> bool:
 
 
 def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
-    """Return the devices, sorted, and the device of each row."""
+    """Return the devices, sorted, and the device of each row as an index, -1 without a device.
+
+    Product keys A, B and device keys x, y are numbered from 1, so ``width = 3``, and a row is
+    the number 3 * product + device: (A, x) is 4, (B, y) is 8, and (A, null) is 3, a multiple of
+    the width, so 0. Rows 8, 4, 0, 4 give the devices [(A, x), (B, y)] and the indices 1, 0, -1, 0.
+    """
     p, d = products.dictionary.to_pylist(), names.dictionary.to_pylist()
     width = len(d) + 1
     pairs = _codes(products) * width
@@ -134,13 +139,13 @@ def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np
 
 
 def _codes(keys: pa.DictionaryArray) -> NDArray[np.int64]:
-    """Return the place of each key in its dictionary, counted from 1; 0 where there is none."""
+    """Return the place of each key in its dictionary, counted from 1; 0 without a key."""
     indices = keys.indices.fill_null(-1) if keys.null_count else keys.indices
     return np.asarray(indices.to_numpy(), np.int64) + 1
 
 
 def _numbered(codes: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which codes below ``width`` there are, in order, and for each which of them it is."""
+    """Return the different codes below ``width``, in order, and the index of each code in them."""
     if width > len(codes):
         found, place = np.unique(codes, return_inverse=True)
         return found, place

@@ -1,7 +1,7 @@
-"""A slab of history as readings: who reported what when, each value in its point's type.
+"""A slab of history as readings: devices, times, and each value in its point's type.
 
-Pure: a raw slab in, one ``Readings`` a product out. Positions are places in the slab's arrays; rows
-are places in the source, and what every record of a value names.
+Pure: a raw slab in, a ``Readings`` per product out. Positions are places in the slab's arrays; rows
+are places in the source and appear in every record of a value.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _take(column: Any, positions: NDArray[np.int64] | None) -> Any:
 def _wide_columns(
     raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, models: ModelSet
 ) -> Iterator[TypedColumn]:
-    """Yield the columns of the wide form, those the product lacks as unknown points."""
+    """Yield the columns of the wide form; columns unknown to the product are unknown points."""
     layout = raw.layout
     n = raw.n_rows if chosen is None else len(chosen)
     at = np.arange(n)
@@ -133,7 +133,7 @@ def _long_columns(
 def _rejected_column(
     texts: Any, checks: Any, identifier: str, model: ThingModel, at: NDArray[np.int64]
 ) -> TypedColumn:
-    """Return the values of a point as a rejects frame has them, mended or not."""
+    """Return the values of a point from a rejects frame, mended or not."""
     if identifier == NO_POINT and identifier not in model.measurepoints:
         identifier = ""
     point = point_named(identifier, model) if identifier else None
@@ -163,7 +163,7 @@ def _rejected_column(
 
 
 def _read_text(column: Any, point: Measurepoint) -> Any:
-    """Return the values in a column of texts: in the long form one column serves all types."""
+    """Return the values in a column of texts: in the long form a single column has all types."""
     if point.is_text or point.is_any or not _is_all_text(column):
         return column
     values = np.empty(len(column), object)
@@ -192,7 +192,7 @@ def _is_absent(column: Any) -> NDArray[np.bool_]:
 def _unknown(
     column: Any, identifier: str, at: NDArray[np.int64], *, is_file: bool = False
 ) -> TypedColumn:
-    """Return readings of a point that the product's model does not list: all misfits."""
+    """Return readings of a point that the product's model does not list, all as misfits."""
     absent = _is_absent(column)
     why = Detail("unknown_point", (identifier,)) if identifier else Detail("no_point")
     if is_file:

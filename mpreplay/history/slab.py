@@ -1,4 +1,4 @@
-"""Consecutive rows of one source: as they were read, and as readings. Pure."""
+"""Consecutive rows of a source, raw and as readings. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["RawSlab", "Readings"]
 
 @dataclass(frozen=True, slots=True)
 class RawSlab:
-    """Consecutive rows of one source, as they were read."""
+    """Consecutive rows of a source, as read."""
 
     number: int
     source: str
@@ -30,7 +30,7 @@ class RawSlab:
 
     @property
     def n_rows(self) -> int:
-        """How many rows it has."""
+        """Number of rows."""
         return len(next(iter(self.columns.values()))) if self.columns else 0
 
 
@@ -43,17 +43,21 @@ class Readings:
     slab : int
         The slab's number in the history.
     source : str
-        Where they came from.
+        Name of the source.
     rows : ndarray of int64, shape (n,)
-        Row in the source.
+        Row of each position in the source.
     time : ndarray of int64, shape (n,)
-        When. [ms]
+        Time of each row. [ms]
     device : ndarray of int64, shape (n,)
-        Which: index into ``devices``, -1 where it cannot be told.
+        Device of each row, as an index into ``devices``; -1 if unknown.
+    devices : list of Device
+        Devices of the slab, sorted.
     unreadable : dict of int to (str, Detail)
-        Positions whose time or device cannot be told: check and reason.
+        Check and reason of rows whose time, device or product is unreadable, by position.
     columns : list of TypedColumn
-        What.
+        Values, a column for each point.
+    given : ThingModel or DataFrameSchema
+        The model or schema of this product.
     """
 
     slab: int
@@ -64,9 +68,9 @@ class Readings:
     devices: list[Device]
     unreadable: dict[int, tuple[str, Detail]]
     columns: list[TypedColumn] = field(default_factory=list)
-    given: Any = None  # the model or schema of this product
+    given: Any = None
 
     @property
     def n_values(self) -> int:
-        """How many values it holds."""
+        """Number of values, misfits included."""
         return sum(column.n_present for column in self.columns)

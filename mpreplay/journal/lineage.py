@@ -18,6 +18,7 @@ import pyarrow as pa
 from ..errors import JournalError
 from ..frames import FATES, LINEAGE_COLUMNS, typed
 from ..history.rejects_file import RUN_ATTRIBUTE
+from ..outcome.reject_table import fact_frame
 from ..values.absent import is_nan
 from .reader import read_journal, run_id_of
 from .recent_runs import recent_runs, remember_run
@@ -251,9 +252,10 @@ def _held(reader: JournalReader, wanted: set[tuple[str, ...]]) -> int:
     """Return the number of wanted rows among the rejects of a run."""
     missing = set(wanted)
     with suppress(JournalError):
-        for frame in reader.iter_rejects():
+        for batch in reader.iter_reject_batches():
             if not missing:
                 break
+            frame = fact_frame(batch)
             chosen = frame[frame["source"].isin({row[0] for row in missing})]
             columns = [map(_spelled, chosen[name].tolist()) for name in _ROW]
             missing -= set(zip(*columns, strict=True))

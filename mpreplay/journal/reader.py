@@ -1,4 +1,4 @@
-"""Reading a journal as facts and frames, also while it is written. A shell."""
+"""Reading a journal as facts and frames, also while a run writes to the file. A shell."""
 
 from __future__ import annotations
 
@@ -27,23 +27,30 @@ __all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_jour
 
 FORMAT: Final = 4
 AT_ONCE: Final = 65_536  # rejects a frame
-# Whether a value of a request that has not settled arrived is in doubt.
+# Values of a request that has not settled are in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
-# Requests whose values the platform holds, as far as is known, or may hold.
+# Requests with values that have arrived, or may have arrived.
 _ARRIVED: Final = (
     "SELECT coalesce(outcome, 'in_doubt'), {} FROM requests "
     "WHERE outcome IS NULL OR outcome IN ('accepted', 'in_doubt') ORDER BY slab, rowid"
 )
-# What of a request its line in an audit's hash chain says.
+# The facts of a request in its line of an audit's hash chain.
 _PROOF: Final = (
-    "request_id", "parent_id", "digest", "code", "outcome", "attempts", "n_values", "sent_at",
-)  # fmt: skip
+    "request_id",
+    "parent_id",
+    "digest",
+    "code",
+    "outcome",
+    "attempts",
+    "n_values",
+    "sent_at",
+)
 # Outcomes that a later attempt may still change.
 OPEN_ENDED: Final = "('in_doubt', 'not_sent')"
 
 
 class JournalReader:
-    """Reads a journal, also one that is being written.
+    """Reader of a journal, also while a run writes to the file.
 
     Parameters
     ----------
@@ -55,33 +62,47 @@ class JournalReader:
         self.path = path.absolute()
 
     def facts(self) -> dict[str, Any]:
-        """Return what is remembered of the run."""
+        """Return the facts of the run, by name."""
         with _readable(self.path):
             rows = self._rows("SELECT key, value FROM run")
             return {key: json.loads(value) for key, value in rows}
 
     def results(self) -> pd.DataFrame:
-        """Return one row a request."""
+        """Return one row per request."""
         gateway = self.facts().get("gateway", "")
         rows = [
             (
-                request_id, parent_id, gateway, *sizes, attempts, code,
-                None if code is None else return_code(code).meaning, outcome or "in_doubt", sent_at,
+                request_id,
+                parent_id,
+                gateway,
+                *sizes,
+                attempts,
+                code,
+                None if code is None else return_code(code).meaning,
+                outcome or "in_doubt",
+                sent_at,
                 latency,
             )
             for (
-                request_id, parent_id, attempts, code, outcome, sent_at, latency, *sizes
+                request_id,
+                parent_id,
+                attempts,
+                code,
+                outcome,
+                sent_at,
+                latency,
+                *sizes,
             ) in self._rows(
                 "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
                 "n_entries, n_values, n_bytes, first_time, last_time FROM requests "
                 "ORDER BY slab, rowid"
             )
-        ]  # fmt: skip
+        ]
         with _readable(self.path):
             return typed(rows, RESULT_COLUMNS)
 
     def iter_reject_tables(self) -> Iterator[pa.Table]:
-        """Yield rejects as they were recorded, a table for each slab and request."""
+        """Yield rejects in the order of recording, a table for each slab and request."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
             with _readable(self.path):
                 table = unpacked(blob)
@@ -106,11 +127,11 @@ class JournalReader:
             yield frame
 
     def n_rejects(self) -> int:
-        """Return how many rejects there are."""
+        """Return the number of rejects."""
         return int(next(self._rows("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
 
     def books(self) -> pd.DataFrame:
-        """Return one row a device and UTC day; what has not settled yet is in doubt."""
+        """Return one row per device and UTC day; values not settled count as in doubt."""
         tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
         query = (
             f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
@@ -121,35 +142,35 @@ class JournalReader:
             return books_frame(tallies)
 
     def touched(self) -> pd.DataFrame:
-        """Return one row a device and point that was, or may have been, written to."""
+        """Return one row per device and point with values that arrived or may have arrived."""
         skips = self.facts().get("fingerprint", {}).get("skip_invalid_measurepoints", False)
         with _readable(self.path):
             return touched_frame(self._rows(_ARRIVED.format("touched")), skips=bool(skips))
 
     def arrived(self) -> list[tuple[int, str, str, str, str]]:
-        """Return the requests that arrived or may have: slab, id, cuts, digest, outcome."""
+        """Return the accepted and doubtful requests: slab, id, cuts, digest, outcome."""
         query = _ARRIVED.format("slab, request_id, cuts, digest")
         return [(slab, *told, outcome) for outcome, slab, *told in self._rows(query)]
 
     def totals(self) -> dict[str, int]:
-        """Return how many values were read and how many met each fate."""
+        """Return the number of values read and the number of values of each fate."""
         found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
         return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
 
     def outcomes(self) -> dict[tuple[str, int | None], int]:
-        """Return how many requests ended with each outcome and code."""
+        """Return the number of requests with each outcome and code."""
         query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
         return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
 
     def n_extra(self) -> int:
-        """Return how many parts of requests were sent."""
+        """Return the number of parts of requests that were sent."""
         query = "SELECT count(*) FROM requests WHERE parent_id IS NOT NULL AND attempts > 0"
         return int(next(self._rows(query))[0])
 
     def open_ended(self) -> dict[str, tuple[int, int]]:
-        """Return how many requests have no final answer, and their values, by outcome.
+        """Return the numbers of requests without a final answer and of their values, by outcome.
 
-        ``open`` is the outcome of those that have not settled; equal copies count as values.
+        ``open`` is the outcome of requests not settled; equal copies count as values.
         """
         query = (
             "SELECT coalesce(outcome, 'open'), count(*), "
@@ -159,29 +180,29 @@ class JournalReader:
         return {outcome: (int(n), int(values or 0)) for outcome, n, values in self._rows(query)}
 
     def n_open(self) -> int:
-        """Return how many requests have no final answer."""
+        """Return the number of requests without a final answer."""
         query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED}"
         return int(next(self._rows(query))[0])
 
     def iter_requests(self) -> Iterator[dict[str, Any]]:
-        """Yield what proves a request, in the order of the results; one may be ``open``."""
+        """Yield the facts that prove a request, in the order of the results; some are ``open``."""
         query = f"SELECT {', '.join(_PROOF)} FROM requests ORDER BY slab, rowid"
         for row in self._rows(query):
             request = dict(zip(_PROOF, row, strict=True))
             yield {**request, "outcome": request["outcome"] or "open"}
 
     def copied(self, path: Path) -> JournalReader:
-        """Copy a journal, which may be written to just now, as it is at one moment.
+        """Copy the journal as of a single moment, also while a run writes to the file.
 
-        Its frames are read one after the other: of a run that goes on they would contradict each
-        other.
+        Frames are read one after the other; without a copy, the frames of a run under way would
+        contradict each other.
         """
         quoted = str(path).replace("'", "''")
         list(self._rows(f"VACUUM INTO '{quoted}'"))
         return JournalReader(path)
 
     def rows(self) -> tuple[int, int]:
-        """Return how many rows were read, and how many of them hold nothing to send."""
+        """Return the number of rows read, and the number of rows without a value to send."""
         query = "SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_empty), 0) FROM slabs"
         n_rows, n_empty = next(self._rows(query))
         return int(n_rows), int(n_empty)
@@ -197,7 +218,7 @@ def read_journal(path: Path) -> JournalReader:
     Raises
     ------
     JournalError
-        If there is no such file, or it is no journal of this version.
+        If there is no such file, or the file is not a journal of this version.
     """
     if not path.is_file():
         raise JournalError(f"{path}: there is no journal")
@@ -209,7 +230,7 @@ def read_journal(path: Path) -> JournalReader:
 
 
 def run_id_of(facts: dict[str, Any]) -> str:
-    """Return the id of the run that facts are of."""
+    """Return the id of a run from its facts."""
     return str(facts.get("run_id") or facts.get("started_at", ""))
 
 
@@ -220,7 +241,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say which file it is that holds what no journal holds."""
+    """Raise errors of reading as a JournalError with the name of the file."""
     try:
         yield
     except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:

@@ -1,7 +1,7 @@
-"""The file that remembers every step of a run. A shell: only it and its reader import sqlite3.
+"""The journal: a file with every step of a run. A shell: only writer and reader import sqlite3.
 
-It decides nothing: it writes what it is told, before the next step relies on it, and reads it back.
-Reading it as frames is ``journal_reader``'s.
+The journal decides nothing: each step is written before the next step relies on it. Reading the
+journal as frames is done in ``reader``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Intent", "Journal", "Unfinished"]
 
 # Every change of state is one transaction; synchronous NORMAL under WAL survives the death of the
-# process at any moment. A power loss may cost the last moments, which are then sent again.
+# process at any moment. A power loss may cost the last transactions; their requests are sent again.
 _SCHEMA: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE slabs (number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL);
@@ -59,31 +59,31 @@ _ADD_REQUEST: Final = (
 
 
 class Intent(NamedTuple):
-    """A request that was written down and has not settled."""
+    """A request in the journal that has not settled."""
 
     request_id: str
     cuts: str
     digest: str
     n_bytes: int
-    in_doubt: bool = True  # it may have been sent; only an end in order says that it was not
+    in_doubt: bool = True  # perhaps sent: only a run that ended in order can rule it out
 
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
-    """What a journal knows of a run that is to be continued; empty for a new one.
+    """State of an unfinished run, read from its journal; empty for a new run.
 
     Parameters
     ----------
     settled_slabs : set of int
-        Slabs all of whose requests have settled.
+        Slabs whose requests have all settled.
     open_requests : dict of int to list of Intent
-        By slab, the requests that have not.
+        Requests not settled, by slab.
     last_id : str
         The latest request id, or the empty text.
     counts : dict of str to int
-        What was counted before.
+        Counts of the earlier runs.
     spent : dict of (int, str) to int
-        How many parts were made of chunks, by slab and number.
+        Number of parts already made of each chunk, by slab and number.
     """
 
     settled_slabs: frozenset[int] = frozenset()
@@ -94,17 +94,17 @@ class Unfinished:
 
 
 class Journal:
-    """Writes what happens in a run.
+    """Writer of a run's steps.
 
     Parameters
     ----------
     path : Path
-        A file that does not exist yet, or the journal of a run that is to be continued.
+        A new file, or the journal of an unfinished run.
 
     Raises
     ------
     JournalError
-        If it cannot be written, or is no journal; a damaged one is set aside first.
+        If the file cannot be written or is not a journal; a damaged journal is set aside first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -123,7 +123,7 @@ class Journal:
             raise JournalError(f"{path}: the journal cannot be written ({error})") from error
 
     def begin(self, **facts: Any) -> None:
-        """Make the tables and remember what the run is, in one step."""
+        """Make the tables and record the facts of the run, in one step."""
         with self._together():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
@@ -131,7 +131,7 @@ class Journal:
         self.has_begun = True
 
     def note(self, **facts: Any) -> None:
-        """Remember facts of the run, in the place of what was said of them before."""
+        """Record facts of the run, replacing earlier values."""
         with self._together():
             self._note(facts)
 
@@ -142,7 +142,7 @@ class Journal:
         tallies: dict[str, Tally],
         rejects: pa.Table,
     ) -> None:
-        """Remember a slab before any of it is sent: its requests, what was read, what is withheld.
+        """Record a slab before sending: its requests, the tallies of its values, its rejects.
 
         ``intents`` are (request id, chunk, digest, bytes).
         """
@@ -161,9 +161,9 @@ class Journal:
         corrections: dict[str, Tally],
         rejects: pa.Table,
     ) -> None:
-        """Remember how a request ended, and so what became of its values.
+        """Record the end of a request and the fate of its values.
 
-        All of them meet the request's outcome, save for ``corrections``, which are added.
+        All values share the request's outcome; ``corrections`` are added to the tallies.
         """
         with self._together():
             self._end(settled, sent_at)
@@ -179,14 +179,14 @@ class Journal:
         sent_at: int | None,
         intents: Iterable[tuple[str, Chunk, str, int]],
     ) -> None:
-        """Remember that a request was taken apart, and its parts."""
+        """Record that a request was taken apart, and its parts."""
         with self._together():
             self._end(settled, sent_at)
             self._db.execute("DELETE FROM tallies WHERE owner = ?", (settled.request_id,))
             self._add_requests(settled.request_id, intents)
 
     def take_up(self) -> Unfinished:
-        """Reopen what an earlier run left in doubt or unsent, and return what is known of it."""
+        """Reopen requests left in doubt or unsent by an earlier run; return the run's state."""
         open_requests: dict[int, list[Intent]] = {}
         with self._together():
             for slab, request_id, cuts, digest, n_bytes, in_doubt in self._db.execute(
@@ -213,9 +213,9 @@ class Journal:
         return Unfinished(settled, open_requests, last_id, counts, spent)
 
     def close(self) -> None:
-        """Write everything out and let go of the file; what stood beside it goes."""
-        # A reader of a file in WAL mode leaves two files beside it, which a copy would lack.
-        with suppress(sqlite3.Error):  # somebody reads it now; the next to close it tidies up
+        """Write everything out and close the file, without leaving ``-wal`` and ``-shm`` files."""
+        # In WAL mode a reader leaves two more files beside the journal; a copy would lack them.
+        with suppress(sqlite3.Error):  # another process reads the file; the next close tidies up
             self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
@@ -249,7 +249,7 @@ class Journal:
     ) -> None:
         for request_id, chunk, digest, n_bytes in intents:
             sizes = (chunk.n_entries, chunk.n_values, n_bytes)
-            # What it would write is noted before it is sent: a process that is killed says no more.
+            # The touched points are recorded before sending: a killed process records no more.
             facts = (*sizes, *chunk.times, digest, touched_of(chunk))
             self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.cuts, *facts))
             self._add_tallies(request_id, {"open": chunk.tally()})
@@ -274,7 +274,7 @@ class Journal:
 
     @contextmanager
     def _together(self) -> Iterator[None]:
-        """Make several statements one step: all of them are remembered, or none."""
+        """Run several statements as a single step: all are recorded, or none."""
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -287,13 +287,13 @@ class Journal:
 
 
 def _check_intact(path: Path) -> None:
-    """Set a damaged journal aside, and say so: it is never written over.
+    """Set a damaged journal aside and raise: a journal is never overwritten.
 
-    A file that is something else is left alone.
+    A file of another kind is left alone.
     """
     with path.open("rb") as file:
         begin = file.read(len(_MAGIC))
-        if begin != _MAGIC and begin.strip(b"\0"):  # zeros are what a power cut may leave
+        if begin != _MAGIC and begin.strip(b"\0"):  # a power cut may leave zeros
             raise JournalError(
                 f"{path}: this is no journal, and was left as it is; give the journal another name"
             )

@@ -1,7 +1,7 @@
 """One measurement point: its type, range, length, members and quality.
 
-Pure: the facts of the platform's type system and nothing that reads or checks values. The facts
-about the types themselves stand in ``point_types``.
+Pure: the facts of the platform's type system, without reading or checking values. The facts about
+the types themselves are in ``point_types``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .point_types import (
     PointType,
     TypeFacts,
 )
+from .rules import range_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +31,6 @@ __all__ = [
     "TYPES",
     "Measurepoint",
     "PointType",
-    "range_text",
 ]
 
 MAX_STRING_BYTES: Final = 1_024  # EnOS Device Connection 2.4.4, "Limitations"
@@ -40,25 +40,25 @@ QUALITY_RANGE: Final = (0, 9)  # EnOS Device Connection 2.0.9, "Reporting Measur
 
 @dataclass(frozen=True, slots=True)
 class Measurepoint:
-    """One measurement point of a thing model, or one member of a struct.
+    """A measurement point of a thing model, or a member of a struct.
 
     Parameters
     ----------
     identifier : str
-        Its name on the wire.
+        Name on the wire.
     type : str
         INT, FLOAT, DOUBLE, BOOL, ENUM, STRING, DATE, TIMESTAMP, STRUCT, ARRAY or FILE; ANY
         for an identifier that a pass-through model does not list.
     minimum, maximum : float, optional
-        The range of a number; with ``exclusive_*`` the bound itself is outside.
+        Range of a number; with ``exclusive_*`` the bound itself is outside.
     max_length : int, optional
-        The longest text, encoded in UTF-8. [bytes]
+        Length limit of a text, encoded in UTF-8. [bytes]
     keys : tuple of int or of str
         Allowed values of an ENUM.
     item_type : str, optional
-        The type of the items of an ARRAY: INT, FLOAT, DOUBLE or STRING.
+        Type of the items of an ARRAY: INT, FLOAT, DOUBLE or STRING.
     members : tuple of Measurepoint
-        The members of a STRUCT; ``required`` tells which must be there.
+        Members of a STRUCT; a member with ``required`` must be present.
 
     Raises
     ------
@@ -87,7 +87,7 @@ class Measurepoint:
     required: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no thing model can mean."""
+        """Raise if no thing model can have such a point."""
         where = f"measurepoint {self.identifier!r}"
         if not self.identifier or not isinstance(self.identifier, str):
             raise ConfigError(f"a measurepoint needs an identifier, got {self.identifier!r}")
@@ -201,7 +201,7 @@ class Measurepoint:
 
     @property
     def range_text(self) -> str:
-        """The range as mathematicians write it, or the empty text without one."""
+        """The range in mathematical notation; the empty text without a range."""
         return range_text(
             self.minimum, self.maximum, self.exclusive_minimum, self.exclusive_maximum
         )
@@ -237,22 +237,3 @@ class Measurepoint:
         if self.is_array:
             return pa.list_(Measurepoint(self.identifier, str(self.item_type)).arrow_type())
         return pa.int64() if self.has_int_keys else pa.string()
-
-
-def range_text(low: float | None, high: float | None, no_low: bool, no_high: bool) -> str:
-    """Return a range as mathematicians write it, or the empty text without one.
-
-    Examples
-    --------
-    >>> range_text(0, None, True, False)
-    '(0, inf)'
-    """
-    if low is None and high is None:
-        return ""
-    opening = "(" if no_low or low is None else "["
-    closing = ")" if no_high or high is None else "]"
-    return f"{opening}{_bound(low, '-inf')}, {_bound(high, 'inf')}{closing}"
-
-
-def _bound(bound: float | None, absent: str) -> str:
-    return absent if bound is None else f"{bound:.15g}"

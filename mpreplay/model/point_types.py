@@ -1,8 +1,8 @@
-"""Facts about the types of measurement points: one table, one row a type.
+"""Facts about the types of measurement points: one table, one row per type.
 
 Pure, and the only source of these facts: other modules use the properties of ``Measurepoint``. The
-functions for each type stand in tables of their own, which
-``tests/model/test_point_types.py`` holds against this table.
+functions for each type are in tables of their own; ``tests/model/test_point_types.py`` compares
+these tables with this table.
 """
 
 from __future__ import annotations
@@ -36,26 +36,26 @@ PointType = Literal[
     "ANY",
 ]
 
-# Ranges as they stand in console exports of models (EnOS 2.x).
+# Ranges from console exports of models (EnOS 2.x).
 INT_RANGE: Final = (-(2**31), 2**31 - 1)
 FLOAT_RANGE: Final = (-3.4028234663852886e38, 3.4028234663852886e38)
 
 
 @dataclass(frozen=True, slots=True)
 class TypeFacts:
-    """The facts about one type of measurement points.
+    """The facts about a type of measurement points.
 
     Parameters
     ----------
     name : str
-        The type's name in thing models.
+        Name of the type in thing models.
     a_value, values : str
-        One value and several values in words, for messages.
+        A single value and several values in words, for messages.
     arrow : callable, optional
-        Makes the Arrow type from the module ``pyarrow``, which is too slow to import here. None
-        where the keys, members or items of the point decide.
+        Maker of the Arrow type from the module ``pyarrow``, too slow to import here. None if the
+        keys, members or items of the point decide.
     bounds : tuple of float, optional
-        The least and the largest value of the type itself.
+        Least and largest value of the type itself.
     is_number : bool
         True if values have a range.
     is_text : bool
@@ -136,8 +136,8 @@ _ROWS: Final = (
     TypeFacts("ARRAY", "an array", "arrays", may_be_member=False),
     # Files travel over the HTTP channel only.
     TypeFacts("FILE", "FILE", "files", lambda pa: pa.string(), has_schema=False, travels=False),
-    # Not a type of the platform: an identifier that a pass-through model does not list. Its values
-    # are held as JSON.
+    # Not a type of the platform: for identifiers that a pass-through model does not list. The
+    # values are held as JSON.
     TypeFacts("ANY", "ANY", "values", lambda pa: pa.string(), has_schema=False),
 )
 POINT_TYPES: Final[dict[str, TypeFacts]] = {row.name: row for row in _ROWS}

@@ -1,4 +1,4 @@
-"""The reasons that the rules of a thing model give: facts, and the words for them.
+"""Reasons of a thing model's rules: facts, and their words.
 
 Pure. A reason is a kind, its facts, and for a rule on a member or an item the reason within.
 """
@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from .measurepoint import range_text
+__all__ = ["KEYS_SHOWN", "RULE_WORDS", "Why", "in_words", "range_text"]
 
-__all__ = ["KEYS_SHOWN", "RULE_WORDS", "Why", "in_words"]
-
-# Kind, facts, and the reason within, if there is one.
+# Kind, facts, and the reason within, or None.
 Why = tuple[str, tuple[Any, ...], Any]
 KEYS_SHOWN: Final = 10
 
@@ -50,3 +48,22 @@ def in_words(why: Why) -> str:
     """
     kind, facts, within = why
     return RULE_WORDS[kind](*facts, *([] if within is None else [in_words(within)]))
+
+
+def range_text(low: float | None, high: float | None, no_low: bool, no_high: bool) -> str:
+    """Return a range in mathematical notation; the empty text without a range.
+
+    Examples
+    --------
+    >>> range_text(0, None, True, False)
+    '(0, inf)'
+    """
+    if low is None and high is None:
+        return ""
+    opening = "(" if no_low or low is None else "["
+    closing = ")" if no_high or high is None else "]"
+    return f"{opening}{_bound(low, '-inf')}, {_bound(high, 'inf')}{closing}"
+
+
+def _bound(bound: float | None, absent: str) -> str:
+    return absent if bound is None else f"{bound:.15g}"

@@ -1,8 +1,8 @@
-"""Measurement points as pandera columns: the checks that decide which values may be sent.
+"""Measurement points as pandera columns, whose checks decide about sending a value.
 
-Pure. A column's values come in the Arrow type of ``Measurepoint.arrow_type``; absent values are
-null and no check sees them. Types are settled before (``values.py``): a check here finds a value
-of the right type that the thing model does not allow.
+Pure. A column's values have the Arrow type of ``Measurepoint.arrow_type``; absent values are null
+and are not checked. Types are settled before, in the room ``values``: a check here finds values of
+the right type that the thing model forbids.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["Rule", "arrow_of", "rules_of", "schema_of", "series_of"]
 DATE_FORMAT: Final = "%Y-%m-%d %H:%M:%S"
 DATE_PATTERN: Final = r"^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$"
 
-# Returns a mask, True where a value is allowed; what it says of null does not matter.
+# Returns a mask, True where a value is allowed; the mask is ignored at nulls.
 Allowed = Callable[[pa.Array], "NDArray[np.bool_]"]
 
 
 def schema_of(points: Iterable[Measurepoint], name: str) -> pandera.DataFrameSchema:
-    """Return the pandera schema of a frame with one column a measurement point."""
+    """Return the pandera schema of a frame with one column per measurement point."""
     columns = {p.identifier: _column(p) for p in points if p.has_schema}
     return pandera.DataFrameSchema(columns, name=name, strict=False)
 
@@ -57,7 +57,7 @@ def _column(point: Measurepoint) -> pandera.Column:
                 _on_series(rule.allowed),
                 name=rule.check,
                 error=in_words(rule.why),
-                statistics={"why": rule.why},  # the facts, for whoever needs no words
+                statistics={"why": rule.why},  # the facts, for the details of violations
             )
             for rule in rules_of(point)
         ],
@@ -76,7 +76,7 @@ def _on_series(allowed: Allowed) -> Callable[[pd.Series], pd.Series]:
 
 
 class Rule(NamedTuple):
-    """A rule of a measurement point: the check's name, the reason it gives, the mask."""
+    """A rule of a measurement point: the check's name, the reason, the function for the mask."""
 
     check: str
     why: Why
@@ -90,7 +90,7 @@ def rules_of(point: Measurepoint) -> list[Rule]:
             return _range_rules(point)
         case "ENUM":
             keys = pa.array(point.keys, point.arrow_type())
-            shown = list(point.keys[: KEYS_SHOWN + 1])  # one more tells that there are more
+            shown = list(point.keys[: KEYS_SHOWN + 1])  # an extra key shows that the list goes on
             return [_rule("enum", (shown,), lambda a: _mask(pc.is_in(a, keys)))]
         case "STRING":
             most = point.max_bytes
@@ -112,7 +112,7 @@ def _rule(kind: str, facts: tuple[Any, ...], allowed: Allowed) -> Rule:
 def _range_rules(point: Measurepoint) -> list[Rule]:
     own = (point.minimum, point.maximum)
     rules: list[Rule] = []
-    # The ranges of the other types were settled when the value was converted.
+    # The conversion has already settled the ranges of the other types.
     if point.type == "INT" and own != point.bounds:
         whole = Measurepoint(point.identifier, "INT")
         inside = _is_inside(whole, *INT_RANGE)
@@ -124,7 +124,7 @@ def _range_rules(point: Measurepoint) -> list[Rule]:
 
 
 def _is_inside(point: Measurepoint, low: float | None, high: float | None) -> Allowed:
-    kind = np.float32 if point.type == "FLOAT" else np.float64  # as its values are
+    kind = np.float32 if point.type == "FLOAT" else np.float64  # the type of its values
     with np.errstate(over="ignore"):
         least = kind(-np.inf if low is None else low)
         most = kind(np.inf if high is None else high)
@@ -197,10 +197,10 @@ def _is_short(array: pa.Array, most: int) -> NDArray[np.bool_]:
 
 
 def _is_date(array: pa.Array) -> NDArray[np.bool_]:
-    # strptime alone also takes 2024-1-5: the pattern asks for every digit.
+    # strptime alone also takes 2024-1-5: the pattern requires every digit.
     parsed = pc.strptime(array, format=DATE_FORMAT, unit="s", error_is_null=True)
     shaped = pc.match_substring_regex(array, DATE_PATTERN)
-    # strptime turns 30 February into 1 March; written back, it differs.
+    # strptime turns 30 February into 1 March, which differs when written back.
     written = pc.strftime(parsed, format=DATE_FORMAT)
     return _mask(shaped) & _mask(pc.equal(written, array))
 

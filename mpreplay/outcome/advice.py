@@ -5,35 +5,15 @@ Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from ..display.reasons import ADVICE_BY_CHECK
 from ..protocol.codes import return_code
 
 if TYPE_CHECKING:
     from ..display.facts import Detail
 
 __all__ = ["advice_of", "is_alone"]
-
-_BY_CHECK: Final = frozenset(
-    {
-        "range",
-        "type",
-        "enum",
-        "length",
-        "finite",
-        "text",
-        "point",
-        "time",
-        "device",
-        "product",
-        "quality",
-        "too_large",
-        "superseded",
-        "expected_skip",
-        "no_reply",
-        "not_sent",
-    }
-)
 
 
 def advice_of(check: str, code: int | None, outcome: str, *, alone: bool = False) -> str:
@@ -46,15 +26,15 @@ def advice_of(check: str, code: int | None, outcome: str, *, alone: bool = False
     """
     row = return_code(code) if check == "platform" and code is not None else None
     if row is not None and row.advice:
-        # The culprit is known: the one value, or for a code about devices the one device.
+        # The culprit is known: the only value, or for a code about devices the only device.
         return f"{row.advice} alone" if alone and row.about != "request" else row.advice
-    if check in _BY_CHECK:
+    if check in ADVICE_BY_CHECK:
         return check
     return "withheld" if outcome == "withheld" else "declined"
 
 
 def is_alone(detail: Detail) -> bool:
-    """Return whether the platform declined a value, or its device, by itself."""
+    """Return True if the platform declined a value, or its device, by itself."""
     one: Detail | None = detail
     while one is not None and one.kind in {"copy", "refused"}:
         one = one.of

@@ -1,4 +1,4 @@
-"""What is written down of a slab before any of it is sent. Pure."""
+"""The record of a slab, written to the journal before any value of the slab is sent. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Ready"]
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A slab with all that is written down of it before any of it is sent."""
+    """A slab with its record for the journal: chunks, tallies and rejects."""
 
     prepared: Prepared
     chunks: list[Chunk]
@@ -27,7 +27,7 @@ class Ready:
 
     @classmethod
     def of(cls, prepared: Prepared) -> Ready:
-        """Return a slab that was prepared."""
+        """Return a prepared slab with its record."""
         tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
         for part in prepared.parts:
             add_tally(tallies["read"], part.tally_read())

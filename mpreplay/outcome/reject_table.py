@@ -1,7 +1,7 @@
-"""The table of rejects: facts as a journal keeps them, sentences as people read them.
+"""The table of rejects: facts in a journal, sentences in a frame for people.
 
-Pure. Rejects are Arrow tables until somebody asks for a frame: a run may have millions of them, and
-a request that was taken apart has them one at a time.
+Pure. Rejects stay Arrow tables until a frame is asked for: a run may have millions of rejects, and
+a request taken apart yields a table for each rejected value.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -20,19 +21,24 @@ from .advice import advice_of, is_alone
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    import pandas as pd
     from numpy.typing import NDArray
 
-__all__ = ["FACTS", "NO_REJECTS", "joined", "reject_frame"]
+__all__ = ["FACTS", "NO_REJECTS", "fact_frame", "joined", "reject_frame"]
 
 _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
-# The columns of a rejects frame; the facts of a reason stand in its place, and the advice follows
-# from the others.
+# The columns of a rejects frame, with the facts instead of the reason, and without the advice,
+# which follows from the other columns.
+_REST: Final = ("outcome", "code", "request_id")
 FACTS: Final = pa.schema(
     [
-        ("detail" if name == "reason" else name, _KINDS.get(kind, pa.timestamp("ms", "UTC")))
-        for name, kind in REJECT_COLUMNS.items()
-        if name != "mend"
+        *(
+            (name, _KINDS.get(kind, pa.timestamp("ms", "UTC")))
+            for name, kind in REJECT_COLUMNS.items()
+            if name not in {"reason", "mend", *_REST}
+        ),
+        ("detail", pa.string()),
+        ("instance", pa.string()),  # the facts of this value alone, as JSON; null for most
+        *((name, _KINDS[REJECT_COLUMNS[name]]) for name in _REST),
     ]
 )
 NO_REJECTS: Final = FACTS.empty_table()
@@ -49,12 +55,18 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
 
 
 def reject_frame(table: pa.Table) -> pd.DataFrame:
-    """Return rejects as the frame that users see."""
+    """Return rejects as a frame for users."""
     columns = {name: table[name] for name in table.column_names}
-    columns["reason"] = reason_column(columns["detail"])
+    columns["reason"] = reason_column(columns["detail"], columns["instance"])
     columns["mend"] = _advice_column(table)
     whole = pa.table({name: columns[name] for name in REJECT_COLUMNS})
     return typed(whole.to_pandas(), REJECT_COLUMNS)
+
+
+def fact_frame(table: pa.Table) -> pd.DataFrame:
+    """Return rejects as a frame without reasons and advice, which take time to word."""
+    columns = {name: REJECT_COLUMNS[name] for name in table.column_names if name in REJECT_COLUMNS}
+    return typed(table.select(list(columns)).to_pandas(), columns)
 
 
 def _advice_column(table: pa.Table) -> pa.Array:
@@ -64,17 +76,19 @@ def _advice_column(table: pa.Table) -> pa.Array:
     checks, check = _coded(table["check"])
     codes, code = _coded(table["code"])
     outcomes, outcome = _coded(table["outcome"])
-    cases = np.stack([check, code, outcome, alone.astype(np.int64)])
-    distinct, of_row = np.unique(cases, axis=1, return_inverse=True)
+    cases = ((check * len(codes) + code) * len(outcomes) + outcome) * 2 + alone
+    of_row, distinct = pd.factorize(cases)
     words = [
         str(advice(advice_of(checks[c], codes[k], outcomes[o], alone=bool(a))))
-        for c, k, o, a in distinct.T.tolist()
+        for c, k, o, a in zip(
+            *np.unravel_index(distinct, (len(checks), len(codes), len(outcomes), 2)), strict=True
+        )
     ]
-    return pa.array(words, pa.string()).take(pa.array(of_row.reshape(-1)))
+    return pa.array(words, pa.string()).take(pa.array(of_row))
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[list[Any], NDArray[np.int64]]:
-    """Return the distinct values of a column, None at the end, and the index of each row's."""
+    """Return the distinct values of a column, None at the end, and each row's index into them."""
     coded = column.combine_chunks().dictionary_encode()
     distinct = [*coded.dictionary.to_pylist(), None]
     return distinct, coded.indices.fill_null(len(distinct) - 1).to_numpy().astype(np.int64)

@@ -1,4 +1,4 @@
-"""Rejects: one row a value that did not arrive, with its fate and the facts of the reason.
+"""Rejects: one row per value that did not arrive, with its fate and the facts of the reason.
 
 Pure.
 """
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["name_refused", "rejects_of_chunk", "rejects_withheld"]
 
-_FATE: Final = ("outcome", "code", "request_id")  # of a reject, beside where and why
+_FATE: Final = ("outcome", "code", "request_id")  # added to the columns of a violation
 
 
 def rejects_withheld(part: ProductSlab) -> pa.Table:
-    """Return one row a value that is withheld, with the first check it failed."""
+    """Return one row per withheld value, with the first check that the value failed."""
     tables = []
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in _withheld(part):
@@ -57,7 +57,7 @@ def _withheld(part: ProductSlab) -> Iterator[Fault]:
 
 
 def _of_rows(part: ProductSlab, fault: Fault) -> Iterator[Fault]:
-    """Yield the fault of whole rows as one of the values in them, for each column."""
+    """Yield the fault of whole rows as a fault of their values, for each column."""
     place = np.full(len(part.readings.rows), -1, np.int64)
     place[fault.positions] = np.arange(len(fault.positions))
     for number, column in enumerate(part.readings.columns):
@@ -68,7 +68,7 @@ def _of_rows(part: ProductSlab, fault: Fault) -> Iterator[Fault]:
 
 
 def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pa.Table:
-    """Return one row a value of a request that was not accepted, copies among them."""
+    """Return one row per value that a request did not deliver, copies included."""
     if settled.outcome == "accepted":
         return joined(
             table
@@ -88,7 +88,7 @@ def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pa.Table:
 
 
 def _why(chunk: Chunk, settled: Settled) -> tuple[str, Detail]:
-    """Return the check that the values of a request failed, and the facts of the reason."""
+    """Return the check failed by the values of a request, and the facts of the reason."""
     if settled.outcome == "declined":
         code = settled.code or 0
         alone = _is_alone(chunk, code)
@@ -102,14 +102,14 @@ def _why(chunk: Chunk, settled: Settled) -> tuple[str, Detail]:
 
 
 def _is_alone(chunk: Chunk, code: int) -> bool:
-    """Return whether the culprit is known: the one value, or for 1212 the one device."""
+    """Return True if the culprit is known: the only value, or for code 1212 the only device."""
     if code == NO_SUB_DEVICE:
         return len(devices_of(chunk)) == 1
     return return_code(code).about == "value" and chunk.n_values == 1
 
 
 def _known_fault(chunk: Chunk) -> Detail | None:
-    """Return the reason that the model check gives of a value that was declined alone, if any."""
+    """Return the model check's reason for a value declined alone; None if it passed."""
     [(part, start, stop)] = chunk.spans
     [(column, [position])] = part.cells(start, stop)
     told = (f.why for f in part.faults if f.column == column and position in f.positions)
@@ -119,7 +119,7 @@ def _known_fault(chunk: Chunk) -> Detail | None:
 def _expected_skips(
     part: ProductSlab, start: int, stop: int, settled: Settled
 ) -> Iterator[pa.Table]:
-    """Yield the values that the platform is expected to have skipped, though it said 200."""
+    """Yield the values expected to be skipped by the platform although the code is 200."""
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in part.faults:
         if fault.column < 0:
@@ -144,7 +144,7 @@ def _copies(
     settled: Settled,
     outcome: str,
 ) -> Iterator[pa.Table]:
-    """Yield the rejects of copies: as those they are equal to, but for the row they came from."""
+    """Yield the rejects of copies: rejects of the sent values, but with the copies' own rows."""
     grouped: dict[tuple[int, str], list[Copy]] = {}
     for copy in copies:
         grouped.setdefault((copy.column, copy.source), []).append(copy)
@@ -162,7 +162,7 @@ def _rejects(
     column = readings.columns[fault.column]
     rows, shown = column.at[fault.positions], plain_texts(column, fault.positions)
     identifier = column.point.identifier
-    table = table_of(readings, rows, shown, identifier, fault.check, fault.texts())
+    table = table_of(readings, rows, shown, identifier, fault.check, *fault.texts())
     code, request_id = (None, None) if settled is None else (settled.code, settled.request_id)
     for name, value in zip(_FATE, (outcome, code, request_id), strict=True):
         kind = FACTS.field(name).type
@@ -171,28 +171,28 @@ def _rejects(
 
 
 def _column(values: Any, kind: pa.DataType, n: int) -> pa.Array:
-    """Return values, or one for all rows, as a column."""
+    """Return an array, or a single value for all rows, as a column."""
     if isinstance(values, pa.Array):
         return values.cast(kind)
     return pa.repeat(pa.scalar(values, kind), n)
 
 
 def _with(table: pa.Table, name: str, values: Any) -> pa.Table:
-    """Return a table with another column in the place of one."""
+    """Return a table with the named column replaced."""
     number = table.schema.get_field_index(name)
     field = table.schema.field(number)
     return table.set_column(number, field, _column(values, field.type, len(table)))
 
 
 def name_refused(rejects: pa.Table, refused: Mapping[Device, tuple[int, str]]) -> pa.Table:
-    """Add to the reason of values declined for their sub-device why it is not signed in.
+    """Add the answer to a sub-device's sign-in to the reasons of values declined for the device.
 
     Parameters
     ----------
     rejects : Table
-        Of one request.
+        Rejects of a single request.
     refused : mapping of Device to (int, str)
-        The code and the words with which each sign-in was refused.
+        Code and words of the platform's answer to each rejected sign-in.
     """
     for (product_key, device_key), (code, words) in refused.items():
         of_device = pc.and_(

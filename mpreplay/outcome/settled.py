@@ -12,22 +12,22 @@ Outcome = Literal["accepted", "declined", "divided", "in_doubt", "not_sent"]
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """How a request ended.
+    """The end of a request.
 
     Parameters
     ----------
     request_id : str
-        Which.
+        Id of the request.
     outcome : str
-        accepted, declined, divided (its parts are to be sent instead), in_doubt or not_sent.
+        accepted, declined, divided (the parts are sent instead), in_doubt or not_sent.
     code : int or None
-        The code of the reply that settled it; None when unanswered.
+        Code of the final reply; None without a reply.
     message : str
         The platform's own words.
     attempts : int
-        How often it was published.
+        Number of publishes.
     latency : float or None
-        From the last publish to the reply. [s]
+        Time from the last publish to the reply; None without a reply. [s]
     """
 
     request_id: str

@@ -1,10 +1,11 @@
-"""Rejects by cause, gathered table by table: a report and a notebook show very many of them so.
+"""Rejects by cause, gathered table by table, for reports and notebooks of very many rejects.
 
 Pure. Memory grows with the causes, the devices and the points, never with the rejects.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -21,7 +22,7 @@ from ..outcome.reject_table import reject_frame
 
 __all__ = ["Gathered", "cause_frame", "gather"]
 
-MAX_CAUSES: Final = 200  # kinds of causes told apart; a platform may answer each request otherwise
+MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
 _KEY: Final = ["outcome", "check", "point", "cause", "advice"]
 _NO_CHECK: Final = Check()
@@ -29,7 +30,7 @@ _NO_CHECK: Final = Check()
 
 @dataclass(slots=True)
 class _Found:
-    """The rejects with one cause, as far as they are known."""
+    """The rejects with a common cause, as far as known."""
 
     n: int = 0
     requests: int = 0
@@ -52,11 +53,11 @@ class Gathered(NamedTuple):
     Parameters
     ----------
     causes : list of Cause
-        The most frequent first.
+        Causes, the most frequent first.
     examples : list of DataFrame
         The first rejects of each cause.
     n_read : int
-        Number of rejects that were looked at.
+        Number of rejects read.
     """
 
     causes: list[Cause]
@@ -72,11 +73,11 @@ def gather(
     Parameters
     ----------
     tables : iterable of Table
-        Rejects with the facts of their reasons, as a journal keeps them.
+        Rejects with the facts of their reasons, from a journal.
     n_examples : int, optional
-        Rows to keep of each cause.
+        Number of rows to keep of each cause.
     at_most : int, optional
-        Stop after so many rejects.
+        Number of rejects after which to stop.
 
     Examples
     --------
@@ -97,7 +98,7 @@ def gather(
 
 
 def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
-    """Return causes as the frame that users see."""
+    """Return causes as a frame for users."""
     rows = [
         (
             one.n,
@@ -128,7 +129,7 @@ def _add(found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int)
     frame["cause"] = frame["detail"].map({text: one.cause for text, one in details.items()})
     alone = frame["detail"].map({text: is_alone(one) for text, one in details.items()})
     frame["advice"] = _advice(frame.assign(alone=alone))
-    # A value that was declined alone is to blame itself, as one that failed a check is.
+    # A value declined alone is itself the culprit, like a value that failed a check.
     together = frame.groupby("request_id")["row"].transform("size").gt(1)
     of_request = frame["check"].map(lambda check: CHECKS.get(check, _NO_CHECK).of_request)
     of_request &= together | frame["check"].ne("platform")
@@ -137,8 +138,14 @@ def _add(found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int)
         outcome, check, _, _, mend = chosen = key
         if chosen not in found and len(found) >= MAX_CAUSES:
             chosen = (outcome, check, "", OTHER_REASONS, mend)
-        one = found.setdefault(chosen, _Found(detail=details[group["detail"].iloc[0]]))
+        first = group.iloc[0]
+        one = found.setdefault(chosen, _Found(detail=_whole(details[first.detail], first.instance)))
         _extend(one, group, table, n_examples)
+
+
+def _whole(detail: Detail, instance: str | None) -> Detail:
+    """Return a detail with the facts of one value, if it has any."""
+    return detail if pd.isna(instance) else detail._replace(instance=tuple(json.loads(instance)))
 
 
 def _advice(frame: pd.DataFrame) -> pd.Series:
@@ -158,7 +165,7 @@ def _key_of(row: dict[Any, Any]) -> str:
 
 def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) -> None:
     one.n += len(group)
-    one.requests += int(group["request_id"].nunique())  # the rejects of a request are one table
+    one.requests += int(group["request_id"].nunique())  # a table has all rejects of a request
     one.devices |= set(group["device_key"].dropna().unique())
     one.points |= set(group["measurepoint"].dropna().unique())
     one.times = _ends(one.times, group["time"])
@@ -172,7 +179,7 @@ def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) 
 
 
 def _ends(known: list[Any], column: pd.Series) -> list[Any]:
-    """Return the least and the largest of the known values and those of a column."""
+    """Return the least and the largest among the known values and the values of a column."""
     values = [*known, column.min(), column.max()] if column.notna().any() else known
     return [min(values), max(values)] if values else []
 
@@ -201,7 +208,7 @@ def _cause(key: tuple[Any, ...], one: _Found) -> Cause:
 
 
 def _original(detail: Detail) -> Detail:
-    """Return the reason of the value that this is a copy of, or the same where it is none."""
+    """Return the reason of a copy's original; the reason itself for any other value."""
     while detail.kind == "copy" and detail.of is not None:
         detail = detail.of
     return detail

@@ -1,6 +1,6 @@
-"""A run as a notebook shows it: the verdict, the balance as a bar, the first causes.
+"""A run in a notebook: the verdict, the balance as a bar, the first causes.
 
-Pure, and of the standard library: every text that came from data is escaped here.
+Pure, and only of the standard library: every text from data is escaped here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["short_form"]
 
 MAX_CAUSES: Final = 10
-LEAST: Final = 0.6  # width of the thinnest part of the bar, so that one value can be seen [%]
-# Middle tones: a notebook may be light or dark, and only its own colours are known to fit it.
+LEAST: Final = 0.6  # width of the thinnest part of the bar, so that a single value is visible [%]
+# Middle tones, to be readable in a light and in a dark notebook.
 _COLOURS: Final = {
     "accepted": "#2a8f7a",
     "declined": "#d1493f",
@@ -41,9 +41,9 @@ def short_form(standing: Standing, gathered: Gathered) -> str:
     Parameters
     ----------
     standing : Standing
-        How the run stands.
+        Standing of the run.
     gathered : Gathered
-        Its causes, perhaps of the first rejects only.
+        Causes of its rejects, perhaps of the first rejects only.
 
     Examples
     --------

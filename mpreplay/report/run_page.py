@@ -1,6 +1,6 @@
-"""``report.html``: a run on one self-contained page, for people who were not there.
+"""``report.html``: a run on a self-contained page, for people without access to the run.
 
-It reads the journal and decides only what is worth a line. Only this module imports Jinja2.
+Reads the journal and decides only about the lines to show. Only this module imports Jinja2.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ __all__ = ["render"]
 MAX_CAUSES: Final = 40  # with their first rows
 FIRST_ROWS: Final = 5
 MAX_VALUE: Final = 120  # characters of a value
-# What made a run is told of its files and its model in a section of its own.
+# Facts with a section of their own, left out of the table "Made from".
 _TOLD_APART: Final = frozenset({"history", "model"})
 _TEMPLATE: Final = "run_page.html.jinja"
-# What a journal counts beside values, in words.
+# Names of a journal's counts other than values, in words.
 _COUNTS: Final = {
     "published": "requests published, retries included",
     "acknowledged": "acknowledged by the broker",
@@ -78,15 +78,14 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     Parameters
     ----------
     reader : JournalReader
-        Of a run that has ended, or of one moment of a run that is going on.
+        Reader of an ended run, or of a copy at one moment of a run under way.
     disagreements : sequence of (str, str)
-        Where the tables of the journal contradict each other, and how.
+        Place and description of each contradiction between the tables of the journal.
 
     Returns
     -------
     str
-        Without a script and without a reference to anything outside; bounded in size, however many
-        values were rejected.
+        A page without scripts and external references, of bounded size for any number of rejects.
 
     Raises
     ------
@@ -126,7 +125,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
 
 
 def _results(reader: JournalReader) -> pd.DataFrame:
-    """Return the results; those of them that have not settled are ``open``, not in doubt."""
+    """Return the results; requests not settled are ``open``, not in doubt."""
     outcomes = [request["outcome"] for request in reader.iter_requests()]
     return reader.results().assign(outcome=pd.Series(outcomes, dtype=object))
 
@@ -177,7 +176,7 @@ def _duration_of_run(
     facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
 ) -> list[tuple[str, str]]:
     started, ended = facts.get("started_at"), facts.get("ended_at")
-    if standing.is_going:  # what the journal has for an end is that of an earlier leg
+    if standing.is_going:  # an end in the journal is from before the run was continued
         last = results["sent_at"].max()
         shown = "" if pd.isna(last) else last.strftime("%Y-%m-%d %H:%M:%S UTC")
         return [("Ended", "not ended"), ("Last known to be sent", shown)]
@@ -239,10 +238,13 @@ def _examples(frame: pd.DataFrame, n: int) -> Table:
     rows = []
     for reject in frame.sort_values(["source", "row"], kind="stable").itertuples():
         row: tuple[Any, ...] = (
-            visible(reject.row), visible(reject.device_key, MAX_NAME), time_in_words(reject.time),
-            visible(reject.measurepoint, MAX_NAME), visible(reject.value, MAX_VALUE),
+            visible(reject.row),
+            visible(reject.device_key, MAX_NAME),
+            time_in_words(reject.time),
+            visible(reject.measurepoint, MAX_NAME),
+            visible(reject.value, MAX_VALUE),
             visible(reject.reason),
-        )  # fmt: skip
+        )
         row += (visible(reject.source, MAX_NAME),) * has_sources
         rows.append(row + (visible(reject.request_id, MAX_NAME),) * has_requests)
     shown = f"{len(rows)} of {n:,}" if n > len(rows) else f"All {n:,}" if n > 1 else "The one"
@@ -260,11 +262,15 @@ def _apart(results: pd.DataFrame) -> dict[str, Any]:
     )
     fates = [fate for fate in SHOWN_FATES if fate in found.table]
     rows = [
-        (row["request_id"], "" if pd.isna(row["code"]) else str(int(row["code"])),
-         f"{int(row['values']):,}", f"{int(row['parts']):,}",
-         *(f"{int(row[fate]):,}" for fate in fates))
+        (
+            row["request_id"],
+            "" if pd.isna(row["code"]) else str(int(row["code"])),
+            f"{int(row['values']):,}",
+            f"{int(row['parts']):,}",
+            *(f"{int(row[fate]):,}" for fate in fates),
+        )
         for row in found.table.head(MAX_ROWS).to_dict("records")
-    ]  # fmt: skip
+    ]
     columns = ("Request", "Code", "Values", "Parts", *(FATE_WORDS[fate][0] for fate in fates))
     most = (
         f", the {MAX_ROWS} with most of {len(found.table):,}" if len(found.table) > MAX_ROWS else ""
@@ -279,7 +285,7 @@ def _apart(results: pd.DataFrame) -> dict[str, Any]:
 def _trust(
     facts: Mapping[str, Any], standing: Standing, disagreements: Sequence[tuple[str, str]]
 ) -> dict[str, Any]:
-    """Return what shows whether a report is true, and how far it does."""
+    """Return the evidence that a report is true: books, sources and model."""
     books = "Every value that was read has one fate, and books, requests and rejects agree."
     if not (standing.is_sound and standing.is_balanced):
         books = "These books do not add up: the journal is damaged or was altered."
@@ -308,7 +314,7 @@ def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, 
     for source, cells in zip_longest(facts.get("sources") or [], prints):
         known = source or {}
         size, sha256 = known.get("bytes"), known.get("sha256")
-        # A frame has no bytes of its own; what its cells were is still known, to mpreplay.
+        # A frame has no bytes of its own; mpreplay's fingerprint of its cells is shown instead.
         shown = sha256 or f"none: held in memory ({visible(str(cells or ''), MAX_NAME)})"
         yield (
             visible(known.get("name") or "not known", 2 * MAX_NAME),
@@ -353,7 +359,7 @@ def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that were given, and the names of the others together."""
+    """Return the given settings, and the names of all other settings in a single row."""
     others = [name for name, value in values.items() if value is None or value == []]
     given = {name: value for name, value in values.items() if name not in others}
     return {**given, "not given": ", ".join(others)} if others else given

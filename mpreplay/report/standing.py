@@ -1,4 +1,4 @@
-"""The standing of a run, from what its journal says. Pure."""
+"""The standing of a run, from the facts and totals of its journal. Pure."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def standing_of(
     *,
     n_rows: int,
 ) -> Standing:
-    """Return how a run stands, from what its journal says.
+    """Return the standing of a run.
 
     Parameters
     ----------
     facts, totals : dict
-        As a journal's reader gives them: there, what has not settled is in doubt.
+        Facts and totals from a journal's reader, with values not settled counted as in doubt.
     open_ended : dict of str to (int, int)
-        Requests without a final answer, and the values in them, by outcome.
+        Numbers of requests without a final answer and of their values, by outcome.
     n_rows : int
-        How many rows were read.
+        Number of rows read.
 
     Examples
     --------

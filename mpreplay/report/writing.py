@@ -1,4 +1,4 @@
-"""Writing the report of a run, once its tables were checked against each other.
+"""Writing the report of a run, after checking its tables against each other.
 
 A shell over a file.
 """
@@ -15,26 +15,28 @@ from ..display.amounts import count, visible
 from ..display.facts import OPEN
 from ..errors import ConfigError, ReplayWarning
 from ..outcome.agreement import RejectCounts, check_tables
+from ..outcome.reject_table import fact_frame
 
 if TYPE_CHECKING:
     from ..journal.reader import JournalReader
-    from ..outcome.agreement import Disagreement
+    from ..outcome.reject_table import fact_frame
+from ..outcome.agreement import Disagreement
 
 __all__ = ["disagreements", "warn_of", "write_report"]
 
 
 def write_report(reader: JournalReader, path: Path) -> None:
-    """Write the report of a run alone; an older one is replaced.
+    """Write the report of a run, replacing an older report.
 
     Raises
     ------
     ConfigError
-        If it cannot be written, or jinja2 is missing.
+        If the file cannot be written, or jinja2 is missing.
     """
     need_jinja2()
     from .run_page import render
 
-    with TemporaryDirectory(prefix="mpreplay-") as scratch:  # of a run that goes on, one moment
+    with TemporaryDirectory(prefix="mpreplay-") as scratch:  # a copy, as the run may go on
         moment = reader.copied(Path(scratch) / "run.db")
         text = render(moment, checked(moment))
     try:
@@ -49,9 +51,9 @@ def need_jinja2() -> None:
 
 
 def disagreements(reader: JournalReader) -> list[Disagreement]:
-    """Return where the tables of a journal contradict each other; while it is written, too.
+    """Return the contradictions between the tables of a journal, also while a run writes to it.
 
-    No run makes such books: the journal was damaged or altered.
+    No run produces contradictions: the journal was damaged or altered.
     """
     with TemporaryDirectory(prefix="mpreplay-") as scratch:
         return _disagreements_of(reader.copied(Path(scratch) / "run.db"))
@@ -70,7 +72,7 @@ def warn_of(found: list[Disagreement]) -> None:
 
 
 def checked(reader: JournalReader) -> list[Disagreement]:
-    """Return where tables contradict each other, and warn if they do."""
+    """Return the contradictions between tables, and warn of any."""
     found = _disagreements_of(reader)
     if found:
         warn_of(found)
@@ -79,8 +81,8 @@ def checked(reader: JournalReader) -> list[Disagreement]:
 
 def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
     rejects = RejectCounts()
-    for frame in reader.iter_rejects():
-        rejects.add(frame)
+    for batch in reader.iter_reject_batches():
+        rejects.add(fact_frame(batch))
     n_open = reader.open_ended().get(OPEN, (0, 0))[0]
     return list(
         check_tables(reader.results(), rejects, reader.books(), reader.touched(), n_open=n_open)

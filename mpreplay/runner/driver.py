@@ -1,7 +1,7 @@
-"""One replay under way: session, transport and journal, brought together by a loop.
+"""A replay under way: session, transport and journal, joined by a loop.
 
-A shell, and the only thread that touches the three. The clock and the transport are given to it, so
-that a test can drive it through any fault without waiting.
+A shell, and the only thread that touches session, transport and journal. Clock and transport are
+arguments, so that a test can drive a replay through any fault without waiting.
 """
 
 from __future__ import annotations
@@ -45,18 +45,23 @@ if TYPE_CHECKING:
 __all__ = ["Driver"]
 
 log = logging.getLogger("mpreplay")
-# How long an interrupted run waits for replies to what it has published. [s]
+# Longest wait of an interrupted run for replies to published requests. [s]
 GRACE: Final = 10.0
-IDLE: Final = 0.5  # how often to look around while nothing is due [s]
+IDLE: Final = 0.5  # longest wait for an event, so that interrupts are noticed [s]
 COUNTED: Final = (
-    "strangers", "doubles", "contradictions", "broken_replies", "connects", "published",
+    "strangers",
+    "doubles",
+    "contradictions",
+    "broken_replies",
+    "connects",
+    "published",
     "acknowledged",
-)  # fmt: skip
+)
 
 
 @dataclass(slots=True)
 class _Sent:
-    """What is kept of a request until it settles."""
+    """An unsettled request: its chunk, and the time of its latest publish."""
 
     chunk: Chunk
     sent_at: int | None = None
@@ -64,30 +69,36 @@ class _Sent:
 
 @dataclass(slots=True)
 class Driver:
-    """Sends a history, or what an earlier run of it left.
+    """Sender of a history, or of the rest left by an earlier run.
 
     Parameters
     ----------
     order : Order
-        What was asked for.
+        The order of the replay, already checked.
     preparer : Preparer
-        Makes the requests.
+        Maker of requests from slabs.
     connection : Connection
-        Where they go, and as which device.
+        The platform's address and the gateway's keys.
     journal : Journal
-        Remembers each step before the next relies on it.
+        Journal of the run; each step is written before the next step relies on it.
     transport : Transport
-        The way to the platform.
+        Transport of bytes to and from the platform.
     sub_devices : SubDevices
-        Who is signed in through the gateway.
+        Sub-devices signed in through the gateway.
     record : ConnectRecord
-        The device's connects.
+        Record of the device's connects.
     interrupts : Interrupts
-        Whether the user wishes to end.
+        The user's or the system's wish to end the run.
     unfinished : Unfinished
-        What the journal knows of the run so far.
+        State of the run in the journal.
     isolation : Isolation
-        Which declined requests are taken apart, and how.
+        Rules for taking declined requests apart.
+    next_id : callable
+        Called for the id of a new request.
+    clock : Clock
+        The clock.
+    bar : Bar
+        The progress bar.
     """
 
     order: Order
@@ -122,13 +133,13 @@ class Driver:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
 
     def run(self) -> None:
-        """Send everything, and remember how it ended."""
+        """Send everything, and record the end of the run."""
         try:
             if not self.journal.is_new:
                 self._feed()
             if self._is_done():
                 log.warning("the run in %s was finished: nothing is sent", self.journal.path)
-            elif self._await_connect_limit():  # unless the user has had enough of waiting
+            elif self._await_connect_limit():  # False if the user interrupts the wait
                 self._connect()
                 self._loop()
                 self.sub_devices.sign_out(self.transport)
@@ -137,7 +148,7 @@ class Driver:
             self._give_up()
             raise
         else:
-            if self.session.stopped:  # for good, or by a user who had enough of waiting
+            if self.session.stopped:  # ended before the last request
                 self._give_up()
         finally:
             self._slabs.close()
@@ -174,7 +185,7 @@ class Driver:
         return IDLE if due is None else min(IDLE, max(0.0, due - now))
 
     def _heed_interrupts(self) -> None:
-        """Publish no more once the user wishes to end; wait for replies for a while."""
+        """Publish no more after an interrupt; wait for replies for a while."""
         if not self.interrupts.name:
             return
         now = self.clock.now()
@@ -208,7 +219,7 @@ class Driver:
         try:
             reply = decode_reply(payload)
         except PlatformError as error:
-            # Whose it was cannot be told: the request is tried again when it is overdue.
+            # The request of a broken reply is unknown: it is retried when its reply is overdue.
             self.counts["broken_replies"] += 1
             log.warning("%s", str(error))  # a log that keeps records must not keep the client
             return
@@ -218,7 +229,7 @@ class Driver:
         )
 
     def _await_connect_limit(self) -> bool:
-        """Wait as long as connects of earlier runs ask for; return whether to go on."""
+        """Wait until the connect limit allows a connect; return False if interrupted."""
         if (wait := self._connect_pause()) > 0:
             log.warning(
                 "waiting %.0f s: the platform limits how often a device connects "
@@ -300,18 +311,18 @@ class Driver:
                 self._intend(ready)
 
     def _take_up_rest(self) -> None:
-        """Queue what an earlier run left and this one did not come to: it is to settle, too."""
-        # Slabs are read in order, so that those of an earlier run come before any other.
+        """Queue the remaining requests of an earlier run: they must settle, too."""
+        # Slabs are read in order: slabs of an earlier run come before all others.
         while self.unfinished.open_requests:
             self._take_up(next(self._slabs).prepared)
 
     def _give_up(self) -> None:
-        """Settle whatever is open."""
+        """Settle all open requests."""
         self._take_up_rest()
         self._settle(self.session.give_up(self.clock.now()))
 
     def _take_up(self, prepared: Prepared) -> None:
-        """Queue what an earlier run intended and did not settle, under the same ids and bytes."""
+        """Queue the unsettled requests of an earlier run, with the same ids and bytes."""
         chunks = prepared.chunks()
         taken: list[tuple[str, Chunk]] = []
         for intent in self.unfinished.open_requests.pop(prepared.number):
@@ -327,7 +338,7 @@ class Driver:
                     "changed since. Use a new journal; sending values twice does no harm",
                     ("requests",),
                 )
-            # It may have been sent, and may have arrived, before the earlier run ended.
+            # The request may have been sent, and may have arrived, before the earlier run ended.
             after = _waits_for(chunk, taken)
             in_doubt = intent.in_doubt and not after
             self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=in_doubt, after=after)
@@ -364,7 +375,7 @@ class Driver:
         self.transport.publish(batch_topic(*self.connection.device), payload)
 
     def _settle(self, settled: list[Settled]) -> None:
-        """Write down what became of requests and their values."""
+        """Record the ends of requests and the fates of their values."""
         for one in settled:
             sent = self._requests.pop(one.request_id)
             log.debug("request %s: %s, code %s", one.request_id, one.outcome, one.code)
@@ -386,7 +397,7 @@ class Driver:
                 self._set_aside(list(self._requests))
 
     def _divide(self, settled: Settled, sent: _Sent, parts: list[Chunk]) -> None:
-        """Note that a request is taken apart, and queue its parts before everything else."""
+        """Record the division of a request, and queue its parts before all other requests."""
         intents: list[tuple[str, Chunk, str, int]] = []
         for chunk in parts:
             request_id = self.next_id()
@@ -397,7 +408,7 @@ class Driver:
             self._queue(request_id, chunk, n_bytes, first=True, after=after)
 
     def _set_aside(self, request_ids: list[str]) -> None:
-        """Separate declined devices from what is queued, before any more of them is sent."""
+        """Divide queued requests with declined devices, so that other devices travel apart."""
         for request_id in request_ids:
             sent = self._requests[request_id]
             if self.isolation.wants_aside(sent.chunk):
@@ -406,7 +417,7 @@ class Driver:
                     self._divide(one, sent, self.isolation.set_aside(sent.chunk))
 
     def _note_end(self) -> None:
-        """Remember how the run ended."""
+        """Record the end of the run."""
         session = self.session
         for name in ("strangers", "doubles", "contradictions"):
             self.counts[name] += getattr(session, name)
@@ -423,10 +434,10 @@ class Driver:
 
 
 def _waits_for(chunk: Chunk, others: list[tuple[str, Chunk]]) -> str:
-    """Return the id of the request that has to be answered before a part may be sent, or none."""
+    """Return the id of the request to wait for before a part is sent; the empty text for none."""
     first = waits_for(chunk, [other for _, other in others])
     return next((request_id for request_id, other in others if other is first), "")
 
 
 def _jitter() -> float:
-    return random.random()  # noqa: S311 - it spreads pauses, and keeps no secret
+    return random.random()  # noqa: S311 - spreads pauses; not a secret

@@ -1,4 +1,4 @@
-"""``replay()``: checks what it is given, opens the journal, and lets a driver run. A shell."""
+"""``replay()``: checks its arguments, opens the journal, and runs a driver. A shell."""
 
 from __future__ import annotations
 
@@ -53,53 +53,54 @@ def replay(
     journal: str | os.PathLike[str] | None = None,
     progress: bool | Literal["auto"] = "auto",
 ) -> Run:
-    """Send a history to the platform and record what becomes of every value.
+    """Send a history to the platform and record the fate of every value.
 
     Parameters
     ----------
     history : History
-        What ``read_history`` returned.
+        History from ``read_history``.
     model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
-        What its values must satisfy.
+        Thing models of the history's products.
     connection : Connection or str, optional
-        Where to send it and as which device, also as a URI; by default what MPREPLAY_CONNECTION
-        says.
+        The platform's address and the gateway's keys, also as a URI; by default the environment
+        variable MPREPLAY_CONNECTION.
     allow_offline_sub_device, skip_invalid_measurepoints : bool, optional
         The two flags of the message [1]_.
     sub_device_secrets : mapping, optional
-        (product key, device key) to the secret, or a reference to it (``env:NAME``,
-        ``file:PATH``): these sub-devices are signed in before anything is sent, and out at the end.
+        Secret of each (product key, device key), or a reference to a secret (``env:NAME``,
+        ``file:PATH``). These sub-devices are signed in before the first request, and out at the
+        end.
     on_invalid : {"raise", "withhold", "send"}, optional
-        What to do with values that the model forbids: raise before anything is sent, withhold
-        them, or let the platform judge.
+        Treatment of values forbidden by the model: raise before the first request, withhold the
+        values, or send them for the platform to judge.
     duplicates : {"raise", "first", "last"}, optional
-        Which of two different values of one device, time and point is sent.
+        The value to send when a device has different values of a point at the same time.
     isolate : {"point", "entry", "device", False}, optional
-        How far a request is taken apart that the platform declines for some of its values or
-        devices: until the culprits stand alone, and all else is accepted. At most
-        ``limits.extra_requests`` are made of one.
+        Smallest part into which a request is taken apart when the platform declines it for some of
+        its values or devices: the culprits are isolated, and all other values accepted. At most
+        ``limits.extra_requests`` are made of a request.
     limits : Limits, optional
         Sizes, rates, attempts.
     journal : path, optional
-        A file, or a folder, in which to keep the record of the run. The journal of an unfinished
-        run is continued: what has settled is not sent again, what is in doubt is sent again under
-        the same id. None: a temporary file.
+        File or folder for the record of the run. The journal of an unfinished run is continued:
+        settled requests are not sent again, requests in doubt are sent again with the same id.
+        None: a temporary file.
     progress : bool or "auto", optional
         Show a bar; "auto": in a notebook or a terminal.
 
     Returns
     -------
     Run
-        Every value that was read has exactly one fate in it.
+        The record of the run, with exactly one fate for every value read.
 
     Raises
     ------
     InvalidHistory
         If values are invalid or contradict each other and the caller asked to raise.
     ConnectError
-        If no connection can be made to begin with.
+        If the first connection fails.
     JournalMismatch
-        If the journal is of a run with another history, model, mapping or limits.
+        If the journal belongs to a run with another history, model, mapping or limits.
     ConfigError, HistoryError, JournalError
         If an argument, the history or the journal cannot work.
 
@@ -111,8 +112,8 @@ def replay(
     Notes
     -----
     Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published,
-    replies
-    are awaited for ten seconds, and the partial run is returned. A second one ends it at once.
+    replies are awaited for ten seconds, and the partial run is returned. A second interrupt ends
+    the run at once.
 
     References
     ----------
@@ -133,7 +134,7 @@ def replay(
     connection = _connection(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
-    reveal(connection.device_secret)  # a reference to nothing is an error now, not in an hour
+    reveal(connection.device_secret)  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
     path, temporary = journal_path(journal, made_from)
     with ExitStack() as on_failure, ExitStack() as stack:
@@ -167,7 +168,7 @@ def replay(
             clock=clock,
             bar=stack.enter_context(Bar(history.n_rows, progress)),
         ).run()
-        on_failure.pop_all()  # the folder is the run's from here on
+        on_failure.pop_all()  # from here on the run owns the folder
     return Run(read_journal(path), temporary, history, order.models)
 
 
@@ -187,7 +188,7 @@ def _transport(connection: Connection, limits: Limits, sub_devices: SubDevices) 
 
 
 def _open(record: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinished, Duplicates]:
-    """Look through the history, or take up what an earlier run has settled."""
+    """Survey the history of a new run, or take up the state of an unfinished run."""
     if record.is_new:
         return Unfinished(), order.surveyed()
     check_same(record.path, made_from)
@@ -196,7 +197,7 @@ def _open(record: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfini
 
 
 def _remove_unbegun(record: Journal) -> None:
-    """Leave no file of a run that was refused before it began."""
+    """Remove the journal of a run rejected before its beginning."""
     if not record.has_begun:
         for suffix in ("", "-wal", "-shm"):
             record.path.with_name(record.path.name + suffix).unlink(missing_ok=True)
@@ -204,7 +205,7 @@ def _remove_unbegun(record: Journal) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
-    """What a journal is told of a run when it begins, or is continued."""
+    """The facts of a run that a journal records at the beginning or when the run is continued."""
 
     record: Journal
     order: Order
@@ -212,7 +213,7 @@ class _Beginning:
     made_from: Fingerprint
 
     def noted(self, unfinished: Unfinished, duplicates: Duplicates, wall: float) -> int:
-        """Write down what the run is, and return its next request id.
+        """Record the facts of the run, and return its next request id.
 
         Ids are unique for a gateway across runs, so that a late reply to an earlier run settles
         nothing here: the run's start in milliseconds, and six digits to count.

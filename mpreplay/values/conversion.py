@@ -1,8 +1,8 @@
-"""Readings in whatever type they come, converted into the type of their measurement point.
+"""Conversion of readings of any type into the type of their measurement point.
 
-Pure. A value that fits is held in the Arrow type of ``Measurepoint.arrow_type``; one that does not
-fit is a misfit, kept as the JSON text it would travel as, with the reason. Single values are
-converted in ``scalars``, structs and arrays in ``nested``, Python objects in ``objects``.
+Pure. A fitting value is held in the Arrow type of ``Measurepoint.arrow_type``; any other value is a
+misfit, kept as the JSON text in which it would travel, with the reason. Single values are converted
+in ``scalars``, structs and arrays in ``nested``, Python objects in ``objects``.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     column : Array or ndarray of objects, shape (n,)
         The readings; NaN, None, NaT and NA are absent.
     point : Measurepoint
-        What they should be.
+        Measurement point with the target type.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def with_quality(converted: Converted, quality: Any, point: Measurepoint) -> Con
 
 
 def convert_members(members: dict[str, Any], point: Measurepoint, length: int) -> Converted:
-    """Return a struct from the raw columns of its members, which may be some of them."""
+    """Return a struct from the raw columns of its members; a member without a column is absent."""
     return struct_of(members, point, length, convert)
 
 
@@ -78,7 +78,7 @@ def _plain(column: pa.Array) -> pa.Array:
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.string())
     if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        # Arrow's cast of a slice with nulls fails or reads beyond it.
+        # Arrow's cast of a slice with nulls fails or reads beyond the slice.
         return pa.array(column.to_pylist(), pa.list_(kind.value_type))
     if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return column.cast(pa.list_(kind.value_type))
@@ -86,7 +86,7 @@ def _plain(column: pa.Array) -> pa.Array:
 
 
 def _convert_with_quality(column: pa.Array, point: Measurepoint) -> Converted:
-    """Convert a column of structs {value, quality} of a point that has quality."""
+    """Convert a column of structs {value, quality} of a point with quality."""
     fields = {f.name: pc.struct_field(column, [n]) for n, f in enumerate(column.type)}
     if not set(fields) <= {"value", "quality"} or "value" not in fields:
         return all_misfit(column, point)

@@ -1,4 +1,4 @@
-"""Values that do not fit their measurement point, and the JSON text they would travel as. Pure."""
+"""Values that do not fit their measurement point, with the JSON text on the wire. Pure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["Misfit"]
 
 
 class Misfit(NamedTuple):
-    """A value that does not fit: its position, how it would travel, the check and the reason.
+    """A value that does not fit: its position, its JSON text, the check and the reason.
 
-    ``text`` is None where no JSON text can carry it; ``told`` is then what :func:`told` makes of
-    it. ``shown`` is the value for people to read.
+    ``text`` is None for a value without a JSON text; the last field then has extended JSON, see
+    :mod:`.object_json`. ``shown`` is the value for people to read.
     """
 
     position: int
@@ -26,7 +26,7 @@ class Misfit(NamedTuple):
 
     @classmethod
     def of(cls, position: int, value: Any, check: str, why: Detail) -> Misfit:
-        """Return a value as it was read, with what is wrong with it."""
+        """Return the misfit of a value as read, with the failed check and the reason."""
         text = json_text(value)
         untold = told(value) if text is None else ""
         return cls(position, text, check, why, shown(value), untold)

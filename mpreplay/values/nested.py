@@ -1,6 +1,6 @@
-"""Structs and arrays, from the columns of their members and items.
+"""Conversion of structs and arrays, from the columns of their members and items.
 
-Pure. ``convert`` is how a member's or an item's column is converted.
+Pure. ``convert`` converts a member's or an item's column.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def struct_of(
 ) -> Converted:
     """Return a struct from its members' raw columns.
 
-    A struct all of whose members are absent is absent. One misfit among its members makes
-    the whole value a misfit.
+    A struct whose members are all absent is absent. A misfit among the members makes the whole
+    value a misfit.
     """
     parts = {
         m.identifier: convert(members[m.identifier], m)
@@ -95,7 +95,7 @@ def _misfit_struct(position: int, faulty: dict[str, Misfit], struct: pa.StructAr
 
 
 def _gravest(faulty: dict[str, Misfit]) -> tuple[str, Misfit]:
-    """Return the first member that cannot travel at all, or else the first at fault."""
+    """Return the first member that cannot travel at all, otherwise the first misfit."""
     return next(
         (item for item in faulty.items() if item[1].text is None), next(iter(faulty.items()))
     )
@@ -129,7 +129,7 @@ def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> 
 
 
 def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
-    # An infinite item keeps the array from travelling, whatever else is wrong with it.
+    # An infinite item keeps the array from travelling, so this fault comes before all other faults.
     return item[0][0] != "finite"
 
 

@@ -1,4 +1,4 @@
-"""The JSON texts of Python objects, and what stands for an object that has none. Pure."""
+"""JSON texts of Python objects, and a substitute for objects without a JSON text. Pure."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["Unsendable", "has_lone_surrogate", "json_text", "parsed", "shown", "
 
 
 def shown(value: Any) -> str:
-    """Return a value as people read it: a text without quotes, the rest as JSON if that can be."""
+    """Return a value for people to read: texts without quotes, others as JSON if possible."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
-        return value.isoformat()  # with all the digits that keep it from travelling
+        return value.isoformat()  # with all digits: too many digits are the fault
     text = json_text(value)
     return str(value) if text is None else text.decode()
 
 
 def json_text(value: Any) -> bytes | None:
-    """Return a value as the JSON text it would travel as; None where there is none.
+    """Return the JSON text of a value on the wire; None for a value without a JSON text.
 
-    Within an array or a struct NaN is absent, as everywhere, and written as null.
+    NaN within an array or a struct is absent, as everywhere, and written as null.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def json_text(value: Any) -> bytes | None:
 
 
 class Unsendable:
-    """What stands for a value that is neither JSON nor nearly so, such as bytes."""
+    """Substitute for a value that even extended JSON cannot carry, such as bytes."""
 
     __slots__ = ("text",)
 
@@ -63,9 +63,9 @@ UNSENDABLE: Final = "unsendable"
 
 
 def told(value: Any) -> str:
-    r"""Return a value that is no JSON as nearly that, so that :func:`parsed` gives it back.
+    r"""Return a value without a JSON text as extended JSON, for :func:`parsed` to read back.
 
-    Infinity and half characters are written as Python's ``json`` writes them.
+    Infinity and lone surrogates are written as in Python's ``json``.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def told(value: Any) -> str:
 
 
 def parsed(text: str) -> Any:
-    """Return what a text of JSON, or of :func:`told`, says; None where it is neither."""
+    """Return the value of a text, JSON or extended JSON; None for any other text."""
     try:
         value = json.loads(text, parse_constant=_CONSTANTS.__getitem__)
     except (ValueError, RecursionError):
@@ -93,7 +93,7 @@ def parsed(text: str) -> Any:
 
 
 _CONSTANTS: Final = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": None}
-# orjson's own path for NumPy refuses what is big-endian and takes naive times for UTC.
+# orjson's own path for NumPy rejects big-endian arrays and takes naive times for UTC.
 _JSON: Final = orjson.OPT_PASSTHROUGH_DATETIME
 
 
@@ -135,7 +135,7 @@ def _holds_infinity(value: Any) -> bool:
 
 
 def has_lone_surrogate(value: Any) -> bool:
-    """Return whether a text, or one within a value, holds half a character."""
+    """Return True if a text, or any text within a value, holds a lone surrogate."""
     if isinstance(value, str):
         return not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)
     if isinstance(value, dict):

@@ -1,6 +1,6 @@
-"""Python objects of any kinds, converted kind by kind.
+"""Conversion of Python objects of mixed kinds, kind by kind.
 
-Pure. ``convert`` is how a column of one kind is converted once it is Arrow's.
+Pure. ``convert`` converts an Arrow column, made of objects of a single kind.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Con
     try:
         array = _arrow_of(objects, point)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        if len(objects) > 1:  # one of them is at fault: convert each by itself
+        if len(objects) > 1:  # a single object is at fault: convert each alone
             parts = [
                 (np.asarray([n]), _kind(objects[n : n + 1], point, convert))
                 for n in range(len(objects))
@@ -71,12 +71,12 @@ def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Con
 
 
 def _arrow_of(objects: NDArray[Any], point: Measurepoint) -> pa.Array:
-    """Return objects of one class as Arrow, or raise where it would make something else of them."""
+    """Return objects of one class as Arrow, or raise where Arrow would change their meaning."""
     values = objects.tolist()
     if isinstance(values[0], dt.datetime) and values[0].tzinfo is not None:
         if not point.is_date:
             return instants_of(values)
-        values = [value.replace(tzinfo=None) for value in values]  # the face of its own clock
+        values = [value.replace(tzinfo=None) for value in values]  # local time of its own zone
     array = pa.array(values, from_pandas=True)
     kind = array.type
     if pa.types.is_list(kind):
@@ -99,13 +99,13 @@ _PLAIN_ITEMS: Final = (
 
 
 def _hides_bytes(array: pa.Array, objects: NDArray[Any]) -> bool:
-    """Return whether bytes stand in lists beside texts: Arrow takes them for texts, too."""
+    """Return True if lists hold bytes beside texts: Arrow would read the bytes as texts, too."""
     if not pa.types.is_string(array.type.value_type):
         return False
     return any(isinstance(item, bytes) for items in objects for item in items)
 
 
-# Bytes are no text, a date or a duration is no number.
+# Bytes are not a text; a time of day or a duration is not a number.
 _OTHER_KINDS: Final = (pa.types.is_binary, pa.types.is_duration, pa.types.is_time)
 
 
@@ -122,7 +122,7 @@ def _unfit(value: Any, point: Measurepoint) -> tuple[str, Detail]:
 
 
 def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
-    """Convert dicts member by member: Arrow would give all of them the members of each."""
+    """Convert dicts member by member: Arrow would give each dict the members of all dicts."""
     known = [m.identifier for m in point.members]
     is_struct = point.is_struct and not (
         point.has_quality and "value" not in known and all("value" in value for value in objects)
@@ -147,7 +147,7 @@ def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Co
 def _assemble(
     parts: Iterable[tuple[NDArray[Any], Converted]], length: int, point: Measurepoint
 ) -> Converted:
-    """Put parts back where they came from."""
+    """Put converted parts back into the order of the column."""
     parts = list(parts)
     if not parts:
         return Converted(pa.nulls(length, point.arrow_type()))
@@ -174,14 +174,14 @@ def _assemble(
 
 
 def convert_anything(column: pa.Array, point: Measurepoint) -> Converted:
-    """Keep a column that a pass-through model does not know, as JSON."""
-    if pa.types.is_float32(column.type):  # in its shortest form
+    """Keep a column unknown to a pass-through model as JSON."""
+    if pa.types.is_float32(column.type):  # keep 32-bit floats, for their shortest digits
         return _anything(objects_of(list(column.to_numpy(zero_copy_only=False))), point)
     return _anything(objects_of(python_of(column)), point)
 
 
 def _anything(objects: NDArray[Any], point: Measurepoint) -> Converted:
-    """Keep what a pass-through model does not know as the JSON it travels as."""
+    """Keep objects unknown to a pass-through model as JSON, the form in which they travel."""
     values = [_without_absent(value) for value in objects]
     texts = [None if value is None else json_text(value) for value in values]
     misfits = [
@@ -199,7 +199,7 @@ def _untold(value: Any) -> tuple[str, Detail]:
 
 
 def _without_absent(value: Any) -> Any:
-    """Return a value without absent members; None where nothing is left."""
+    """Return a value without absent members; None if no member is left."""
     if isinstance(value, dict):
         return {k: v for k, v in value.items() if _without_absent(v) is not None} or None
     return None if value is pd.NA or value is pd.NaT or is_nan(value) else value

@@ -1,8 +1,8 @@
-"""Values as the texts of a violations or rejects frame, written and read back.
+"""Values as texts of a violations or rejects frame, written and read back.
 
-Pure. A value of a rejects frame is a text, and stands beside a point that says what type it has:
-texts are written bare, all else as JSON. Where that would be read as something else, and where a
-value has a quality, it is written as the object of the wire: ``{"value":…,"quality":…}``.
+Pure. Each value of a rejects frame is a text; the type follows from the point in the same row.
+Texts are written bare, all other values as JSON. A value with a quality, and a text that would be
+read back as another value, is written as the object of the wire: ``{"value":…,"quality":…}``.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _TOO_FINE: Final = re.compile(r"\d{4}-.*[T ].*[.,]\d{3}\d*[1-9]\d*\s?(Z|z|[+-]\d
 
 
 def read_plain(text: str, point: Measurepoint) -> tuple[Any, Any]:
-    """Return the value that a text of a rejects frame says, and its quality.
+    """Return the value and the quality in a text of a rejects frame.
 
     Parameters
     ----------
     text : str
-        As :func:`plain_text` writes it, or as a person does.
+        Text of a value, written by :func:`plain_text` or by a person.
     point : Measurepoint
-        What it should be.
+        Measurement point of the value.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def read_plain(text: str, point: Measurepoint) -> tuple[Any, Any]:
 
 
 def _is_wrapped(value: dict[str, Any], point: Measurepoint) -> bool:
-    """Return whether an object is a value with its quality, and no value that is an object."""
+    """Return True if an object is a value with its quality, False if it is the value itself."""
     if not value.keys() <= _MEMBERS or all(part is None for part in value.values()):
         return False
     own = any(member.identifier in _MEMBERS for member in point.members)
@@ -72,7 +72,7 @@ def _is_wrapped(value: dict[str, Any], point: Measurepoint) -> bool:
 
 
 def _instant(text: str) -> Any:
-    """Return a time that is too fine for its point as a time; a text would travel as another."""
+    """Return a text with a time too fine for its point as a time: texts travel differently."""
     try:
         return pd.Timestamp(text) if _TOO_FINE.fullmatch(text) else text
     except ValueError:
@@ -80,7 +80,7 @@ def _instant(text: str) -> Any:
 
 
 def plain_text(value: Any, point: Measurepoint) -> str:
-    """Return a value as the text that :func:`read_plain` reads as the same.
+    """Return a value as a text from which :func:`read_plain` reads the same value.
 
     Examples
     --------
@@ -108,7 +108,7 @@ def _is_same(read: tuple[Any, Any], value: Any) -> bool:
 
 
 def plain_of(texts: list[str | None], point: Measurepoint) -> list[str | None]:
-    """Return values that fit their point, bare or as JSON, as a rejects frame writes them."""
+    """Return fitting values as texts of a rejects frame, bare or as JSON."""
     if not (point.is_text or point.is_struct or point.is_any):
         return texts
     return [
@@ -118,12 +118,12 @@ def plain_of(texts: list[str | None], point: Measurepoint) -> list[str | None]:
 
 
 def _unmistakable(text: str, point: Measurepoint) -> str:
-    """Return the text of an object, or one that looks like it, so that it is read as what it is."""
+    """Return a text beginning like an object, wrapped if another value would be read back."""
     if point.is_text:
         return plain_text(text, point)
     value, quality = read_plain(text, point)
     if point.is_any and value is not None and type(quality) is int and 0 <= quality <= 9:
-        return text  # on the wire both are the same
+        return text  # the wire makes no difference between the two
     value = json.loads(text)
     return text if _is_same(read_plain(text, point), value) else f'{{"value":{text}}}'
 
@@ -143,8 +143,8 @@ def bare_text(text: str) -> str:
 
 
 def plain_of_misfit(misfits: Misfit, point: Measurepoint) -> str:
-    """Return a value that does not fit its point as a rejects frame writes it."""
-    if misfits.check in {SUPERSEDED, "quality"}:  # as it stood there; what is wrong is the quality
+    """Return a misfit as a text of a rejects frame."""
+    if misfits.check in {SUPERSEDED, "quality"}:  # unchanged: the fault is not in the value
         return misfits.shown
     if point.is_timestamp and _TOO_FINE.fullmatch(misfits.shown):
         is_text = misfits.text == json_text(misfits.shown)
@@ -158,7 +158,7 @@ def plain_of_misfit(misfits: Misfit, point: Measurepoint) -> str:
 
 
 def plain_texts(column: TypedColumn, positions: NDArray[np.int64]) -> list[str]:
-    """Return values as people read them, and ``read_plain`` does: texts bare, the rest as JSON."""
+    """Return values for people and for :func:`read_plain`: texts bare, other values as JSON."""
     chosen = pa.array(positions)
     values = column.values.take(chosen)
     if pa.types.is_string(values.type):

@@ -1,4 +1,4 @@
-"""The quality of values: joined to them, or a misfit where it cannot be. Pure."""
+"""Quality of values: joined to a value, or a misfit if impossible. Pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .typed_column import Converted
 
 __all__ = ["QUALITY", "joined", "text_of"]
 
-QUALITY: Final = Measurepoint("quality", "INT")  # what a quality is, as a point of its own
+QUALITY: Final = Measurepoint("quality", "INT")  # the type of a quality
 
 
 def joined(converted: Converted, marks: Converted, point: Measurepoint) -> Converted:
-    """Return a column with its quality; an impossible quality, or one alone, makes a misfit."""
+    """Return a column with its quality; an impossible or a lone quality makes a misfit."""
     written = _kept_text if point.is_any else text_of
     low, high = QUALITY_RANGE
     numbers = marks.values.fill_null(low).to_numpy(zero_copy_only=False)
@@ -58,13 +58,13 @@ def joined(converted: Converted, marks: Converted, point: Measurepoint) -> Conve
 
 
 def _kept_text(value: pa.Scalar) -> bytes | None:
-    """Return what a pass-through model does not know: it is kept as JSON."""
+    """Return the text of a value unknown to a pass-through model, already kept as JSON."""
     return None if not value.is_valid else str(value.as_py()).encode()
 
 
 def text_of(value: pa.Scalar) -> bytes | None:
-    """Return a converted value as it travels; a FLOAT in its shortest form."""
-    if pa.types.is_timestamp(value.type):  # Python's own end with the year 9999
+    """Return the JSON text of a converted value; a FLOAT in its shortest form."""
+    if pa.types.is_timestamp(value.type):  # Python's own datetimes end with the year 9999
         milliseconds = value.cast(pa.int64()).as_py()
         return None if milliseconds is None else json_text(str(milliseconds))
     as_python = value.as_py()

@@ -1,8 +1,8 @@
-"""Arrow columns of single values, converted into the type their measurement point has.
+"""Conversion of Arrow columns of single values into the type of their measurement point.
 
-Pure. One function a type of the platform, in ``SCALARS``; structs, arrays and Python objects are
-converted from these. Nothing is rounded into fitting, except that a FLOAT becomes the 32-bit float
-as which it travels.
+Pure. ``SCALARS`` has a function for each type of the platform; members, items and Python objects
+are converted by the same functions. Values are never rounded into fitting; only a FLOAT becomes a
+32-bit float, the form in which it travels.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
 
 
 def _is_inexact(column: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return which integers a 64-bit float would change."""
+    """Return a mask, True for integers that a 64-bit float would change."""
     inexact = np.zeros(len(column), bool)
     with np.errstate(invalid="ignore"):
         suspects = np.flatnonzero(np.abs(numbers) >= 2.0**53)
@@ -112,7 +112,7 @@ def _is_inexact(column: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _floats(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return numbers as floats, and where there are none (null or NaN)."""
+    """Return numbers as floats, and a mask, True where absent (null or NaN)."""
     if not pa.types.is_floating(column.type) or pa.types.is_float16(column.type):
         column = column.cast(pa.float64(), safe=False)
     numbers = column.to_numpy(zero_copy_only=False)
@@ -148,7 +148,7 @@ def _convert_date(column: pa.Array, point: Measurepoint) -> Converted:
         column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
     if not pa.types.is_timestamp(kind):
         return _convert_text(column, point)
-    # A DATE carries no zone: the clock's face travels, in the zone the value has.
+    # A DATE carries no zone: the local time in the value's own zone travels.
     seconds = pa.timestamp("s", tz=kind.tz)
     floored = pc.floor_temporal(column, unit="second").cast(seconds)
     texts = pc.strftime(floored, format="%Y-%m-%d %H:%M:%S")
@@ -157,7 +157,7 @@ def _convert_date(column: pa.Array, point: Measurepoint) -> Converted:
 
 
 def _is_finer(column: pa.Array, nanoseconds: int) -> NDArray[np.bool_]:
-    """Return which times are no multiple of a unit."""
+    """Return a mask, True for times that are no multiple of a unit."""
     ticks = nanoseconds // NANOSECONDS[column.type.unit]
     counts = column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     return np.asarray(counts % ticks != 0, bool) if ticks > 1 else np.zeros(len(column), bool)
@@ -171,7 +171,9 @@ def _convert_timestamp(column: pa.Array, point: Measurepoint) -> Converted:
         return _convert_time_texts(column, point)
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return all_misfit(column, point)
-    milliseconds = _convert_int(column, point)  # floats, too, where one NaN made them of integers
+    milliseconds = _convert_int(
+        column, point
+    )  # also floats: a NaN turns a column of integers to floats
     return Converted(milliseconds.values.cast(point.arrow_type()), milliseconds.misfits)
 
 
@@ -184,7 +186,7 @@ def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
 
 
 def _convert_time_texts(column: pa.Array, point: Measurepoint) -> Converted:
-    """Convert texts: milliseconds in digits, as they travel, or ISO 8601 with an offset."""
+    """Convert texts: milliseconds in digits, the wire format, or ISO 8601 with an offset."""
     digits = _mask(pc.match_substring_regex(column, r"^-?\d{1,18}$"))
     numbers = without(column, ~digits).cast(pa.int64())
     times = read_aware_texts(without(column, digits))

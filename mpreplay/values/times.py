@@ -1,6 +1,6 @@
-"""What a time column says, in integer milliseconds since the Unix epoch, UTC.
+"""Times of a column, in integer milliseconds since the Unix epoch, UTC.
 
-Pure. A time that cannot be read is named, never guessed: naive times need a zone, numbers a unit.
+Pure. An unreadable time is reported, never guessed: naive times need a zone, numbers a unit.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ from .epoch import EPOCH
 from .object_json import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 __all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
 
 NO_TIME: Final = Detail("no_time")
 NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-# ISO 8601 as data carries it: date, time to the minute at least, fraction, offset.
+# ISO 8601 as found in data: date, time to the minute at least, fraction, offset.
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
 _ISO_AWARE: Final = _ISO + r" ?(Z|z|[+-]\d{2}(:?\d{2})?)$"
 _ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?$"
@@ -38,23 +36,22 @@ _ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Times of rows: milliseconds where they could be read, a reason where not.
+    """Times of rows: milliseconds of readable times, reasons for unreadable times.
 
     Parameters
     ----------
     ms : ndarray of int64, shape (n_rows,)
-        Milliseconds since the Unix epoch, rounded down; 0 where there is none. [ms]
+        Times since the Unix epoch, rounded down; 0 if unreadable. [ms]
     unreadable : dict of int to Detail
-        Position to reason.
+        Reason of each unreadable time, by position.
     """
 
     ms: NDArray[np.int64]
     unreadable: dict[int, Detail]
 
-    def without(self, values: Mapping[int, Any], kind: str, facts: tuple[Any, ...] = ()) -> Times:
-        """Return the same times but for values that are none, given by their positions."""
-        gone = {p: Detail(kind, facts, (str(value),)) for p, value in values.items()}
-        return Times(self.ms, self.unreadable | gone) if gone else self
+    def but(self, unreadable: dict[int, Detail]) -> Times:
+        """Return the same times, of which some cannot be read."""
+        return Times(self.ms, self.unreadable | unreadable) if unreadable else self
 
 
 def read_times(
@@ -107,7 +104,7 @@ class _Where:
     unit: str | None = None
 
     def at(self, positions: Any) -> _Where:
-        """Return the same for some of the rows."""
+        """Return the same settings for a selection of the rows."""
         return replace(self, rows=self.rows[positions])
 
 
@@ -135,14 +132,14 @@ def _of_one_kind(column: pa.Array, where: _Where) -> Times:
 
 
 def _by_kind(column: NDArray[Any], where: _Where) -> Times:
-    """Read a column of Python objects, kind by kind, since kinds may be mixed."""
+    """Read a column of Python objects kind by kind, since kinds may be mixed."""
     absent = absent_in(column)
     ms = np.zeros(len(column), np.int64)
     unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME)
     kinds: dict[Any, list[int]] = {}
     for position, value in enumerate(column.tolist()):
         if not absent[position]:
-            # Arrow would take naive datetimes for UTC where aware ones stand beside them.
+            # Arrow would take naive datetimes for UTC in a column with aware datetimes.
             aware = getattr(value, "tzinfo", None) is not None
             kinds.setdefault((type(value), aware), []).append(position)
     for positions in kinds.values():
@@ -157,12 +154,12 @@ def _by_kind(column: NDArray[Any], where: _Where) -> Times:
 
 
 def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int], pa.Array | None]]:
-    """Return objects of one class as Arrow; one by one where one of them is no time."""
+    """Return objects of one class as Arrow; one by one if any object is no time."""
     values = column[positions].tolist()
     try:
         if isinstance(values[0], pd.Period):
             values = [period.start_time for period in values]
-        if isinstance(values[0], np.datetime64):  # Arrow knows but some of their units
+        if isinstance(values[0], np.datetime64):  # Arrow has fewer units than NumPy
             values = [pd.Timestamp(value) for value in values]
         is_aware = getattr(values[0], "tzinfo", None) and isinstance(values[0], dt.datetime)
         array = instants_of(values) if is_aware else pa.array(values)
@@ -176,8 +173,8 @@ def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int],
 def instants_of(moments: list[dt.datetime]) -> pa.Array:
     """Return datetimes with zones as Arrow, in UTC.
 
-    pyarrow reads the clock of such objects without its offset once certain other conversions took
-    place in the process, so they are not left to it.
+    The microseconds are computed here because pyarrow ignores the offset of such objects after
+    certain other conversions in the same process.
     """
     microseconds = [(moment - EPOCH) // _MICROSECOND for moment in moments]
     return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
@@ -213,7 +210,8 @@ def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
     most = np.iinfo(np.int64).max // factor
     far = (values > most) | (values < -most)
     times = _with_absent(np.where(far, 0, values) * factor, absent)
-    return times.without({p: values[p] for p in np.flatnonzero(far).tolist()}, "far_time")
+    beyond = np.flatnonzero(far).tolist()
+    return times.but({p: Detail("far_time", (), (str(values[p]),)) for p in beyond})
 
 
 def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
@@ -250,8 +248,8 @@ def _naive(column: pa.Array, where: _Where) -> Times:
             value=where.tz,
         ) from error
     times = _aware(pa.array(zoned))
-    changed = {p: local[p] for p in times.unreadable if present[p]}
-    return times.without(changed, "clock_change", (where.tz,))
+    changed = [p for p in times.unreadable if present[p]]
+    return times.but({p: Detail("clock_change", (where.tz,), (str(local[p]),)) for p in changed})
 
 
 def _texts(column: pa.Array, where: _Where) -> Times:
@@ -279,11 +277,11 @@ def _texts(column: pa.Array, where: _Where) -> Times:
 
 def _parsed(texts: pa.Array, aware: bool) -> pa.Array:
     texts = pc.replace_substring(pc.utf8_upper(texts), ",", ".")
-    # Nanoseconds would narrow what years pandas can hold, and are cut off in any case.
+    # Nanoseconds would narrow the range of years in pandas, and are cut off in any case.
     texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
     try:
         return texts.cast(pa.timestamp("us", tz="UTC" if aware else None))
-    except pa.ArrowInvalid:  # one of them is no time, such as 30 February: find out which
+    except pa.ArrowInvalid:  # a text is no time, such as 30 February: find it
         parsed = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=aware, errors="coerce")
         return pa.array(parsed)
 
@@ -326,4 +324,4 @@ def _integers(column: pa.Array, nanoseconds: int) -> Times:
     near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
     times = _scaled(near.cast(pa.int64()), nanoseconds)
     beyond = np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist()
-    return times.without({p: column[p] for p in beyond}, "far_time")
+    return times.but({p: Detail("far_time", (), (str(column[p]),)) for p in beyond})

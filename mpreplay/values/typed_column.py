@@ -39,15 +39,15 @@ class TypedColumn:
     Parameters
     ----------
     point : Measurepoint
-        What they are.
+        The measurement point.
     values : Array, shape (n,)
-        Null where absent or a misfit.
+        Values; null if absent or a misfit.
     quality : Array of int64, shape (n,), optional
-        Null where a value has none.
+        Quality of each value; null without a quality.
     misfits : list of Misfit
         Values that do not fit their type; positions are into ``values``.
     at : ndarray of int64, shape (n,)
-        The position in the readings of each value.
+        Position of each value in the readings.
     """
 
     point: Measurepoint
@@ -57,7 +57,7 @@ class TypedColumn:
     at: NDArray[np.int64]
 
     def present(self) -> NDArray[np.bool_]:
-        """Return where there is a value, misfits included."""
+        """Return a mask, True for present values, misfits included."""
         mask = np.array(self.values.is_valid().to_numpy(zero_copy_only=False), bool)
         if self.misfits:
             mask[[o.position for o in self.misfits]] = True
@@ -71,7 +71,7 @@ class TypedColumn:
         return len(self.values) - int(self.values.null_count)
 
     def taken(self, positions: NDArray[np.int64]) -> TypedColumn:
-        """Return the values at some positions, in their order."""
+        """Return the values at the given positions, in the order of the positions."""
         chosen = pa.array(positions)
         quality = None if self.quality is None else self.quality.take(chosen)
         place = {p: n for n, p in enumerate(positions.tolist())} if self.misfits else {}
@@ -90,11 +90,11 @@ class Converted:
     Parameters
     ----------
     values : Array, shape (n,)
-        Null where absent or a misfit.
+        Values; null if absent or a misfit.
     misfits : list of Misfit
-        What does not fit; few, as a rule.
+        Values that do not fit; few, as a rule.
     quality : Array of int64, shape (n,), optional
-        The quality of each value that has one.
+        Quality of each value; null without a quality.
     """
 
     values: pa.Array
@@ -103,19 +103,19 @@ class Converted:
 
 
 Converter = Callable[[pa.Array, Measurepoint], Converted]
-# A mask of values, the check that they fail, and the reason.
+# A mask of values, the failed check, and the reason.
 Mismatch = tuple["NDArray[np.bool_]", str, Detail]
 
 
 def all_misfit(column: pa.Array, point: Measurepoint, why: Detail | None = None) -> Converted:
-    """Return a column none of whose values fits."""
+    """Return a column in which every value is a misfit."""
     why = why or Detail("arrow_type", (str(column.type), point.type))
     nothing = pa.nulls(len(column), point.arrow_type())
     return with_misfits(nothing, column, [(is_present(column), "type", why)])
 
 
 def with_misfits(values: pa.Array, column: pa.Array, faults: list[Mismatch]) -> Converted:
-    """Return converted values without those under a mask, which become misfits."""
+    """Return converted values, with misfits instead of the values under each mask."""
     misfits: list[Misfit] = []
     taken = np.zeros(len(values), bool)
     for mask, check, why in faults:
@@ -131,7 +131,7 @@ def with_misfits(values: pa.Array, column: pa.Array, faults: list[Mismatch]) -> 
 
 
 def replaced(converted: Converted, misfits: dict[int, Misfit]) -> Converted:
-    """Return converted values of which some are misfits for another reason."""
+    """Return converted values with further misfits instead of the values at their positions."""
     if not misfits:
         return converted
     taken = np.zeros(len(converted.values), bool)
