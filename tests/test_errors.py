@@ -168,7 +168,8 @@ def _validated(times: list[Any], **arguments: Any) -> Any:
 
 
 def _checked(isolate: Any = "point", **policy: Any) -> None:
-    check_arguments("plan", _history_of([]), Policy(**policy), isolate)
+    Policy(**policy)
+    check_arguments("plan", _history_of([]), isolate)
 
 
 @pytest.mark.parametrize(
