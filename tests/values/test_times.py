@@ -63,6 +63,7 @@ def test_any_text_is_read_or_named(texts: list[str | None]) -> None:
 
     good = [n for n, text in enumerate(texts) if text == "2024-01-01T00:00Z"]
     assert set(times.unreadable) == set(range(len(texts))) - set(good)
+    assert all(reason(why) for why in times.unreadable.values())
     assert all(times.ms[n] == 1704067200000 for n in good)
 
 
