@@ -81,7 +81,7 @@ class Order:
             If an argument cannot work.
         """
         check_arguments(caller, history, isolate)
-        limits = limits or Limits()
+        limits = Limits.of(limits)
         models, device = ModelSet.of(model), Device(*own)
         checker = Checker(models, Room.of(limits, policy, device))
         return cls(history, models, policy, limits, device, checker, isolate)

@@ -283,6 +283,15 @@ class Limits:
                 f"{MAX_PUBLISH_BYTES} bytes and more"
             )
 
+    @classmethod
+    def of(cls, given: Any) -> Limits:
+        """Return given limits, or the default ones for None; raise ConfigError for others."""
+        if given is not None and not isinstance(given, cls):
+            raise ConfigError(
+                f"limits must be mp.Limits(...), got {given!r}", argument="limits", value=given
+            )
+        return given or cls()
+
     def as_dict(self) -> dict[str, Any]:
         """Return the limits as plain values."""
         return dataclasses.asdict(self)

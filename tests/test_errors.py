@@ -52,7 +52,7 @@ MODEL = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
             "allow_offline_sub_device=True",
             "--allow-offline-sub-device",
         ),
-        (Argument("ignore", ["x"]), "ignore=['x']", "--ignore ['x']"),
+        (Argument("ignore", ["x"]), "ignore=['x']", "--ignore x"),
         (Argument("on_invalid", "withhold"), "on_invalid='withhold'", "--on-invalid withhold"),
         (Argument("time_column"), "time_column=", "--time"),
         (Argument("product_column"), "product_column=", "--product"),
@@ -185,6 +185,9 @@ def _checked(isolate: Any = "point", **policy: Any) -> None:
         (lambda: _validated([1.5]), "time_unit", None),
         (lambda: _validated(["2024-01-01"]), "tz", None),
         (lambda: _validated(["2024-01-01"], tz="Atlantis"), "tz", "Atlantis"),
+        (lambda: mp.validate(_history_of([]), MODEL, limits=5), "limits", 5),
+        (lambda: mp.validate(_history_of([]), MODEL, gateway="gw"), "gateway", "gw"),
+        (lambda: mp.plan(_history_of([]), MODEL, limits=5), "limits", 5),
     ],
 )
 def test_an_error_names_the_offending_argument(

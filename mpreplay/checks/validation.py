@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from ..errors import ConfigError
 from ..frames import CONFLICT_COLUMNS, typed
 from ..history.history import checked_history
 from ..model.device import Device
@@ -127,8 +128,8 @@ def validate(
     'outside (-inf, 10]'
     """
     policy = Policy(duplicates=duplicates)
-    models, own = ModelSet.of(model), Device(*(gateway or ("", "")))
-    checker = Checker(models, Room.of(limits or Limits(), policy, own))
+    models, own = ModelSet.of(model), _device(gateway)
+    checker = Checker(models, Room.of(Limits.of(limits), policy, own))
     looked = survey(
         checked_history(history, "validate"),
         models,
@@ -147,6 +148,18 @@ def validate(
         looked.counts,
         duplicates,
     )
+
+
+def _device(gateway: Any) -> Device:
+    if gateway is None:
+        return Device("", "")
+    if not (isinstance(gateway, tuple) and [*map(type, gateway)] == [str, str]):
+        raise ConfigError(
+            f"gateway must be (product key, device key), got {gateway!r}",
+            argument="gateway",
+            value=gateway,
+        )
+    return Device(*gateway)
 
 
 def _conflict_frame(conflicts: tuple[Conflict, ...]) -> pd.DataFrame:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
+    import pandas as pd
+
 __all__ = ["main"]
 
 OK: Final = 0
@@ -22,6 +24,7 @@ WRONG_INPUT: Final = 2
 NO_CONNECTION: Final = 3
 NOT_COMPLETE: Final = 4
 INTERRUPTED: Final = 5
+MAX_ROWS: Final = 20  # printed of a table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -129,15 +132,23 @@ def _demo(_options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from ..checks.validation import validate
 
-    validation = validate(_history(options), _models(options.model))
+    validation = validate(_history(options), _models(options.model), duplicates=options.duplicates)
     print(validation)
     if options.violations:
         _write(validation.violations, options.violations)
     elif validation.n_violations:
-        print(validation.violations.head(20).to_string(index=False))
-        if validation.n_violations > 20:
-            print(f"… and {validation.n_violations - 20:,} more; --violations FILE keeps them")
+        _show(validation.violations, validation.n_violations, "; --violations FILE keeps them")
+    if validation.n_conflicts:
+        print("\nin conflict with the other reading (replay --duplicates first or last decides):")
+        _show(validation.conflicts, validation.n_conflicts)
     return OK if validation.ok else REJECTS
+
+
+def _show(frame: pd.DataFrame, n: int, hint: str = "") -> None:
+    """Print the first rows of n."""
+    print(frame.head(MAX_ROWS).to_string(index=False))
+    if n > MAX_ROWS:
+        print(f"… and {n - MAX_ROWS:,} more{hint}")
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -82,8 +82,19 @@ def _add_demo(commands: Any) -> None:
 def _add_validate(commands: Any) -> None:
     parser = _add(commands, "validate", "check a history against a thing model", HISTORY_USAGE)
     _add_history(parser)
+    _add_duplicates(parser)
     parser.add_argument(
         "--violations", metavar="FILE", help="write them to a .parquet or .csv file"
+    )
+
+
+def _add_duplicates(to: Any) -> None:
+    to.add_argument(
+        "--duplicates",
+        choices=("raise", "first", "last"),
+        default="raise",
+        metavar="WHAT",
+        help="raise (default), or send the first or last of two readings",
     )
 
 
@@ -110,13 +121,7 @@ def _add_replay(commands: Any) -> None:
         metavar="WHAT",
         help="raise (default), withhold, or send invalid values",
     )
-    to.add_argument(
-        "--duplicates",
-        choices=("raise", "first", "last"),
-        default="raise",
-        metavar="WHAT",
-        help="raise (default), or send the first or last of two readings",
-    )
+    _add_duplicates(to)
     to.add_argument(
         "--isolate",
         choices=("point", "entry", "device", "no"),

@@ -60,13 +60,21 @@ _OPTIONS: Final = {
 
 
 def option(argument: Argument) -> str:
-    """Return an argument as its option: ``--tz``, ``--on-invalid withhold``."""
+    """Return an argument as its option: ``--tz``, ``--point a=P``, ``--ignore a --ignore b``."""
     name = _OPTIONS.get(argument.name, argument.name).replace("_", "-")
     if argument.value is None or argument.value is True:
         return f"--{name}"
-    # repr() escapes line breaks, so that a message stays on one line.
-    value = repr(argument.value).strip("'\"")
-    return f"--{name} {value}"
+    given = argument.value
+    if isinstance(given, dict):
+        words = [f"{_word(key)}={_word(value)}" for key, value in given.items()]
+    else:
+        words = [_word(one) for one in (given if isinstance(given, list | tuple) else [given])]
+    return " ".join(f"--{name} {word}" for word in words)
+
+
+def _word(value: Any) -> str:
+    """Return a value as it is typed; repr() keeps a message on one line."""
+    return repr(value).strip("'\"")
 
 
 def with_options(message: str | Message) -> str:

@@ -128,7 +128,8 @@ def resolve(
         if name not in skipped and not _place(name, places, models) and name not in folders
     ]
     if strangers:
-        raise HistoryError(_stranger(strangers, source, models))
+        given = {name: point for name, point in (columns.points or {}).items() if name in names}
+        raise HistoryError(_stranger(strangers, given, source, models))
     for name, column in (columns.quality or {}).items():
         identifier = (columns.points or {}).get(name, name)
         if name in names and column in names:
@@ -260,9 +261,16 @@ def _check_quality(
         )
 
 
-def _stranger(names: list[str], source: str, models: list[ThingModel]) -> Message:
+def _stranger(
+    names: list[str], given: dict[str, str], source: str, models: list[ThingModel]
+) -> Message:
     known = sorted({identifier for model in models for identifier in model.measurepoints})
     first, *others = names
+    if point := given.get(first):
+        told = Argument("points", {first: point})
+        return message(
+            f"{source}: ", told, f": {point!r} is not in the thing model{_nearest(point, known)}"
+        )
     more = f", nor {'is' if len(others) == 1 else 'are'} {', '.join(map(repr, others))}"
     return message(
         f"{source}: column {first!r} is not in the thing model{_nearest(first, known)}"

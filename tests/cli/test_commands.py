@@ -17,6 +17,8 @@ from brokers import CLIENTS_INSTALLED, free_port
 
 import mpreplay as mp
 from mpreplay.cli.commands import main
+from mpreplay.cli.speech import option
+from mpreplay.errors import Argument
 from mpreplay.protocol.messages import batch_reply_topic, batch_topic
 from mpreplay.protocol.signature import sign_in
 
@@ -70,6 +72,28 @@ def test_validate_tells_what_is_wrong_and_ends_with_one(
 
     assert "5 Ot_avg range" in capsys.readouterr().out
     assert len(pd.read_csv(path)) == 8
+
+
+def test_validate_shows_two_readings_of_the_same_time(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """With both rows, and under the policy of the replay that is to follow."""
+    path = tmp_path / "twice.parquet"
+    time = pd.to_datetime(["2024-01-01", "2024-01-01"], utc=True)
+    pd.DataFrame({"time": time, "turbine": "T01", "P_avg": [1.0, 2.0]}).to_parquet(path)
+    command = ["validate", str(path), *KNOWN]
+
+    assert main(command) == 1
+    assert "1 in conflict" in (said := capsys.readouterr().out)
+    assert "other_row" in said
+    assert main([*command, "--duplicates", "last"]) == 0
+
+
+def test_an_option_is_spelled_as_it_is_typed() -> None:
+    """What a message names can be pasted into the command."""
+    assert option(Argument("tz")) == "--tz"
+    assert option(Argument("ignore", ["a", "b"])) == "--ignore a --ignore b"
+    assert option(Argument("points", {"a": "P"})) == "--point a=P"
 
 
 def test_replay_ends_with_one_where_values_were_withheld(

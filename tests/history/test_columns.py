@@ -67,6 +67,7 @@ def test_a_column_may_be_time_and_reading_at_once_if_both_are_said() -> None:
         ([("a", "b")], {}, "column names must be text"),
         (["P"], {"time": "T"}, "there is no column 'T'"),
         (["P"], {"points": {"x": "P"}}, "there is no column 'x'"),
+        (["P"], {"points": {"P": "p"}}, r"points=\{'P': 'p'\}: 'p' is not in .* \(nearest: P\)"),
         (["P", "m"], {"quality": {"P": "m"}}, "P has no quality"),
         (["m", "q"], {"quality": {"m": "q"}}, "'m' is not in the thing model"),
         (["q", "m", "q.quality"], {"quality": {"q": "m"}}, "both hold q.quality"),
