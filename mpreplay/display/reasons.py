@@ -120,15 +120,15 @@ def reason(detail: Detail) -> str:
     return _worded(_REASONS, detail)
 
 
-def cause_reason(detail: Detail) -> str:
-    """Return the reason of many values from the reason of an example.
+def cause_reason(example: Detail, n: int) -> str:
+    """Return the reason of n values from the reason of one of them.
 
     Examples
     --------
-    >>> cause_reason(Detail("not_iso", (), ("'noon'",)))
+    >>> cause_reason(Detail("not_iso", (), ("'noon'",)), 5)
     "not an ISO 8601 time, such as 'noon'"
     """
-    return _worded({**_REASONS, **_OF_MANY}, detail)
+    return reason(example) if n == 1 else _worded({**_REASONS, **_OF_MANY}, example)
 
 
 def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.ChunkedArray:

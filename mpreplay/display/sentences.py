@@ -253,7 +253,7 @@ def _joint(cause: Cause) -> str:
     """Return the clause that follows the subject, with its separator in front."""
     if cause.detail.kind == "range" and cause.check == "range":
         return f" {_bound(cause)}{_found(cause)}"
-    said = visible(cause_reason(cause.example))
+    said = visible(cause_reason(cause.example, cause.n))
     if cause.check == "platform":
         within = f" in {count(cause.requests, 'request')}" if cause.requests else ""
         return f"{_found(cause)}{within}, {f'code {cause.code}, ' if cause.code else ''}{said}"

@@ -104,7 +104,7 @@ def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
             one.n,
             one.outcome,
             one.check,
-            cause_reason(one.example),
+            cause_reason(one.example, one.n),
             names(one.devices, "devices"),
             names(one.points, "points"),
             one.first_time,

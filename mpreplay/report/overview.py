@@ -45,7 +45,7 @@ def balance_section(standing: Standing) -> dict[str, Any]:
         "note": " ".join(notes),
         "table": Table(
             "What became of the values that were read",
-            ("Fate", "Values", "Repeats", "What it means"),
+            ("Fate", "Values", "Share", "What it means"),
             [*rows, ("read", f"{read:,}", share(read, read), "the sum of the above")],
             frozenset({1, 2}),
         ),

@@ -127,7 +127,8 @@ def is_detail(node: ast.AST) -> bool:
 def test_each_kind_of_reason_has_its_words(detail: Detail, said: str) -> None:
     """Also after it stood in a journal, where tuples are lists."""
     assert reason(detail) == reason(Detail.from_text(detail.as_text())) == said
-    assert cause_reason(detail) == SAID_OF_MANY.get(detail.kind, said)
+    assert cause_reason(detail, 2) == SAID_OF_MANY.get(detail.kind, said)
+    assert cause_reason(detail, 1) == said
     assert reason(Detail("copy", of=detail)) == f"{said}; a copy of another reading"
 
 

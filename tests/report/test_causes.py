@@ -135,7 +135,7 @@ def test_very_many_reasons_are_told_as_others() -> None:
 
     assert len(found) == MAX_CAUSES + 1
     assert found["values"].sum() == MAX_CAUSES + 50
-    assert found.set_index("reason").loc[cause_reason(OTHER_REASONS), "values"] == 50
+    assert found.set_index("reason").loc[cause_reason(OTHER_REASONS, 50), "values"] == 50
 
 
 def test_only_so_many_are_looked_at_and_kept() -> None:

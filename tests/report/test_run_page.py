@@ -184,6 +184,12 @@ def test_every_section_is_there_in_its_order(pages: dict[str, str]) -> None:
     ]  # fmt: skip
 
 
+def test_the_columns_of_the_balance_are_named(pages: dict[str, str]) -> None:
+    """A reader knows which number is a share and which a count."""
+    heads = Page(pages["hostile"]).texts["th"]
+    assert heads[:4] == ["Fate", "Values", "Share", "What it means"]
+
+
 def test_nothing_from_the_data_is_taken_for_markup(pages: dict[str, str]) -> None:
     """A device may be called anything; an auditor's browser must not run it."""
     page = pages["hostile"]
