@@ -189,19 +189,12 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _limits(options: argparse.Namespace) -> Any:
+    import dataclasses
+
     from ..settings import Limits
 
-    names = (
-        "max_bytes",
-        "max_entries",
-        "window",
-        "bytes_per_second",
-        "values_per_second",
-        "reply_timeout",
-        "attempts",
-        "extra_requests",
-    )
-    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    asked = {field.name: getattr(options, field.name, None) for field in dataclasses.fields(Limits)}
+    given = {name: value for name, value in asked.items() if value is not None}
     for name in ("bytes_per_second", "values_per_second"):
         if given.get(name) == 0:
             given[name] = None
