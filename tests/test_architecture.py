@@ -19,7 +19,7 @@ PACKAGE = Path(mpreplay.__file__).parent
 ROOMS = (
     "errors", "frames", "version", "model", "protocol", "settings", "display", "values", "history",
     "checks", "requests", "outcome", "conversation", "journal", "order", "report", "audit",
-    "readback", "run", "runner", "fleet", "simulator", "demo", "cli",
+    "readback", "run", "runner", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -30,13 +30,13 @@ SHELLS = {
     "conversation.mqtt", "conversation.sub_devices",
     "report.writing", "report.run_page", "readback.reconciling",
 }  # fmt: skip
-SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
+SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.
 PURE = {
     "audit.chain", "audit.links", "audit.accounts", "journal.packing", "simulator.limits",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
-    "simulator.faults",
+    "simulator.faults", "simulator.frames",
 }  # fmt: skip
 FORBIDDEN = {
     "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",

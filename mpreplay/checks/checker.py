@@ -1,7 +1,7 @@
 """The check of readings against the schemas of their models: pandera decides.
 
 Pure. The model's schema runs lazily over each slab; a failed check is then run alone to find the
-positions of the rejected values.
+positions of the values that fail it.
 """
 
 from __future__ import annotations

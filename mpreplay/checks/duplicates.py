@@ -128,7 +128,7 @@ class Search:
     withhold : bool
         True if violations of the model are withheld.
     n_conflicts : int, optional
-        Contradictions to keep, the first ones.
+        Conflicts to keep, the first ones.
     """
 
     def __init__(self, keep: Keep, withhold: bool, n_conflicts: int = 1) -> None:

@@ -1,7 +1,7 @@
 """Fast pre-check of values by the rules of a thing model, before pandera is asked.
 
 Pure. The rules are the ones behind the pandera schema; pandera's checks run only on values that the
-rules cannot clear. Types were settled before.
+rules cannot clear. The values have been converted before.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class Duplicates:
     devices : frozenset of Device
         All devices that report.
     conflicts : tuple of Conflict
-        The first contradictions.
+        The first conflicts.
     """
 
     repeats: dict[tuple[int, int], Repeats] = field(default_factory=dict)
@@ -235,7 +235,7 @@ def decide(
     n_superseded, n_copies : int
         Number of superseded values and of copies.
     conflicts : tuple of Conflict
-        The first contradictions, at most ``most``.
+        The first conflicts, at most ``most``.
     """
     table = _Table(candidates) if candidates else None
     if table is None or not len(table.group):
@@ -271,7 +271,7 @@ def _told(table: _Table, chosen: NDArray[np.int64]) -> Iterator[tuple[int, str]]
 def _conflicts(
     table: _Table, lost: NDArray[np.int64], winner: NDArray[np.int64], most: int
 ) -> tuple[Conflict, ...]:
-    """Return the first contradictions, by slab and row."""
+    """Return the first conflicts, by slab and row."""
     lost = lost[np.lexsort((table.row[lost], table.slab[lost]))][:most]
     texts, others = (table.texts.take(pa.array(one)).to_pylist() for one in (lost, winner[lost]))
     rivals = zip(_told(table, winner[lost]), others, strict=True)

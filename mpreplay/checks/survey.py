@@ -91,7 +91,7 @@ def survey(
     most : int, optional
         Violations to keep; one slab of them may be more.
     n_conflicts : int, optional
-        Contradictions to keep.
+        Conflicts to keep.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}

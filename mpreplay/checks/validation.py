@@ -59,9 +59,18 @@ class Validation:
     n_violations: int
     n_conflicts: int
     violations: pd.DataFrame
-    conflicts: pd.DataFrame
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     duplicates: Literal["raise", "first", "last"] = "raise"
+    _conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def conflicts(self) -> pd.DataFrame:
+        """One row a value that another one contradicts, the first 10,000."""
+        rows = [
+            one._replace(text=bare_text(one.text), other_text=bare_text(one.other_text))
+            for one in self._conflicts
+        ]
+        return typed(rows, CONFLICT_COLUMNS)
 
     @property
     def ok(self) -> bool:
@@ -144,9 +153,9 @@ def validate(
         looked.n_violations,
         looked.duplicates.n_superseded,
         in_order(looked.tables).head(MAX_SHOWN),
-        _conflict_frame(looked.duplicates.conflicts),
         looked.counts,
         duplicates,
+        looked.duplicates.conflicts,
     )
 
 
@@ -160,11 +169,3 @@ def _device(gateway: Any) -> Device:
             value=gateway,
         )
     return Device(*gateway)
-
-
-def _conflict_frame(conflicts: tuple[Conflict, ...]) -> pd.DataFrame:
-    rows = [
-        one._replace(text=bare_text(one.text), other_text=bare_text(one.other_text))
-        for one in conflicts
-    ]
-    return typed(rows, CONFLICT_COLUMNS)

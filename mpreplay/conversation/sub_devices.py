@@ -92,7 +92,7 @@ class SubDevices:
     def sign_in(self, transport: Transport) -> list[Event]:
         """Sign all sub-devices in, and return the events received meanwhile.
 
-        Devices rejected by the platform are then in ``refused``, each with its reply.
+        Devices whose sign-in the platform refuses are then in ``refused``, each with its reply.
         """
         self.refused = {}
         aside: list[Event] = []

@@ -66,7 +66,7 @@ CHECKS: Final = {
 
 
 class Detail(NamedTuple):
-    """The facts behind a reason; :mod:`mpreplay.display.sentences` has the words.
+    """The facts behind a reason; :mod:`mpreplay.display.reasons` has the words.
 
     Parameters
     ----------

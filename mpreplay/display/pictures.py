@@ -30,10 +30,10 @@ __all__ = [
     "code_fates",
     "lines",
     "short",
+    "standing_mark",
     "stroke",
     "style",
     "swatch",
-    "verdict_mark",
 ]
 
 # Contrast on "paper" and "panel" is at least 4.5 for text and at least 3 for shapes.
@@ -345,7 +345,7 @@ def stroke(kind: str) -> str:
     )
 
 
-def verdict_mark(is_complete: bool) -> str:
+def standing_mark(is_complete: bool) -> str:
     """Return the small shape before the word for a complete or an open run."""
     name, way = ("complete", "M2 9l4 4 8-10") if is_complete else ("open", "M8 2v7M8 12.5v1.5")
     return (

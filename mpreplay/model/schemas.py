@@ -1,8 +1,8 @@
 """Measurement points as pandera columns, whose checks decide about sending a value.
 
 Pure. A column's values have the Arrow type of ``Measurepoint.arrow_type``; absent values are null
-and are not checked. Types are settled before, in the room ``values``: a check here finds values of
-the right type that the thing model forbids.
+and are not checked. The room ``values`` converts them before: a check here finds values of the
+right type that the thing model forbids.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _rule(kind: str, facts: tuple[Any, ...], allowed: Allowed) -> Rule:
 def _range_rules(point: Measurepoint) -> list[Rule]:
     own = (point.minimum, point.maximum)
     rules: list[Rule] = []
-    # The conversion has already settled the ranges of the other types.
+    # The conversion has already checked the ranges of the other types.
     if point.type == "INT" and own != point.bounds:
         whole = Measurepoint(point.identifier, "INT")
         inside = _is_inside(whole, *INT_RANGE)

@@ -57,15 +57,15 @@ class RejectCounts:
     by_day: Counter[tuple[Any, ...]] = field(default_factory=Counter)
     by_request: Counter[str] = field(default_factory=Counter)
     expected_skips: int = 0
-    faults: list[Disagreement] = field(default_factory=list)
+    found: list[Disagreement] = field(default_factory=list)
 
     def add(self, rejects: pd.DataFrame) -> None:
         """Count a part of the rejects."""
         # Values that the platform is expected to have skipped are in accepted requests.
         judged = rejects[rejects["check"] != "expected_skip"]
-        for row in _odd_codes(judged).head(_SHOWN - len(self.faults)).itertuples():
+        for row in _odd_codes(judged).head(_SHOWN - len(self.found)).itertuples():
             where = f"{row.device_key}, {row.measurepoint}, row {row.row}"
-            self.faults.append((where, _told_of_code(row)))
+            self.found.append((where, _told_of_code(row)))
         days = _days(rejects["time"])
         keys = zip(
             *(plain_values(rejects[name]) for name in ("product_key", "device_key")),
@@ -170,7 +170,7 @@ def check_rejects(
         )
         if (shown := shown + 1) == _SHOWN:
             return
-    yield from rejects.faults
+    yield from rejects.found
     yield from _short_requests(results, rejects)
 
 

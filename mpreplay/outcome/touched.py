@@ -49,7 +49,7 @@ def touched_of(chunk: Chunk) -> bytes:
 
 
 def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
-    """Return [devices, points, good rows, faulty rows] of the entries [start, stop) of a product.
+    """Return [devices, points, good rows, suspect rows] of the entries [start, stop) of a product.
 
     The devices of the entries ``[7, 7, 7, 9]`` make two runs, which begin at ``[0, 3]`` and end
     before ``[3, 4]``. With times ``[10, 20, 30, 10]`` a point with a value in every entry has the
@@ -62,7 +62,7 @@ def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
     ends = np.append(runs[1:], len(device))
     whole = [time[runs].tolist(), time[ends - 1].tolist(), (ends - runs).tolist()]
     good: list[list[int]] = []
-    faulty: list[list[int]] = []
+    suspect: list[list[int]] = []
     for number, column in enumerate(entries.cells):
         cells = column[start:stop]
         there = cells >= 0
@@ -71,7 +71,7 @@ def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
         bad = there & entries.suspects[number][cells] if entries.suspects else np.zeros_like(there)
         if bad.any():
             good += _rows(number, there & ~bad, time, runs)
-            faulty += _rows(number, bad, time, runs)
+            suspect += _rows(number, bad, time, runs)
         elif there.all():
             good += [[run, number, *facts] for run, facts in enumerate(zip(*whole, strict=True))]
         else:
@@ -80,7 +80,7 @@ def _span(part: ProductSlab, start: int, stop: int) -> list[Any]:
         [tuple(part.readings.devices[code]) for code in device[runs].tolist()],
         [column.point.identifier for column in part.readings.columns],
         good,
-        faulty,
+        suspect,
     ]
 
 
@@ -138,8 +138,8 @@ def touched_frame(records: Iterable[tuple[str, bytes]], *, skips: bool) -> pd.Da
     found: dict[tuple[str, str, str], list[int]] = {}
     for outcome, record in records:
         is_accepted = outcome == "accepted"
-        for devices, points, good, faulty in orjson.loads(_unpacked(record)):
-            for device, point, first, last, n in good if skips and is_accepted else good + faulty:
+        for devices, points, good, suspect in orjson.loads(_unpacked(record)):
+            for device, point, first, last, n in good if skips and is_accepted else good + suspect:
                 key = (*devices[device], points[point])
                 row = found.setdefault(key, [first, last, 0, 0])
                 row[0], row[1] = min(row[0], first), max(row[1], last)

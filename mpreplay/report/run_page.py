@@ -25,7 +25,7 @@ from ..display.amounts import (
 )
 from ..display.facts import OPEN, SHOWN_FATES
 from ..display.page import mark, safe, whole
-from ..display.pictures import DARK, LIGHT, style, verdict_mark
+from ..display.pictures import DARK, LIGHT, standing_mark, style
 from ..display.sentences import (
     FATE_WORDS,
     TO_CONTINUE,
@@ -107,7 +107,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         headline=first_line,
         rest=rest,
         state=_state(standing),
-        state_mark=safe(verdict_mark(_state(standing) == "Complete")),
+        state_mark=safe(standing_mark(_state(standing) == "Complete")),
         gateway=facts.get("gateway"),
         version=facts.get("version", ""),
         facts=_headlines(facts, standing, results),

@@ -19,8 +19,7 @@ from ..outcome.reject_table import fact_frame
 
 if TYPE_CHECKING:
     from ..journal.reader import JournalReader
-    from ..outcome.reject_table import fact_frame
-from ..outcome.agreement import Disagreement
+    from ..outcome.agreement import Disagreement
 
 __all__ = ["disagreements", "warn_of", "write_report"]
 
@@ -51,9 +50,9 @@ def need_jinja2() -> None:
 
 
 def disagreements(reader: JournalReader) -> list[Disagreement]:
-    """Return the contradictions between the tables of a journal, also while a run writes to it.
+    """Return the disagreements between the tables of a journal, also while a run writes to it.
 
-    No run produces contradictions: the journal was damaged or altered.
+    No run produces disagreements: the journal was damaged or altered.
     """
     with TemporaryDirectory(prefix="mpreplay-") as scratch:
         return _disagreements_of(reader.copied(Path(scratch) / "run.db"))
@@ -72,7 +71,7 @@ def warn_of(found: list[Disagreement]) -> None:
 
 
 def checked(reader: JournalReader) -> list[Disagreement]:
-    """Return the contradictions between tables, and warn of any."""
+    """Return the disagreements between tables, and warn of any."""
     found = _disagreements_of(reader)
     if found:
         warn_of(found)

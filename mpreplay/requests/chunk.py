@@ -108,9 +108,9 @@ class ProductSlab:
     def suspects(self, start: int, stop: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
         """Yield for each column the positions of values with a fault of the model check."""
         for number, positions in self.cells(start, stop):
-            faulty = self.entries.suspects[number][positions]
-            if faulty.any():
-                yield number, positions[faulty]
+            suspect = self.entries.suspects[number][positions]
+            if suspect.any():
+                yield number, positions[suspect]
 
     def is_suspect(self, copy: Copy) -> bool:
         """Return whether the model check faults the twin of an equal copy."""

@@ -133,12 +133,12 @@ def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
     for number, (part, start, stop) in enumerate(chunk.spans):
         for column, cells in enumerate(part.entries.cells):
             there = cells[start:stop] >= 0
-            faulty = there.copy()
+            suspected = there.copy()
             if part.entries.suspects:
-                faulty[there] = part.entries.suspects[column][cells[start:stop][there]]
-            suspect[number][column][:] = faulty
-            good[number][column][:] = there & ~faulty
-            n_suspects += int(faulty.sum())
+                suspected[there] = part.entries.suspects[column][cells[start:stop][there]]
+            suspect[number][column][:] = suspected
+            good[number][column][:] = there & ~suspected
+            n_suspects += int(suspected.sum())
     larger = max(n_suspects, chunk.n_values - n_suspects)
     if larger == chunk.n_values or larger > 2 ** (levels_of(chunk) - 1):
         return None

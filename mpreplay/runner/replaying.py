@@ -143,19 +143,19 @@ def replay(
         else:
             on_failure.callback(shutil.rmtree, temporary, ignore_errors=True)
         lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
-        record = stack.enter_context(closing(Journal(path)))
-        on_failure.callback(_remove_unbegun, record)
-        unfinished, found = _open(record, order, made_from)
+        book = stack.enter_context(closing(Journal(path)))
+        on_failure.callback(_remove_unbegun, book)
+        unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
         clock = SystemClock()
-        begun = _Beginning(record, order, connection, made_from)
+        begun = _Beginning(book, order, connection, made_from)
         numbers = count(begun.noted(unfinished, found, clock.wall()))
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
         Driver(
             order=order,
             preparer=order.preparer(found),
             connection=connection,
-            journal=record,
+            journal=book,
             transport=_transport(connection, order.limits, sub_devices),
             sub_devices=sub_devices,
             record=lease,
@@ -187,27 +187,27 @@ def _transport(connection: Connection, limits: Limits, sub_devices: SubDevices) 
     )
 
 
-def _open(record: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinished, Duplicates]:
+def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinished, Duplicates]:
     """Survey the history of a new run, or take up the state of an unfinished run."""
-    if record.is_new:
+    if book.is_new:
         return Unfinished(), order.surveyed()
-    check_same(record.path, made_from)
-    facts = read_journal(record.path).facts()
-    return record.take_up(), Duplicates.from_dict(facts["duplicates"])
+    check_same(book.path, made_from)
+    facts = read_journal(book.path).facts()
+    return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
 
-def _remove_unbegun(record: Journal) -> None:
+def _remove_unbegun(book: Journal) -> None:
     """Remove the journal of a run rejected before its beginning."""
-    if not record.has_begun:
+    if not book.has_begun:
         for suffix in ("", "-wal", "-shm"):
-            record.path.with_name(record.path.name + suffix).unlink(missing_ok=True)
+            book.path.with_name(book.path.name + suffix).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Beginning:
     """The facts of a run that a journal records at the beginning or when the run is continued."""
 
-    record: Journal
+    book: Journal
     order: Order
     connection: Connection
     made_from: Fingerprint
@@ -226,16 +226,16 @@ class _Beginning:
             "isolate": self.order.isolate,
             "version": __version__,
         }
-        record = self.record
-        if not record.is_new:
-            times = int(read_journal(record.path).facts().get("continued", 0)) + 1
-            record.note(**facts, continued=times)
+        book = self.book
+        if not book.is_new:
+            times = int(read_journal(book.path).facts().get("continued", 0)) + 1
+            book.note(**facts, continued=times)
             return int(unfinished.last_id or now * 1_000_000) + 1
         history = self.order.history
-        record.begin(
+        book.begin(
             **facts,
             started_at=now,
-            **begin_lineage(history, record.path, now),
+            **begin_lineage(history, book.path, now),
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
             gateway=self.connection.device_key,

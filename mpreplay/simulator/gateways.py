@@ -70,7 +70,7 @@ def _login_code(world: World, gateway: Device, shared: Any, sub: Any) -> int:
     device = _device(sub)
     if device not in world.secrets:
         return 705
-    if world.parents.get(device) != gateway:
+    if world.gateway_of.get(device) != gateway:
         return 740
     if not world.signature_is_right(
         device, shared["clientId"], str(shared["timestamp"]), shared["signMethod"], sub["sign"]
@@ -123,7 +123,7 @@ def _topo_add(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
         _may_be_added(world, gateway, sub) for sub in params
     ):
         return 1255, None
-    world.parents.update((_device(sub), gateway) for sub in params)
+    world.gateway_of.update((_device(sub), gateway) for sub in params)
     return 200, None
 
 
@@ -131,7 +131,7 @@ def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
     if not _has(sub, **_SIGNED):
         return False
     device = _device(sub)
-    if device[0] == world.gateway_product or world.parents.get(device, gateway) != gateway:
+    if device[0] == world.gateway_product or world.gateway_of.get(device, gateway) != gateway:
         return False
     return world.signature_is_right(
         device, sub["clientId"], str(sub["timestamp"]), sub["signMethod"], sub["sign"]
@@ -143,9 +143,9 @@ def _topo_delete(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
     if not isinstance(params, list) or not params:
         return 1220, None
     subs = [_device(sub) for sub in params if _has(sub, productKey=_TEXT, deviceKey=_TEXT)]
-    mine = [sub for sub in subs if world.parents.get(sub) == gateway]
+    mine = [sub for sub in subs if world.gateway_of.get(sub) == gateway]
     for sub in mine:
-        world.parents.pop(sub, None)
+        world.gateway_of.pop(sub, None)
         world.signed_in.pop(sub, None)
     return (200 if mine else 1256), None
 
@@ -153,7 +153,7 @@ def _topo_delete(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
 def _topo_get(world: World, gateway: Device, _: Any) -> tuple[int, Any]:
     return 200, [
         {"productKey": product_key, "deviceKey": device_key}
-        for (product_key, device_key), parent in sorted(world.parents.items())
+        for (product_key, device_key), parent in sorted(world.gateway_of.items())
         if parent == gateway
     ]
 

@@ -239,7 +239,7 @@ def _entries_code(
         device = entry_device(entry, own)
         may = permitted.get(device)
         if may is None:
-            in_topology = world.parents.get(device) == own
+            in_topology = world.gateway_of.get(device) == own
             may = permitted[device] = in_topology and (allow or world.is_online(device, own))
         if not may:
             return 1212

@@ -34,7 +34,7 @@ class World:
         Secret of every existing device.
     gateway_product : str
         Product of the gateways: its devices may have sub-devices.
-    parents : dict
+    gateway_of : dict
         The topology: sub-device to its gateway.
     always_online : frozenset
         Sub-devices that need not sign in.
@@ -45,7 +45,7 @@ class World:
     models: Mapping[str, ThingModel]
     secrets: Mapping[Device, str] = field(repr=False)
     gateway_product: str
-    parents: dict[Device, Device]
+    gateway_of: dict[Device, Device]
     always_online: frozenset[Device]
     limits: PlatformLimits
     signed_in: dict[Device, Device] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class World:
 
     def is_online(self, sub_device: Device, gateway: Device) -> bool:
         """Return True if a sub-device counts as signed in through a gateway."""
-        if self.parents.get(sub_device) != gateway:
+        if self.gateway_of.get(sub_device) != gateway:
             return False
         return sub_device in self.always_online or self.signed_in.get(sub_device) == gateway
 
@@ -94,7 +94,7 @@ def world_of(configuration: Mapping[str, Any]) -> World:
         models={key: ThingModel.load(text) for key, text in configuration["models"].items()},
         secrets={(pk, dk): secret for pk, dk, secret in configuration["devices"]},
         gateway_product=gateway[0],
-        parents=dict.fromkeys(map(_device, configuration["sub_devices"]), gateway),
+        gateway_of=dict.fromkeys(map(_device, configuration["sub_devices"]), gateway),
         always_online=frozenset(map(_device, configuration["online"])),
         limits=PlatformLimits(**configuration["limits"]),
     )

@@ -78,15 +78,15 @@ def struct_of(
     return Converted(values, [_misfit_struct(p, misfits_at[p], struct) for p in sorted(misfits_at)])
 
 
-def _misfit_struct(position: int, faulty: dict[str, Misfit], struct: pa.StructArray) -> Misfit:
+def _misfit_struct(position: int, misfits: dict[str, Misfit], struct: pa.StructArray) -> Misfit:
     pieces = []
     for n, member in enumerate(struct.type):
         value = struct.field(n)[position]
-        one = faulty.get(member.name)
+        one = misfits.get(member.name)
         if one is not None or value.is_valid:
             text = text_of(value) or b"null" if one is None else one.text or one.told.encode()
             pieces.append(orjson.dumps(member.name) + b":" + text)
-    name, first = _gravest(faulty)
+    name, first = _gravest(misfits)
     whole = b"{" + b",".join(pieces) + b"}"
     why = Detail("member", (name,), of=first.why)
     if first.text is None:
@@ -94,10 +94,10 @@ def _misfit_struct(position: int, faulty: dict[str, Misfit], struct: pa.StructAr
     return Misfit(position, whole, first.check, why, whole.decode())
 
 
-def _gravest(faulty: dict[str, Misfit]) -> tuple[str, Misfit]:
+def _gravest(misfits: dict[str, Misfit]) -> tuple[str, Misfit]:
     """Return the first member that cannot travel at all, otherwise the first misfit."""
     return next(
-        (item for item in faulty.items() if item[1].text is None), next(iter(faulty.items()))
+        (item for item in misfits.items() if item[1].text is None), next(iter(misfits.items()))
     )
 
 
@@ -121,15 +121,15 @@ def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> 
         missing[o.position] = False
         wrong.setdefault((o.check, Detail("item", of=o.why)), []).append(int(parents[o.position]))
     wrong.setdefault(("items", Detail("absent_item")), []).extend(parents[missing].tolist())
-    faults = [
+    mismatches = [
         (_mask_of(positions, len(column)), check, why)
         for (check, why), positions in sorted(wrong.items(), key=_gravity)
     ]
-    return with_misfits(values.cast(point.arrow_type()), column, faults)
+    return with_misfits(values.cast(point.arrow_type()), column, mismatches)
 
 
 def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
-    # An infinite item keeps the array from travelling, so this fault comes before all other faults.
+    # An infinite item keeps the array from travelling, so it comes before all other mismatches.
     return item[0][0] != "finite"
 
 

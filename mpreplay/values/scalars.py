@@ -85,20 +85,20 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
         return all_misfit(column, point)
     numbers, absent = _floats(column)
     infinite = np.isinf(numbers)
-    faults: list[Mismatch] = [(infinite, "finite", INFINITE)]
+    mismatches: list[Mismatch] = [(infinite, "finite", INFINITE)]
     if point.type == "FLOAT":
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32, copy=False)
-        faults.append((np.isinf(numbers) & ~infinite, "range", Detail("beyond_float")))
+        mismatches.append((np.isinf(numbers) & ~infinite, "range", Detail("beyond_float")))
     else:
         numbers = numbers.astype(np.float64, copy=False)
     if point.type == "DOUBLE" and pa.types.is_integer(kind):
         inexact = _is_inexact(column, numbers)
-        faults.append((inexact, "range", Detail("inexact")))
+        mismatches.append((inexact, "range", Detail("inexact")))
     array = pa.array(numbers, mask=absent if absent.any() else None)
-    if not any(mask.any() for mask, _, _ in faults):
+    if not any(mask.any() for mask, _, _ in mismatches):
         return Converted(array)
-    return with_misfits(array, column, faults)
+    return with_misfits(array, column, mismatches)
 
 
 def _is_inexact(column: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
@@ -127,11 +127,11 @@ def _convert_bool(column: pa.Array, point: Measurepoint) -> Converted:
         return all_misfit(column, point)
     numbers, absent = _floats(column)
     fits = (numbers == 0) | (numbers == 1)
-    faults: list[Mismatch] = [
+    mismatches: list[Mismatch] = [
         (np.isinf(numbers), "finite", INFINITE),
         (~fits & ~absent, "type", Detail("not_a", (point.type,))),
     ]
-    return with_misfits(pa.array(numbers == 1, mask=absent), column, faults)
+    return with_misfits(pa.array(numbers == 1, mask=absent), column, mismatches)
 
 
 def _convert_enum(column: pa.Array, point: Measurepoint) -> Converted:
@@ -152,8 +152,8 @@ def _convert_date(column: pa.Array, point: Measurepoint) -> Converted:
     seconds = pa.timestamp("s", tz=kind.tz)
     floored = pc.floor_temporal(column, unit="second").cast(seconds)
     texts = pc.strftime(floored, format="%Y-%m-%d %H:%M:%S")
-    fault = (_is_finer(column, NANOSECONDS["s"]), "type", Detail("date_too_fine"))
-    return with_misfits(texts, column, [fault])
+    mismatch = (_is_finer(column, NANOSECONDS["s"]), "type", Detail("date_too_fine"))
+    return with_misfits(texts, column, [mismatch])
 
 
 def _is_finer(column: pa.Array, nanoseconds: int) -> NDArray[np.bool_]:
@@ -195,11 +195,11 @@ def _convert_time_texts(column: pa.Array, point: Measurepoint) -> Converted:
     )
     unread = is_present(column) & ~is_present(values)
     finer = _mask(pc.match_substring_regex(column, r"[.,]\d{3}\d*[1-9]"))
-    faults: list[Mismatch] = [
+    mismatches: list[Mismatch] = [
         (unread, "type", Detail("not_a", (point.type,))),
         (finer, "type", _TOO_FINE),
     ]
-    return with_misfits(values, column, faults)
+    return with_misfits(values, column, mismatches)
 
 
 def _instants(

@@ -114,11 +114,11 @@ def all_misfit(column: pa.Array, point: Measurepoint, why: Detail | None = None)
     return with_misfits(nothing, column, [(is_present(column), "type", why)])
 
 
-def with_misfits(values: pa.Array, column: pa.Array, faults: list[Mismatch]) -> Converted:
+def with_misfits(values: pa.Array, column: pa.Array, mismatches: list[Mismatch]) -> Converted:
     """Return converted values, with misfits instead of the values under each mask."""
     misfits: list[Misfit] = []
     taken = np.zeros(len(values), bool)
-    for mask, check, why in faults:
+    for mask, check, why in mismatches:
         positions = np.flatnonzero(mask & ~taken)
         taken |= mask
         for position, value in zip(
