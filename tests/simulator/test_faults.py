@@ -472,7 +472,7 @@ def test_what_is_recalled_is_what_was_kept(deeds: list[str], cut: int) -> None:
 
     assert second.accepted == first.accepted
     assert second.requests == first.requests
-    assert second.world.parents == first.world.parents
+    assert second.world.gateway_of == first.world.gateway_of
     assert second.faults == first.faults
     sessions = [
         {**row, "how": "killed", "ended_at": 5_000} if row["how"] == "open" else row
