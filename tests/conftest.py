@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
+from scripted import Clock, Scripted, always, scripted_replay
 
 import mpreplay as mp
 
@@ -25,6 +28,9 @@ settings.load_profile("mpreplay")
 
 PRODUCT = "turbine"
 FARM = [(PRODUCT, "T1"), (PRODUCT, "T2")]
+SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None, attempts=2)
+
+Play = Callable[..., tuple[Any, Scripted]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -85,6 +91,22 @@ def platform(model: mp.ThingModel) -> Iterator[Any]:
         limits=mp.PlatformLimits(connects=None),
     ) as running:
         yield running
+
+
+@pytest.fixture
+def play(
+    monkeypatch: pytest.MonkeyPatch, model: mp.ThingModel, history: mp.History, tmp_path: Path
+) -> Play:
+    """Replay the farm along a script, one entry a request, into one journal."""
+    clock = Clock(1_700_000_000.0)
+
+    def run(script: Any = always, **options: Any) -> tuple[Any, Scripted]:
+        monkeypatch.setenv("MPREPLAY_STATE", tempfile.mkdtemp(dir=tmp_path))
+        given = {"history": history, "model": model, "limits": SOLO, "clock": clock,
+                 "journal": tmp_path / "run.db", **options}  # fmt: skip
+        return scripted_replay(monkeypatch, script, **given)
+
+    return run
 
 
 def history_of(frame: pd.DataFrame) -> mp.History:

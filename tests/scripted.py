@@ -25,6 +25,10 @@ def always(_n: int, _message: Any) -> None:
     """Accept everything at once."""
 
 
+class Killed(BaseException):
+    """The end of a process, as far as a test can have it."""
+
+
 class Clock:
     """A clock that moves when somebody waits."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,10 @@ from typing import Any
 import orjson
 import pandas as pd
 import pytest
-from conftest import PRODUCT, history_of
+from conftest import PRODUCT, SOLO, Play, history_of
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
+from scripted import GATEWAY, Killed
 from strategies import OWN, Case, cases, prepare
 
 import mpreplay as mp
@@ -28,13 +27,7 @@ from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.dividing import divide
 from mpreplay.settings import Policy
 
-SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None, attempts=2)
 SEND = Policy(on_invalid="send", duplicates="last")
-Play = Callable[..., tuple[Any, Scripted]]
-
-
-class Killed(BaseException):
-    """The end of a process, as far as a test can have it."""
 
 
 def expected(payloads: Iterable[bytes], own: tuple[str, str] = OWN) -> pd.DataFrame:
@@ -128,22 +121,6 @@ def test_the_records_of_very_many_devices_are_small() -> None:
 
 
 # Of whole runs, from their journals.
-
-
-@pytest.fixture
-def play(
-    monkeypatch: pytest.MonkeyPatch, model: mp.ThingModel, history: mp.History, tmp_path: Path
-) -> Play:
-    """Replay the farm along a script, into one journal."""
-    clock = Clock(1_700_000_000.0)
-
-    def run(script: Any = always, **options: Any) -> tuple[Any, Scripted]:
-        monkeypatch.setenv("MPREPLAY_STATE", tempfile.mkdtemp(dir=tmp_path))
-        given = {"history": history, "model": model, "limits": SOLO, "clock": clock,
-                 "journal": tmp_path / "run.db", **options}  # fmt: skip
-        return scripted_replay(monkeypatch, script, **given)
-
-    return run
 
 
 def test_accepted_and_in_doubt_are_counted_and_declined_are_not(play: Play, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,10 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 import pytest
-from conftest import FARM, PRODUCT, history_of
+from conftest import FARM, PRODUCT, SOLO, Play, history_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
+from scripted import GATEWAY, Killed, always, scripted_replay
 from strategies import Case, cases, in_sources
 
 import mpreplay as mp
@@ -29,13 +29,7 @@ from mpreplay.simulator.world import World
 from mpreplay.values.conversion import convert
 from mpreplay.values.typed_column import TypedColumn
 
-SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None, attempts=2)
 KEY = ["product_key", "device_key", "time", "measurepoint"]
-Replay = Callable[..., tuple[Any, Scripted]]
-
-
-class Killed(BaseException):
-    """The end of a process, as far as a test can have it."""
 
 
 def holding(payloads: list[bytes], model: mp.ThingModel, *, skip: bool = False) -> pd.DataFrame:
@@ -270,25 +264,9 @@ def test_answers_of_several_types_keep_their_digits() -> None:
 # Whole runs.
 
 
-@pytest.fixture
-def replay(
-    monkeypatch: pytest.MonkeyPatch, model: mp.ThingModel, history: mp.History, tmp_path: Path
-) -> Replay:
-    """Replay the farm along a script, one entry a request."""
-    clock = Clock(1_700_000_000.0)
-
-    def run(script: Any = always, **options: Any) -> tuple[Any, Scripted]:
-        monkeypatch.setenv("MPREPLAY_STATE", tempfile.mkdtemp(dir=tmp_path))
-        given = {"history": history, "model": model, "limits": SOLO, "clock": clock,
-                 "journal": tmp_path / "run.db", **options}  # fmt: skip
-        return scripted_replay(monkeypatch, script, **given)
-
-    return run
-
-
-def test_what_is_in_doubt_becomes_stored_or_missing(replay: Replay, model: mp.ThingModel) -> None:
+def test_what_is_in_doubt_becomes_stored_or_missing(play: Play, model: mp.ThingModel) -> None:
     """The reply was lost, or the request: only the platform can say which."""
-    run, transport = replay(lambda n, _: [] if n > 6 else None, isolate=False)
+    run, transport = play(lambda n, _: [] if n > 6 else None, isolate=False)
     payloads = list(dict.fromkeys(payload for _, payload in transport.published))
     arrived, last = payloads[:-1], payloads[-1]
     found = run.reconcile(query_of(holding(arrived, model)))
@@ -302,7 +280,7 @@ def test_what_is_in_doubt_becomes_stored_or_missing(replay: Replay, model: mp.Th
 
 
 def test_a_killed_run_is_reconciled_in_another_process(
-    replay: Replay, model: mp.ThingModel, history: mp.History, tmp_path: Path
+    play: Play, model: mp.ThingModel, history: mp.History, tmp_path: Path
 ) -> None:
     """Before it is continued one may ask what arrived of what was on its way."""
     seen: list[bytes] = []
@@ -314,7 +292,7 @@ def test_a_killed_run_is_reconciled_in_another_process(
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr("mpreplay.runner.driver.Driver._note_end", lambda _: None)
-        replay(script)
+        play(script)
     run = mp.open_run(tmp_path / "run.db")
     found = run.reconcile(query_of(holding(seen, model)), history=history, model=model)
 
@@ -323,7 +301,7 @@ def test_a_killed_run_is_reconciled_in_another_process(
     )
     assert set(found.loc[found["state"] == "missing", "outcome"]) == {"in_doubt"}
     assert len(found) == run.books[["accepted", "in_doubt"]].to_numpy().sum()
-    run, transport = replay()
+    run, transport = play()
     held = holding([*seen, *(p for _, p in transport.published)], model)
     again = mp.open_run(tmp_path / "run.db").reconcile(held, history=history, model=model)
     assert set(again["state"]) == {"stored"}
@@ -331,14 +309,14 @@ def test_a_killed_run_is_reconciled_in_another_process(
 
 
 def test_requests_that_were_taken_apart_are_put_together_again(
-    replay: Replay, model: mp.ThingModel
+    play: Play, model: mp.ThingModel
 ) -> None:
     """Down to single values, of which one was declined."""
 
     def has_culprit(message: Any) -> bool:
         return any(entry["measurepoints"].get("P") == 20.0 for entry in message["params"])
 
-    run, transport = replay(
+    run, transport = play(
         lambda _n, message: [(0.0, 1204)] if has_culprit(message) else None,
         isolate="point", limits=replace(SOLO, max_entries=None),
     )  # fmt: skip
@@ -351,9 +329,9 @@ def test_requests_that_were_taken_apart_are_put_together_again(
     assert set(found["state"]) == {"stored"}
 
 
-def test_each_device_is_asked_for_its_own_interval(replay: Replay, model: mp.ThingModel) -> None:
+def test_each_device_is_asked_for_its_own_interval(play: Play, model: mp.ThingModel) -> None:
     """And no further: an answer holds a slab's worth, whatever the platform has besides."""
-    run, transport = replay()
+    run, transport = play()
     query = query_of(holding([payload for _, payload in transport.published], model))
     asked: list[tuple[Any, ...]] = []
 
@@ -372,10 +350,10 @@ def test_each_device_is_asked_for_its_own_interval(replay: Replay, model: mp.Thi
 
 @pytest.mark.parametrize("named", ["wind", ["wind"], [(PRODUCT, "wind")]])
 def test_points_that_the_platform_keeps_otherwise_are_not_compared(
-    replay: Replay, model: mp.ThingModel, named: Any
+    play: Play, model: mp.ThingModel, named: Any
 ) -> None:
     """Compressed points would all be false alarms; the user says which they are."""
-    run, transport = replay()
+    run, transport = play()
     held = holding([payload for _, payload in transport.published], model)
     held = held[held["measurepoint"] != "wind"]
     found = run.reconcile(query_of(held), not_comparable=named)
@@ -390,10 +368,10 @@ def test_points_that_the_platform_keeps_otherwise_are_not_compared(
 
 
 def test_an_answer_that_contradicts_itself_shows_nothing_as_stored(
-    replay: Replay, model: mp.ThingModel
+    play: Play, model: mp.ThingModel
 ) -> None:
     """A platform holds one value in one place; whoever sees two asked for something else."""
-    run, transport = replay()
+    run, transport = play()
     held = holding([payload for _, payload in transport.published], model)
     is_first = (held["measurepoint"] == "P") & (held["device_key"] == "T1")
     answer = pd.concat([held, held[is_first].head(1).assign(value=9.5)], ignore_index=True)
@@ -404,11 +382,11 @@ def test_an_answer_that_contradicts_itself_shows_nothing_as_stored(
 
 
 def test_copies_have_rows_of_their_own(
-    replay: Replay, model: mp.ThingModel, frame: pd.DataFrame
+    play: Play, model: mp.ThingModel, frame: pd.DataFrame
 ) -> None:
     """Every row of the history can be asked after, also the one whose twin was sent."""
     twice = history_of(pd.concat([frame, frame.iloc[:1]], ignore_index=True))
-    run, transport = replay(history=twice)
+    run, transport = play(history=twice)
     held = holding([payload for _, payload in transport.published], model)
     found = run.reconcile(query_of(held[held["measurepoint"] != "wind"]))
 
@@ -419,12 +397,12 @@ def test_copies_have_rows_of_their_own(
     assert sorted(copies["state"]) == ["missing", "stored", "stored"]
 
 
-def test_the_frame_has_the_same_types_full_and_empty(replay: Replay, tmp_path: Path) -> None:
+def test_the_frame_has_the_same_types_full_and_empty(play: Play, tmp_path: Path) -> None:
     """Scripts put frames of many runs together."""
-    run, _ = replay()
+    run, _ = play()
     nothing = pd.DataFrame({"time": [], "measurepoint": [], "value": []})
     missing = run.reconcile(lambda *_: nothing)
-    declined, _ = replay(lambda *_: [(0.0, 1204)], isolate=False, journal=tmp_path / "declined.db")
+    declined, _ = play(lambda *_: [(0.0, 1204)], isolate=False, journal=tmp_path / "declined.db")
     empty = declined.reconcile(lambda *_: nothing)
 
     assert (len(missing), len(empty)) == (22, 0)
@@ -453,18 +431,18 @@ GOOD = pd.DataFrame(
         (GOOD.assign(time="yesterday"), "the time in row 0 cannot be read"),
     ],
 )
-def test_an_answer_that_cannot_be_used_is_named(replay: Replay, answer: Any, said: str) -> None:
+def test_an_answer_that_cannot_be_used_is_named(play: Play, answer: Any, said: str) -> None:
     """The query is the user's; the message says what was expected of it, and where."""
-    run, _ = replay()
+    run, _ = play()
 
     with pytest.raises(mp.ConfigError, match=said) as caught:
         run.reconcile(lambda *_: answer)
     assert "turbine/T1" in str(caught.value)
 
 
-def test_a_query_that_fails_is_named_without_its_words(replay: Replay) -> None:
+def test_a_query_that_fails_is_named_without_its_words(play: Play) -> None:
     """They may hold an access key; the cause is chained for whoever looks."""
-    run, _ = replay()
+    run, _ = play()
 
     def failing(*_: Any) -> pd.DataFrame:
         raise OSError("https://api?accessKey=geheim")
@@ -476,9 +454,9 @@ def test_a_query_that_fails_is_named_without_its_words(replay: Replay) -> None:
 
 
 @pytest.mark.parametrize("form", ["milliseconds", "text", "zone", "microseconds", "object"])
-def test_times_are_read_in_any_form_that_is_clear(replay: Replay, form: str) -> None:
+def test_times_are_read_in_any_form_that_is_clear(play: Play, form: str) -> None:
     """REST interfaces give milliseconds, tables ISO texts, pandas any unit and zone."""
-    run, _ = replay()
+    run, _ = play()
     time = GOOD["time"]
     forms = {
         "milliseconds": [int(time[0].timestamp() * 1000)],
@@ -494,9 +472,9 @@ def test_times_are_read_in_any_form_that_is_clear(replay: Replay, form: str) -> 
     ]
 
 
-def test_a_table_of_several_devices_names_them(replay: Replay) -> None:
+def test_a_table_of_several_devices_names_them(play: Play) -> None:
     """Else the values of one would stand for those of another."""
-    run, _ = replay()
+    run, _ = play()
     with pytest.raises(mp.ConfigError, match="no column 'device_key', and the run has 2 devices"):
         run.iter_reconcile(GOOD)
 
@@ -504,18 +482,18 @@ def test_a_table_of_several_devices_names_them(replay: Replay) -> None:
     assert found["state"].value_counts().to_dict() == {"missing": 21, "stored": 1}
 
 
-def test_a_table_of_one_device_need_not_name_it(replay: Replay, frame: pd.DataFrame) -> None:
+def test_a_table_of_one_device_need_not_name_it(play: Play, frame: pd.DataFrame) -> None:
     """A notebook with a meter in it is short."""
-    run, _ = replay(history=history_of(frame[frame["unit"] == "T1"]))
+    run, _ = play(history=history_of(frame[frame["unit"] == "T1"]))
 
     assert run.reconcile(GOOD)["state"].value_counts().to_dict() == {"missing": 10, "stored": 1}
 
 
 def test_a_journal_alone_keeps_no_values(
-    replay: Replay, model: mp.ThingModel, history: mp.History, tmp_path: Path
+    play: Play, model: mp.ThingModel, history: mp.History, tmp_path: Path
 ) -> None:
     """Opened anew it needs what it was made from, and checks that it is that."""
-    replay()
+    play()
     run = mp.open_run(tmp_path / "run.db")
     with pytest.raises(mp.ConfigError, match="a journal keeps no values: give history= and model="):
         run.iter_reconcile(GOOD)
@@ -525,20 +503,20 @@ def test_a_journal_alone_keeps_no_values(
 
 
 def test_a_history_that_has_changed_since_is_refused(
-    replay: Replay, frame: pd.DataFrame, model: mp.ThingModel
+    play: Play, frame: pd.DataFrame, model: mp.ThingModel
 ) -> None:
     """Its values are not those that were sent."""
-    run, _ = replay()
+    run, _ = play()
     changed_frame = frame.assign(P=frame["P"] + 1)
     with pytest.raises(mp.JournalMismatch, match="different are: history"):
         run.iter_reconcile(GOOD, history=history_of(changed_frame))
 
 
 def test_bytes_that_are_not_those_that_were_sent_are_refused(
-    replay: Replay, monkeypatch: pytest.MonkeyPatch
+    play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another version of a library may write other texts: what was sent is then not known."""
-    run, _ = replay()
+    run, _ = play()
     monkeypatch.setattr("mpreplay.requests.chunk.Chunk.payload", lambda *_: b"{}")
 
     with pytest.raises(mp.JournalMismatch, match="cannot be made again with the same bytes"):
@@ -546,16 +524,16 @@ def test_bytes_that_are_not_those_that_were_sent_are_refused(
 
 
 @pytest.mark.parametrize(("named", "said"), [("winds", "'winds'"), ([("p", "Q")], r"\('p', 'Q'\)")])
-def test_a_point_that_nobody_knows_is_not_set_apart(replay: Replay, named: Any, said: str) -> None:
+def test_a_point_that_nobody_knows_is_not_set_apart(play: Play, named: Any, said: str) -> None:
     """A typing error would be found out by a reader of thousands of false alarms."""
-    run, _ = replay()
+    run, _ = play()
     with pytest.raises(mp.ConfigError, match=f"not_comparable names {said}"):
         run.iter_reconcile(query_of(GOOD), not_comparable=named)
 
 
-def test_a_query_is_a_function_or_a_table(replay: Replay) -> None:
+def test_a_query_is_a_function_or_a_table(play: Play) -> None:
     """Said at the call, before a slab is read."""
-    run, _ = replay()
+    run, _ = play()
     with pytest.raises(mp.ConfigError, match="got str"):
         run.iter_reconcile("SELECT * FROM values")  # type: ignore[arg-type]
 

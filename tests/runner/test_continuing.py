@@ -13,7 +13,7 @@ import orjson
 import pandas as pd
 import pytest
 from conftest import PRODUCT, history_of
-from scripted import GATEWAY, Clock, Scripted, always, scripted_replay
+from scripted import GATEWAY, Clock, Killed, Scripted, always, scripted_replay
 
 import mpreplay as mp
 from mpreplay.conversation.transport import Lost
@@ -27,10 +27,6 @@ ONE_BY_ONE = dataclasses.replace(SOLO, window=1)
 # What two runs of one history have in common, whatever happened on the way.
 SAME = ["request_id", "n_entries", "n_values", "n_bytes", "first_time", "last_time", "code",
         "outcome"]  # fmt: skip
-
-
-class Killed(BaseException):
-    """The end of a process, as far as a test can have it: nothing is written any more."""
 
 
 Replay = Callable[..., tuple[Any, Scripted]]
