@@ -23,6 +23,7 @@ from ..journal.locks import Lease, lock_journal
 from ..journal.reader import read_journal
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
+from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
 from ..settings import Connection, Limits, Policy, reveal
@@ -252,8 +253,9 @@ def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any,
         told = message(
             f"{len(others)} sub-devices ({others[0].device_key}"
             f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "
-            "allow_offline_sub_device is False: the platform declines requests (code 1212) that "
-            "hold one of them which is offline, as far as it knows. Pass ",
+            "allow_offline_sub_device is False: the platform declines requests "
+            f"(code {NO_SUB_DEVICE}) that hold one of them which is offline, as far as it knows. "
+            "Pass ",
             Argument("sub_device_secrets"),
             " to sign them in, or ",
             Argument("allow_offline_sub_device", True),
