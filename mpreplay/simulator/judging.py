@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -115,7 +116,10 @@ def _within(point: Measurepoint, limits: PlatformLimits, low: float, high: float
 
 
 def _float(point: Measurepoint, limits: PlatformLimits) -> Check:
-    return _within(point, limits, *FLOAT_RANGE)
+    # The shortest text of the largest FLOAT, 3.4028235e38, lies above it as a 64-bit number: what
+    # counts is that a number rounds to a FLOAT, as all below the midpoint to the next power do.
+    low, high = (math.nextafter(bound + math.copysign(2.0**103, bound), 0) for bound in FLOAT_RANGE)
+    return _within(point, limits, low, high)
 
 
 def _double(point: Measurepoint, limits: PlatformLimits) -> Check:

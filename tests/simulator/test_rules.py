@@ -287,6 +287,11 @@ def test_a_missing_time_is_the_time_of_receipt() -> None:
          [5.5, 2**31, True, "5", [5], {}]),
         (Measurepoint("p", "INT", minimum=0, maximum=9, exclusive_maximum=True), [0, 8], [-1, 9]),
         (Measurepoint("p", "FLOAT"), [1, 1.5, 3.4e38], [3.5e38, True, "1.5", [1.5]]),
+        (
+            Measurepoint("p", "FLOAT"),  # as 32-bit numbers: the largest one's shortest text counts
+            [3.4028235e38, -3.4028235e38, 3.4028235677973362e38],
+            [3.4028235677973366e38, -3.4028236e38],
+        ),
         (Measurepoint("p", "DOUBLE"), [1e300, -4], [False, "", {}]),
         (Measurepoint("p", "BOOL"), [0, 1, True, False], [2, -1, "true", 1.0]),
         (Measurepoint("p", "ENUM", keys=(1, 2)), [1, 2, 2.0], [3, "1", True, [1]]),
