@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 AT_ONCE: Final = 65_536  # rejects a frame
 # Values of a request that has not settled are in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
