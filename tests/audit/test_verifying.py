@@ -572,8 +572,8 @@ def test_a_seal_that_is_absurd_is_no_crash(audit: Path) -> None:
 
 def test_an_audit_of_a_later_version_is_refused(audit: Path) -> None:
     """It would look altered to a program that does not know it."""
-    forge(audit, lambda _: None, format=2)
-    with pytest.raises(mp.ConfigError, match="an audit of format 2; this version verifies 1"):
+    forge(audit, lambda _: None, format=3)
+    with pytest.raises(mp.ConfigError, match="an audit of format 3; this version verifies 2"):
         verify_bundle(audit)
 
 

@@ -305,7 +305,7 @@ def test_a_file_that_is_no_journal_is_an_error_of_ours(tmp_path: Path, content: 
 def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
     """A later version's journal must not be misread."""
     journal.note(format=99)
-    with pytest.raises(JournalError, match="format 99; this version reads 4"):
+    with pytest.raises(JournalError, match="format 99; this version reads 5"):
         open_run(journal.path)
 
 
