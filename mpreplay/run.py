@@ -18,10 +18,10 @@ from .display.sentences import ended_in_words
 from .errors import ReplayFailed
 from .frames import FATES, typed
 from .history.rejects_file import RUN_ATTRIBUTE
-from .journal.reader import JournalReader, read_journal, run_id_of
+from .journal.reader import JournalReader, allows_offline, read_journal, run_id_of
 from .journal.summary import ended_of, is_complete, summary_of
 from .outcome.reject_table import joined, reject_frame
-from .report.causes import cause_frame, gather
+from .report.causes import cause_frame, gathered_of
 from .report.notebook import short_form
 from .report.standing import standing_of
 
@@ -67,8 +67,10 @@ class Run:
     @property
     def rejects(self) -> pd.DataFrame:
         """One row per value that did not arrive: place in the source, reason, and advice."""
-        rejects = reject_frame(joined(self._journal.iter_reject_tables()))
-        link = {"run_id": run_id_of(self._journal.facts()), "journal": str(self.path)}
+        facts = self._journal.facts()
+        table = joined(self._journal.iter_reject_tables())
+        rejects = reject_frame(table, allows_offline=allows_offline(facts))
+        link = {"run_id": run_id_of(facts), "journal": str(self.path)}
         rejects.attrs[RUN_ATTRIBUTE] = link
         return rejects
 
@@ -238,7 +240,7 @@ class Run:
     @property
     def causes(self) -> pd.DataFrame:
         """One row per cause of rejects, the most frequent first: values, reason, advice."""
-        return cause_frame(gather(self._journal.iter_reject_batches(), n_examples=0).causes)
+        return cause_frame(gathered_of(self._journal).causes)
 
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file, readable without a network.
@@ -299,8 +301,7 @@ class Run:
         standing = standing_of(
             journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
         )
-        tables = journal.iter_reject_batches()
-        return short_form(standing, gather(tables, n_examples=0, at_most=LOOKED_AT))
+        return short_form(standing, gathered_of(journal, at_most=LOOKED_AT))
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -178,7 +178,7 @@ def _replay(options: argparse.Namespace) -> int:
     for name in TABLES:
         if path := getattr(options, name):
             _write(getattr(run, name), path)
-    say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
+    say_run(run, options.journal)
     totals = run.summary()
     ended = ended_of(read_journal(run.path).facts())
     if ended is not None and ended.kind == "interrupted":

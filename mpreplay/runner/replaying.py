@@ -149,7 +149,7 @@ def replay(
         unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
         clock = SystemClock()
-        begun = _Beginning(book, order, connection, made_from)
+        begun = _Beginning(book, order, connection, made_from, temporary is None)
         numbers = count(begun.noted(unfinished, found, clock.wall()))
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
         Driver(
@@ -212,6 +212,7 @@ class _Beginning:
     order: Order
     connection: Connection
     made_from: Fingerprint
+    is_kept: bool  # False if the journal goes with the object of the run
 
     def noted(self, unfinished: Unfinished, duplicates: Duplicates, wall: float) -> int:
         """Record the facts of the run, and return its next request id.
@@ -229,13 +230,16 @@ class _Beginning:
         }
         book = self.book
         if not book.is_new:
-            times = int(read_journal(book.path).facts().get("continued", 0)) + 1
-            book.note(**facts, continued=times)
+            earlier = read_journal(book.path).facts()
+            times = int(earlier.get("continued", 0)) + 1
+            book.note(**facts, **_next_leg(earlier, now), continued=times)
             return int(unfinished.last_id or now * 1_000_000) + 1
         history = self.order.history
         book.begin(
             **facts,
             started_at=now,
+            leg_started_at=now,
+            is_kept=self.is_kept,
             **begin_lineage(history, book.path, now),
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
@@ -245,6 +249,15 @@ class _Beginning:
             duplicates=duplicates.as_dict(),
         )
         return now * 1_000_000
+
+
+def _next_leg(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Return the facts of a leg that begins: it closes the one before, so far as its end is known.
+
+    The time between legs is no time of the run.
+    """
+    leg = [facts.get("leg_started_at"), facts.get("ended_at")]
+    return {"legs": [*facts.get("legs", []), leg], "leg_started_at": now, "ended_at": None}
 
 
 def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, str]) -> None:
