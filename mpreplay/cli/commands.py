@@ -241,14 +241,12 @@ def _report(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from ..audit.bundle import check_free
-    from ..errors import ConfigError, ReplayWarning
+    from ..errors import ReplayWarning
     from ..journal.reader import read_journal
     from ..report.writing import disagreements, warn_of
     from ..run import open_run
 
     tables = {name: getattr(options, name) for name in (*TABLES, *LATER)}
-    if not (options.html or options.audit or any(tables.values())):
-        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
     run = open_run(options.journal)
     if options.audit:  # first, so that a failed command writes nothing
         check_free(Path(options.audit).resolve())
@@ -258,6 +256,8 @@ def _report(options: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplayWarning)  # already warned above
         _write_all(options, run, tables)
+    if not (options.html or options.audit or any(tables.values())):
+        say_run(run, options.journal)
     return REJECTS if faults else OK
 
 
