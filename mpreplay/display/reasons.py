@@ -52,6 +52,11 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "file": lambda: "a FILE travels over the HTTP channel only",
     "timestamp_too_fine": lambda: "a TIMESTAMP holds whole milliseconds",
     "date_too_fine": lambda: "a DATE holds whole seconds",
+    "beyond_years": lambda: "not within the years 1 to 9999",
+    "no_moment": lambda: "the last of 64 bits, which stands for no time",
+    "unknown_zone": lambda zone: (
+        f"the zone {zone!r} is not known here, so neither is its local time"
+    ),
     "surrogate": lambda: "holds a lone surrogate, which UTF-8 cannot carry",
     "no_json": lambda: "JSON cannot carry it",
     "wrong_items": lambda kind: f"its items are not all {POINT_TYPES[kind].values}",
@@ -63,12 +68,16 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "no_time": lambda: "no time",
     "not_a_time": lambda value: f"{value} is not a time",
     "not_iso": lambda value: f"{value} is not an ISO 8601 time",
-    "far_time": lambda value: f"{value} lies beyond what 64 bits hold",
+    "far_time": lambda value: f"{value} does not lie within the years 1 to 9999",
+    "stand_in": lambda value: f"{value} stands for no time",
+    "naive_time": lambda value: f"{value} is a time without a zone; give tz=, or an offset",
+    "no_unit": lambda value: f"{value} is a number without a unit; give time_unit=",
     "clock_change": lambda tz, value: (
         f"{value} is ambiguous or does not exist in {tz}, where the clock is changed; give times "
         "with an offset"
     ),
     "no_device": lambda: "no device key or no product key",
+    "not_a_key": lambda kind, value: f"{value} is not a {kind}, which is a text",
     "no_model": lambda product: f"there is no thing model for product {product!r}",
     "no_point": lambda: "no point is named",
     "unknown_point": lambda name: f"{name!r} is not in the thing model",
@@ -101,7 +110,11 @@ _OF_MANY: Final[dict[str, Callable[..., str]]] = {
     ),
     "not_a_time": lambda value: f"not a time, such as {value}",
     "not_iso": lambda value: f"not an ISO 8601 time, such as {value}",
-    "far_time": lambda value: f"beyond what 64 bits hold, such as {value}",
+    "far_time": lambda value: f"not within the years 1 to 9999, such as {value}",
+    "stand_in": lambda value: f"stand for no time, such as {value}",
+    "naive_time": lambda value: f"times without a zone, such as {value}; give tz=, or offsets",
+    "no_unit": lambda value: f"numbers without a unit, such as {value}; give time_unit=",
+    "not_a_key": lambda kind, value: f"not a {kind}, which is a text, such as {value}",
     "clock_change": lambda tz, value: (
         f"ambiguous or not there in {tz}, where the clock is changed, such as {value}; give times "
         "with an offset"

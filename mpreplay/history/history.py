@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from ..errors import Argument, ConfigError, HistoryError, message
 from ..values.epoch import EPOCH, MILLISECOND
-from ..values.times import NANOSECONDS
+from ..values.time_numbers import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
