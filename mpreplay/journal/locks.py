@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -23,26 +22,16 @@ import filelock
 import platformdirs
 
 from ..errors import ConfigError, ConnectError, JournalError
+from .private import PRIVATE, make_folder, short_name, write_private
 
 if TYPE_CHECKING:
     from ..settings import Connection
 
-__all__ = [
-    "FileLock",
-    "Lease",
-    "lock_journal",
-    "make_folder",
-    "short_name",
-    "state_folder",
-    "write_private",
-]
+__all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
 
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
-PRIVATE: Final = 0o600  # of a file: what a run keeps is its owner's affair
-PRIVATE_FOLDER: Final = 0o700
-LONG: Final = 120  # of a file's name [bytes]; file systems take 255, encrypted ones 143
 _NOTED: Final = "held by "  # the first words in a lock: a file with others is none of ours
 
 
@@ -51,38 +40,6 @@ def state_folder() -> Path:
     if given := os.environ.get(ENVIRONMENT):
         return Path(given)
     return platformdirs.user_state_path("mpreplay", appauthor=False)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, as far as they are missing, for their owner alone."""
-    for one in [*reversed(folder.parents), folder]:
-        one.mkdir(PRIVATE_FOLDER, exist_ok=True)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a text file as a whole: no reader ever sees a part of it, and no other user any."""
-    fresh = path.with_name(f"{path.name}.new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    fresh.replace(path)
-
-
-def short_name(name: str) -> str:
-    """Return a name that any file system takes: a long one's beginning, and a hash.
-
-    Examples
-    --------
-    >>> short_name("gw-1")
-    'gw-1'
-    >>> len(short_name("gw-1" * 100))
-    120
-    """
-    if len(os.fsencode(name)) <= LONG:
-        return name
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
-    kept = os.fsencode(name)[: LONG - len(digest) - 1].decode(errors="ignore")
-    return f"{kept}-{digest}"
 
 
 class FileLock:
@@ -120,7 +77,7 @@ class FileLock:
             return self._note() or "another process"
         self._held = lock
         with contextlib.suppress(OSError):  # where a locked file takes no writes: without a note
-            self.path.write_text(f"{_NOTED}{holder}", encoding="utf-8")
+            self.path.write_text(f"{_NOTED}{holder}", encoding="utf-8", errors="backslashreplace")
         return None
 
     def free(self) -> None:

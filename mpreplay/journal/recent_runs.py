@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import filelock
 
-from .locks import PRIVATE, log, make_folder, state_folder, write_private
+from .locks import log, state_folder
+from .private import PRIVATE, make_folder, write_private
 
 __all__ = ["recent_runs", "remember_run"]
 
