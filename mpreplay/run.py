@@ -255,11 +255,13 @@ class Run:
         Raises
         ------
         ConfigError
-            If the file cannot be written, or jinja2 is missing: ``pip install 'mpreplay[report]'``.
+            If the file cannot be written, is the journal or a file of the history, or jinja2 is
+            missing: ``pip install 'mpreplay[report]'``.
         """
+        from .report.outputs import path_of
         from .report.writing import write_report
 
-        write_report(self._journal, Path(os.fspath(path)))
+        write_report(self._journal, path_of(path, "path"), self._history)
 
     def audit(self, folder: str | os.PathLike[str]) -> str:
         """Write the audit of the run, for independent checks by other people.
@@ -284,8 +286,9 @@ class Run:
             If the folder cannot be written or is not empty, or jinja2 is missing.
         """
         from .audit.bundle import write_bundle
+        from .report.outputs import path_of
 
-        return write_bundle(self._journal, Path(os.fspath(folder)))
+        return write_bundle(self._journal, path_of(folder, "folder"))
 
     def __repr__(self) -> str:
         standing = self._standing()

@@ -28,7 +28,7 @@ SHELLS = {
     "history.sources", "history.parquet", "history.counting", "history.rejects_file",
     "history.ahead", "history.history", "checks.survey", "checks.validation",
     "conversation.mqtt", "conversation.sub_devices",
-    "report.writing", "report.run_page", "readback.reconciling",
+    "report.outputs", "report.writing", "report.run_page", "readback.reconciling",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

@@ -17,9 +17,10 @@ from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
 from ..history.history import History
 from ..history.sources import digest_of
-from ..journal.fingerprint import Fingerprint, check_same, journal_path
+from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
-from ..journal.locks import Lease, lock_journal
+from ..journal.locks import Lease
+from ..journal.places import journal_place
 from ..journal.reader import read_journal
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
@@ -137,20 +138,19 @@ def replay(
     secrets = checked_secrets(sub_device_secrets)
     reveal(connection.device_secret)  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
-    path, temporary = journal_path(journal, made_from)
+    place = journal_place(journal, made_from)
     with ExitStack() as on_failure, ExitStack() as stack:
-        if temporary is None:
-            stack.callback(lock_journal(path).free)
-        else:
-            on_failure.callback(shutil.rmtree, temporary, ignore_errors=True)
+        if place.temporary is not None:
+            on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
+        path = stack.enter_context(place).path
         lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
         book = stack.enter_context(closing(Journal(path)))
-        on_failure.callback(_remove_unbegun, book)
         unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
         clock = SystemClock()
-        begun = _Beginning(book, order, connection, made_from, temporary is None)
+        begun = _Beginning(book, order, connection, made_from, place.temporary is None)
         numbers = count(begun.noted(unfinished, found, clock.wall()))
+        place.keep()
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
         Driver(
             order=order,
@@ -170,7 +170,7 @@ def replay(
             bar=stack.enter_context(Bar(history.n_rows, progress)),
         ).run()
         on_failure.pop_all()  # from here on the run owns the folder
-    return Run(read_journal(path), temporary, history, order.models)
+    return Run(read_journal(path), place.temporary, history, order.models)
 
 
 def _connection(given: Connection | str | None) -> Connection:
@@ -195,13 +195,6 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
     check_same(book.path, made_from)
     facts = read_journal(book.path).facts()
     return book.take_up(), Duplicates.from_dict(facts["duplicates"])
-
-
-def _remove_unbegun(book: Journal) -> None:
-    """Remove the journal of a run rejected before its beginning."""
-    if not book.has_begun:
-        for suffix in ("", "-wal", "-shm"):
-            book.path.with_name(book.path.name + suffix).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)
