@@ -191,7 +191,7 @@ def of_loss(said: Iterable[str], *, first_byte: int | None, tls: bool) -> Failur
             "the answer is one of TLS: connect with TLS (mqtts), or check the port (the platform's "
             "is 18883 with TLS, 11883 without)"
         )
-    return Failure(f"a message came that is not MQTT 3.1.1{f' ({text})' if text else ''}")
+    return Failure(f"a message could not be read as MQTT 3.1.1{f' ({text})' if text else ''}")
 
 
 def _of_certificate(error: BaseException) -> Failure | None:

@@ -68,14 +68,14 @@ class PahoClient(mqtt.Client):
         self._rate = rate
         self._is_encrypted = tls
         self._head = b""  # of the latest packet: its first byte, and the first three of its body
-        failures: list[str] = []  # socket errors, which paho logs and does not hand over
+        self._failures: list[str] = []  # errors, which paho logs and does not hand over
         self.on_log = lambda _c, _u, level, text: (
-            failures.append(text) if level == LogLevel.MQTT_LOG_ERR else None
+            self._failures.append(text) if level == LogLevel.MQTT_LOG_ERR else None
         )
         self.on_socket_open = lambda _c, _u, sock: self._use(sock)
         self.on_connect = lambda _c, _u, _f, code, _p: self._tell(("signed in", self._code(code)))
         self.on_subscribe = lambda _c, _u, mid, codes, _p: self._tell(("subscribed", (mid, codes)))
-        self.on_disconnect = lambda _c, _u, _f, code, _p: self._lose(code.value, failures)
+        self.on_disconnect = lambda _c, _u, _f, code, _p: self._lose(code.value)
         self.on_publish = lambda _c, _u, mid, _r, _p: self._tell(("acknowledged", mid))
         # Runs in paho's network thread: hand the bytes over, touch nothing else.
         self.on_message = lambda _c, _u, m: self._tell(Message(_topic_of(m), bytes(m.payload)))
@@ -111,7 +111,7 @@ class PahoClient(mqtt.Client):
         try:
             return super()._packet_handle()
         except Exception as error:  # paho's parser raises whatever comes
-            self._easy_log(LogLevel.MQTT_LOG_ERR, "%s", str(error) or type(error).__name__)
+            self._failures[:] = [str(error) or type(error).__name__]
             return mqtt.MQTT_ERR_PROTOCOL
 
     def _use(self, sock: Any) -> None:
@@ -127,15 +127,17 @@ class PahoClient(mqtt.Client):
     def _is_connack(self) -> bool:
         return len(self._head) == 3 and self._head[:1] == _CONNACK
 
-    def _lose(self, code: int, failures: list[str]) -> None:
+    def _lose(self, code: int) -> None:
         is_alien = code == _PROTOCOL
         if is_alien and self._is_connack and self._head[2]:
             self._tell(("signed in", self._head[2]))  # paho drops the connection, and the code
             return
         first_byte = self._head[0] if is_alien and self._head else None
-        words, self.is_final = of_loss(failures, first_byte=first_byte, tls=self._is_encrypted)
-        is_orderly = code == _CLOSED and all(_AFTER_THE_END in text for text in failures)
-        self._tell(Lost("no answer to a ping" if code == _SILENT else words, is_orderly))
+        words, self.is_final = of_loss(
+            self._failures, first_byte=first_byte, tls=self._is_encrypted
+        )
+        words = "no answer to a ping" if code == _SILENT else words
+        self._tell(Lost(words, _is_closed_by_peer(code, self._failures)))
 
 
 def _topic_of(message: Any) -> str:
@@ -153,6 +155,10 @@ _SILENT: Final = 141  # the other side has not answered a ping
 _CONNACK: Final = b"\x20"  # first byte of the answer to a sign-in
 # Error of a send after the other side closed the connection in order.
 _AFTER_THE_END: Final = f"[Errno {errno.EPIPE}]"
+
+
+def _is_closed_by_peer(code: int, failures: list[str]) -> bool:
+    return code == _CLOSED and all(_AFTER_THE_END in text for text in failures)
 
 
 # The socket option for the rate of TCP, in bytes a second; Python has no name for it.
