@@ -193,7 +193,9 @@ class ConnectError(TransportError):
     Attributes
     ----------
     is_final : bool
-        True if a retry cannot help: the credentials are wrong, or another run holds the device.
+        True if a retry cannot help as things are: the platform refuses credentials, client id or
+        protocol, its certificate is not trusted here or ours not there, or another run holds the
+        device.
     """
 
     def __init__(self, message: str | Message, is_final: bool = False) -> None:

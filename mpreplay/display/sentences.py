@@ -57,8 +57,9 @@ _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
 _ENDED: Final[dict[str, Callable[..., str]]] = {
     "interrupted": lambda signal: f"interrupted ({signal})",
     "rival": lambda device: (
-        f"another client signs in as {device}: the platform closed the connection twice soon after "
-        "it was made. End the other client, then continue"
+        "the platform closed the connection twice, each time within seconds of the sign-in. It "
+        f"does so when another client signs in as {device}; it may also have a reason of its own. "
+        "End the other client, if there is one, then continue"
     ),
     "not_regained": lambda seconds: f"the connection was not regained within {seconds:.0f} s",
     "refused": str,

@@ -115,7 +115,7 @@ def replay(
     -----
     Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published,
     replies are awaited for ten seconds, and the partial run is returned. A second interrupt ends
-    the run at once.
+    the run at once, as does the first while the history is still looked through.
 
     References
     ----------
@@ -139,7 +139,7 @@ def replay(
     reveal(connection.device_secret)  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
     place = journal_place(journal, made_from)
-    with ExitStack() as on_failure, ExitStack() as stack:
+    with Interrupts(at_once=True) as interrupts, ExitStack() as on_failure, ExitStack() as stack:
         if place.temporary is not None:
             on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
         path = stack.enter_context(place).path
@@ -152,15 +152,15 @@ def replay(
         numbers = count(begun.noted(unfinished, found, clock.wall()))
         place.keep()
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
-        Driver(
+        driver = Driver(
             order=order,
             preparer=order.preparer(found),
             connection=connection,
             journal=book,
-            transport=_transport(connection, order.limits, sub_devices),
+            transport=_transport(connection, order.limits, sub_devices, interrupts),
             sub_devices=sub_devices,
             record=lease,
-            interrupts=stack.enter_context(Interrupts()),
+            interrupts=interrupts,
             unfinished=unfinished,
             isolation=Isolation(
                 order.isolate, order.own, order.limits.extra_requests, unfinished.spent
@@ -168,7 +168,9 @@ def replay(
             next_id=lambda: str(next(numbers)),
             clock=clock,
             bar=stack.enter_context(Bar(history.n_rows, progress)),
-        ).run()
+        )
+        interrupts.at_once = False  # from here on there may be replies to wait for
+        driver.run()
         on_failure.pop_all()  # from here on the run owns the folder
     return Run(read_journal(path), place.temporary, history, order.models)
 
@@ -179,12 +181,15 @@ def _connection(given: Connection | str | None) -> Connection:
     return Connection.from_uri(given) if isinstance(given, str) else given
 
 
-def _transport(connection: Connection, limits: Limits, sub_devices: SubDevices) -> MqttTransport:
+def _transport(
+    connection: Connection, limits: Limits, sub_devices: SubDevices, interrupts: Interrupts
+) -> MqttTransport:
     return MqttTransport(
         connection,
         [batch_reply_topic(*connection.device), *sub_devices.reply_topics],
         keepalive=limits.keepalive,
         bytes_per_second=limits.bytes_per_second,
+        is_stopped=lambda: bool(interrupts.name),
     )
 
 

@@ -109,8 +109,9 @@ def test_a_cause_of_few_facts_can_be_told() -> None:
         (None, ""),
         (Ended("interrupted", ("SIGINT",)), "interrupted (SIGINT)"),
         (Ended("rival", ("gw-1",)),
-         "another client signs in as gw-1: the platform closed the connection twice soon after it "
-         "was made. End the other client, then continue"),
+         "the platform closed the connection twice, each time within seconds of the sign-in. It "
+         "does so when another client signs in as gw-1; it may also have a reason of its own. End "
+         "the other client, if there is one, then continue"),
         (Ended("not_regained", (300.0,)), "the connection was not regained within 300 s"),
         (Ended("refused", ("it was refused",)), "it was refused"),
         (Ended("declined_alike", (5, 1204)),
