@@ -153,7 +153,7 @@ def test_a_file_that_sqlite_would_overwrite_is_left(
     "given",
     ["", "a\0b", "none/run.db", "none/runs/", f"{LONG}.db", f"{LONG}/", "file/", "file/run.db",
      "\ud800.db", 5, object()],
-    ids=ascii,
+    ids=lambda given: ascii(given) if isinstance(given, str | int) else type(given).__name__,
 )  # fmt: skip
 def test_a_path_where_no_journal_can_be_is_an_error_at_the_call(
     folder: Path, play: Play, given: Any, monkeypatch: pytest.MonkeyPatch
