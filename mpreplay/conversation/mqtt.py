@@ -21,7 +21,6 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 
 from ..errors import ConfigError, ConnectError, TransportError
 from ..protocol.signature import sign_in
-from ..settings import reveal
 from .transport import Acknowledged, Lost, Message
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ class MqttTransport:
         fields = sign_in(
             connection.product_key,
             connection.device_key,
-            reveal(connection.device_secret),
+            connection.device_secret.reveal(),
             client_id=connection.client_id or connection.device_key,
             timestamp=time.time_ns() // 1_000_000,
         )

@@ -142,7 +142,7 @@ def test_a_failing_connect_names_cause_and_remedy_in_one_line(
     assert caught.value.is_final is final  # whether a run that goes on should try again
     assert "\n" not in text
     assert f"{connection.host}:{connection.port} as {connection.device_key}" in text
-    assert connection.device_secret not in text
+    assert connection.device_secret.reveal() not in text
 
 
 def test_a_blocked_device_is_told_to_wait(model: mp.ThingModel) -> None:
