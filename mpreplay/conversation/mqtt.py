@@ -108,7 +108,14 @@ class MqttTransport:
             client.connect(connection.host, int(connection.port or 0), self._keepalive)
         except (OSError, ValueError) as error:
             raise ConnectError(f"{self._where}: {_why(error)}") from error
-        client.loop_start()
+        try:
+            client.loop_start()
+        except RuntimeError as error:  # the interpreter is ending, or the system at a limit
+            client._thread = None
+            self.close()
+            raise ConnectError(
+                f"{self._where}: no thread can be started ({error})", True
+            ) from error
         try:
             self._await_sign_in()
             self._subscribe(client)
