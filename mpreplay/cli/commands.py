@@ -185,7 +185,7 @@ def _replay(options: argparse.Namespace) -> int:
     )
     for name, path in tables.items():
         write_table(getattr(run, name), path, name)
-    say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
+    say_run(run, options.journal)
     totals = run.summary()
     ended = ended_of(read_journal(run.path).facts())
     if ended is not None and ended.kind == "interrupted":
@@ -232,7 +232,7 @@ def _secrets(path: str | None) -> dict[tuple[str, str], str] | None:
 
 def _report(options: argparse.Namespace) -> int:
     from ..audit.bundle import check_free
-    from ..errors import ConfigError, ReplayWarning
+    from ..errors import ReplayWarning
     from ..journal.reader import read_journal
     from ..report.outputs import check_apart, check_outputs, path_of
     from ..report.writing import disagreements, warn_of
@@ -241,8 +241,6 @@ def _report(options: argparse.Namespace) -> int:
     tables = checked_tables({name: getattr(options, name) for name in (*TABLES, *LATER)})
     others = {name: getattr(options, name) for name in ("html", "audit")}
     files = {name: path_of(path, name) for name, path in others.items() if path is not None}
-    if not (tables or files):
-        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
     run = open_run(options.journal)
     reader = read_journal(run.path)
     if audit := files.pop("audit", None):  # all is checked first: a failed command writes nothing
@@ -255,6 +253,8 @@ def _report(options: argparse.Namespace) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplayWarning)  # already warned above
         _write_all(options, run, tables)
+    if not (tables or others["html"] or others["audit"]):
+        say_run(run, options.journal)
     return REJECTS if faults else OK
 
 

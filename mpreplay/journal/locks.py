@@ -147,7 +147,8 @@ class Lease:
         if taken is not None:
             raise ConnectError(
                 f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; one "
-                "connection a device: wait for it to end, or end it"
+                "connection a device: wait for it to end, or end it",
+                is_final=True,
             )
 
     def __enter__(self) -> Lease:

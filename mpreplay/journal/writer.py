@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +110,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Called at each step for the counts of the run, which are recorded with the step.
+        self.counting: Callable[[], dict[str, int]] = dict
+        self._counted: dict[str, int] = {}
         self._opened: sqlite3.Connection | None = None
         # A run that died before its first step has left a file without a table.
         is_there = path.exists() and path.stat().st_size
@@ -288,6 +291,9 @@ class Journal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            if (counts := self.counting()) != self._counted:
+                self._note({"counts": counts})
+                self._counted = counts
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
