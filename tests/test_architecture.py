@@ -25,10 +25,10 @@ ROOMS = (
 SHELLS = {
     "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
-    "history.sources", "history.parquet", "history.rejects_file", "history.ahead",
-    "history.history", "checks.survey", "checks.validation",
+    "history.sources", "history.parquet", "history.counting", "history.rejects_file",
+    "history.ahead", "history.history", "checks.survey", "checks.validation",
     "conversation.mqtt", "conversation.paho_client", "conversation.sub_devices",
-    "report.writing", "report.run_page", "readback.reconciling",
+    "report.outputs", "report.writing", "report.run_page", "readback.reconciling",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

@@ -138,6 +138,7 @@ class Driver:
         self._slabs = self._ready()
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
+        self.journal.counting = self._counted  # written with each step: a kill loses none
 
     def run(self) -> None:
         """Send everything, and record the end of the run."""
@@ -361,17 +362,22 @@ class Driver:
                     del self._requests[request_id]
                     self._divide(one, sent, self.isolation.set_aside(sent.chunk))
 
+    def _counted(self) -> dict[str, int]:
+        """Return the counts of the run so far."""
+        late = ("strangers", "doubles", "contradictions")
+        return {
+            **self.counts,
+            **{name: self.counts[name] + getattr(self.session, name) for name in late},
+            "connects": self.counts["connects"] + self.link.n_connects,
+            "sub_devices_refused": len(self.sub_devices.refused),
+            "disordered_slabs": self.preparer.duplicates.n_disordered,
+            "equal_copies": self.preparer.duplicates.n_copies,
+        }
+
     def _note_end(self) -> None:
         """Record the end of the run."""
         session = self.session
-        for name in ("strangers", "doubles", "contradictions"):
-            self.counts[name] += getattr(session, name)
-        self.counts["connects"] += self.link.n_connects
-        self.counts["sub_devices_refused"] = len(self.sub_devices.refused)
-        self.counts["disordered_slabs"] = self.preparer.duplicates.n_disordered
-        self.counts["equal_copies"] = self.preparer.duplicates.n_copies
         self.journal.note(
-            counts=self.counts,
             ended_at=round(self.clock.wall() * 1000),
             ended=session.ended,
             read_all=self._exhausted,
