@@ -25,8 +25,9 @@ ROOMS = (
 SHELLS = {
     "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
-    "history.sources", "history.parquet", "history.counting", "history.rejects_file",
-    "history.ahead", "history.history", "checks.survey", "checks.validation",
+    "history.sources", "history.parquet", "history.counting", "history.files",
+    "history.table_formats", "history.rejects_file", "history.ahead", "history.history",
+    "checks.survey", "checks.validation",
     "conversation.mqtt", "conversation.sub_devices",
     "report.writing", "report.run_page", "readback.reconciling",
 }  # fmt: skip
