@@ -29,6 +29,7 @@ SHELLS = {
     "history.ahead", "history.history", "checks.survey", "checks.validation",
     "conversation.mqtt", "conversation.paho_client", "conversation.sub_devices",
     "report.outputs", "report.writing", "report.run_page", "readback.reconciling",
+    "history.files", "history.table_formats",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import HistoryError
@@ -151,7 +153,31 @@ class ParquetSource:
             if name not in columns:
                 value = pa.scalar(self.partitions[name], pa.string())
                 columns[name] = pa.repeat(value, part.num_rows)
+            elif name in self.partitions:
+                self._check_partition(name, columns[name])
         return columns
+
+    def _check_partition(self, name: str, column: pa.Array) -> None:
+        """Raise if a column contradicts the folder that names its value."""
+        told = self.partitions[name]
+        for value in pc.unique(column):
+            if not _is_told(value, told):
+                raise HistoryError(
+                    f"{self.path}: the folder says {name}={told if told is not None else 'null'}, "
+                    f"and the file's own column {name!r} says {value.as_py()!r}: one of them is "
+                    "wrong; rename the folder, or write the file anew"
+                )
+
+
+def _is_told(value: pa.Scalar, told: str | None) -> bool:
+    """Return True if a folder's text may stand for a value: ``01`` for the number 1."""
+    if not value.is_valid or told is None:
+        return not value.is_valid and told in {None, ""}
+    for kind in (value.type, pa.float64()):  # 5.0 for the number 5
+        with suppress(*_UNREADABLE):
+            if pa.scalar(told).cast(kind).equals(value.cast(kind)):
+                return True
+    return str(value.as_py()) == told
 
 
 def _parquet(path: Path) -> pq.ParquetFile:

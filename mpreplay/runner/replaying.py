@@ -16,6 +16,7 @@ from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
 from ..history.ahead import check_threads
+from ..history.files import grouped
 from ..history.history import History
 from ..history.sources import digest_of
 from ..journal.fingerprint import Fingerprint, check_same
@@ -240,6 +241,7 @@ class _Beginning:
             **begin_lineage(history, book.path, now),
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
+            left_out=grouped(history.left_out),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
             fingerprint=self.made_from,
