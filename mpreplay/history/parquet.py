@@ -5,12 +5,12 @@ A shell: reads a file by row groups, and never holds a whole file.
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,14 +18,13 @@ import pyarrow.parquet as pq
 
 from ..errors import HistoryError
 from ..values.epoch import EPOCH, MILLISECOND
-from .sources import attributes_of, columns_of, cut_spans, first_line
+from .file_mark import FileMark
+from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line
 
 if TYPE_CHECKING:
     from .sources import Span, Window
 
 __all__ = ["ParquetSource"]
-
-FOOTER: Final = 65_536  # end of a Parquet file, the basis of its fingerprint [bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,13 @@ class ParquetSource:
     schema: pa.Schema
     n_rows: int
     partitions: Mapping[str, str | None]
-    stamp: str
+    mark: FileMark
 
     @classmethod
     def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
         """Read the footer of a file."""
         try:
-            before = _stamp(path)
+            mark = FileMark.of(path)
             with _parquet(path) as file:
                 schema, n_rows = file.schema_arrow, file.metadata.num_rows
         except (pa.ArrowException, OSError) as error:
@@ -51,7 +50,7 @@ class ParquetSource:
                 f"{path}: cannot be read as Parquet ({first_line(error)}); expected a complete "
                 "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
             ) from error
-        return cls(path, str(path), schema, n_rows, partitions, before)
+        return cls(path, str(path), schema, n_rows, partitions, mark)
 
     @property
     def columns(self) -> list[str]:
@@ -65,12 +64,22 @@ class ParquetSource:
         return attributes_of(self.schema)
 
     @property
-    def fingerprint(self) -> str:
-        """Size of the file and digest of its footer, which has the statistics of every page."""
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - FOOTER))
-            return f"file:{size}:{hashlib.sha256(file.read()).hexdigest()[:32]}"
+    def file(self) -> FileFacts:
+        """Size of the file, and its SHA-256 if that was needed."""
+        return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256)
+
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the file's bytes, with the needed columns of its path.
+
+        The name is no part of it: a file that was moved is the same.
+        """
+        folders = {
+            name: self.partitions[name]
+            for name in sorted(needed)
+            if name in self.partitions and name not in self.schema.names
+        }
+        path = f":{json.dumps(folders)}" if folders else ""
+        return f"file:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
 
     def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
         """Return the rows of each slab."""
@@ -84,26 +93,16 @@ class ParquetSource:
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
         own = [name for name in needed if name in self.schema.names]
-        self._check_unchanged()
+        self.mark.check()
         try:
             with _parquet(self.path) as file:
                 for run in _runs(spans):
                     for part in _read_run(file, own, run):
                         yield self._columns_of(part, needed)
         except (pa.ArrowException, OSError) as error:
-            self._check_unchanged()  # a change of the file explains the error
+            self.mark.check()  # a change of the file explains the error
             raise HistoryError(f"{self.path}: cannot be read ({first_line(error)})") from error
-        self._check_unchanged()
-
-    def _check_unchanged(self) -> None:
-        try:
-            stamp = _stamp(self.path)
-        except OSError as error:
-            raise HistoryError(f"{self.path}: cannot be read ({error.strerror})") from error
-        if stamp != self.stamp:
-            raise HistoryError(
-                f"{self.path}: the file changed while it was read; start again once it is complete"
-            )
+        self.mark.check()
 
     def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
         columns = columns_of(part)
@@ -117,11 +116,6 @@ class ParquetSource:
 def _parquet(path: Path) -> pq.ParquetFile:
     # Memory-mapping, pre-buffering and threads make memory grow with the file.
     return pq.ParquetFile(path, pre_buffer=False, memory_map=False, buffer_size=65_536)
-
-
-def _stamp(path: Path) -> str:
-    stat = path.stat()
-    return f"file:{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
