@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly, wrong
 from ..errors import Argument, ConfigError, HistoryError, message
-from ..values.times import NANOSECONDS
+from ..values.time_numbers import NANOSECONDS
 
 __all__ = [
     "Columns",
