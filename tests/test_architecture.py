@@ -17,7 +17,7 @@ PACKAGE = Path(mpreplay.__file__).parent
 # The order in which data flows: a room imports only from rooms above it. A room without a folder is
 # a module of its own.
 ROOMS = (
-    "errors", "arguments", "frames", "version", "model", "protocol", "settings", "display",
+    "errors", "frames", "version", "model", "protocol", "settings", "display",
     "values", "history", "checks", "requests", "outcome", "conversation", "journal", "order",
     "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
 )  # fmt: skip
@@ -34,6 +34,7 @@ SHELLS = {
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.
 PURE = {
+    "errors.__init__",
     "audit.chain", "audit.links", "audit.accounts", "journal.packing", "simulator.limits",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",

@@ -20,8 +20,8 @@ from urllib.parse import unquote
 import pandas as pd
 import pyarrow as pa
 
-from ..arguments import kind_of, shown_briefly
 from ..errors import Argument, ConfigError, HistoryError, message
+from ..errors.arguments import kind_of, shown_briefly
 from ..values.epoch import EPOCH, MILLISECOND
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource

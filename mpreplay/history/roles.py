@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly, wrong
 from ..errors import Argument, ConfigError, HistoryError, message
+from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly, wrong
 from ..values.time_numbers import NANOSECONDS
 
 __all__ = [

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from .errors import Argument, ConfigError, HistoryError, Message, message
+from . import Argument, ConfigError, HistoryError, Message, message
 
 __all__ = [
     "FLAG",
