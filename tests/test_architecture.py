@@ -26,7 +26,8 @@ SHELLS = {
     "secret", "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
     "history.sources", "history.parquet", "history.counting", "history.rejects_file",
-    "history.ahead", "history.history", "checks.survey", "checks.validation",
+    "history.ahead", "history.file_mark", "history.history",
+    "checks.survey", "checks.validation",
     "conversation.mqtt", "conversation.paho_client", "conversation.sub_devices",
     "report.outputs", "report.writing", "report.run_page", "readback.reconciling",
     "history.files", "history.table_formats",
@@ -34,6 +35,7 @@ SHELLS = {
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.
 PURE = {
+    "errors.__init__",
     "audit.chain", "audit.links", "audit.accounts", "journal.packing", "simulator.limits",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",

@@ -197,7 +197,7 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
     """Survey the history of a new run, or take up the state of an unfinished run."""
     if book.is_new:
         return Unfinished(), order.surveyed()
-    check_same(book.path, made_from)
+    check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
     return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
