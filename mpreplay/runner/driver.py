@@ -20,13 +20,12 @@ from ..conversation.transport import Acknowledged, Lost, Message
 from ..display.facts import Ended
 from ..display.sentences import ended_in_words
 from ..errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
-from ..history.ahead import ahead
-from ..outcome.recording import Ready
 from ..outcome.reject_table import NO_REJECTS
 from ..outcome.rejects import name_refused, rejects_of_chunk
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
 from ..requests.dividing import chunk_at
+from .ready_slabs import ready_slabs
 
 if TYPE_CHECKING:
     from ..conversation.isolation import Isolation
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from ..conversation.transport import Event, Transport
     from ..journal.writer import Journal, Unfinished
     from ..order import Order
+    from ..outcome.recording import Ready
     from ..outcome.settled import Settled
     from ..requests.chunk import Chunk, Prepared
     from ..requests.preparing import Preparer
@@ -128,7 +128,7 @@ class Driver:
             self.order.limits,
             lambda one, code: self.isolation.may_divide(self._requests[one].chunk, code),
         )
-        self._slabs = self._ready()
+        self._slabs = ready_slabs(self.order, self.preparer, self.unfinished)
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
 
@@ -293,11 +293,6 @@ class Driver:
             self._reconnect.on_failed(self.clock.now(), _jitter())
             if error.is_final:
                 self.session.end(Ended("refused", (str(error),)))
-
-    def _ready(self) -> Generator[Ready, None, None]:
-        order = self.order
-        raw = order.history.slabs(order.models.all(), without=self.unfinished.settled_slabs)
-        return ahead(raw, lambda one: Ready.of(self.preparer.prepare(one, order.window)))
 
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""
