@@ -15,8 +15,8 @@ __all__ = ["check_intact"]
 _MAGIC: Final = b"SQLite format 3\0"
 
 
-def check_intact(path: Path) -> None:
-    """Set a damaged journal aside and raise: a journal is never overwritten.
+def check_intact(path: Path) -> bool:
+    """Return whether a journal has begun; set a damaged one aside and raise, never overwrite it.
 
     A file of another kind is left alone.
     """
@@ -44,6 +44,7 @@ def check_intact(path: Path) -> None:
             f"{path}: the journal is damaged ({damage}) and was set aside as {aside.name}. Nothing "
             "was sent. Run again to begin anew: sending values twice does no harm"
         )
+    return bool(tables)
 
 
 def _set_aside(path: Path) -> Path:

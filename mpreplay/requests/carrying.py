@@ -61,7 +61,7 @@ def _from(part: ProductSlab, start: int) -> ProductSlab:
         rows=readings.rows[rows],
         time=readings.time[rows],
         device=readings.device[rows],
-        unreadable={},  # a row that cannot be read has no entry
+        unreadable=(),  # a row that cannot be read has no entry
         columns=columns,
     )
     suspects = [
