@@ -26,6 +26,7 @@ SHELLS = {
     "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
     "history.sources", "history.parquet", "history.counting", "history.rejects_file",
+    "history.parquet_weights",
     "history.ahead", "history.history", "checks.survey", "checks.validation",
     "conversation.mqtt", "conversation.paho_client", "conversation.sub_devices",
     "report.outputs", "report.writing", "report.run_page", "readback.reconciling",

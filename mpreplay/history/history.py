@@ -99,7 +99,8 @@ class History:
         for source, layout in zip(self.sources, self.layouts(models), strict=True):
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
-            spans = source.spans(n_rows, (self.start, self.end), self.columns.time)
+            weighty = [name for name in needed if name not in self._key_columns]
+            spans = source.spans(n_rows, (self.start, self.end), self.columns.time, weighty)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = self._keys(layout) if keys_only else needed
@@ -117,9 +118,13 @@ class History:
             number += len(spans)
 
     def _keys(self, layout: Layout) -> list[str]:
-        columns = self.columns
-        keys = (columns.time, columns.device, columns.product, columns.point)
+        keys = self._key_columns
         return [name for name in layout.needed if name in keys] or layout.needed[:1]
+
+    @property
+    def _key_columns(self) -> tuple[str | None, ...]:
+        columns = self.columns
+        return columns.time, columns.device, columns.product, columns.point
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"
