@@ -26,8 +26,8 @@ SHELLS = {
     "secret", "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
     "history.sources", "history.parquet", "history.counting", "history.rejects_file",
-    "history.ahead", "history.file_mark", "history.history",
-    "checks.survey", "checks.validation",
+    "history.ahead", "history.file_mark", "history.history", "checks.survey",
+    "checks.validation", "history.parquet_weights",
     "conversation.mqtt", "conversation.paho_client", "conversation.sub_devices",
     "report.outputs", "report.writing", "report.run_page", "readback.reconciling",
     "history.files", "history.table_formats",
@@ -138,7 +138,7 @@ def test_a_pure_module_imports_no_io(name: str) -> None:
     ("library", "home"),
     [
         ("paho", {"conversation.paho_client", "simulator.responder"}),
-        ("sqlite3", {"journal.writer", "journal.reader"}),
+        ("sqlite3", {"journal.writer", "journal.reader", "journal.damage"}),
         ("jinja2", {"report.run_page"}),
     ],
 )

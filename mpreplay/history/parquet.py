@@ -13,6 +13,7 @@ from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,13 +22,16 @@ from ..errors import HistoryError
 from ..values.epoch import EPOCH, MILLISECOND
 from .counting import Counts, check_footer, disagreement
 from .file_mark import FileMark
+from .parquet_weights import Weights
 from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line
+from .weights import light_spans
 
 if TYPE_CHECKING:
     from .sources import Span, Window
 
 __all__ = ["ParquetSource"]
 
+NEARBY: Final = 8  # slabs whose rows may be decoded at once, where some are cut by their bytes
 # What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
 _UNREADABLE: Final = (
     pa.ArrowException,
@@ -51,6 +55,7 @@ class ParquetSource:
     partitions: Mapping[str, str | None]
     mark: FileMark
     counts: Counts = field(compare=False)
+    cuts: dict[tuple[Any, ...], list[Span]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
@@ -99,14 +104,21 @@ class ParquetSource:
         path = f":{json.dumps(folders)}" if folders else ""
         return f"file:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
         """Return the rows of each slab."""
-        try:
-            with _parquet(self.path) as file:
-                runs = list(_row_groups(file.metadata, window, time))
-        except _UNREADABLE as error:
-            raise self._unreadable(error) from error
-        return [span for first, stop in runs for span in cut_spans(first, stop, n_rows)]
+        asked = (n_rows, window, time, tuple(weighty))
+        if asked not in self.cuts:
+            try:
+                with _parquet(self.path) as file:
+                    runs = list(_row_groups(file.metadata, window, time))
+                weights = Weights(self.path, n_rows, weighty)
+                spans = (span for first, stop in runs for span in cut_spans(first, stop, n_rows))
+                self.cuts[asked] = list(light_spans(spans, weights.of))
+            except _UNREADABLE as error:
+                raise self._unreadable(error) from error
+        return self.cuts[asked]
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
@@ -130,10 +142,13 @@ class ParquetSource:
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows from the first to the last of adjacent spans, row group by row group."""
         first, stop = run[0][0], run[-1][1]
-        most = max(end - begin for begin, end in run)
         bounds = _bounds(file.metadata)
         groups = [n for n, (begin, end) in enumerate(bounds) if begin < stop and end > first]
-        for part in self.counts.parts(raw, file.metadata, groups, names):
+        parts = self.counts.parts(raw, file.metadata, groups, names)
+        if len({end - begin for begin, end in run[:-1]}) > 1:  # some are cut by their bytes
+            parts = [[group] for group in groups]
+        for part in parts:
+            most = _at_once(run, bounds[part[0]][0], bounds[part[-1]][1])
             row, end = bounds[part[0]][0], bounds[part[-1]][1]
             for batch in file.iter_batches(most, part, columns=names, use_threads=False):
                 yield batch.slice(max(0, first - row))
@@ -204,6 +219,17 @@ def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
         run.append(span)
     if run:
         yield run
+
+
+def _at_once(run: list[Span], first: int, stop: int) -> int:
+    """Return how many rows to decode at once: about as many as there are in a slab nearby."""
+    lengths = np.array([b - a for a, b in run if a < stop and b > first])
+    if not len(lengths):
+        return 1
+    near = min(NEARBY, len(lengths))
+    sums = np.convolve(lengths, np.ones(near, np.int64), "valid")
+    # Slabs are all of one length, but for the last, unless some are cut by their bytes.
+    return int(lengths.max() if len(set(lengths[:-1].tolist())) < 2 else max(1, sums.min() // near))
 
 
 def _bounds(metadata: Any) -> list[Span]:

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from .cells import digest_of_cells
+from .weights import Span, has_weight, light_spans, weights
 
 __all__ = [
     "INDEX",
@@ -30,8 +31,6 @@ __all__ = [
 ]
 
 INDEX: Final = "(index)"  # how the index of a DataFrame is called
-# Rows [first, stop) of a source.
-Span = tuple[int, int]
 # Times [start, end) in milliseconds; None: open.
 Window = tuple[int | None, int | None]
 # Rows whose cells are digested at a time; another number makes other digests of the same data.
@@ -82,8 +81,13 @@ class Source(Protocol):
         """Return a text that tells whether other values would be read of the needed columns."""
         ...
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
-        """Return the rows of each slab, without rows that cannot lie in the window."""
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
+        """Return the rows of each slab, without rows that cannot lie in the window.
+
+        ``weighty`` are the columns whose bytes are bounded, too.
+        """
         ...
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
@@ -128,10 +132,18 @@ class FrameSource:
         """Return the digest of the needed cells, and of the index if it is the time."""
         return f"frame:{self.n_rows}:{_digest(self, needed)}"
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
         """Return the rows of each slab."""
         del window, time  # rows are left out after their times are read
-        return cut_spans(0, self.n_rows, n_rows)
+        spans = cut_spans(0, self.n_rows, n_rows)
+        columns = [self.frame[name] for name in weighty if _is_weighty(self.frame[name])]
+        if not columns:
+            return spans
+        return list(
+            light_spans(spans, lambda one: weights([_raw(c.iloc[slice(*one)]) for c in columns]))
+        )
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
@@ -175,10 +187,16 @@ class TableSource:
         """Return the digest of the needed cells."""
         return f"table:{self.n_rows}:{_digest(self, needed)}"
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
         """Return the rows of each slab."""
         del window, time  # rows are left out after their times are read
-        return cut_spans(0, self.n_rows, n_rows)
+        spans = cut_spans(0, self.n_rows, n_rows)
+        columns = [self.table[name] for name in weighty if has_weight(self.table[name].type)]
+        if not columns:
+            return spans
+        return list(light_spans(spans, lambda one: weights([c[slice(*one)] for c in columns])))
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
@@ -241,3 +259,8 @@ def _raw(series: pd.Series) -> Any:
     except (pa.ArrowException, TypeError, ValueError):
         return series.astype(object).to_numpy()
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _is_weighty(series: pd.Series) -> bool:
+    kind = series.dtype
+    return not isinstance(kind, np.dtype) or kind.kind == "O"
