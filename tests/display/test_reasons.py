@@ -48,6 +48,7 @@ SAID = [
     (Detail("timestamp_too_fine"), "a TIMESTAMP holds whole milliseconds"),
     (Detail("date_too_fine"), "a DATE holds whole seconds"),
     (Detail("surrogate"), "holds a lone surrogate, which UTF-8 cannot carry"),
+    (Detail("twice", ("z",)), "has the member 'z' twice"),
     (Detail("no_json"), "JSON cannot carry it"),
     (Detail("wrong_items", ("DOUBLE",)), "its items are not all numbers"),
     (Detail("stranger", ("z",)), "has no member 'z'"),
