@@ -46,8 +46,7 @@ class _Keys:
         """Return the source row of each readable reading of a slab, its number and its time."""
         rows, codes, time = keys.rows, keys.device, keys.time
         if keys.unreadable:
-            readable = np.ones(len(rows), bool)
-            readable[list(keys.unreadable)] = False
+            readable = ~keys.is_unreadable()
             rows, codes, time = rows[readable], codes[readable], time[readable]
         names: list[Any] = list(keys.devices)
         self.devices |= set(keys.devices)
@@ -65,8 +64,8 @@ class _Keys:
 
 def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
     """Return the point of each row, as an index into the names (-1: unnamed), and the names."""
-    named = keys_of(raw, raw.layout.columns.point, "", "point")
-    codes = named.indices.take(pa.array(positions)).fill_null(-1).to_numpy().astype(np.int64)
+    named = keys_of(raw, raw.layout.columns.point, "", "point").take(pa.array(positions))
+    codes = named.indices.fill_null(-1).to_numpy().astype(np.int64)
     return codes, named.dictionary.to_pylist()
 
 

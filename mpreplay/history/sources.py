@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import HistoryError
-from ..values.plain_columns import in_one_piece, plain_column
+from ..values.arrays import in_one_piece, plain_column
 
 __all__ = [
     "INDEX",

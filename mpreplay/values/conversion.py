@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
+from .arrays import in_known_zones, in_one_piece, plain_column
 from .nested import convert_array, convert_struct, struct_of
 from .objects import convert_anything, convert_objects
-from .plain_columns import in_one_piece, plain_column
 from .quality import QUALITY, joined
 from .scalars import SCALARS
 from .typed_column import Converted, all_misfit
@@ -50,6 +51,9 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     column = _plain(column)
     if isinstance(column, np.ndarray):
         return convert_objects(column, point, convert)
+    named, column = column, in_known_zones(column)
+    if column is not named and point.is_date and pa.types.is_timestamp(named.type):
+        return all_misfit(column, point, Detail("unknown_zone", (named.type.tz,)))
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), point.arrow_type()))
     if point.has_quality and not point.is_struct and pa.types.is_struct(column.type):

@@ -15,7 +15,7 @@ import orjson
 import pandas as pd
 
 from .absent import is_nan
-from .epoch import EPOCH, MILLISECOND
+from .epoch import microseconds_of
 
 __all__ = [
     "Doubled",
@@ -27,6 +27,7 @@ __all__ = [
     "read_json",
     "shown",
     "told",
+    "written",
 ]
 
 
@@ -46,6 +47,14 @@ def _in_words(value: Any) -> str:
         return str(value).encode("utf-8", "backslashreplace").decode()
     except Exception:  # whatever the class of the object raises
         return f"<{type(value).__name__}>"
+
+
+def written(value: Any) -> str:
+    """Return an object of any class for people to read, whatever happens when it is written."""
+    try:
+        return shown(value)
+    except Exception:  # a class of a user's own may fail in any way
+        return f"a {type(value).__name__}"
 
 
 def json_text(value: Any) -> bytes | None:
@@ -195,7 +204,7 @@ def _default(value: Any) -> Any:
     if isinstance(value, np.bool_ | np.integer | np.str_):
         return value.item()
     if isinstance(value, dt.datetime):  # a TIMESTAMP travels as milliseconds in a text
-        return str(_milliseconds(value)) if value.tzinfo else value.isoformat(" ")
+        return str(microseconds_of(value) // 1_000) if value.tzinfo else value.isoformat(" ")
     if isinstance(value, dt.date):
         return f"{value.isoformat()} 00:00:00"
     if isinstance(value, decimal.Decimal):
@@ -212,10 +221,6 @@ def _number_of(value: decimal.Decimal) -> Any:
     number = float(value)
     same = decimal.Decimal(repr(number)) == value
     return number if same else orjson.Fragment(str(value))
-
-
-def _milliseconds(value: dt.datetime) -> int:
-    return (value - EPOCH) // MILLISECOND
 
 
 def _holds_infinity(value: Any) -> bool:

@@ -20,6 +20,7 @@ from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import absent_in, is_nan
 from .arrays import objects_of, python_of
+from .epoch import instants_of, is_aware, naive_of
 from .misfits import Misfit
 from .nested import convert_lists, struct_of
 from .object_json import Doubled, Spelled, has_lone_surrogate, json_text
@@ -31,7 +32,6 @@ from .scalars import (
     convert_decimals,
     convert_long_floats,
 )
-from .times import NANOSECONDS, instants_of
 from .typed_column import Converted, replaced
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def convert_objects(column: NDArray[Any], point: Measurepoint, convert: Converte
     groups: dict[Any, list[int]] = {}
     for n, value in enumerate(values):
         # Arrow would take naive times for times in UTC beside times with a zone.
-        aware = isinstance(value, dt.datetime) and value.tzinfo is not None
+        aware = isinstance(value, dt.datetime) and is_aware(value)
         groups.setdefault((type(value), aware), []).append(n)
     parts = [
         (there[chosen], _kind(objects_of([values[n] for n in chosen]), point, convert))
@@ -150,17 +150,13 @@ def _of_texts(values: list[Any], _: Measurepoint) -> pa.Array:
 
 def _of_datetimes(values: list[Any], point: Measurepoint) -> pa.Array:
     fine = [bool(getattr(value, "nanosecond", 0)) for value in values]
-    is_local = point.is_date or values[0].tzinfo is None
+    is_local = point.is_date or not is_aware(values[0])
     return _at(_local_times if is_local else instants_of, values, fine)
 
 
 def _local_times(values: list[Any]) -> pa.Array:
     """Return times by the clock of their own zone, which a DATE holds."""
-    plain = [
-        value.to_pydatetime(warn=False) if isinstance(value, pd.Timestamp) else value
-        for value in values
-    ]
-    return pa.array([value.replace(tzinfo=None) for value in plain], pa.timestamp("us"))
+    return naive_of([value.replace(tzinfo=None) for value in values])
 
 
 def _at(make: Callable[[list[Any]], pa.Array], values: list[Any], gone: list[bool]) -> pa.Array:
@@ -181,13 +177,16 @@ def _of_dates(values: list[Any], _: Measurepoint) -> pa.Array:
 
 
 def _of_numpy_datetimes(values: list[Any], _: Measurepoint) -> pa.Array:
-    """Return NumPy's datetimes of one unit in a unit of Arrow."""
-    own = np.datetime_data(values[0].dtype)[0]
-    unit = own if own in NANOSECONDS else "ns" if own in {"ps", "fs", "as"} else "s"
+    """Return NumPy's datetimes of one unit, those of parts of a nanosecond if they are whole."""
     times = np.array(values)
-    counts = times.astype(f"M8[{unit}]")
-    mask = counts.astype(times.dtype) != times  # NumPy wraps around what it cannot hold
-    return pa.array(counts.astype(np.int64), mask=mask).cast(pa.timestamp(unit))
+    if np.datetime_data(times.dtype)[0] not in _FINE:
+        return naive_of(values)
+    counts = times.astype("M8[ns]")
+    mask = counts.astype(times.dtype) != times
+    return pa.array(counts.astype(np.int64), mask=mask).cast(pa.timestamp("ns"))
+
+
+_FINE: Final = frozenset({"ns", "ps", "fs", "as"})
 
 
 # Classes and their makers; the first that fits counts.
