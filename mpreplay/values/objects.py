@@ -161,14 +161,16 @@ def _local_times(values: list[Any]) -> pa.Array:
 
 def _at(make: Callable[[list[Any]], pa.Array], values: list[Any], gone: list[bool]) -> pa.Array:
     """Return an array of the values that are not gone, null for those and for impossible ones."""
+    kept = [value for value, is_gone in zip(values, gone, strict=True) if not is_gone]
+    mask = np.array(gone, bool)
     try:
-        array = make([value for value, is_gone in zip(values, gone, strict=True) if not is_gone])
+        array = make(kept) if kept else pa.nulls(0, pa.timestamp("us"))
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         if len(values) == 1:
-            return pa.nulls(1, make([]).type)
+            return pa.nulls(1, pa.timestamp("us"))
         parts = [_at(make, [v], [is_gone]) for v, is_gone in zip(values, gone, strict=True)]
-        return pa.concat_arrays(parts)
-    mask = np.array(gone, bool)
+        kind = next((part.type for part in parts if part.null_count == 0), parts[0].type)
+        return pa.concat_arrays([part.cast(pa.timestamp("us", kind.tz)) for part in parts])
     return array.take(pa.array(np.cumsum(~mask) - 1, mask=mask))
 
 
