@@ -73,7 +73,7 @@ def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Con
         return _anything(objects, point)
     if isinstance(first, dict) and (point.is_struct or point.has_quality):
         return _dicts(objects, point, convert)
-    if isinstance(first, list | tuple | np.ndarray) and point.is_array:
+    if _is_list(first) and point.is_array:
         return convert_lists(objects, point, convert)
     if point.is_number or point.has_int_keys:
         if isinstance(first, decimal.Decimal):
@@ -97,6 +97,11 @@ def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Con
     return replaced(
         converted, {n: Misfit.of(n, objects[n], *_unfit(objects[n], point)) for n in left}
     )
+
+
+def _is_list(value: Any) -> bool:
+    # Other tuples are records, whose fields have names, such as an interval of Arrow.
+    return isinstance(value, list | np.ndarray) or type(value) is tuple
 
 
 def _apart(objects: NDArray[Any]) -> list[list[int]]:
@@ -223,8 +228,6 @@ def _unfit(value: Any, point: Measurepoint) -> tuple[str, Detail]:
             return "type", TOO_FINE
         if point.is_date:
             return "type", Detail("date_too_fine")
-    if isinstance(value, list | tuple | np.ndarray) and point.is_array:
-        return "type", Detail("wrong_items", (str(point.item_type),))
     return "type", Detail("class", (type(value).__name__, point.type))
 
 
