@@ -184,12 +184,12 @@ def objects_of(values: list[Any]) -> NDArray[Any]:
     return array
 
 
-def plain_column(column: pa.Array) -> pa.Array | NDArray[Any]:
+def plain_column(column: pa.Array, *, is_checked: bool = False) -> pa.Array | NDArray[Any]:
     """Return a column as a plain Arrow array, or as Python objects.
 
     Plain are numbers, truth values, times, texts and bytes, and lists, structs, maps and
     dictionaries of these. Texts with bytes that are no UTF-8 come as Python objects, with lone
-    surrogates for these bytes.
+    surrogates for these bytes. ``is_checked`` says that the texts are known to be UTF-8.
 
     Examples
     --------
@@ -202,14 +202,14 @@ def plain_column(column: pa.Array) -> pa.Array | NDArray[Any]:
     if kind.num_fields == 0 and _is_leaf(kind) and not _is_text(kind):
         return column
     if pa.types.is_dictionary(kind) and column.dictionary.null_count:
-        return plain_column(column.dictionary_decode())
+        return plain_column(column.dictionary_decode(), is_checked=is_checked)
     for is_of, bring in _BROUGHT:
         if is_of(kind):
             try:
-                return plain_column(bring(column))
+                return plain_column(bring(column), is_checked=is_checked)
             except (pa.ArrowException, ValueError):  # Arrow knows no way
                 return objects_of(python_of(column))
-    is_good = _is_plain(kind) and _is_utf8(column)
+    is_good = _is_plain(kind) and (is_checked or _is_utf8(column))
     return column if is_good else objects_of(python_of(column))
 
 
@@ -327,4 +327,4 @@ def _is_ascii(column: pa.Array) -> bool:
         return True
     kind = np.int64 if pa.types.is_large_string(column.type) else np.int32
     ends = np.frombuffer(offsets, kind)[[column.offset, column.offset + len(column)]]
-    return bool((np.frombuffer(text, np.int8)[ends[0] : ends[1]] >= 0).all())
+    return bool(np.frombuffer(text, np.int8)[ends[0] : ends[1]].min(initial=0) >= 0)

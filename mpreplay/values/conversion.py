@@ -76,7 +76,7 @@ def _plain(column: Any) -> Any:
     if isinstance(column, pa.ChunkedArray):
         column = in_one_piece(column)
     elif isinstance(column, pa.Array):
-        column = plain_column(column)
+        column = plain_column(column, is_checked=True)  # when it was read
     if isinstance(column, np.ndarray):
         return column
     if pa.types.is_dictionary(column.type):
