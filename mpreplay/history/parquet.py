@@ -23,7 +23,7 @@ from ..values.epoch import EPOCH, MILLISECOND
 from .counting import Counts, check_footer, disagreement
 from .file_mark import FileMark
 from .parquet_weights import Weights
-from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line
+from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 from .weights import light_spans
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class ParquetSource:
     @property
     def columns(self) -> list[str]:
         """Names of the columns, the file's before the folders'."""
-        own = list(self.schema.names)
+        own = names_of(self.schema, self.name)
         return own + [name for name in self.partitions if name not in own]
 
     @property
