@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import Argument, ConfigError, HistoryError, message
-from ..values.epoch import EPOCH, MILLISECOND
+from ..values.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..values.time_numbers import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
@@ -331,10 +331,12 @@ def _instant(value: Any, name: str) -> int | None:
             argument=name,
             value=value,
         )
-    if instant.tzinfo is None:
-        instant = instant.tz_localize("UTC")
-    # Microseconds hold every year of four digits; nanoseconds do not.
-    return -((EPOCH - instant.as_unit("us")) // MILLISECOND)
+    ms = -(-microseconds_of(instant) // 1_000)
+    if not FIRST_TIME <= ms <= LAST_TIME + 1:
+        raise HistoryError(
+            f"{name}={value!r} does not lie within the years 1 to 9999", argument=name, value=value
+        )
+    return ms
 
 
 def _sources(source: Any, columns: Columns) -> Iterator[Source]:

@@ -84,7 +84,7 @@ def told(value: Any) -> str:
         text = json.dumps(value, default=_default, separators=(",", ":"))
         if json_text(parsed(text)) is None:
             return text
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         pass
     seen = str(value).encode("utf-8", "backslashreplace").decode()
     return json.dumps({UNSENDABLE: seen}, ensure_ascii=False, separators=(",", ":"))
