@@ -148,4 +148,4 @@ def test_a_journal_with_times_that_nothing_can_show_is_read(tmp_path: Path, far:
     assert repr(run)
     assert run._repr_html_()
     found, found_before = (mp.verify_audit(tmp_path / one) for one in ("audit", "before"))
-    assert found["file"].tolist() == found_before["file"].tolist()  # of far times, nothing more
+    assert set(found["file"]) <= set(found_before["file"])  # of far times, nothing more

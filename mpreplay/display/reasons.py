@@ -6,13 +6,13 @@ Pure: a detail in, a clause out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import Argument, Message, message
+from ..errors import Argument, Message, clipped, message
 from ..model.point_types import POINT_TYPES
 from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
@@ -166,7 +166,7 @@ def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.Ch
     codes = coded.indices.filter(told_apart).to_pylist()
     facts = json.loads(f"[{','.join(instances.filter(told_apart).to_pylist())}]")
     of_instances = [
-        _sendable(_REASONS[distinct[code].kind](*distinct[code].facts, *one))
+        _sendable(_REASONS[distinct[code].kind](*_short(distinct[code].facts), *_short(one)))
         for code, one in zip(codes, facts, strict=True)
     ]
     filled = pc.replace_with_mask(reasons, told_apart, pa.array(of_instances, pa.string()))
@@ -179,7 +179,18 @@ def _sendable(text: str) -> str:
 
 def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
     within = [] if detail.of is None else [_worded(words, detail.of)]
-    return words[detail.kind](*detail.facts, *detail.instance, *within)
+    return words[detail.kind](*_short(detail.facts), *_short(detail.instance), *within)
+
+
+def _short(facts: Iterable[Any]) -> list[Any]:
+    """Return facts with their texts clipped: a cell may hold megabytes, a sentence may not."""
+    return [_short_fact(one) for one in facts]
+
+
+def _short_fact(fact: Any) -> Any:
+    if isinstance(fact, tuple | list):
+        return _short(fact)
+    return clipped(fact) if isinstance(fact, str) else fact
 
 
 _ALLOW: Final = Argument("allow_offline_sub_device", True)
@@ -228,7 +239,12 @@ _ADVICE: Final[dict[str, str | Message]] = {
         _ALLOW,
         "; one that is declined then too is not in the gateway's topology",
     ),
-    "size": "lower Limits(max_bytes=...)",
+    "refused": message(
+        "mend its sign-in, which was refused for the reason given: its secret in ",
+        Argument("sub_device_secrets"),
+        ", or the device itself on the platform",
+    ),
+    "size": message("make the requests smaller: ", Argument("max_bytes")),
     # About a device that is declined although it may be offline.
     "topology alone": "add the device to the gateway's topology: offline devices were allowed in "
     "this run",

@@ -17,7 +17,7 @@ from mpreplay.frames import FATES
 from mpreplay.model.point_types import POINT_TYPES
 from mpreplay.model.rules import RULE_WORDS
 from mpreplay.model.schemas import rules_of
-from mpreplay.outcome.advice import advice_of
+from mpreplay.outcome.advice import BLAMES, advice_of
 from mpreplay.protocol.codes import RETURN_CODES
 
 OUTSIDE = Detail("range", (-60, 60, False, False, "degC"))
@@ -191,24 +191,37 @@ OTHER_CHECKS = (
 )  # fmt: skip
 
 
+def test_advice_that_was_followed_is_not_given_again() -> None:
+    """A flag that was on in the run, and a sign-in that was refused, cannot be the remedy."""
+    asked = {"check": "platform", "code": 1212, "outcome": "declined"}
+
+    assert "allow_offline" in str(advice(advice_of(**asked)))
+    for blame in BLAMES:
+        assert "allow_offline" not in str(
+            advice(advice_of(**asked, blame=blame, allows_offline=True))
+        )
+    told = str(advice(advice_of(**asked, blame="refused")))
+    assert told.startswith("mend its sign-in, which was refused")
+
+
 def test_each_advice_that_can_be_given_has_words() -> None:
     """Whatever becomes of a value, its row says what to do."""
     given = {
-        advice_of(check, code, outcome, alone=alone)
+        advice_of(check, code, outcome, blame=blame, allows_offline=allowed)
         for check in (*CHECKS, *OTHER_CHECKS)
         for code in CODES
         for outcome in FATES
-        for alone in (False, True)
+        for blame in BLAMES
+        for allowed in (False, True)
     }
 
     assert all(str(advice(key)).strip() for key in given)
-    # The other two are said of a run that took the devices that are offline.
-    assert set(_ADVICE) - given == {"", "topology", "topology alone"}
+    assert set(_ADVICE) - given == {""}
 
 
 @pytest.mark.parametrize("entry", RETURN_CODES, ids=lambda entry: str(entry.code))
 def test_the_advice_of_a_code_has_words_for_one_and_for_many(entry: Any) -> None:
     """A row of the table names its advice by a key: a misspelt one fails only when it is said."""
-    for alone in (False, True):
-        assert str(advice(advice_of("platform", entry.code, "declined", alone=alone)))
+    for blame in BLAMES:
+        assert str(advice(advice_of("platform", entry.code, "declined", blame=blame)))
     assert (entry.advice == "") or entry.advice in _ADVICE
