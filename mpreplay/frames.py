@@ -116,27 +116,20 @@ RECONCILED_COLUMNS: Final = {
     "request_id": "str",
 }
 # The first and the last time that every library can show. [ms]
-_FIRST, _LAST = (
-    int(np.datetime64(end, "ms").astype(np.int64))
-    for end in ("0001-01-01", "9999-12-31T23:59:59.999")
-)
+_FIRST: Final = int(np.datetime64("0001-01-01", "ms").astype(np.int64))
+_LAST: Final = int(np.datetime64("9999-12-31T23:59:59.999", "ms").astype(np.int64))
 # Before version 3, pandas turns an absent text into the word "None".
 _WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
 
 
-def _moments(ms: pd.Series) -> pd.Series:
-    """Return milliseconds as times; NaT beyond the years 1 to 9999, which pandas can only carry."""
-    numbers = ms.astype("Int64")
-    known = numbers.where(numbers.between(_FIRST, _LAST).fillna(False).astype(bool))
-    return pd.to_datetime(known, unit="ms", utc=True)
-
-
 def typed(rows: Any, columns: dict[str, str]) -> pd.DataFrame:
-    """Return rows as a frame with the given columns and types."""
+    """Return rows as a frame with the given columns and types; a time beyond the years is NaT."""
     frame = pd.DataFrame(rows, columns=list(columns))
     for name, kind in columns.items():
         if kind == _TIME and not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
-            frame[name] = _moments(frame[name])
+            ms = frame[name].astype("Int64")
+            is_known = ms.between(_FIRST, _LAST).fillna(False).astype(bool)
+            frame[name] = pd.to_datetime(ms.where(is_known), unit="ms", utc=True)
         if kind == "str" and _WRITES_NONE:
             frame[name] = frame[name].map(str, na_action="ignore").astype(object)
     skipped = {"str"} if _WRITES_NONE else set()
