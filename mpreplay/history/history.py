@@ -27,7 +27,7 @@ from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
 from .slab import RawSlab
-from .sources import FrameSource, Source, TableSource
+from .sources import FrameSource, Source, TableSource, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -266,7 +266,7 @@ def _rejects(source: Any) -> Sequence[Source]:
     if isinstance(source, pd.DataFrame):
         return [FrameSource(source, False)] if is_rejects(source.columns) else ()
     if isinstance(source, pa.Table | pa.RecordBatch):
-        return [TableSource(_table(source))] if is_rejects(source.schema.names) else ()
+        return [TableSource(_table(source))] if is_rejects(names_of(source.schema, "Table")) else ()
     if not isinstance(source, str | os.PathLike):
         return ()
     found: list[Source] = []
