@@ -164,7 +164,7 @@ def measured(name: str, kind: Kind, n: int) -> tuple[float, float]:
             found = mp.validate(history, model, limits=limits)
             taken.append(time.perf_counter() - begun)
             wrong = found.n_violations + found.n_conflicts
-            assert wrong >= n - 1 if history is pair[1] else not wrong, f"{name}: {found}"  # noqa: S101
+            assert wrong >= n - 1 if history is pair[1] else not wrong, f"{name}: {found}"
     clean, dirty = map(statistics.median, seconds)
     return dirty, dirty / clean
 
