@@ -52,7 +52,8 @@ def kinds(n: int) -> dict[str, Kind]:
     pair = pa.array(numbers), pa.array(whole)
     halves = pa.array(numbers), pa.array(whole + 0.5)
     offsets = pa.array(np.arange(n + 1, dtype=np.int32))
-    keys = pa.array(np.full(n, "d"))
+    keys, names = pa.array(np.full(n, "d")), pa.array(np.full(n, "x"))
+    moments = objects_of(stamps.to_pylist())
     return {
         "type": Kind(double, numbers, texts),
         "type, texts": Kind(string, texts, numbers),
@@ -85,17 +86,15 @@ def kinds(n: int) -> dict[str, Kind]:
         "no quality": Kind(marked, whole % 9, whole + 0.5, "quality"),
         "no time": Kind(double, stamps, pa.nulls(n, stamps.type), "t"),
         "text of a time": Kind(double, iso, german, "t"),
-        "time of the clock change": Kind(double, pc_cut(iso), pa.array(["2024-03-31 02:30:00"] * n), "t"),
+        "clock change": Kind(double, pc_cut(iso), pa.array(["2024-03-31 02:30:00"] * n), "t"),
         "far time": Kind(double, stamps, far, "t"),
-        "object as time": Kind(double, objects(pd.Timestamp(0, tz="UTC"), n), objects(b"t", n), "t"),
+        "object as time": Kind(double, moments, objects(b"t", n), "t"),
         "no device": Kind(double, keys, pa.nulls(n, pa.string()), "d"),
         "object as device": Kind(double, objects("d", n), objects(1.5, n), "d"),
         "no model": Kind(double, pa.array(np.full(n, "p")), pa.array(np.full(n, "q")), "p"),
-        "unknown point": Kind(double, pa.array(np.full(n, "x")), pa.array(np.full(n, "y")), "n", True),
-        "many unknown points": Kind(
-            double, pa.array(np.full(n, "x")), pa.array([f"y{k % 997}" for k in range(n)]), "n", True
-        ),
-        "no point": Kind(double, pa.array(np.full(n, "x")), pa.nulls(n, pa.string()), "n", True),
+        "unknown point": Kind(double, names, pa.array(np.full(n, "y")), "n", True),
+        "many unknown points": Kind(double, names, texts, "n", True),
+        "no point": Kind(double, names, pa.nulls(n, pa.string()), "n", True),
         "texts of the long form": Kind(double, pc_text(whole), pc_add(texts, "?"), "x", True),
         "too large": Kind(Point("x", "STRING"), texts, pa.array([" " * 200] * n)),
         "conflict": Kind(double, stamps, pa.array(np.full(n, 0)).cast(stamps.type), "t"),
@@ -119,8 +118,13 @@ def pc_text(numbers: Any) -> pa.Array:
 
 def objects(value: Any, n: int) -> Any:
     """Return an array of the same object in every cell."""
-    column = np.empty(n, object)
-    column[:] = [value] * n
+    return objects_of([value] * n)
+
+
+def objects_of(values: list[Any]) -> Any:
+    """Return an array of objects."""
+    column = np.empty(len(values), object)
+    column[:] = values
     return column
 
 
@@ -140,14 +144,17 @@ def history_of(kind: Kind, column: Any, n: int) -> mp.History:
     columns = {"t": stamps, "d": pa.array(np.full(n, "d")), "p": pa.array(np.full(n, "p"))}
     columns |= {"x": pa.array(np.arange(n) * 0.5)}
     columns |= {"n": pa.array(np.full(n, "x"))} if kind.long else {}
-    columns[kind.column] = column if isinstance(column, np.ndarray) else column
+    columns[kind.column] = column
     roles: dict[str, Any] = {"time_column": "t", "device_column": "d", "product_column": "p"}
     if kind.long:
         roles |= {"point_column": "n", "value_column": "x"}
     if kind.column == "quality":
         roles["quality"] = {"x": "quality"}
     if isinstance(column, np.ndarray) and column.dtype == object:
-        plain = {k: v if isinstance(v, np.ndarray) else v.to_pandas() for k, v in columns.items()}
+        plain = {
+            name: pd.Series(cells, dtype=object) if cells is column else cells.to_pandas()
+            for name, cells in columns.items()
+        }
         return mp.read_history(pd.DataFrame(plain), **roles, tz="Europe/Paris")
     return mp.read_history(pa.table(columns), **roles, tz="Europe/Paris")
 
