@@ -21,7 +21,7 @@ import pyarrow as pa
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, ConfigError, HistoryError, message
 from ..errors.arguments import kind_of, shown_briefly
-from ..values.epoch import EPOCH, MILLISECOND
+from ..values.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from .columns import Columns, Layout, resolve
 from .files import Found, LeftOut, find_files, grouped
 from .parquet import ParquetSource
@@ -327,10 +327,12 @@ def _instant(value: Any, name: str) -> int | None:
             argument=name,
             value=value,
         )
-    if instant.tzinfo is None:
-        instant = instant.tz_localize("UTC")
-    # Microseconds hold every year of four digits; nanoseconds do not.
-    return -((EPOCH - instant.as_unit("us")) // MILLISECOND)
+    ms = -(-microseconds_of(instant) // 1_000)
+    if not FIRST_TIME <= ms <= LAST_TIME + 1:
+        raise HistoryError(
+            f"{name}={value!r} does not lie within the years 1 to 9999", argument=name, value=value
+        )
+    return ms
 
 
 def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:

@@ -20,10 +20,10 @@ from ..model.model_set import model_of
 from ..values.absent import absent_in, is_present
 from ..values.arrays import objects_of, python_of
 from ..values.conversion import convert, convert_members, with_quality
-from ..values.misfits import Misfit
+from ..values.misfits import Misfit, Misfits
 from ..values.object_json import read_json, shown
 from ..values.plain_text import read_plain
-from ..values.typed_column import TypedColumn
+from ..values.typed_column import TypedColumn, unfit_at
 from .columns import point_named
 from .keys import is_text, keys_of, read_keys, rows_taken
 from .rejects_file import NO_POINT
@@ -154,11 +154,11 @@ def _rejected_column(
     values, marks = (objects_of([pair[n] for pair in read]) for n in (0, 1))
     if point is None or not is_known:
         column = _unknown(values, identifier, at, is_file=point is not None)
-        return replace(column, misfits=sorted([*column.misfits, *superseded]))
+        return replace(column, misfits=Misfits.joined([column.misfits, superseded]))
     converted = convert(values, point)
     if not absent_in(marks).all():
         converted = with_quality(converted, marks, point)
-    misfits = sorted([*converted.misfits, *superseded])
+    misfits = Misfits.joined([converted.misfits, superseded])
     return TypedColumn(point, converted.values, converted.quality, misfits, at)
 
 
@@ -204,10 +204,6 @@ def _unknown(
     why = Detail("unknown_point", (identifier,)) if identifier else Detail("no_point")
     if is_file:
         why = Detail("file_point", (identifier,))
-    values = column if isinstance(column, np.ndarray) else objects_of(python_of(column))
-    misfits = [
-        Misfit.of(position, values[position], "point", why)
-        for position in np.flatnonzero(~absent).tolist()
-    ]
+    misfits = Misfits([unfit_at(column, np.flatnonzero(~absent), "point", why)])
     nothing = pa.nulls(len(at), pa.string())
     return TypedColumn(Measurepoint(identifier or "?", "ANY"), nothing, None, misfits, at)

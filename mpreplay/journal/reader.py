@@ -16,7 +16,7 @@ from ..errors import JournalError
 from ..frames import FATES, RESULT_COLUMNS, typed
 from ..outcome.books import books_of
 from ..outcome.packed_counts import Names
-from ..outcome.reject_table import reject_frame
+from ..outcome.reject_table import reject_frame, within_years
 from ..protocol.codes import return_code
 from .packing import unpacked
 
@@ -102,7 +102,7 @@ class JournalReader:
         """Yield rejects in the order of recording, a table for each slab and request."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
             with _readable(self.path):
-                table = unpacked(blob)
+                table = within_years(unpacked(blob))
             yield table
 
     def iter_reject_batches(self) -> Iterator[pa.Table]:

@@ -51,9 +51,10 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     column = _plain(column)
     if isinstance(column, np.ndarray):
         return convert_objects(column, point, convert)
-    named, column = column, in_known_zones(column)
-    if column is not named and point.is_date and pa.types.is_timestamp(named.type):
-        return all_misfit(column, point, Detail("unknown_zone", (named.type.tz,)))
+    if pa.types.is_timestamp(column.type):
+        zone, column = column.type.tz, in_known_zones(column)
+        if point.is_date and zone != column.type.tz:
+            return all_misfit(column, point, Detail("unknown_zone", (zone,)))
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), point.arrow_type()))
     if point.has_quality and not point.is_struct and pa.types.is_struct(column.type):

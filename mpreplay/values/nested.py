@@ -17,9 +17,9 @@ from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import is_present
 from .arrays import objects_of, python_of, without
-from .misfits import Misfit
+from .misfits import Misfit, Misfits, Unfit, longest_json
 from .quality import text_of
-from .typed_column import Converted, all_misfit, replaced, with_misfits
+from .typed_column import Converted, all_misfit, replaced, unfit_at, with_misfits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,14 +39,14 @@ def convert_struct(column: pa.Array, point: Measurepoint, convert: Converter) ->
     known = {m.identifier for m in point.members}
     fields = {name: pc.struct_field(column, [n]) for n, name in enumerate(names)}
     converted = struct_of({n: fields[n] for n in names if n in known}, point, len(column), convert)
-    strange: dict[int, Misfit] = {}
+    strangers: list[Unfit] = []
+    seen = np.zeros(len(column), bool)
     for name in (n for n in names if n not in known):
-        for position in np.flatnonzero(is_present(fields[name])).tolist():
-            [value] = python_of(column.slice(position, 1))
-            strange.setdefault(
-                position, Misfit.of(position, value, "type", Detail("stranger", (name,)))
-            )
-    return replaced(converted, strange)
+        positions = np.flatnonzero(is_present(fields[name]) & ~seen)
+        if len(positions):
+            seen[positions] = True
+            strangers.append(unfit_at(column, positions, "type", Detail("stranger", (name,))))
+    return replaced(converted, Misfits(strangers))
 
 
 def struct_of(
@@ -66,40 +66,73 @@ def struct_of(
     struct = pa.StructArray.from_arrays(
         [part.values for part in parts.values()], fields=list(point.arrow_type())
     )
-    misfits_at: dict[int, dict[str, Misfit]] = {}
-    for name, part in parts.items():
-        for o in part.misfits:
-            misfits_at.setdefault(o.position, {})[name] = o
     present = np.zeros(length, bool)
     for part in parts.values():
         present |= part.values.is_valid().to_numpy(zero_copy_only=False)
+    misfits = _misfit_structs(parts, struct)
     gone = ~present
-    gone[list(misfits_at)] = True
-    values = without(struct, gone) if gone.any() else struct
-    return Converted(values, [_misfit_struct(p, misfits_at[p], struct) for p in sorted(misfits_at)])
+    gone[misfits.positions] = True
+    return Converted(without(struct, gone) if gone.any() else struct, misfits)
 
 
-def _misfit_struct(position: int, misfits: dict[str, Misfit], struct: pa.StructArray) -> Misfit:
-    pieces = []
-    for n, member in enumerate(struct.type):
-        value = struct.field(n)[position]
-        one = misfits.get(member.name)
-        if one is not None or value.is_valid:
-            text = text_of(value) or b"null" if one is None else one.text or one.told.encode()
-            pieces.append(orjson.dumps(member.name) + b":" + text)
-    name, first = _gravest(misfits)
-    whole = b"{" + b",".join(pieces) + b"}"
-    why = Detail("member", (name,), of=first.why)
-    if first.text is None:
-        return Misfit(position, None, first.check, why, first.shown, whole.decode())
-    return Misfit(position, whole, first.check, why, whole.decode())
+def _misfit_structs(parts: dict[str, Converted], struct: pa.StructArray) -> Misfits:
+    """Return the structs with a misfit among the members.
+
+    Of several, the first that cannot travel at all names the reason, otherwise the first.
+    """
+    found = [
+        (name, one, one.travels()) for name, part in parts.items() for one in part.misfits.groups
+    ]
+    if not found:
+        return Misfits()
+    groups: list[Unfit] = []
+    maker = _Structs(parts, struct)
+    seen = np.zeros(len(struct), bool)
+    for travels in (False, True):
+        for name, one, mask in found:
+            positions = one.positions[(mask == travels) & ~seen[one.positions]]
+            if len(positions):
+                seen[positions] = True
+                maker.travelling[positions] = travels
+                why = Detail("member", (name,), of=one.why)
+                groups.append(Unfit(positions, one.check, why, maker, positions))
+    return Misfits(groups)
 
 
-def _gravest(misfits: dict[str, Misfit]) -> tuple[str, Misfit]:
-    """Return the first member that cannot travel at all, otherwise the first misfit."""
-    return next(
-        (item for item in misfits.items() if item[1].text is None), next(iter(misfits.items()))
-    )
+class _Structs:
+    """Structs with misfits among the members, by their positions in the column."""
+
+    def __init__(self, parts: dict[str, Converted], struct: pa.StructArray) -> None:
+        self._parts, self._struct = parts, struct
+        self.travelling = np.zeros(len(struct), bool)
+
+    def made(self, places: NDArray[np.int64], check: str, why: Detail) -> list[Misfit]:
+        found: dict[int, dict[str, Misfit]] = {place: {} for place in places.tolist()}
+        for name, part in self._parts.items():
+            for one in part.misfits.at(places):
+                found[one.position][name] = one
+        return [self._made(place, found[place], check, why) for place in places.tolist()]
+
+    def _made(self, place: int, misfits: dict[str, Misfit], check: str, why: Detail) -> Misfit:
+        pieces = []
+        for n, member in enumerate(self._struct.type):
+            value = self._struct.field(n)[place]
+            one = misfits.get(member.name)
+            if one is not None or value.is_valid:
+                text = text_of(value) or b"null" if one is None else one.text or one.told.encode()
+                pieces.append(orjson.dumps(member.name) + b":" + text)
+        whole = b"{" + b",".join(pieces) + b"}"
+        if self.travelling[place]:
+            return Misfit(place, whole, check, why, whole.decode())
+        return Misfit(place, None, check, why, misfits[why.facts[0]].shown, whole.decode())
+
+    def travels(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self.travelling[places]
+
+    def longest(self) -> int:
+        return longest_json(self._struct) + sum(
+            part.misfits.longest() for part in self._parts.values()
+        )
 
 
 def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> Converted:
@@ -124,12 +157,13 @@ def convert_lists(objects: NDArray[Any], point: Measurepoint, convert: Converter
     absent = np.array([items is None for items in lists], bool)
     converted = _array_of(convert(flat, item), lengths, objects, absent, point)
     why = Detail("wrong_items", (str(point.item_type),))
-    unlike = {
-        n: Misfit.of(n, objects[n], "type", why)
-        for n in [*np.flatnonzero(absent).tolist(), *(o.position for o in converted.misfits)]
-        if lists[n] is None or _are_unlike(lists[n] or [], converted, n)
-    }
-    return replaced(converted, unlike)
+    of_type = [one.positions for one in converted.misfits.groups if one.check == "type"]
+    unlike = absent.copy()
+    for n in np.concatenate([np.zeros(0, np.int64), *of_type]).tolist():
+        unlike[n] = _are_unlike(lists[n] or [])
+    if not unlike.any():
+        return converted
+    return replaced(converted, Misfits([unfit_at(objects, np.flatnonzero(unlike), "type", why)]))
 
 
 def _items_of(value: Any) -> list[Any] | None:
@@ -142,10 +176,8 @@ def _items_of(value: Any) -> list[Any] | None:
     return list(value.tolist() if value.dtype.kind in "biufOU" else value)
 
 
-def _are_unlike(items: list[Any], converted: Converted, position: int) -> bool:
+def _are_unlike(items: list[Any]) -> bool:
     """Return True if an array's items are of several kinds, or of one that no array holds."""
-    if next(o.check for o in converted.misfits if o.position == position) != "type":
-        return False
     families = {_family(one) for one in items if one is not None}
     return len(families) > 1 or families == {None}
 
@@ -177,24 +209,17 @@ def _array_of(
         pa.array(offsets, mask=np.append(absent, False)), items.values
     )
     missing = ~is_present(items.values)
-    wrong: dict[tuple[str, Detail], list[int]] = {}
-    for o in items.misfits:
-        missing[o.position] = False
-        wrong.setdefault((o.check, Detail("item", of=o.why)), []).append(int(parents[o.position]))
-    wrong.setdefault(("items", Detail("absent_item")), []).extend(parents[missing].tolist())
-    mismatches = [
-        (_mask_of(positions, len(column)), check, why)
-        for (check, why), positions in sorted(wrong.items(), key=_gravity)
-    ]
+    wrong: dict[tuple[str, Detail], NDArray[np.bool_]] = {}
+    for one in items.misfits.groups:
+        missing[one.positions] = False
+        key = (one.check, Detail("item", of=one.why))
+        wrong.setdefault(key, np.zeros(len(column), bool))[parents[one.positions]] = True
+    absent_items = ("items", Detail("absent_item"))
+    wrong.setdefault(absent_items, np.zeros(len(column), bool))[parents[missing]] = True
+    mismatches = [(mask, check, why) for (check, why), mask in sorted(wrong.items(), key=_gravity)]
     return with_misfits(values.cast(point.arrow_type()), column, mismatches)
 
 
 def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
     # These keep the array from travelling, so that they come before all other mismatches.
     return item[0][0] not in {"finite", "text"}
-
-
-def _mask_of(positions: list[int], length: int) -> NDArray[np.bool_]:
-    mask = np.zeros(length, bool)
-    mask[positions] = True
-    return mask

@@ -133,7 +133,7 @@ def told(value: Any) -> str:
         text = json.dumps(value, default=_default, separators=(",", ":"))
         if json_text(parsed(text)) is None:
             return text
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         pass
     return json.dumps({UNSENDABLE: _in_words(value)}, ensure_ascii=False, separators=(",", ":"))
 

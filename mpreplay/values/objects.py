@@ -21,7 +21,7 @@ from ..model.measurepoint import Measurepoint
 from .absent import absent_in, is_nan
 from .arrays import objects_of, python_of
 from .epoch import instants_of, is_aware, naive_of
-from .misfits import Misfit
+from .misfits import Misfits
 from .nested import convert_lists, struct_of
 from .object_json import Doubled, Spelled, has_lone_surrogate, json_text
 from .quality import QUALITY, joined
@@ -32,7 +32,7 @@ from .scalars import (
     convert_decimals,
     convert_long_floats,
 )
-from .typed_column import Converted, replaced
+from .typed_column import Converted, replaced, unfit_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -85,17 +85,29 @@ def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Con
         return _assemble(parts, len(objects), point)
     make = next((make for kind, make in _MAKERS if isinstance(first, kind)), None)
     if make is None:
-        return replaced(
-            Converted(pa.nulls(len(objects), point.arrow_type())),
-            {n: Misfit.of(n, value, *_unfit(value, point)) for n, value in enumerate(objects)},
-        )
+        nothing = pa.nulls(len(objects), point.arrow_type())
+        return Converted(nothing, _misfits_at(objects, range(len(objects)), point))
     array = make(objects.tolist(), point)
     converted = convert(array, point)
     if not array.null_count:
         return converted
     left = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False)).tolist()
-    return replaced(
-        converted, {n: Misfit.of(n, objects[n], *_unfit(objects[n], point)) for n in left}
+    return replaced(converted, _misfits_at(objects, left, point))
+
+
+def _misfits_at(objects: NDArray[Any], positions: Iterable[int], point: Measurepoint) -> Misfits:
+    """Return the objects at some positions, which have no place in an Arrow array, as misfits."""
+    whys = {position: _unfit(objects[position], point) for position in positions}
+    return _by_reason(objects, whys)
+
+
+def _by_reason(objects: NDArray[Any], whys: dict[int, tuple[str, Detail]]) -> Misfits:
+    found: dict[tuple[str, Detail], list[int]] = {}
+    for position, why in whys.items():
+        found.setdefault(why, []).append(position)
+    return Misfits(
+        unfit_at(objects, np.array(positions, np.int64), check, why)
+        for (check, why), positions in found.items()
     )
 
 
@@ -246,12 +258,12 @@ def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Co
             convert(members["value"], point), convert(members["quality"], QUALITY), point
         )
     strangers = {
-        n: Misfit.of(n, value, "type", Detail("stranger", (str(name),)))
+        n: ("type", Detail("stranger", (str(name),)))
         for n, value in enumerate(objects)
         if (name := next((k for k in value if k not in known and value[k] is not None), None))
         is not None
     }
-    return replaced(converted, strangers)
+    return replaced(converted, _by_reason(objects, strangers))
 
 
 def _assemble(
@@ -268,11 +280,7 @@ def _assemble(
         start += len(positions)
     index = pa.array(order, mask=order < 0)
     values = pa.concat_arrays([converted.values for _, converted in parts]).take(index)
-    misfits = [
-        o._replace(position=int(positions[o.position]))
-        for positions, converted in parts
-        for o in converted.misfits
-    ]
+    misfits = Misfits.joined(converted.misfits.placed(positions) for positions, converted in parts)
     quality = None
     if any(converted.quality is not None for _, converted in parts):
         columns = [
@@ -280,7 +288,7 @@ def _assemble(
             for _, s in parts
         ]
         quality = pa.concat_arrays(columns).take(index)
-    return Converted(values, sorted(misfits), quality)
+    return Converted(values, misfits, quality)
 
 
 def convert_anything(column: pa.Array, point: Measurepoint) -> Converted:
@@ -294,11 +302,12 @@ def _anything(objects: NDArray[Any], point: Measurepoint) -> Converted:
     """Keep objects unknown to a pass-through model as JSON, the form in which they travel."""
     values = [_without_absent(value) for value in objects]
     texts = [None if value is None else json_text(value) for value in values]
-    misfits = [
-        Misfit.of(n, values[n], *_untold(values[n]))
+    whys = {
+        n: _untold(values[n])
         for n, text in enumerate(texts)
         if text is None and values[n] is not None
-    ]
+    }
+    misfits = _by_reason(objects_of(values), whys)
     return Converted(pa.array([t and t.decode() for t in texts], point.arrow_type()), misfits)
 
 

@@ -18,6 +18,7 @@ from ..display.facts import Detail
 from .absent import is_present
 from .arrays import without
 from .epoch import FIRST_TIME, LAST_TIME
+from .misfits import Misfits
 from .time_numbers import NANOSECONDS, local_of
 from .times import read_aware_texts, read_times
 from .typed_column import Converted, all_misfit, with_misfits
@@ -269,8 +270,7 @@ def _convert_timestamp(column: pa.Array, point: Measurepoint) -> Converted:
     times = read_times(milliseconds.values, name=point.identifier, first_row=0, tz=None, unit="ms")
     values = milliseconds.values.view(point.arrow_type())
     found = with_misfits(values, column, _no_moments(times))
-    misfits = sorted([*milliseconds.misfits, *found.misfits])
-    return Converted(found.values, misfits)
+    return Converted(found.values, Misfits.joined([milliseconds.misfits, found.misfits]))
 
 
 def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
