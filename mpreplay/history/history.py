@@ -21,7 +21,7 @@ import pyarrow as pa
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, ConfigError, HistoryError, message
 from ..values.epoch import EPOCH, MILLISECOND
-from ..values.times import NANOSECONDS
+from ..values.time_numbers import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .files import Found, LeftOut, find_files, grouped
 from .parquet import ParquetSource

@@ -183,13 +183,15 @@ def _is_told(value: pa.Scalar, told: str | None) -> bool:
 
 def _parquet(path: Path) -> pq.ParquetFile:
     # Memory-mapping, pre-buffering and threads make memory grow with the file. Checksums cost
-    # nothing where a file has none, as pyarrow writes it.
+    # nothing where a file has none, as pyarrow writes it. INT96 counts a day
+    # and the nanoseconds in it; 64 bits of nanoseconds would wrap before 1677 and after 2262.
     return pq.ParquetFile(
         path,
         pre_buffer=False,
         memory_map=False,
         buffer_size=65_536,
         page_checksum_verification=True,
+        coerce_int96_timestamp_unit="us",
     )
 
 

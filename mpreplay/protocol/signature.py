@@ -5,15 +5,16 @@ Pure.
 References
 ----------
 .. [2] EnOS Device Connection 3.0, "Connecting without an SDK" (sign-in, signature).
+.. [6] EnOS device SDK for Java 2.2.16, ``BaseProfile``.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["SIGN_METHOD", "SignIn", "sign", "sign_in"]
+__all__ = ["SIGN_METHOD", "ClientId", "SignIn", "read_client_id", "sign", "sign_in"]
 
 SIGN_METHOD: Final = "sha256"
 SECURE_MODE: Final = 2  # static activation: signed with the device secret; [2]_
@@ -78,3 +79,39 @@ def sign_in(
         f"{device_key}&{product_key}",
         sign(client_id, device_key, product_key, timestamp, secret),
     )
+
+
+class ClientId(NamedTuple):
+    """A client id, taken apart.
+
+    ``signed`` is the text that the signature covers: the name with its block in braces, if any.
+    """
+
+    name: str
+    signed: str
+    block: dict[str, str]
+    options: dict[str, str]
+
+
+def read_client_id(client_id: str) -> ClientId:
+    """Take ``{name}{ip=…,version=…,compress=…}|securemode=2,signmethod=sha256,timestamp=…|`` apart.
+
+    The braces around the second part are literal; it is the vendor's Java client that sends it
+    [6]_. A page of the documents shows a blank after the first comma, so blanks are accepted.
+
+    Examples
+    --------
+    >>> told = read_client_id("gw{compress=GZIP}|securemode=2,timestamp=1|")
+    >>> told.name, told.signed, told.block["compress"], told.options["timestamp"]
+    ('gw', 'gw{compress=GZIP}', 'GZIP', '1')
+    """
+    signed, _, tail = client_id.partition("|")
+    name, brace, inner = signed.partition("{")
+    if not (brace and inner.endswith("}")):
+        name, inner = signed, "}"
+    return ClientId(name, signed, _pairs(inner[:-1]), _pairs(tail.removesuffix("|")))
+
+
+def _pairs(listed: str) -> dict[str, str]:
+    pairs = (option.strip().partition("=") for option in listed.split(","))
+    return {key: value for key, _, value in pairs}
