@@ -27,10 +27,9 @@ SHELLS = {
     "model.thing_model",  # ThingModel.load, which reads a file
     "history.sources", "history.parquet", "history.counting", "history.rejects_file",
     "history.ahead", "history.file_mark", "history.history", "checks.survey",
-    "checks.validation", "history.parquet_weights",
-    "conversation.mqtt", "conversation.paho_client", "conversation.sub_devices",
-    "report.outputs", "report.writing", "report.run_page", "readback.reconciling",
-    "history.files", "history.table_formats",
+    "checks.validation", "history.parquet_weights", "conversation.mqtt",
+    "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
+    "report.run_page", "readback.reconciling", "history.files", "history.table_formats",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

@@ -156,7 +156,7 @@ def _place(name: str, places: _Places, models: list[ThingModel]) -> bool:
             else:
                 places.quality[head] = name
             return True
-    if any(model.pass_through for model in models):
+    if identifier and any(model.pass_through for model in models):
         places.points[name] = identifier
         return True
     return False

@@ -154,9 +154,10 @@ class ParquetSource:
                 yield batch.slice(max(0, first - row))
                 row += batch.num_rows
             if row != end:
-                what = f"row groups {part[0]} to {part[-1]} promise"
+                others = f" to {part[-1]}" if part[1:] else ""
+                what = f"row group {part[0]}{others} promises"
                 n_rows = end - bounds[part[0]][0]
-                raise disagreement(self.path, what, n_rows, "their pages hold", row - end + n_rows)
+                raise disagreement(self.path, what, n_rows, "its pages hold", row - end + n_rows)
 
     def _unreadable(self, error: Exception, names: Iterable[str] = ()) -> HistoryError:
         place = _place_of_fault(self.path, list(names))
