@@ -33,7 +33,8 @@ SHELLS = {
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.
 PURE = {
-    "audit.chain", "audit.links", "audit.accounts", "journal.packing", "simulator.limits",
+    "audit.chain", "audit.links", "audit.accounts", "journal.forms", "journal.packing",
+    "simulator.limits",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames",
