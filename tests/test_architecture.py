@@ -136,7 +136,7 @@ def test_a_pure_module_imports_no_io(name: str) -> None:
     ("library", "home"),
     [
         ("paho", {"conversation.paho_client", "simulator.responder"}),
-        ("sqlite3", {"journal.writer", "journal.reader"}),
+        ("sqlite3", {"journal.writer", "journal.reader", "journal.damage"}),
         ("jinja2", {"report.run_page"}),
     ],
 )

@@ -8,21 +8,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 
 from ..errors import JournalError, MpReplayError
 from ..frames import FATES, RESULT_COLUMNS, typed
-from ..outcome.books import books_frame
+from ..outcome.books import books_of
+from ..outcome.packed_counts import Names
 from ..outcome.reject_table import reject_frame
-from ..outcome.touched import touched_frame
 from ..protocol.codes import return_code
 from .packing import unpacked
-
-if TYPE_CHECKING:
-    from ..requests.tallies import Tally
 
 __all__ = [
     "FORMAT",
@@ -151,20 +148,29 @@ class JournalReader:
 
     def books(self) -> pd.DataFrame:
         """Return one row per device and UTC day; values not settled count as in doubt."""
-        tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
-        query = (
-            f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
-        )
         with _readable(self.path):
-            for product_key, device_key, day, fate, n in self._rows(query):
-                tallies[fate][product_key, device_key, day] = n
-            return books_frame(tallies)
+            rows = self._rows(f"SELECT {_FATE}, counts FROM tallies")
+            return books_of(rows, list(self.names().devices))
+
+    def names(self) -> Names:
+        """Return the devices and points by which tallies and touched ranges name them."""
+        devices = self._rows("SELECT product_key, device_key, number FROM devices ORDER BY number")
+        points = self._rows("SELECT identifier, number FROM points ORDER BY number")
+        return Names({(product, key): n for product, key, n in devices}, dict(points))
+
+    def slabs(self) -> dict[int, tuple[int, int | None]]:
+        """Return the slabs written down: entries that waited, first slab with waiting entries."""
+        rows = self._rows("SELECT number, rest, since FROM slabs")
+        return {number: (n_entries, since) for number, n_entries, since in rows}
 
     def touched(self) -> pd.DataFrame:
         """Return one row per device and point with values that arrived or may have arrived."""
+        from ..outcome.touched import touched_frame
+
         skips = self.facts().get("fingerprint", {}).get("skip_invalid_measurepoints", False)
         with _readable(self.path):
-            return touched_frame(self._rows(_ARRIVED.format("touched")), skips=bool(skips))
+            rows = self._rows(_ARRIVED.format("touched"))
+            return touched_frame(rows, self.names(), skips=bool(skips))
 
     def arrived(self) -> list[tuple[int, str, str, str, str]]:
         """Return the accepted and doubtful requests: slab, id, cuts, digest, outcome."""

@@ -8,7 +8,7 @@ and compared a slab at a time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ from ..journal.fingerprint import check_same
 from ..model.device import Device
 from ..order import Order
 from ..requests.dividing import chunk_at
+from ..requests.succession import Kept, Succession
 from ..settings import Connection, Limits, Policy
 from ..values.plain_text import plain_texts
 from ..values.times import read_times
@@ -143,9 +144,12 @@ class _Requests:
             for slab, group in groupby(self.journal.arrived(), key=lambda row: row[0])
         }
         order = self.order
-        for raw in order.history.slabs(order.models.all(), without=_AllBut(wanted)):
-            chunks = self.preparer.prepare(raw, order.window).chunks()
-            yield [self._request(chunks, *told) for told in wanted[raw.number]]
+        kept = {n: Kept(*facts) for n, facts in self.journal.slabs().items()}
+        made = Succession(self.preparer, order.window, kept, chosen=wanted.keys())
+        raw = order.history.slabs(order.models.all(), without=_AllBut(made.needed))
+        for prepared in made.prepared(raw):
+            chunks = prepared.chunks()
+            yield [self._request(chunks, *told) for told in wanted[prepared.number]]
 
     def _request(
         self, chunks: list[Chunk], request_id: str, cuts: str, digest: str, outcome: str
@@ -170,7 +174,7 @@ class _Requests:
 class _AllBut:
     """A container of all numbers except the given ones."""
 
-    kept: Mapping[int, Any]
+    kept: Container[int]
 
     def __contains__(self, number: object) -> bool:
         return number not in self.kept

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from ..history.history import History
 from ..order import Order
+from ..requests.succession import Succession
 from ..settings import Limits, Policy
 
 __all__ = ["Plan", "plan"]
@@ -126,8 +127,8 @@ def plan(
     preparer = order.preparer(found)
     sizes: list[int] = []
     n_rows = n_values = n_sent = n_gone = 0
-    for raw in history.slabs(order.models.all()):
-        prepared = preparer.prepare(raw, order.window)
+    slabs = history.slabs(order.models.all())
+    for prepared in Succession(preparer, order.window).prepared(slabs):
         n_rows += prepared.n_rows
         n_values += prepared.n_values
         n_gone += sum(sum(part.tally_withheld().values()) for part in prepared.parts)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -26,6 +27,7 @@ from mpreplay.audit.bundle import write_bundle
 from mpreplay.cli.commands import main
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
+from mpreplay.outcome.packed_counts import Names, pack
 from mpreplay.report.writing import disagreements
 
 FILES = {
@@ -44,8 +46,12 @@ def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
         chunk.tally = lambda: {KEY: 3}
     of_slab = [{"device_key": "d", "time": DAY * 86_400_000}] * 2
     of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
-    touched = json.dumps([[[["p", "d"]], ["P"], [[0, 0, 5, 6, 3]], []]]).encode()
-    with mock.patch("mpreplay.journal.writer.touched_of", lambda _: touched):
+
+    def touched(_: Any, names: Names) -> bytes:
+        [device], [point] = names.of_devices([("p", "d")]), names.of_points(["P"])
+        return pack(np.array([[device], [point], [5], [6], [3], [0]]))
+
+    with mock.patch("mpreplay.journal.writer.touched_of", touched):
         journal.intend(slab(0, 4), chunks, tallies, rejects(*of_slab))
     if not is_killed:
         journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)

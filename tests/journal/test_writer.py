@@ -36,7 +36,7 @@ KEY = ("p", "d", DAY)
 
 def slab(number: int = 0, n_rows: int = 0) -> Any:
     """Return what a journal asks of a slab."""
-    return SimpleNamespace(number=number, n_rows=n_rows, n_empty=0)
+    return SimpleNamespace(number=number, n_taken=n_rows, n_empty=0, rest=None, carry=())
 
 
 def request(number: int, n_values: int = 3, slab: int = 0) -> tuple[str, Any, str, int]:

@@ -210,7 +210,8 @@ def test_what_was_never_sent_stays_so_over_many_interrupts(replay: Replay) -> No
         run, _ = replay(stop)
         outcomes = run.results["outcome"].value_counts().to_dict()
         # Slabs of three: what was not read is not there yet.
-        assert outcomes == {"accepted": accepted, "not_sent": len(run.results) - accepted}
+        unsent = len(run.results) - accepted
+        assert outcomes == {"accepted": accepted} | ({"not_sent": unsent} if unsent else {})
         assert run.books["balanced"].all()
     assert replay()[0].complete
 
@@ -237,7 +238,7 @@ def test_settled_slabs_are_neither_read_nor_encoded(
         "history": mp.read_history(path, time_column="ts", device_column="unit",
                                    product_key=PRODUCT)
     }  # fmt: skip
-    kill(replay, 5, **options)  # in the second of three slabs
+    kill(replay, 7, **options)  # in the third of three slabs
     read: list[Any] = []
     prepared: list[int] = []
     payloads: list[str] = []
@@ -245,7 +246,7 @@ def test_settled_slabs_are_neither_read_nor_encoded(
         ParquetSource, "read", _spy(ParquetSource.read, lambda _, __, spans: read.extend(spans))
     )
     monkeypatch.setattr(
-        Preparer, "prepare", _spy(Preparer.prepare, lambda _, raw, __: prepared.append(raw.number))
+        Preparer, "prepare", _spy(Preparer.prepare, lambda _, raw, *__: prepared.append(raw.number))
     )
     monkeypatch.setattr(
         Chunk, "_pieces", _spy(Chunk._pieces, lambda chunk, *_: payloads.append(chunk.cuts))
@@ -253,12 +254,13 @@ def test_settled_slabs_are_neither_read_nor_encoded(
     run, transport = replay(**options)
 
     assert run.complete
+    # The first request of the third slab begins with an entry of the second.
     assert read == [(3, 6), (6, 8)]
-    assert prepared == [1, 2]
-    assert set(payloads) == {"0", "1", "2"}
-    assert len(transport.published) == 4
+    assert prepared == [2]
+    assert set(payloads) == {"1", "2"}
+    assert len(transport.published) == 2
     # Of the slab that was under way, only what is open is made again.
-    assert len(payloads) == 2 * 4
+    assert len(payloads) == 2 * 2
 
 
 def _spy(function: Any, note: Callable[..., Any]) -> Any:
