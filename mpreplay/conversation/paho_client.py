@@ -67,6 +67,7 @@ class PahoClient(mqtt.Client):
         self._tell = inbox.put
         self._rate = rate
         self._is_encrypted = tls
+        self._is_alien = False  # True once a packet broke the protocol
         self._head = b""  # of the latest packet: its first byte, and the first three of its body
         self._failures: list[str] = []  # errors, which paho logs and does not hand over
         self.on_log = lambda _c, _u, level, text: (
@@ -128,6 +129,11 @@ class PahoClient(mqtt.Client):
             self._failures[:] = [str(error) or type(error).__name__]
             return mqtt.MQTT_ERR_PROTOCOL
 
+    def _loop_rc_handle(self, rc: Any, *more: Any) -> Any:
+        """Note why a connection ends: not every version of paho tells it apart."""
+        self._is_alien = self._is_alien or rc == mqtt.MQTT_ERR_PROTOCOL
+        return super()._loop_rc_handle(rc, *more)
+
     def _use(self, sock: Any) -> None:
         if not self.is_wanted:
             raise ConnectionError("closed while the connection was made")
@@ -142,7 +148,7 @@ class PahoClient(mqtt.Client):
         return len(self._head) == 3 and self._head[:1] == _CONNACK
 
     def _lose(self, code: int) -> None:
-        is_alien = code == _PROTOCOL
+        is_alien = self._is_alien or code == _PROTOCOL
         if is_alien and self._is_connack and self._head[2]:
             self._tell(("signed in", self._head[2]))  # paho drops the connection, and the code
             return
@@ -151,7 +157,8 @@ class PahoClient(mqtt.Client):
             self._failures, first_byte=first_byte, tls=self._is_encrypted
         )
         words = "no answer to a ping" if code == _SILENT else words
-        self._tell(Lost(words, _is_closed_by_peer(code, self._failures)))
+        is_orderly = not is_alien and _is_closed_by_peer(code, self._failures)
+        self._tell(Lost(words, is_orderly))
 
 
 def _topic_of(message: Any) -> str:

@@ -212,7 +212,7 @@ ADVICE_BY_CHECK: Final = {
     "superseded": "nothing, if the other reading is the right one; else remove that one",
     "expected_skip": "correct the value and replay it: the platform is expected to have skipped it",
     "no_reply": "replay it: whether it arrived is not known, and sending it twice does no harm",
-    "not_sent": "replay it: it was never sent",
+    "not_sent": "replay it: it was never sent, or declined for now and not sent again",
 }
 # Advice about any value that did not arrive, by its key.
 _ADVICE: Final[dict[str, str | Message]] = {

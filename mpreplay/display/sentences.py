@@ -36,7 +36,7 @@ FATE_WORDS: Final = {
     "declined": ("declined", "the platform answered with another code"),
     "withheld": ("withheld", "mpreplay did not send it, for the reason given"),
     "in_doubt": ("in doubt", "sent, but no reply came; it may have arrived"),
-    "not_sent": ("not sent", "the run ended before its turn came"),
+    "not_sent": ("not sent", "the run ended before its turn came, or came again"),
     OPEN: (
         "not settled",
         "in a request without an end on record; it may or may not have been sent",

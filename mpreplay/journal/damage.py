@@ -20,12 +20,15 @@ def check_intact(path: Path) -> bool:
 
     A file of another kind is left alone.
     """
-    with path.open("rb") as file:
-        begin = file.read(len(_MAGIC))
-        if begin != _MAGIC and begin.strip(b"\0"):  # a power cut may leave zeros
-            raise JournalError(
-                f"{path}: this is no journal, and was left as it is; give the journal another name"
-            )
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_MAGIC))
+    except OSError as error:
+        raise JournalError(f"{path}: the journal cannot be read ({error.strerror})") from error
+    if begin != _MAGIC and begin.strip(b"\0"):  # a power cut may leave zeros
+        raise JournalError(
+            f"{path}: this is no journal, and was left as it is; give the journal another name"
+        )
     try:
         with closing(open_read_only(path)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
@@ -36,7 +39,7 @@ def check_intact(path: Path) -> bool:
                 f"{path}: this is a database, but no journal of mpreplay; give the journal another "
                 "name"
             )
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # a damaged name, in a finding
         damage = str(error)
     if damage:
         aside = _set_aside(path)

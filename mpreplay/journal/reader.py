@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import JournalError
+from ..errors import JournalError, MpReplayError
 from ..frames import FATES, RESULT_COLUMNS, typed
 from ..outcome.books import books_of
 from ..outcome.packed_counts import Names
@@ -20,7 +21,19 @@ from ..outcome.reject_table import reject_frame, within_years
 from ..protocol.codes import return_code
 from .packing import unpacked
 
-__all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
+__all__ = [
+    "FORMAT",
+    "OPEN_ENDED",
+    "JournalReader",
+    "of_journal",
+    "open_read_only",
+    "read_journal",
+    "readable",
+    "run_id_of",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 FORMAT: Final = 5
 AT_ONCE: Final = 65_536  # rejects a frame
@@ -60,9 +73,14 @@ class JournalReader:
 
     def facts(self) -> dict[str, Any]:
         """Return the facts of the run, by name."""
+        from .forms import check_facts
+
         with _readable(self.path):
             rows = self._rows("SELECT key, value FROM run")
-            return {key: json.loads(value) for key, value in rows}
+            facts = {key: json.loads(value) for key, value in rows}
+            if facts.get("format") == FORMAT:  # others are told by their number
+                check_facts(facts)
+            return facts
 
     def results(self) -> pd.DataFrame:
         """Return one row per request."""
@@ -251,10 +269,46 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
 
 
+# Errors of whoever uses what a damaged journal says: a bit may turn any value into another.
+_DAMAGE: Final = (
+    sqlite3.Error,
+    pa.ArrowException,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+)
+
+
 @contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Raise errors of reading as a JournalError with the name of the file."""
+def readable(path: Path) -> Iterator[None]:
+    """Raise errors over what a journal says as a JournalError with the name of the file."""
     try:
         yield
-    except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+    except MpReplayError:
+        raise
+    except _DAMAGE as error:
+        raise JournalError(f"{path}: not a journal that can be read ({error})") from error
+
+
+def of_journal(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function whose first argument is a reader raise JournalError over what it reads."""
+
+    @wraps(function)
+    def read(*args: P.args, **options: P.kwargs) -> R:
+        journal: Any = args[0]
+        with readable(journal.path):
+            return function(*args, **options)
+
+    return read
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise errors of reading, those of the file included, as a JournalError."""
+    try:
+        with readable(path):
+            yield
+    except OSError as error:
         raise JournalError(f"{path}: not a journal that can be read ({error})") from error

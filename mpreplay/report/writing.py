@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..display.amounts import count, visible
 from ..display.facts import OPEN
 from ..errors import ConfigError, ReplayWarning
+from ..journal.reader import of_journal
 from ..outcome.agreement import RejectCounts, check_tables, check_totals
 from ..outcome.reject_table import fact_frame
 from .outputs import check_outputs, written
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["disagreements", "warn_of", "write_report"]
 
 
+@of_journal
 def write_report(reader: JournalReader, path: Path, history: History | None = None) -> None:
     """Write the report of a run, replacing an older report.
 

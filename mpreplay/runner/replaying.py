@@ -23,7 +23,7 @@ from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease
 from ..journal.places import journal_place
-from ..journal.reader import read_journal
+from ..journal.reader import read_journal, readable
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
 from ..protocol.codes import NO_SUB_DEVICE
@@ -199,7 +199,8 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
         return Unfinished(), order.surveyed()
     check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
-    return book.take_up(), Duplicates.from_dict(facts["duplicates"])
+    with readable(book.path):
+        return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
 
 @dataclass(frozen=True, slots=True)
