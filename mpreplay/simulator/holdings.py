@@ -5,12 +5,13 @@ Pure. The times of each request are kept: a request outside the selection is not
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
-from .rules import Record, entry_device
+from .rules import Record, entry_device, entry_time
 from .world import Device
 
 __all__ = ["Holdings"]
@@ -58,7 +59,7 @@ class Holdings:
                     for entry, device, time in _entries(record)
                     if is_wanted(device, time, time)
                 ]
-                yield record._replace(payload=orjson.dumps({"params": kept}))
+                yield record._replace(payload=_encoded({"params": kept}))
 
     def _all_spans(self) -> list[dict[Device, Span]]:
         for record in self._accepted[len(self._spans) :]:
@@ -70,7 +71,14 @@ class Holdings:
         return self._spans
 
 
+def _encoded(document: Any) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # orjson reads more levels than it writes
+        return json.dumps(document, ensure_ascii=False).encode()
+
+
 def _entries(record: Record) -> Iterator[tuple[dict[str, Any], Device, int]]:
     params = orjson.loads(record.payload)["params"]
     for entry in params if isinstance(params, list) else [params]:
-        yield entry, entry_device(entry, record.device), entry.get("time", record.received_at)
+        yield entry, entry_device(entry, record.device), entry_time(entry, record.received_at)

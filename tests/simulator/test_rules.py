@@ -199,14 +199,17 @@ def test_a_falsy_flag_is_false(falsy: Any) -> None:
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        (request(GOOD, id=7), 7),
+        (request(GOOD, id=7), "7"),
+        (request(GOOD, id=7.0), "7"),
+        (request(GOOD, id=-1.5), "-1.5"),
+        (request(GOOD, id=2**64 - 1), "18446744073709551615"),
         (request(GOOD, id="x-7"), "x-7"),
         (request(GOOD, id=None), ""),
         (b"{", ""),
         (request(GOOD, id="big", padding="x" * 2_000), "big"),
     ],
 )
-def test_the_id_comes_back_as_it_was_sent(payload: bytes, expected: Any) -> None:
+def test_the_id_comes_back_as_text(payload: bytes, expected: str) -> None:
     """Replies are told apart by it alone, also the reply to a request that was too large."""
     assert ask(platform(max_bytes=2_000), payload)["id"] == expected
 
