@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, Measurepoint, ThingModel
+from mpreplay.model.schemas import rules_of
 from mpreplay.protocol.messages import batch_login, logout
 from mpreplay.protocol.signature import sign, sign_in
 from mpreplay.simulator import PlatformLimits
@@ -295,7 +298,21 @@ def test_a_missing_time_is_the_time_of_receipt() -> None:
             [3.4028235e38, -3.4028235e38, 3.4028235677973362e38],
             [3.4028235677973366e38, -3.4028236e38],
         ),
+        (Measurepoint("p", "FLOAT", minimum=0.1, maximum=7.12),
+         [0.1, 7.12, 7.1200001], [0.09, 7.13]),
+        (
+            Measurepoint("p", "FLOAT", minimum=0.1, exclusive_minimum=True, maximum=10**40),
+            [0.11, 3.4e38], [0.1, 0.100000001, 10**39],
+        ),
         (Measurepoint("p", "DOUBLE"), [1e300, -4], [False, "", {}]),
+        (
+            Measurepoint("p", "DOUBLE", maximum=2**53),
+            [2**53, 2.0**53, -(2**63)], [2**53 + 1, 2.0**53 + 2],
+        ),
+        (
+            Measurepoint("p", "DOUBLE", minimum=2**63 - 1, exclusive_minimum=True),
+            [2**63, 2**64 - 1], [2**63 - 1, 2**63 - 2],
+        ),
         (Measurepoint("p", "BOOL"), [0, 1, True, False], [2, -1, "true", 1.0]),
         (Measurepoint("p", "ENUM", keys=(1, 2)), [1, 2, 2.0], [3, "1", True, [1]]),
         (Measurepoint("p", "ENUM", keys=("on", "off")), ["on"], ["ON", 1]),
@@ -329,6 +346,27 @@ def test_each_type_takes_its_values_and_no_others(
 
     assert [value for value in good if not check(value)] == []
     assert [value for value in [*bad, None] if check(value)] == []
+
+
+singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(
+    singles,
+    st.floats(allow_nan=False) | singles | st.integers(-(2**70), 2**70),
+    st.booleans(),
+)
+def test_a_float_is_in_range_for_the_platform_if_it_is_for_the_client(
+    value: float, bound: float, exclusive: bool
+) -> None:
+    """A bound like 7.12 is no 32-bit number: a value of 7.12 must not be declined for that."""
+    travels = orjson.loads(orjson.dumps(np.float32(value), option=orjson.OPT_SERIALIZE_NUMPY))
+    for side in ("minimum", "maximum"):
+        point = Measurepoint("p", "FLOAT", **{side: bound, f"exclusive_{side}": exclusive})
+        (rule,) = rules_of(point)
+
+        said = check_of(point, PlatformLimits())(travels)
+        assert said == rule.allowed(pa.array([value], pa.float32()))[0]
 
 
 def test_what_the_documents_leave_open_is_a_setting() -> None:
