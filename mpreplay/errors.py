@@ -25,7 +25,7 @@ have the offending argument as ``.argument`` and ``.value`` where there is a sin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "MAX_TEXT",
     "Argument",
     "ConfigError",
     "ConnectError",
@@ -47,8 +48,23 @@ __all__ = [
     "ReplayFailed",
     "ReplayWarning",
     "TransportError",
+    "clipped",
     "message",
 ]
+
+
+MAX_TEXT: Final = 300  # characters of a text or value from outside within a message
+
+
+def clipped(text: str, most: int | None = MAX_TEXT) -> str:
+    """Return a text of at most so many characters, the last of them an ellipsis if it was longer.
+
+    Examples
+    --------
+    >>> clipped("abcdef", 4), clipped("abcd", 4)
+    ('abc…', 'abcd')
+    """
+    return text if most is None or len(text) <= most else f"{text[: most - 1]}…"
 
 
 class Argument(NamedTuple):
@@ -177,7 +193,9 @@ class ConnectError(TransportError):
     Attributes
     ----------
     is_final : bool
-        True if a retry cannot help: the credentials are wrong, or another run holds the device.
+        True if a retry cannot help as things are: the platform refuses credentials, client id or
+        protocol, its certificate is not trusted here or ours not there, or another run holds the
+        device.
     """
 
     def __init__(self, message: str | Message, is_final: bool = False) -> None:

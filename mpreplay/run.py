@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from .display.sentences import ended_in_words
+from .display.amounts import count
+from .display.facts import SHOWN_FATES
+from .display.sentences import FATE_WORDS, ended_in_words
 from .errors import ReplayFailed
-from .frames import FATES, typed
+from .frames import typed
 from .history.rejects_file import RUN_ATTRIBUTE
-from .journal.reader import JournalReader, read_journal, run_id_of
-from .journal.summary import ended_of, is_complete, summary_of
+from .journal.reader import JournalReader, allows_offline, read_journal, run_id_of
+from .journal.summary import is_complete, summary_of
 from .outcome.reject_table import joined, reject_frame
-from .report.causes import cause_frame, gather
+from .report.causes import cause_frame, gathered_of
 from .report.notebook import short_form
 from .report.standing import standing_of
 
 if TYPE_CHECKING:
+    from .display.facts import Standing
     from .history.history import History
     from .readback.reconciling import Query
 
@@ -67,8 +70,10 @@ class Run:
     @property
     def rejects(self) -> pd.DataFrame:
         """One row per value that did not arrive: place in the source, reason, and advice."""
-        rejects = reject_frame(joined(self._journal.iter_reject_tables()))
-        link = {"run_id": run_id_of(self._journal.facts()), "journal": str(self.path)}
+        facts = self._journal.facts()
+        table = joined(self._journal.iter_reject_tables())
+        rejects = reject_frame(table, allows_offline=allows_offline(facts))
+        link = {"run_id": run_id_of(facts), "journal": str(self.path)}
         rejects.attrs[RUN_ATTRIBUTE] = link
         return rejects
 
@@ -227,18 +232,17 @@ class Run:
         totals = self._journal.totals()
         if totals["accepted"] == totals["read"] and self.complete:
             return
-        missing = [f"{totals[fate]:,} {fate}" for fate in FATES[1:] if totals[fate]]
-        rest = "" if self.complete else f"{', ' if missing else ''}and the run is not complete"
+        told = [*_fates_in_words(self._standing()), *self._unread()]
+        told += [] if self.complete else ["the run is not complete"]
         raise ReplayFailed(
-            f"of {totals['read']:,} values {totals['accepted']:,} were accepted; "
-            f"{', '.join(missing)}{rest}",
+            f"of {totals['read']:,} values {totals['accepted']:,} were accepted; {', '.join(told)}",
             self.rejects,
         )
 
     @property
     def causes(self) -> pd.DataFrame:
         """One row per cause of rejects, the most frequent first: values, reason, advice."""
-        return cause_frame(gather(self._journal.iter_reject_batches(), n_examples=0).causes)
+        return cause_frame(gathered_of(self._journal).causes)
 
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file, readable without a network.
@@ -251,11 +255,13 @@ class Run:
         Raises
         ------
         ConfigError
-            If the file cannot be written, or jinja2 is missing: ``pip install 'mpreplay[report]'``.
+            If the file cannot be written, is the journal or a file of the history, or jinja2 is
+            missing: ``pip install 'mpreplay[report]'``.
         """
+        from .report.outputs import path_of
         from .report.writing import write_report
 
-        write_report(self._journal, Path(os.fspath(path)))
+        write_report(self._journal, path_of(path, "path"), self._history)
 
     def audit(self, folder: str | os.PathLike[str]) -> str:
         """Write the audit of the run, for independent checks by other people.
@@ -280,27 +286,37 @@ class Run:
             If the folder cannot be written or is not empty, or jinja2 is missing.
         """
         from .audit.bundle import write_bundle
+        from .report.outputs import path_of
 
-        return write_bundle(self._journal, Path(os.fspath(folder)))
+        return write_bundle(self._journal, path_of(folder, "folder"))
 
     def __repr__(self) -> str:
-        totals = self._journal.totals()
-        parts = [f"{totals['accepted']:,} of {totals['read']:,} values accepted"]
-        parts += [f"{totals[f]:,} {f.replace('_', ' ')}" for f in FATES[1:] if totals[f]]
-        stopped = ended_in_words(ended_of(self._journal.facts()))
-        if unread := self.summary()["unread_rows"]:
-            parts.append(f"{unread:,} rows not read")
-        if not self.complete:
+        standing = self._standing()
+        parts = [f"{standing.n('accepted'):,} of {standing.n('read'):,} values accepted"]
+        parts += [*_fates_in_words(standing), *self._unread()]
+        stopped = ended_in_words(standing.ended)
+        if not standing.is_complete:
             parts.append(f"not complete{f': {stopped}' if stopped else ''}")
         return f"Run({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
+        return short_form(self._standing(), gathered_of(self._journal, at_most=LOOKED_AT))
+
+    def _standing(self) -> Standing:
         journal = self._journal
-        standing = standing_of(
+        return standing_of(
             journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
         )
-        tables = journal.iter_reject_batches()
-        return short_form(standing, gather(tables, n_examples=0, at_most=LOOKED_AT))
+
+    def _unread(self) -> list[str]:
+        unread = self._standing().unread_rows
+        return [f"{count(unread, 'row')} not read"] if unread else []
+
+
+def _fates_in_words(standing: Standing) -> list[str]:
+    """Return the numbers of values that did not arrive; those in flight are called not settled."""
+    shown = [(standing.n(fate), FATE_WORDS[fate][0]) for fate in SHOWN_FATES[1:]]
+    return [f"{n:,} {words}" for n, words in shown if n]
 
 
 def open_run(path: str | os.PathLike[str]) -> Run:

@@ -288,10 +288,23 @@ def test_mixed_kinds_of_time_in_one_column_are_read_each_as_what_it_is(check: Ch
 
 
 def test_a_naive_time_among_others_is_named_by_its_row(check: Check) -> None:
-    """The message must point at the row a user can look up."""
+    """One cell without a zone is no reason to refuse the others: it is a violation of its row."""
     times = objects(pd.Timestamp("2024-01-01", tz="UTC"), None, "2024-01-01T01:00:00")
 
-    with pytest.raises(HistoryError, match="first in row 2"):
+    found = check(pd.DataFrame({"t": times, "i": range(3)}), time_column="t").violations
+
+    assert found["row"].tolist() == [1, 2]
+    assert found["reason"].tolist() == [
+        "no time",
+        "2024-01-01 01:00:00 is a time without a zone; give tz=, or an offset",
+    ]
+
+
+def test_an_object_column_that_only_lacks_a_zone_is_refused_as_a_whole(check: Check) -> None:
+    """Then the argument is missing, and its first row is the one to look at."""
+    times = objects(None, "garbage", "2024-01-01T01:00:00")
+
+    with pytest.raises(HistoryError, match="first in row 2: 2024-01-01 01:00:00"):
         check(pd.DataFrame({"t": times, "i": range(3)}), time_column="t")
 
 

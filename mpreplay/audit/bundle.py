@@ -89,12 +89,15 @@ def write_bundle(reader: JournalReader, folder: Path) -> str:
 
 def check_free(folder: Path) -> None:
     """Raise ConfigError unless an audit can be written to a folder."""
-    if not folder.parent.is_dir():
-        raise ConfigError(f"{folder}: there is no folder {str(folder.parent)!r}")
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise ConfigError(
-            f"{folder}: an audit needs a folder that is new or empty; nothing was written"
-        )
+    try:
+        if not folder.parent.is_dir():
+            raise ConfigError(f"{folder}: there is no folder {str(folder.parent)!r}")
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise ConfigError(
+                f"{folder}: an audit needs a folder that is new or empty; nothing was written"
+            )
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def _write(reader: JournalReader, part: Path) -> str:

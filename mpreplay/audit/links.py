@@ -53,6 +53,11 @@ class Chain:
         self._damaged = self._places_of_damaged()
 
     @property
+    def n_requests(self) -> int | None:
+        """Number of requests that the seal names; None without a seal."""
+        return None if self.seal is None or self.seal.number is None else self.seal.number - 1
+
+    @property
     def requests(self) -> Iterator[tuple[int, Line]]:
         """The undamaged requests with their numbers, in order."""
         return ((n, line) for n, line in sorted(self._home.items()) if not line.is_seal)

@@ -31,6 +31,7 @@ from .links import Chain
 
 __all__ = ["Finding", "bundle_head", "compare_sources", "verify_audit", "verify_bundle"]
 
+_NO_TABLE: Final = "it is sealed, but not the table that is expected"
 _HEX: Final = 64  # digits of a SHA-256
 
 
@@ -96,7 +97,7 @@ def verify_bundle(
     """
     sources = list(sources)
     _check_arguments(folder, sources, head)
-    return list(_Bundle(folder).findings(sources, head and head.strip().lower()))
+    return list(_Bundle(folder, head and head.strip().lower()).findings(sources))
 
 
 def compare_sources(folder: Path, sources: Iterable[Path]) -> list[tuple[Path, str]]:
@@ -136,14 +137,16 @@ def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> Non
 class _Bundle:
     """A folder with its manifest, its chain and its trustworthy tables."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, head: str | None) -> None:
+        self.folder, self.head = folder, head
         self.manifest_bytes = _bytes(folder / MANIFEST)
         self.manifest = parsed(self.manifest_bytes or b"") or {}
         facts = digest(facts_of(self.manifest))
         self.chain_bytes = _bytes(folder / CHAIN)
         lines = read_lines(self.chain_bytes or b"")
         self.chain = Chain(lines)
+        # No table of another audit is opened: whoever forged it may aim at the reader of Parquet.
+        self.is_the_one = head is None or (self._sealed_head() == head)
         self.hashes = self._hashes()
         self.actual = {name: _hash(folder / name) for name in self.hashes}
         self.results = self._table("results.parquet")
@@ -156,14 +159,14 @@ class _Bundle:
                 f"verifies {FORMAT}"
             )
 
-    def findings(self, sources: list[Path], head: str | None) -> Iterator[Finding]:
+    def findings(self, sources: list[Path]) -> Iterator[Finding]:
         """Yield all alterations."""
         yield from self._of_files()
         if self.manifest_bytes is not None:
             yield from (Finding(MANIFEST, where, what) for where, what in self._of_manifest())
         if self.chain_bytes is not None:
             yield from (Finding(CHAIN, where, what) for where, what in self.chain.findings())
-        yield from self._of_head(head)
+        yield from self._of_head()
         yield from self._of_tables()
         yield from self._of_sources(sources)
 
@@ -234,12 +237,19 @@ class _Bundle:
         yield from check_counts(counts if isinstance(counts, dict) else {}, books, results)
         yield from check_complete(self.manifest.get("run"), results)
 
-    def _of_head(self, head: str | None) -> Iterator[Finding]:
+    def _sealed_head(self) -> str | None:
         seal = self.chain.seal
-        if head is not None and (seal is None or seal.content["hash"] != head):
-            found = "is not there" if seal is None else f"is {seal.content['hash']}"
+        return None if seal is None else str(seal.content["hash"])
+
+    def _of_head(self) -> Iterator[Finding]:
+        if not self.is_the_one:
+            sealed = self._sealed_head()
+            found = "is not there" if sealed is None else f"is {sealed}"
             yield Finding(
-                CHAIN, "head", f"it {found} and not the one given: this is not the audit of then"
+                CHAIN,
+                "head",
+                f"it {found} and not the one given: this is not the audit of then, and no table of "
+                "it was opened",
             )
 
     def _of_tables(self) -> Iterator[Finding]:
@@ -248,7 +258,7 @@ class _Bundle:
         rejects, touched = self._rejects(), self._table("touched.parquet")
         for name, table in zip(TABLES, (results, rejects, books, touched), strict=True):
             if table is None and name in self.hashes and self._is_sound(name):
-                yield Finding(name, "", "it is sealed, but not the table that is expected")
+                yield Finding(name, "", self._footer_fault(name) or _NO_TABLE)
         if results is not None:
             yield from _named(CHAIN, lambda: check_chain(self.chain.requests, results))
         if books is not None:
@@ -274,11 +284,29 @@ class _Bundle:
                 yield Finding(str(path), "", what)
 
     def _is_sound(self, name: str) -> bool:
-        return self.actual.get(name) == self.hashes.get(name, "")
+        return self.is_the_one and self.actual.get(name) == self.hashes.get(name, "")
+
+    def _footer_fault(self, name: str) -> str:
+        """Return the contradiction between the footer of a table and the chain, or the empty text.
+
+        A footer is read before any row: a forged one may promise more rows than any memory holds.
+        """
+        try:
+            n_rows = pq.read_metadata(self.folder / name).num_rows
+        except (pa.ArrowException, OSError, ValueError):
+            return _NO_TABLE
+        if name == "results.parquet":
+            n = self.chain.n_requests
+            wrong = n is not None and n_rows > n
+            return f"its footer has {n_rows:,} rows, and the seal {n:,} requests" if wrong else ""
+        counts = self.manifest.get("counts")
+        read = counts.get("read") if isinstance(counts, dict) else None
+        wrong = type(read) is int and n_rows > read  # each row is about at least one value
+        return f"its footer has {n_rows:,} rows, and {read:,} values were read" if wrong else ""
 
     def _opened(self, name: str) -> pq.ParquetFile | None:
         """Return an unaltered table, or None."""
-        if not self._is_sound(name):
+        if not self._is_sound(name) or self._footer_fault(name):
             return None
         try:
             file = pq.ParquetFile(self.folder / name, pre_buffer=False, memory_map=False)

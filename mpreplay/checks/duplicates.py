@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
-from ..history.keys import read_keys
+from ..history.keys import keys_of, read_keys
 from ..history.ordering import order_of
 from ..history.readings import read_slab
 from .repeats import Duplicates, candidates_of, decide
@@ -47,8 +46,7 @@ class _Keys:
         """Return the source row of each readable reading of a slab, its number and its time."""
         rows, codes, time = keys.rows, keys.device, keys.time
         if keys.unreadable:
-            readable = np.ones(len(rows), bool)
-            readable[list(keys.unreadable)] = False
+            readable = ~keys.is_unreadable()
             rows, codes, time = rows[readable], codes[readable], time[readable]
         names: list[Any] = list(keys.devices)
         self.devices |= set(keys.devices)
@@ -66,15 +64,9 @@ class _Keys:
 
 def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Any]]:
     """Return the point of each row, as an index into the names (-1: unnamed), and the names."""
-    column = raw.columns[str(raw.layout.columns.point)]
-    if isinstance(column, np.ndarray):
-        codes, names = pd.factorize(pd.Series(pd.array(column[positions])))
-        return codes, list(names)
-    if pa.types.is_string_view(column.type):  # Arrow does not code these
-        column = column.cast(pa.string())
-    coded = column.take(pa.array(positions)).dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy().astype(np.int64)
-    return codes, coded.dictionary.to_pylist()
+    named = keys_of(raw, raw.layout.columns.point, "", "point").take(pa.array(positions))
+    codes = named.indices.fill_null(-1).to_numpy().astype(np.int64)
+    return codes, named.dictionary.to_pylist()
 
 
 def find_duplicates(

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..display.facts import CHECKS, SUPERSEDED, Check, Detail
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
@@ -37,15 +39,16 @@ class Fault:
         Name of the check.
     why : Detail
         Reason common to all positions.
-    instances : list of tuple, optional
-        Facts of each single value, in the order of the positions: an unreadable time, for example.
+    instances : Array of str, optional
+        Facts of each single value as JSON, in the order of the positions: an unreadable time, for
+        example.
     """
 
     column: int
     positions: NDArray[np.int64]
     check: str
     why: Detail
-    instances: list[tuple[Any, ...]] | None = None
+    instances: pa.Array | None = None
 
     @property
     def is_unsendable(self) -> bool:
@@ -61,17 +64,15 @@ class Fault:
         """Return the fault of a selection of the values."""
         instances = self.instances
         if instances is not None:
-            instances = [instances[n] for n in np.arange(len(instances))[index].tolist()]
+            instances = instances.take(pa.array(np.arange(len(instances))[index]))
         return replace(self, positions=self.positions[index], instances=instances)
 
-    def texts(self) -> tuple[str, list[str] | None]:
+    def texts(self) -> tuple[str, pa.Array | None]:
         """Return the reason as text, and the facts of each value alone as JSON, if there are any.
 
         The two are kept apart: few reasons are shared by many values.
         """
-        if self.instances is None:
-            return self.why.as_text(), None
-        return self.why.as_text(), [json.dumps(one) for one in self.instances]
+        return self.why.as_text(), self.instances
 
 
 def is_never_sent(check: str) -> bool:
@@ -81,17 +82,19 @@ def is_never_sent(check: str) -> bool:
 
 def row_faults(readings: Readings) -> list[Fault]:
     """Return the faults of rows whose time, device or product is unreadable."""
-    grouped: dict[tuple[str, Detail], dict[int, tuple[Any, ...]]] = {}
-    for position, (check, why) in sorted(readings.unreadable.items()):
-        grouped.setdefault((check, why.shared), {})[position] = why.instance
     return [
-        Fault(-1, np.array(list(rows), np.int64), check, why, _told_apart(rows.values()))
-        for (check, why), rows in grouped.items()
+        Fault(-1, one.positions, one.check, one.why, _as_instances(one.shown))
+        for one in sorted(readings.unreadable, key=lambda one: int(one.positions[0]))
     ]
 
 
-def _told_apart(instances: Collection[tuple[Any, ...]]) -> list[tuple[Any, ...]] | None:
-    return list(instances) if any(instances) else None
+def _as_instances(shown: pa.Array | None) -> pa.Array | None:
+    """Return a text of each value as the facts of the value, as JSON."""
+    if shown is None:
+        return None
+    if pc.all(pc.match_substring_regex(shown, r"^[ !#-\[\]-~]*$")).as_py():  # nothing to escape
+        return pc.binary_join_element_wise('["', shown, '"]', "")
+    return pa.array([json.dumps([text]) for text in shown.to_pylist()], pa.string())
 
 
 def misfit_faults(number: int, column: TypedColumn) -> list[Fault]:
@@ -118,8 +121,7 @@ def withheld(
         if fault.column >= 0 and (all_violations or fault.is_unsendable):
             masks[fault.column][fault.positions] = True
     if readings.unreadable:
-        gone = np.zeros(len(readings.rows), bool)
-        gone[list(readings.unreadable)] = True
+        gone = readings.is_unreadable()
         for number, column in enumerate(readings.columns):
             masks[number] |= gone[column.at]
     return masks

@@ -13,6 +13,7 @@ import orjson
 
 from ..display.facts import Detail
 from ..values.column_json import longest_text, texts_of
+from ..values.epoch import FIRST_TIME
 from .faults import Fault
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Room", "key_bytes"]
 
-_FRAME = len('"measurepoints":{},"time":-9223372036854775808,')  # of an entry, around its values
+_FRAME = len(f'"measurepoints":{{}},"time":{FIRST_TIME},')  # of an entry, around its values
 
 
 @dataclass(frozen=True, slots=True)

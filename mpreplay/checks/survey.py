@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
-from ..errors import Argument, InvalidHistory, Message, message
+from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
 from .duplicates import Search, find_duplicates
@@ -167,8 +167,8 @@ def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:
     first = found.iloc[0]
     return message(
         f"{n_violations:,} violations of the thing model, the first in row {first['row']} of "
-        f"{first['source']}: {first['measurepoint'] or 'the row'} = {first['value'] or '?'} is "
-        f"{first['reason']}; ",
+        f"{first['source']}: {clipped(first['measurepoint']) or 'the row'} = "
+        f"{clipped(first['value']) or '?'} is {first['reason']}; ",
         Argument("on_invalid", "withhold"),
         " sends the rest, validate() lists them",
     )

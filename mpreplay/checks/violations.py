@@ -53,19 +53,19 @@ def table_of(
     identifier: str,
     check: str,
     detail: str,
-    instances: list[str] | None = None,
+    instances: pa.Array | None = None,
 ) -> pa.Table:
     """Return the violations of rows of the readings: places, values, check and details."""
     devices = [*readings.devices, Device("", "")]
     codes = readings.device[rows]
     keys = pa.array(np.where(codes < 0, len(devices) - 1, codes))
-    untimed = [p for p, (what, _) in readings.unreadable.items() if what == "time"]
+    untimed = readings.is_unreadable("time")
     columns = {
         "source": readings.source,
         "row": readings.rows[rows],
         "product_key": pa.array([device.product_key for device in devices]).take(keys),
         "device_key": pa.array([device.device_key for device in devices]).take(keys),
-        "time": pa.array(readings.time[rows], mask=np.isin(rows, untimed)).cast(_TIME),
+        "time": pa.array(readings.time[rows], mask=untimed[rows]).cast(_TIME),
         "measurepoint": identifier,
         "value": values,
         "check": check,

@@ -8,11 +8,13 @@ import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 from .options import LATER, TABLES, parser_of_commands
+from .outputs import check_tables, checked_tables, write_table
 from .speech import say_run, warn, with_options
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import pandas as pd
 
@@ -132,10 +134,13 @@ def _demo(_options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from ..checks.validation import validate
 
-    validation = validate(_history(options), _models(options.model), duplicates=options.duplicates)
+    history = _history(options)
+    tables = checked_tables({"violations": options.violations})
+    check_tables(tables, options, history)
+    validation = validate(history, _models(options.model), duplicates=options.duplicates)
     print(validation)
-    if options.violations:
-        _write(validation.violations, options.violations)
+    if tables:
+        write_table(validation.violations, tables["violations"], "violations")
     elif validation.n_violations:
         _show(validation.violations, validation.n_violations, "; --violations FILE keeps them")
     if validation.n_conflicts:
@@ -162,8 +167,11 @@ def _replay(options: argparse.Namespace) -> int:
         if options.connection
         else Connection.from_environment()
     )
+    history = _history(options)
+    tables = checked_tables({name: getattr(options, name) for name in TABLES})
+    check_tables(tables, options, history, connection)
     run = replay(
-        _history(options),
+        history,
         _models(options.model),
         connection,
         allow_offline_sub_device=options.allow_offline_sub_device,
@@ -175,10 +183,9 @@ def _replay(options: argparse.Namespace) -> int:
         limits=_limits(options),
         journal=options.journal,
     )
-    for name in TABLES:
-        if path := getattr(options, name):
-            _write(getattr(run, name), path)
-    say_run(run, options.journal, allows_offline=options.allow_offline_sub_device)
+    for name, path in tables.items():
+        write_table(getattr(run, name), path, name)
+    say_run(run, options.journal)
     totals = run.summary()
     ended = ended_of(read_journal(run.path).facts())
     if ended is not None and ended.kind == "interrupted":
@@ -223,50 +230,39 @@ def _secrets(path: str | None) -> dict[tuple[str, str], str] | None:
         ) from None  # the text may hold a secret
 
 
-def _write(frame: Any, path: str) -> None:
-    from ..errors import ConfigError
-
-    try:
-        if path.endswith(".parquet"):
-            frame.to_parquet(path, index=False)
-        elif path.endswith(".csv"):
-            frame.to_csv(path, index=False)
-        else:
-            raise ConfigError(f"{path}: the name must end in .parquet or .csv")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
-
-
 def _report(options: argparse.Namespace) -> int:
-    from pathlib import Path
-
     from ..audit.bundle import check_free
-    from ..errors import ConfigError, ReplayWarning
+    from ..errors import ReplayWarning
     from ..journal.reader import read_journal
+    from ..report.outputs import check_apart, check_outputs, path_of
     from ..report.writing import disagreements, warn_of
     from ..run import open_run
 
-    tables = {name: getattr(options, name) for name in (*TABLES, *LATER)}
-    if not (options.html or options.audit or any(tables.values())):
-        raise ConfigError("nothing to write: give --html FILE, --audit FOLDER, or a table's option")
+    tables = checked_tables({name: getattr(options, name) for name in (*TABLES, *LATER)})
+    others = {name: getattr(options, name) for name in ("html", "audit")}
+    files = {name: path_of(path, name) for name, path in others.items() if path is not None}
     run = open_run(options.journal)
-    if options.audit:  # first, so that a failed command writes nothing
-        check_free(Path(options.audit).resolve())
-    faults = disagreements(read_journal(run.path))
+    reader = read_journal(run.path)
+    if audit := files.pop("audit", None):  # all is checked first: a failed command writes nothing
+        check_free(audit.resolve())
+    check_outputs(reader, None, {**tables, **files})
+    check_apart({**tables, **files, **({"audit": audit} if audit else {})}, {})
+    faults = disagreements(reader)
     if faults:
         warn_of(faults)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplayWarning)  # already warned above
         _write_all(options, run, tables)
+    if not (tables or others["html"] or others["audit"]):
+        say_run(run, options.journal)
     return REJECTS if faults else OK
 
 
-def _write_all(options: argparse.Namespace, run: Any, tables: dict[str, str | None]) -> None:
+def _write_all(options: argparse.Namespace, run: Any, tables: dict[str, Path]) -> None:
     for name, path in tables.items():
-        if path:
-            found = getattr(run, name)
-            _write(found() if name in LATER else found, path)
-            print(f"{name}: {path}")
+        found = getattr(run, name)
+        write_table(found() if name in LATER else found, path, name)
+        print(f"{name}: {path}")
     if options.html:
         run.report(options.html)
         print(f"report: {options.html}")

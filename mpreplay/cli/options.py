@@ -153,7 +153,7 @@ def _add_replay(commands: Any) -> None:
 
 
 def _add_report(commands: Any) -> None:
-    parser = _add(commands, "report", "write the report or the audit of a run", "JOURNAL [options]")
+    parser = _add(commands, "report", "tell a run; write its report or audit", "JOURNAL [options]")
     parser.add_argument("journal", metavar="JOURNAL", help="what replay --journal wrote")
     parser.add_argument("--html", metavar="FILE", help="one page for people to read")
     parser.add_argument(

@@ -17,20 +17,20 @@ def warn(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"mpreplay: warning: {with_options(told)}", file=sys.stderr)
 
 
-def say_run(run: Any, journal: str | None, *, allows_offline: bool) -> None:
+def say_run(run: Any, journal: str | None) -> None:
     """Print a run, the causes of its rejects, and the way to continue."""
     from ..display.sentences import cause_in_words
     from ..journal.reader import read_journal
-    from ..report.causes import gather
+    from ..report.causes import gathered_of
 
     print(run)
     if extra := run.summary()["extra_requests"]:
         print(f"isolating the rejected values took {extra:,} extra requests")
-    causes = gather(read_journal(run.path).iter_reject_batches(), n_examples=0).causes
+    causes = gathered_of(read_journal(run.path)).causes
     if causes:
         print("\nwhy values did not arrive:")
     for cause in causes[:MAX_CAUSES]:
-        told = cause_in_words(cause, allows_offline=allows_offline)
+        told = cause_in_words(cause)
         print(f"  {told.sentence} [{cause.check}]")
         print(f"      to do: {with_options(told.advice)}")
     if rest := causes[MAX_CAUSES:]:

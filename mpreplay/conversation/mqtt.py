@@ -1,27 +1,24 @@
-"""The transport over MQTT. A shell over paho-mqtt.
+"""The transport over MQTT. A shell over paho's client.
 
-No decisions are made here: callbacks put events on a queue for the caller's thread.
+No decisions are made here: events come from a queue that the network thread fills.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
 import socket
-import ssl
-import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, LogLevel
-
-from ..errors import ConfigError, ConnectError, TransportError
+from ..errors import ConnectError
 from ..protocol.signature import sign_in
 from ..settings import reveal
+from .failures import Failure, of_error, of_refusal
+from .paho_client import PahoClient, set_tls
 from .transport import Acknowledged, Lost, Message
 
 if TYPE_CHECKING:
@@ -36,18 +33,12 @@ log = logging.getLogger("mpreplay")
 PROBE_AFTER: Final = 0.75
 PROBE_WAIT: Final = 0.5
 FAREWELL: Final = 2.0  # for a disconnect to reach the network [s]
-CONNECT_TIMEOUT: Final = 15.0  # for TCP, CONNACK and SUBACK each [s]
-# MQTT 3.1.1, table 3.1, with advice for the user.
-_REFUSALS: Final = {
-    1: "the broker does not speak MQTT 3.1.1",
-    2: "the broker refuses the client id",
-    3: "the platform is not available now",
-    4: "the device secret is wrong, or there is no such device: check product key, device key "
-    "and secret",
-    5: "not authorised: the device is disabled, or blocked for connecting too often (more than "
-    "4 times in 2 minutes; wait 5 minutes)",
-}
-_FINAL: Final = frozenset({1, 2, 4})  # trying again cannot help
+CONNECT_TIMEOUT: Final = 15.0  # for TCP, TLS, CONNACK and SUBACK each [s]
+REACH_TIMEOUT: Final = 90.0  # for all addresses of a host, by a slow name server [s]
+NOTICE: Final = 0.2  # longest wait for an answer, so that interrupts are noticed [s]
+# paho keeps what was not acknowledged: bounds for a platform that never acknowledges.
+MOST_UNACKNOWLEDGED: Final = 10_000  # publishes; MQTT numbers 65,535
+MOST_BYTES: Final = 268_435_456
 
 
 class MqttTransport:
@@ -67,6 +58,8 @@ class MqttTransport:
     bytes_per_second : float, optional
         Rate limit for the kernel, where supported: a request of half a megabyte then goes out
         evenly, and not at once.
+    is_stopped : callable, optional
+        Function that returns True once the caller no longer wants the connection.
     """
 
     def __init__(
@@ -76,16 +69,18 @@ class MqttTransport:
         *,
         keepalive: int = 60,
         bytes_per_second: float | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connection = connection
         self._topics = list(topics)
         self._keepalive = keepalive
         self._rate = bytes_per_second
-        self._client: mqtt.Client | None = None
+        self._is_stopped = is_stopped
+        self._client: PahoClient | None = None
         self._inbox: SimpleQueue[Any] = SimpleQueue()
-        self._unacknowledged: dict[
-            int, str
-        ] = {}  # topics by packet id; only the caller's thread uses it
+        # Topic and size by packet id; only the caller's thread uses it.
+        self._unacknowledged: dict[int, tuple[str, int]] = {}
+        self._n_bytes = 0  # of these
         self._heard_at = 0.0
         self._probed_at: float | None = None
         self._is_silent = False
@@ -97,23 +92,19 @@ class MqttTransport:
         ------
         ConnectError
             If the host is unknown, the port closed, the sign-in refused or the subscription not
-            granted.
+            granted, or if the caller wants to stop meanwhile.
         """
         self.close()
         self._inbox = SimpleQueue()
         self._unacknowledged.clear()
+        self._n_bytes = 0
         self._heard_at, self._probed_at, self._is_silent = time.monotonic(), None, False
         client = self._client = self._new_client()
-        connection = self._connection
         try:
-            client.connect(connection.host, int(connection.port or 0), self._keepalive)
-        except (OSError, ValueError) as error:
-            raise ConnectError(f"{self._where}: {_why(error)}") from error
-        client.loop_start()
-        try:
-            self._await_sign_in()
+            self._reach(client)
+            self._await_sign_in(client)
             self._subscribe(client)
-        except TransportError:
+        except BaseException:
             self.close()
             raise
         log.info("signed in at %s", self._where)
@@ -121,14 +112,14 @@ class MqttTransport:
     def publish(self, topic: str, payload: bytes) -> None:
         """Send one message at QoS 1."""
         if self._client is not None:
-            info = self._client.publish(topic, payload, qos=1)
-            # Offline is no failure here: the loss of the connection is on the queue, or will be.
-            if info.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
-                raise TransportError(f"{topic}: {mqtt.error_string(info.rc)}")
-            self._unacknowledged[info.mid] = topic
+            packet_id = self._client.send(topic, payload)
+            self._unacknowledged[packet_id] = topic, len(payload)
+            self._n_bytes += len(payload)
 
     def receive(self, timeout: float) -> Event | None:
         """Return the next event, or None after ``timeout`` seconds at most."""
+        if loss := self._unacknowledged_for_long():
+            return loss
         event = self._take(min(timeout, self._keepalive / 10))
         now = time.monotonic()
         if event is not None:
@@ -139,7 +130,11 @@ class MqttTransport:
             case Message() | Lost():
                 return event
             case ("acknowledged", int(packet_id)) if packet_id in self._unacknowledged:
-                return Acknowledged(self._unacknowledged.pop(packet_id))
+                topic, n_bytes = self._unacknowledged.pop(packet_id)
+                self._n_bytes -= n_bytes
+                return Acknowledged(topic)
+            case ("subscribed", (_, codes)) if why := self._not_granted(codes):
+                return Lost(why)
         return None
 
     def close(self) -> None:
@@ -147,9 +142,12 @@ class MqttTransport:
         client, self._client = self._client, None
         if client is None:
             return
+        client.is_wanted = False
         # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without a
         # shutdown of the socket, as long as the network takes nothing: a minute and more.
         client.disconnect()
+        if client.is_reaching:
+            return  # the thread ends by itself, once the network lets it
         if (thread := client._thread) is not None:
             thread.join(0.0 if self._is_silent else FAREWELL)
         sock: Any = client.socket()
@@ -157,6 +155,14 @@ class MqttTransport:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         client.loop_stop()
+
+    def _unacknowledged_for_long(self) -> Lost | None:
+        n = len(self._unacknowledged)
+        if n <= MOST_UNACKNOWLEDGED and self._n_bytes <= MOST_BYTES:
+            return None
+        self._unacknowledged.clear()
+        self._n_bytes = 0
+        return Lost(f"{n:,} publishes were not acknowledged")
 
     def _watch(self, now: float) -> Lost | None:
         """Return a loss that paho does not report: the end of its thread, or silence.
@@ -181,7 +187,7 @@ class MqttTransport:
     def _where(self) -> str:
         return f"{self._connection.host}:{self._connection.port} as {self._connection.device_key}"
 
-    def _new_client(self) -> mqtt.Client:
+    def _new_client(self) -> PahoClient:
         connection = self._connection
         fields = sign_in(
             connection.product_key,
@@ -190,32 +196,12 @@ class MqttTransport:
             client_id=connection.client_id or connection.device_key,
             timestamp=time.time_ns() // 1_000_000,
         )
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=fields.client_id,
-            clean_session=True,
-            protocol=mqtt.MQTTv311,
-            reconnect_on_failure=False,
+        client = PahoClient(
+            self._inbox, fields.client_id, self._rate, CONNECT_TIMEOUT, tls=connection.tls
         )
         client.username_pw_set(fields.username, fields.password)
-        client.connect_timeout = CONNECT_TIMEOUT
-        client.max_inflight_messages_set(65_535)  # the window is the session's
         if connection.tls:
-            _set_tls(client, connection)
-        inbox = self._inbox
-        failures: list[str] = []  # socket errors, which paho logs and does not hand over
-        client.on_log = lambda _c, _u, level, text: (
-            failures.append(text) if level == LogLevel.MQTT_LOG_ERR else None
-        )
-        client.on_socket_open = lambda _c, _u, sock: _set_options(sock, self._rate)
-        client.on_connect = lambda _c, _u, _f, code, _p: inbox.put(("signed in", code.value))
-        client.on_subscribe = lambda _c, _u, _m, codes, _p: inbox.put(("subscribed", codes))
-        client.on_disconnect = lambda _c, _u, _f, code, _p: inbox.put(
-            Lost("; ".join(failures) or str(code), _is_closed_by_peer(code.value, failures))
-        )
-        client.on_publish = lambda _c, _u, mid, _r, _p: inbox.put(("acknowledged", mid))
-        # Runs in paho's network thread: hand the bytes over, touch nothing else.
-        client.on_message = lambda _c, _u, m: inbox.put(Message(m.topic, bytes(m.payload)))
+            set_tls(client, connection)
         return client
 
     def _take(self, timeout: float) -> Any:
@@ -224,73 +210,59 @@ class MqttTransport:
         except Empty:
             return None
 
-    def _await(self, what: str, meaning: str) -> Any:
-        deadline = time.monotonic() + CONNECT_TIMEOUT
+    def _reach(self, client: PahoClient) -> None:
+        connection = self._connection
+        try:
+            client.connect_async(connection.host, int(connection.port or 0), self._keepalive)
+        except (OSError, ValueError) as error:
+            raise self._failed(of_error(error, tls=connection.tls)) from error
+        client.is_reaching = True
+        client.loop_start()
+        why = self._await(client, "reached", "check host, port and firewall", REACH_TIMEOUT)
+        if why is not None:
+            raise self._failed(of_error(why, tls=connection.tls)) from why
+
+    def _await(
+        self, client: PahoClient, what: str, meaning: str, timeout: float | None = None
+    ) -> Any:
+        timeout = CONNECT_TIMEOUT if timeout is None else timeout
+        deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
-            match self._take(left):
+            if self._is_stopped():
+                raise ConnectError(f"{self._where}: interrupted while connecting")
+            match self._take(min(left, NOTICE)):
                 case (str() as name, value) if name == what:
                     return value
                 case Lost(reason):
-                    raise ConnectError(f"{self._where}: {meaning} ({reason})")
-        raise ConnectError(f"{self._where}: no answer within {CONNECT_TIMEOUT:.0f} s; {meaning}")
+                    raise self._failed(Failure(f"{meaning} ({reason})", client.is_final))
+        raise self._failed(Failure(f"no answer within {timeout:.0f} s; {meaning}"))
 
-    def _await_sign_in(self) -> None:
-        code = self._await("signed in", "the connection was closed before the sign-in was answered")
+    def _await_sign_in(self, client: PahoClient) -> None:
+        code = self._await(
+            client, "signed in", "the connection was closed before the sign-in was answered"
+        )
         if code:
-            # paho gives MQTT 3.1.1 refusals as the reason codes of MQTT 5.
-            number = _V5_TO_V3.get(code, code)
-            refusal = _REFUSALS.get(number, f"refused with code {number}")
-            final = number in _FINAL
-            raise ConnectError(f"{self._where}: sign-in refused: {refusal}", final)
+            refused = of_refusal(code)
+            raise self._failed(Failure(f"sign-in refused: {refused.words}", refused.is_final))
 
-    def _subscribe(self, client: mqtt.Client) -> None:
-        client.subscribe([(topic, 1) for topic in self._topics])
-        codes = self._await("subscribed", "the subscription to the reply topic was not answered")
-        for topic, code in zip(self._topics, codes, strict=False):
+    def _subscribe(self, client: PahoClient) -> None:
+        _, asked = client.subscribe([(topic, 1) for topic in self._topics])
+        answered, codes = None, []
+        while answered != asked:  # an answer to another question is none to this one
+            answered, codes = self._await(
+                client, "subscribed", "the subscription to the reply topic was not answered"
+            )
+        if why := self._not_granted(codes):
+            raise self._failed(Failure(why))
+
+    def _not_granted(self, codes: Sequence[Any]) -> str:
+        """Return what is wrong with the answer to a subscription; the empty text for nothing."""
+        for topic, code in zip_longest(self._topics, codes[: len(self._topics)]):
+            if code is None:
+                return f"the subscription to {topic} was answered without a code"
             if code.is_failure:
-                raise ConnectError(f"{self._where}: the subscription to {topic} was not granted")
+                return f"the subscription to {topic} was not granted"
+        return ""
 
-
-_SILENT: Final = 141  # paho's own code: the other side has not answered a ping
-# Error of a send after the other side closed the connection in order.
-_AFTER_THE_END: Final = f"[Errno {errno.EPIPE}]"
-_V5_TO_V3: Final = {132: 1, 133: 2, 136: 3, 134: 4, 135: 5}
-
-
-def _is_closed_by_peer(code: int, failures: list[str]) -> bool:
-    return code != _SILENT and all(_AFTER_THE_END in text for text in failures)
-
-
-# The socket option for the rate of TCP, in bytes a second; Python has no name for it.
-_SO_MAX_PACING_RATE: Final = 47 if sys.platform == "linux" else None
-PACE: Final = 0.98  # of the limit: headers and the grain of the kernel's clock come on top
-
-
-def _set_options(sock: Any, rate: float | None) -> None:
-    with contextlib.suppress(OSError, AttributeError):
-        # Nagle's algorithm against delayed acknowledgements: 32 messages/s instead of 1,686.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if rate is not None and _SO_MAX_PACING_RATE is not None:
-            sock.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, max(1, int(PACE * rate)))
-
-
-def _set_tls(client: mqtt.Client, connection: Connection) -> None:
-    try:
-        client.tls_set(connection.ca_file, connection.cert_file, connection.key_file)
-    except (OSError, ssl.SSLError, ValueError) as error:
-        raise ConfigError(f"the TLS files cannot be used: {error}") from error
-
-
-def _why(error: Exception) -> str:
-    told: tuple[tuple[type[Exception], str], ...] = (
-        (socket.gaierror, "unknown host: check the host name"),
-        (ConnectionRefusedError, "nobody listens there: check host and port"),
-        (TimeoutError, "no answer: check host, port and firewall"),
-        (
-            ssl.SSLCertVerificationError,
-            "the server's certificate cannot be verified: check ca_file",
-        ),
-        (ssl.SSLError, "TLS failed: check the port and the certificates"),
-    )
-    known = next((text for kind, text in told if isinstance(error, kind)), None)
-    return f"{known} ({error})" if known else str(error)
+    def _failed(self, failure: Failure) -> ConnectError:
+        return ConnectError(f"{self._where}: {failure.words}", failure.is_final)

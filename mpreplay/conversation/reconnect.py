@@ -15,9 +15,9 @@ REGAIN_WITHIN: Final = 600.0
 # Pauses between attempts to regain a connection, doubled each time. [s]
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 30.0
-# A connection that the platform closes so soon after the connect was taken over. [s]
+# A connection that the platform closes so soon after the connect may have been taken over. [s]
 TAKEN_OVER_WITHIN: Final = 10.0
-TAKEOVERS: Final = 2  # in a row; no network failure looks so
+TAKEOVERS: Final = 2  # so many, and to go on would fight, be it with a client or with the platform
 
 
 @dataclass(slots=True)
@@ -41,7 +41,11 @@ class Reconnect:
 
     @property
     def has_rival(self) -> bool:
-        """True once another client signs in as the same device again and again."""
+        """True once the platform has closed the connection again soon after the sign-in.
+
+        So it looks if another client takes the session over, and to connect again would take it
+        back; other causes are possible.
+        """
         return self._quick_losses >= TAKEOVERS
 
     @property
@@ -63,7 +67,7 @@ class Reconnect:
         """Take note of a loss.
 
         A network fails with an error; a platform that gives the session to another client closes
-        the connection. A close while we send may look like either: an error proves nothing.
+        the connection. A close while we send may look like an error: an error proves nothing.
         """
         is_quick = self._connected_at is not None and now - self._connected_at < TAKEN_OVER_WITHIN
         self._quick_losses = self._quick_losses + closed_by_peer if is_quick else 0

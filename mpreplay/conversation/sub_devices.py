@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError, ConnectionLost, PlatformError
 from ..model.device import Device
-from ..protocol.codes import ACCEPTED, RETURN_CODES, return_code
+from ..protocol.codes import return_code
 from ..protocol.messages import Reply, batch_login, decode_reply, logout, session_topic
 from ..settings import reveal
+from .logins import Logins
 from .transport import Event, Lost, Message
 
 if TYPE_CHECKING:
@@ -24,11 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["SubDevices", "checked_secrets"]
 
 log = logging.getLogger("mpreplay")
-AT_ONCE: Final = 50  # sub-devices a login request
-LOGIN_TIMEOUT: Final = 15.0  # for a final reply [s]
-LOGIN_AGAIN: Final = 5.0  # without a reply: a lost one must not decline a whole history [s]
-NO_REPLY: Final = Reply("", 6205, "no reply in time", None)
-TRANSIENT: Final = frozenset(entry.code for entry in RETURN_CODES if entry.asks == "retry")
+MOST_TOLD: Final = 100  # refused devices named in the log
+NOTICE: Final = 0.5  # longest wait for an event, so that interrupts are noticed [s]
 
 
 def checked_secrets(given: Mapping[tuple[str, str], str] | None) -> dict[Device, str]:
@@ -78,6 +77,7 @@ class SubDevices:
         self._secrets = dict(secrets)
         self._next_id = next_id
         self.refused: dict[Device, Reply] = {}
+        self._inside: set[Device] = set()
 
     def __repr__(self) -> str:
         return f"SubDevices({len(self._secrets)} of {self._gateway[1]})"
@@ -89,28 +89,43 @@ class SubDevices:
             return []
         return [f"{self._topic(action)}_reply" for action in ("login/batch", "logout")]
 
-    def sign_in(self, transport: Transport) -> list[Event]:
+    def sign_in(
+        self, transport: Transport, is_stopped: Callable[[], bool] = lambda: False
+    ) -> list[Event]:
         """Sign all sub-devices in, and return the events received meanwhile.
 
         Devices whose sign-in the platform refuses are then in ``refused``, each with its reply.
+        Once ``is_stopped()``, no more devices are asked for, and no more replies awaited.
         """
-        self.refused = {}
+        logins = Logins(self._secrets, self._next_id)
+        self.refused, self._inside = logins.refused, logins.inside
         aside: list[Event] = []
-        for devices in _groups(list(self._secrets), AT_ONCE):
-            reply = self._login(transport, devices, aside)
-            if reply.code == ACCEPTED:
-                continue
-            if reply.code in TRANSIENT:  # fifty single logins would take a quarter of an hour
-                self.refused |= dict.fromkeys(devices, reply)
-                continue
-            # One code for all: ask for each device not signed in, to learn its own code.
-            inside = _listed(reply, "loginedSubDevices")
-            for device in devices:
-                if device not in inside:
-                    own = self._login(transport, [device], aside)
-                    if own.code != ACCEPTED:
-                        self.refused[device] = own
-        for device, reply in self.refused.items():
+        while not logins.is_done and not is_stopped():
+            now = time.monotonic()
+            for request_id, devices in logins.poll(now):
+                self._ask(transport, request_id, devices)
+            if logins.is_done:
+                break
+            event = transport.receive(min(NOTICE, logins.wait(now)))
+            if isinstance(event, Lost):
+                raise ConnectionLost(
+                    f"lost while sub-devices were signed in: {event.reason}", event.closed_by_peer
+                )
+            reply = self._reply(event)
+            if event is not None and (reply is None or not logins.receive(reply)):
+                aside.append(event)
+        self._tell_refused()
+        return aside
+
+    def sign_out(self, transport: Transport) -> None:
+        """Sign out the devices signed in, without waiting for replies."""
+        for device in self._secrets:
+            if device in self._inside:
+                transport.publish(self._topic("logout"), logout(self._next_id(), *device))
+
+    def _tell_refused(self) -> None:
+        """Log the first refused devices, and the number of the others."""
+        for device, reply in islice(self.refused.items(), MOST_TOLD):
             meaning = reply.message or return_code(reply.code).meaning
             log.warning(
                 "sub-device %s was not signed in: code %d, %s",
@@ -118,76 +133,26 @@ class SubDevices:
                 reply.code,
                 meaning,
             )
-        return aside
+        if (more := len(self.refused) - MOST_TOLD) > 0:
+            log.warning("%d more sub-devices were not signed in", more)
 
-    def sign_out(self, transport: Transport) -> None:
-        """Sign out the devices signed in, without waiting for replies."""
-        for device in self._secrets:
-            if device not in self.refused:
-                transport.publish(self._topic("logout"), logout(self._next_id(), *device))
-
-    def _login(self, transport: Transport, devices: list[Device], aside: list[Event]) -> Reply:
-        """Ask until a reply is final or the time is up; a reply to any attempt will do."""
-        topic = self._topic("login/batch")
-        asked: set[str] = set()
-        last = NO_REPLY
-        due = now = time.monotonic()
-        deadline = now + LOGIN_TIMEOUT
-        while now < deadline:
-            if now >= due:
-                asked.add(self._ask(transport, topic, devices))
-                due = now + LOGIN_AGAIN
-            event = transport.receive(min(due, deadline) - now)
-            now = time.monotonic()
-            if isinstance(event, Lost):
-                raise ConnectionLost(
-                    f"lost while sub-devices were signed in: {event.reason}", event.closed_by_peer
-                )
-            if event is None:
-                continue
-            reply = None
-            if isinstance(event, Message) and event.topic == f"{topic}_reply":
-                reply = _reply(event)
-            if reply is None or reply.request_id not in asked:
-                aside.append(event)
-            elif reply.code in TRANSIENT:
-                last = reply
-            else:
-                return reply
-        return last
-
-    def _ask(self, transport: Transport, topic: str, devices: list[Device]) -> str:
-        """Publish a login, and return its request id."""
-        request_id = self._next_id()
+    def _ask(self, transport: Transport, request_id: str, devices: list[Device]) -> None:
         payload = batch_login(
             request_id,
             [(*device, reveal(self._secrets[device])) for device in devices],
             client_id=self._gateway[1],
             timestamp=time.time_ns() // 1_000_000,
         )
-        transport.publish(topic, payload)
-        return request_id
+        transport.publish(self._topic("login/batch"), payload)
+
+    def _reply(self, event: Event | None) -> Reply | None:
+        """Return the reply to a login in an event; None if there is none."""
+        if not isinstance(event, Message) or event.topic != f"{self._topic('login/batch')}_reply":
+            return None
+        try:
+            return decode_reply(event.payload)
+        except PlatformError:
+            return None
 
     def _topic(self, action: str) -> str:
         return session_topic(*self._gateway, action)
-
-
-def _reply(message: Message) -> Reply | None:
-    try:
-        return decode_reply(message.payload)
-    except PlatformError:
-        return None
-
-
-def _listed(reply: Reply, name: str) -> set[Device]:
-    listed = reply.data.get(name) if isinstance(reply.data, dict) else None
-    return {
-        Device(str(one.get("productKey")), str(one.get("deviceKey")))
-        for one in listed or ()
-        if isinstance(one, dict)
-    }
-
-
-def _groups(devices: list[Device], size: int) -> Iterator[list[Device]]:
-    for start in range(0, len(devices), size):
-        yield devices[start : start + size]

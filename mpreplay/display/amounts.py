@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from ..errors import MAX_TEXT, clipped
+
 __all__ = [
     "MAX_NAME",
     "count",
@@ -66,7 +68,7 @@ def setting(value: Any) -> str:
     if isinstance(value, int | float):
         return f"{value:,.10g}" if isinstance(value, float) else f"{value:,}"
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    return visible(masked(text))
+    return visible(masked(text), MAX_TEXT)
 
 
 def masked(text: str) -> str:
@@ -111,7 +113,6 @@ def duration(seconds: float) -> str:
 
 
 MAX_NAME: Final = 60  # characters of a name or value that came from data
-MAX_TEXT: Final = 300  # characters of a reason or message
 # Control characters, halves of surrogate pairs, and marks that turn or hide the following text: a
 # report shows their numbers, so that no text can pass for another and every file is valid UTF-8.
 _HIDDEN: Final = re.compile(
@@ -133,8 +134,10 @@ def count(n: int, what: str = "") -> str:
     return f"{n:,} {what if n == 1 else plural}"
 
 
-def visible(text: Any, most: int = MAX_TEXT) -> str:
-    r"""Return a text from data in a form fit for display: short, and without hidden marks.
+def visible(text: Any, most: int | None = None) -> str:
+    r"""Return a text in a form fit for display: without hidden marks, and clipped if asked.
+
+    Texts from outside are clipped; a sentence of ours is never, since its end matters.
 
     Examples
     --------
@@ -143,8 +146,7 @@ def visible(text: Any, most: int = MAX_TEXT) -> str:
     """
     if pd.isna(text):
         return ""
-    shown = str(text)
-    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    shown = clipped(str(text), most)
     return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", shown)
 
 

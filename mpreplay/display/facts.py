@@ -230,10 +230,10 @@ class Standing:
     requests : dict of str to int
         Number of requests without a final answer: ``in_doubt``, ``not_sent``, and ``open``, not
         settled.
-    allows_offline : bool
-        True if the platform was asked to accept data of offline devices.
     is_sound : bool
         True if the books agree with the other tables of the journal.
+    is_kept : bool
+        True if the journal outlives the run, so that the run can be continued.
     """
 
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -242,8 +242,8 @@ class Standing:
     ended: Ended | None = None
     unread_rows: int = 0
     requests: Mapping[str, int] = field(default_factory=dict)
-    allows_offline: bool = False
     is_sound: bool = True
+    is_kept: bool = True
 
     def n(self, fate: str) -> int:
         """Return the number of values with a fate, or ``read``."""

@@ -6,13 +6,13 @@ Pure: a detail in, a clause out.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import Argument, Message, message
+from ..errors import Argument, Message, clipped, message
 from ..model.point_types import POINT_TYPES
 from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
@@ -52,6 +52,11 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "file": lambda: "a FILE travels over the HTTP channel only",
     "timestamp_too_fine": lambda: "a TIMESTAMP holds whole milliseconds",
     "date_too_fine": lambda: "a DATE holds whole seconds",
+    "beyond_years": lambda: "not within the years 1 to 9999",
+    "no_moment": lambda: "the last of 64 bits, which stands for no time",
+    "unknown_zone": lambda zone: (
+        f"the zone {zone!r} is not known here, so neither is its local time"
+    ),
     "surrogate": lambda: "holds a lone surrogate, which UTF-8 cannot carry",
     "no_json": lambda: "JSON cannot carry it",
     "wrong_items": lambda kind: f"its items are not all {POINT_TYPES[kind].values}",
@@ -63,12 +68,16 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "no_time": lambda: "no time",
     "not_a_time": lambda value: f"{value} is not a time",
     "not_iso": lambda value: f"{value} is not an ISO 8601 time",
-    "far_time": lambda value: f"{value} lies beyond what 64 bits hold",
+    "far_time": lambda value: f"{value} does not lie within the years 1 to 9999",
+    "stand_in": lambda value: f"{value} stands for no time",
+    "naive_time": lambda value: f"{value} is a time without a zone; give tz=, or an offset",
+    "no_unit": lambda value: f"{value} is a number without a unit; give time_unit=",
     "clock_change": lambda tz, value: (
         f"{value} is ambiguous or does not exist in {tz}, where the clock is changed; give times "
         "with an offset"
     ),
     "no_device": lambda: "no device key or no product key",
+    "not_a_key": lambda kind, value: f"{value} is not a {kind}, which is a text",
     "no_model": lambda product: f"there is no thing model for product {product!r}",
     "no_point": lambda: "no point is named",
     "unknown_point": lambda name: f"{name!r} is not in the thing model",
@@ -101,7 +110,11 @@ _OF_MANY: Final[dict[str, Callable[..., str]]] = {
     ),
     "not_a_time": lambda value: f"not a time, such as {value}",
     "not_iso": lambda value: f"not an ISO 8601 time, such as {value}",
-    "far_time": lambda value: f"beyond what 64 bits hold, such as {value}",
+    "far_time": lambda value: f"not within the years 1 to 9999, such as {value}",
+    "stand_in": lambda value: f"stand for no time, such as {value}",
+    "naive_time": lambda value: f"times without a zone, such as {value}; give tz=, or offsets",
+    "no_unit": lambda value: f"numbers without a unit, such as {value}; give time_unit=",
+    "not_a_key": lambda kind, value: f"not a {kind}, which is a text, such as {value}",
     "clock_change": lambda tz, value: (
         f"ambiguous or not there in {tz}, where the clock is changed, such as {value}; give times "
         "with an offset"
@@ -153,7 +166,7 @@ def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.Ch
     codes = coded.indices.filter(told_apart).to_pylist()
     facts = json.loads(f"[{','.join(instances.filter(told_apart).to_pylist())}]")
     of_instances = [
-        _sendable(_REASONS[distinct[code].kind](*distinct[code].facts, *one))
+        _sendable(_REASONS[distinct[code].kind](*_short(distinct[code].facts), *_short(one)))
         for code, one in zip(codes, facts, strict=True)
     ]
     filled = pc.replace_with_mask(reasons, told_apart, pa.array(of_instances, pa.string()))
@@ -166,7 +179,18 @@ def _sendable(text: str) -> str:
 
 def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
     within = [] if detail.of is None else [_worded(words, detail.of)]
-    return words[detail.kind](*detail.facts, *detail.instance, *within)
+    return words[detail.kind](*_short(detail.facts), *_short(detail.instance), *within)
+
+
+def _short(facts: Iterable[Any]) -> list[Any]:
+    """Return facts with their texts clipped: a cell may hold megabytes, a sentence may not."""
+    return [_short_fact(one) for one in facts]
+
+
+def _short_fact(fact: Any) -> Any:
+    if isinstance(fact, tuple | list):
+        return _short(fact)
+    return clipped(fact) if isinstance(fact, str) else fact
 
 
 _ALLOW: Final = Argument("allow_offline_sub_device", True)
@@ -215,7 +239,12 @@ _ADVICE: Final[dict[str, str | Message]] = {
         _ALLOW,
         "; one that is declined then too is not in the gateway's topology",
     ),
-    "size": "lower Limits(max_bytes=...)",
+    "refused": message(
+        "mend its sign-in, which was refused for the reason given: its secret in ",
+        Argument("sub_device_secrets"),
+        ", or the device itself on the platform",
+    ),
+    "size": message("make the requests smaller: ", Argument("max_bytes")),
     # About a device that is declined although it may be offline.
     "topology alone": "add the device to the gateway's topology: offline devices were allowed in "
     "this run",

@@ -10,22 +10,22 @@ from typing import Final, NamedTuple
 
 import pandas as pd
 
-from ..errors import Message
+from ..errors import Message, clipped
 from ..model.rules import range_text
-from ..protocol.codes import NO_SUB_DEVICE, return_code
+from ..protocol.codes import return_code
 from .amounts import MAX_NAME, count, span_in_words, visible
 from .facts import NAMES_SHOWN, OPEN, SHOWN_FATES, Cause, Conflict, Ended, Standing
 from .reasons import advice, cause_reason
 
 __all__ = [
     "FATE_WORDS",
-    "TO_CONTINUE",
     "Told",
     "cause_in_words",
     "conflict_in_words",
     "ended_in_words",
     "headline",
     "names",
+    "to_continue",
     "unsettled_in_words",
 ]
 
@@ -41,9 +41,13 @@ FATE_WORDS: Final = {
         "in a request without an end on record; it may or may not have been sent",
     ),
 }
-TO_CONTINUE: Final = (
+_TO_CONTINUE: Final = (
     "continue the run with the same command and the same journal, which sends them again: that "
     "does no harm; they are in no table of rejects before they have settled"
+)
+_TO_REPEAT: Final = (
+    "replay the history again, with a journal, if this run has ended: sending values twice does no "
+    "harm"
 )
 # The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
@@ -53,8 +57,9 @@ _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
 _ENDED: Final[dict[str, Callable[..., str]]] = {
     "interrupted": lambda signal: f"interrupted ({signal})",
     "rival": lambda device: (
-        f"another client signs in as {device}: the platform closed the connection twice soon after "
-        "it was made. End the other client, then continue"
+        "the platform closed the connection twice, each time within seconds of the sign-in. It "
+        f"does so when another client signs in as {device}; it may also have a reason of its own. "
+        "End the other client, if there is one, then continue"
     ),
     "not_regained": lambda seconds: f"the connection was not regained within {seconds:.0f} s",
     "refused": str,
@@ -81,9 +86,10 @@ def ended_in_words(ended: Ended | None) -> str:
 def conflict_in_words(conflict: Conflict) -> str:
     """Return two different readings of the same device, time and point as a clause."""
     time = pd.Timestamp(conflict.time, unit="ms", tz="UTC").isoformat()
+    text, other_text = (clipped(one) for one in (conflict.text, conflict.other_text))
     return (
-        f"{conflict.point} of {conflict.device_key} at {time} is {conflict.text} in row "
-        f"{conflict.row} of {conflict.source} and {conflict.other_text} in row "
+        f"{clipped(conflict.point)} of {clipped(conflict.device_key)} at {time} is {text} in row "
+        f"{conflict.row} of {conflict.source} and {other_text} in row "
         f"{conflict.other_row} of {conflict.other_source}"
     )
 
@@ -146,7 +152,12 @@ def _end(standing: Standing) -> list[str]:
     """Return sentences about the end of a run, its rest, and the way to continue."""
     if standing.is_complete:
         return ["The run is complete: every row was read and every request has an answer."]
-    return [*_why_not_complete(standing), "The same replay with the same journal continues it."]
+    rest = (
+        "The same replay with the same journal continues it."
+        if standing.is_kept
+        else "It kept no journal to continue from: replay the history again, with a journal."
+    )
+    return [*_why_not_complete(standing), rest]
 
 
 def _why_not_complete(standing: Standing) -> list[str]:
@@ -192,6 +203,11 @@ def unsettled_in_words(standing: Standing) -> str:
     )
 
 
+def to_continue(standing: Standing) -> str:
+    """Return the advice about values of unsettled requests."""
+    return _TO_CONTINUE if standing.is_kept else _TO_REPEAT
+
+
 class Told(NamedTuple):
     """A cause of rejects in words; no part ends in a full stop, and any part may be empty."""
 
@@ -205,15 +221,8 @@ class Told(NamedTuple):
         return f"{self.said}{self.when and f', {self.when}'}"
 
 
-def cause_in_words(cause: Cause, *, allows_offline: bool = False) -> Told:
+def cause_in_words(cause: Cause) -> Told:
     """Return a cause of rejects as a sentence, with its advice.
-
-    Parameters
-    ----------
-    cause : Cause
-        Facts of the cause.
-    allows_offline : bool, optional
-        True if offline devices were already allowed in the run, so that other advice is needed.
 
     Examples
     --------
@@ -229,24 +238,20 @@ def cause_in_words(cause: Cause, *, allows_offline: bool = False) -> Told:
     outcome = FATE_WORDS.get(cause.outcome, (cause.outcome, ""))[0]
     said = f"{cause.n:,} {outcome}: {_subject(cause)}{_joint(cause)}"
     when = span_in_words(cause.first_time, cause.last_time)
-    return Told(said, when, _advice(cause, allows_offline=allows_offline))
-
-
-def _advice(cause: Cause, *, allows_offline: bool) -> str | Message:
-    if not allows_offline or cause.code != NO_SUB_DEVICE:
-        return advice(cause.advice)
-    return advice("topology alone" if cause.advice == "permission alone" else "topology")
+    return Told(said, when, advice(cause.advice))
 
 
 def _subject(cause: Cause) -> str:
-    points = visible(names(cause.points, "points"), 3 * MAX_NAME) or "rows"
-    devices = visible(names(cause.devices, "devices"), 3 * MAX_NAME)
+    points = visible(names(cause.points, "points", MAX_NAME)) or "rows"
+    devices = visible(names(cause.devices, "devices", MAX_NAME))
     return f"{points} of {devices}" if devices else points
 
 
-def names(given: tuple[str, ...], what: str) -> str:
-    """Return up to three names, or their number."""
-    return ", ".join(given) if len(given) <= NAMES_SHOWN else f"{len(given):,} {what}"
+def names(given: tuple[str, ...], what: str, most: int | None = None) -> str:
+    """Return up to three names, each clipped if asked, or their number."""
+    if len(given) > NAMES_SHOWN:
+        return f"{len(given):,} {what}"
+    return ", ".join(clipped(name, most) for name in given)
 
 
 def _joint(cause: Cause) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import html
 import os
+from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
@@ -21,7 +22,7 @@ import pyarrow as pa
 
 from ..errors import Argument, ConfigError, HistoryError, message
 from ..values.epoch import EPOCH, MILLISECOND
-from ..values.times import NANOSECONDS
+from ..values.time_numbers import NANOSECONDS
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
@@ -102,9 +103,16 @@ class History:
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = self._keys(layout) if keys_only else needed
-            slabs = zip(numbers, wanted, source.read(names, wanted), strict=True)
-            for one, (first, _), columns in slabs if wanted else ():
-                yield RawSlab(one, source.name, first, columns, layout)
+            read = source.read(names, wanted) if wanted else iter(())
+            for one, (first, stop) in zip(numbers, wanted, strict=True):
+                raw = RawSlab(one, source.name, first, next(read, {}), layout)
+                if raw.n_rows != stop - first:  # each row is counted, whoever reads it
+                    raise HistoryError(
+                        f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
+                        f"{raw.n_rows:,} could be read"
+                    )
+                yield raw
+            deque(read, maxlen=0)  # to its end, where it looks whether its file has changed
             number += len(spans)
 
     def _keys(self, layout: Layout) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +12,17 @@ import pyarrow.compute as pc
 from ..display.facts import Detail
 from ..errors import HistoryError, message
 from ..model.device import Device
+from ..values.absent import absent_in
 from ..values.arrays import without
-from ..values.object_json import has_lone_surrogate
-from ..values.times import Times, read_times
+from ..values.object_json import has_lone_surrogate, written
+from ..values.time_numbers import Times
+from ..values.times import read_times
 from .columns import INDEX
-from .slab import Readings
+from .slab import Readings, Unreadable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from ..model.model_set import ModelSet
@@ -36,22 +40,45 @@ def read_keys(
     """
     columns = raw.layout.columns
     n = raw.n_rows
-    times = _times(raw) if n else Times(np.zeros(0, np.int64), {})
-    unreadable = {p: ("time", why) for p, why in times.unreadable.items()}
+    times = _times(raw) if n else Times(np.zeros(0, np.int64))
+    unreadable = [Unreadable("time", one.why, one.positions, one.shown) for one in times.unread]
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
     devices, device = _pair(products, names)
-    for position in np.flatnonzero(device < 0).tolist():
-        unreadable.setdefault(position, ("device", Detail("no_device")))
+    taken = times.is_unread if times.unread else np.zeros(n, bool)
+    if (device < 0).any():
+        unreadable += _without_device(raw, (device < 0) & ~taken)
     for code, one in enumerate(devices):
         if models.find(one.product_key) is None:
-            why = Detail("no_model", (one.product_key,))
-            for position in np.flatnonzero(device == code).tolist():
-                unreadable.setdefault(position, ("product", why))
+            positions = np.flatnonzero((device == code) & ~taken)
+            if len(positions):
+                why = Detail("no_model", (one.product_key,))
+                unreadable.append(Unreadable("product", why, positions))
     rows = np.arange(raw.first_row, raw.first_row + n)
-    return _within(
-        Readings(raw.number, raw.source, rows, times.ms, device, devices, unreadable), window
-    )
+    readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
+    return _within(readings, window)
+
+
+# What a column of keys of a kind is called in a reason.
+_KEYS: Final = {"product": "product key", "device": "device key"}
+
+
+def _without_device(raw: RawSlab, mask: NDArray[np.bool_]) -> Iterator[Unreadable]:
+    """Yield rows without a device, by what they lack: a key, or a key that is a text."""
+    columns = raw.layout.columns
+    for kind, name in (("product", columns.product), ("device", columns.device)):
+        column = raw.columns.get(name or "")
+        if not isinstance(column, np.ndarray):
+            continue
+        wrong = mask & ~absent_in(column)
+        wrong[wrong] = [_key(value) is None for value in column[wrong].tolist()]
+        if wrong.any():
+            shown = pa.array([repr(written(value)) for value in column[wrong].tolist()])
+            why = Detail("not_a_key", (_KEYS[kind],))
+            yield Unreadable("device", why, np.flatnonzero(wrong), shown)
+            mask = mask & ~wrong
+    if mask.any():
+        yield Unreadable("device", Detail("no_device"), np.flatnonzero(mask))
 
 
 def _times(raw: RawSlab) -> Times:
@@ -83,7 +110,8 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (is_text(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)):
         raise HistoryError(
-            f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text"
+            f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text: "
+            "convert it first, so that each key is written as the platform writes it"
         )
     if not pa.types.is_dictionary(column.type):
         return _distinct(column)
@@ -163,8 +191,7 @@ def _within(readings: Readings, window: tuple[int | None, int | None]) -> Readin
         keep &= readings.time >= start
     if end is not None:
         keep &= readings.time < end
-    keep[[p for p, (check, _) in readings.unreadable.items() if check == "time"]] = True
-    return rows_taken(readings, keep)
+    return rows_taken(readings, keep | readings.is_unreadable("time"))
 
 
 def rows_taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
@@ -176,5 +203,13 @@ def rows_taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
         rows=readings.rows[keep],
         time=readings.time[keep],
         device=readings.device[keep],
-        unreadable={int(place[p]): why for p, why in readings.unreadable.items() if keep[p]},
+        unreadable=tuple(
+            _taken(one, keep, place) for one in readings.unreadable if keep[one.positions].any()
+        ),
     )
+
+
+def _taken(one: Unreadable, keep: NDArray[np.bool_], place: NDArray[np.int64]) -> Unreadable:
+    kept = keep[one.positions]
+    shown = None if one.shown is None else one.shown.filter(pa.array(kept))
+    return replace(one, positions=place[one.positions[kept]], shown=shown)

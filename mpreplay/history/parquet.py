@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import HistoryError
 from ..values.epoch import EPOCH, MILLISECOND
+from .counting import Counts, check_footer, disagreement
 from .sources import attributes_of, columns_of, cut_spans, first_line
 
 if TYPE_CHECKING:
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["ParquetSource"]
 
 FOOTER: Final = 65_536  # end of a Parquet file, the basis of its fingerprint [bytes]
+# What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
+_UNREADABLE: Final = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class ParquetSource:
     n_rows: int
     partitions: Mapping[str, str | None]
     stamp: str
+    counts: Counts = field(compare=False)
 
     @classmethod
     def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
@@ -46,12 +57,16 @@ class ParquetSource:
             before = _stamp(path)
             with _parquet(path) as file:
                 schema, n_rows = file.schema_arrow, file.metadata.num_rows
-        except (pa.ArrowException, OSError) as error:
+                list(schema.names)  # each is text
+                check_footer(path, file.metadata)
+        except HistoryError:
+            raise
+        except _UNREADABLE as error:
             raise HistoryError(
-                f"{path}: cannot be read as Parquet ({first_line(error)}); expected a complete "
+                f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
                 "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
             ) from error
-        return cls(path, str(path), schema, n_rows, partitions, before)
+        return cls(path, str(path), schema, n_rows, partitions, before, Counts(path))
 
     @property
     def columns(self) -> list[str]:
@@ -77,8 +92,8 @@ class ParquetSource:
         try:
             with _parquet(self.path) as file:
                 runs = list(_row_groups(file.metadata, window, time))
-        except (pa.ArrowException, OSError) as error:
-            raise HistoryError(f"{self.path}: cannot be read ({first_line(error)})") from error
+        except _UNREADABLE as error:
+            raise self._unreadable(error) from error
         return [span for first, stop in runs for span in cut_spans(first, stop, n_rows)]
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
@@ -86,14 +101,39 @@ class ParquetSource:
         own = [name for name in needed if name in self.schema.names]
         self._check_unchanged()
         try:
-            with _parquet(self.path) as file:
+            with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
                 for run in _runs(spans):
-                    for part in _read_run(file, own, run):
+                    for part in _in_lengths(self._batches(file, raw, own, run), run):
                         yield self._columns_of(part, needed)
-        except (pa.ArrowException, OSError) as error:
+        except HistoryError:
             self._check_unchanged()  # a change of the file explains the error
-            raise HistoryError(f"{self.path}: cannot be read ({first_line(error)})") from error
+            raise
+        except _UNREADABLE as error:
+            self._check_unchanged()
+            raise self._unreadable(error, own) from error
         self._check_unchanged()
+
+    def _batches(
+        self, file: pq.ParquetFile, raw: Any, names: list[str], run: list[Span]
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows from the first to the last of adjacent spans, row group by row group."""
+        first, stop = run[0][0], run[-1][1]
+        most = max(end - begin for begin, end in run)
+        bounds = _bounds(file.metadata)
+        groups = [n for n, (begin, end) in enumerate(bounds) if begin < stop and end > first]
+        for part in self.counts.parts(raw, file.metadata, groups, names):
+            row, end = bounds[part[0]][0], bounds[part[-1]][1]
+            for batch in file.iter_batches(most, part, columns=names, use_threads=False):
+                yield batch.slice(max(0, first - row))
+                row += batch.num_rows
+            if row != end:
+                what = f"row groups {part[0]} to {part[-1]} promise"
+                n_rows = end - bounds[part[0]][0]
+                raise disagreement(self.path, what, n_rows, "their pages hold", row - end + n_rows)
+
+    def _unreadable(self, error: Exception, names: Iterable[str] = ()) -> HistoryError:
+        place = _place_of_fault(self.path, list(names))
+        return HistoryError(f"{self.path}: cannot be read: {place}{_why(error)}")
 
     def _check_unchanged(self) -> None:
         try:
@@ -115,8 +155,17 @@ class ParquetSource:
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
-    # Memory-mapping, pre-buffering and threads make memory grow with the file.
-    return pq.ParquetFile(path, pre_buffer=False, memory_map=False, buffer_size=65_536)
+    # Memory-mapping, pre-buffering and threads make memory grow with the file. Checksums cost
+    # nothing where a file has none, as pyarrow writes it. INT96 counts a day
+    # and the nanoseconds in it; 64 bits of nanoseconds would wrap before 1677 and after 2262.
+    return pq.ParquetFile(
+        path,
+        pre_buffer=False,
+        memory_map=False,
+        buffer_size=65_536,
+        page_checksum_verification=True,
+        coerce_int96_timestamp_unit="us",
+    )
 
 
 def _stamp(path: Path) -> str:
@@ -136,17 +185,32 @@ def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
         yield run
 
 
-def _read_run(file: pq.ParquetFile, names: list[str], run: list[Span]) -> Iterator[pa.Table]:
-    """Yield a table per span of adjacent spans, without reading other row groups."""
-    starts = np.cumsum(
-        [0] + [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-    )
-    first, stop = run[0][0], run[-1][1]
-    groups = [n for n, (a, b) in enumerate(pairwise(starts.tolist())) if a < stop and b > first]
-    most = max(end - begin for begin, end in run)
-    batches = file.iter_batches(most, groups, columns=names, use_threads=False)
-    skipped = first - int(starts[groups[0]])
-    yield from _in_lengths(batches, skipped, [end - begin for begin, end in run])
+def _bounds(metadata: Any) -> list[Span]:
+    """Return the rows of each row group."""
+    sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+    return list(pairwise([0, *accumulate(sizes)]))
+
+
+def _place_of_fault(path: Path, names: list[str]) -> str:
+    """Return the row group and the column that cannot be read, found by reading each alone."""
+    try:
+        with _parquet(path) as file:
+            for group, name in product(range(file.num_row_groups), names):
+                try:
+                    for _ in file.iter_batches(65_536, [group], columns=[name]):
+                        pass
+                except _UNREADABLE:
+                    return f"row group {group}, column {name!r}: "
+    except _UNREADABLE:
+        pass
+    return ""
+
+
+def _why(error: Exception) -> str:
+    told = first_line(error)
+    if "crypt" in told.lower():
+        return f"{told}: the file is encrypted; read it with pyarrow and its keys, pass the table"
+    return told
 
 
 def _row_groups(metadata: Any, window: Window, time: str | None) -> Iterator[Span]:
@@ -168,35 +232,38 @@ def _row_groups(metadata: Any, window: Window, time: str | None) -> Iterator[Spa
 def _may_hold(group: Any, time: str | None, window: Window) -> bool:
     if window == (None, None) or time is None:
         return True
-    for n in range(group.num_columns):
-        column = group.column(n)
-        if column.path_in_schema != time or not column.is_stats_set:
-            continue
-        statistics = column.statistics
-        if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
-            return True
-        if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
-            return True
-        if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
-            return True
-        # Rounded down as the rows' own times are, so that both agree at the window's edges.
-        low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
-        start, end = window
-        return (start is None or high >= start) and (end is None or low < end)
-    return True
+    columns = [group.column(n) for n in range(group.num_columns)]
+    found = [column for column in columns if column.path_in_schema == time]
+    if len(found) != 1 or not found[0].is_stats_set:  # a member of a struct may have this path, too
+        return True
+    try:
+        return _meets(found[0].statistics, window)
+    except _UNREADABLE:  # statistics that are no times, as year 10000
+        return True
 
 
-def _in_lengths(
-    batches: Iterable[pa.RecordBatch], skipped: int, lengths: list[int]
-) -> Iterator[pa.Table]:
-    """Join batches, which end with their row group, into tables of the given lengths."""
+def _meets(statistics: Any, window: Window) -> bool:
+    """Return True unless all times of a column lie outside the window."""
+    if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
+        return True
+    if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
+        return True
+    if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
+        return True
+    # Rounded down as the rows' own times are, so that both agree at the window's edges.
+    low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
+    start, end = window
+    return (start is None or high >= start) and (end is None or low < end)
+
+
+def _in_lengths(batches: Iterable[pa.RecordBatch], run: list[Span]) -> Iterator[pa.Table]:
+    """Join batches, which end with their row group, into a table for each of adjacent spans."""
     held: list[pa.RecordBatch] = []
     count = 0
-    wanted = iter(lengths)
+    wanted = (stop - first for first, stop in run)
     length = next(wanted, None)
     for batch in batches:
-        rest = batch.slice(skipped)
-        skipped = max(0, skipped - batch.num_rows)
+        rest = batch
         while length is not None and count + rest.num_rows >= length:
             take = length - count
             yield pa.Table.from_batches([*held, rest.slice(0, take)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ..display.facts import Detail
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ..values.typed_column import TypedColumn
     from .columns import Layout
 
-__all__ = ["RawSlab", "Readings"]
+__all__ = ["RawSlab", "Readings", "Unreadable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,28 @@ class RawSlab:
     def n_rows(self) -> int:
         """Number of rows."""
         return len(next(iter(self.columns.values()))) if self.columns else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Rows whose time, device or product is unreadable, all for the same reason.
+
+    Parameters
+    ----------
+    check : str
+        The check that they fail: ``time``, ``device`` or ``product``.
+    why : Detail
+        The reason, without the facts of a single row.
+    positions : ndarray of int64, shape (n,)
+        Their positions in the readings.
+    shown : Array of str, shape (n,), optional
+        The cell of each row as its reason names it; None if the reason says all.
+    """
+
+    check: str
+    why: Detail
+    positions: NDArray[np.int64]
+    shown: pa.Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +75,8 @@ class Readings:
         Device of each row, as an index into ``devices``; -1 if unknown.
     devices : list of Device
         Devices of the slab, sorted.
-    unreadable : dict of int to (str, Detail)
-        Check and reason of rows whose time, device or product is unreadable, by position.
+    unreadable : tuple of Unreadable
+        Rows whose time, device or product is unreadable, by reason; a position occurs once.
     columns : list of TypedColumn
         Values, a column for each point.
     given : ThingModel or DataFrameSchema
@@ -66,7 +89,7 @@ class Readings:
     time: NDArray[np.int64]
     device: NDArray[np.int64]
     devices: list[Device]
-    unreadable: dict[int, tuple[str, Detail]]
+    unreadable: tuple[Unreadable, ...] = ()
     columns: list[TypedColumn] = field(default_factory=list)
     given: Any = None
 
@@ -74,3 +97,11 @@ class Readings:
     def n_values(self) -> int:
         """Number of values, misfits included."""
         return sum(column.n_present for column in self.columns)
+
+    def is_unreadable(self, check: str | None = None) -> NDArray[np.bool_]:
+        """Return a mask of the unreadable rows, or of those that fail one check."""
+        mask = np.zeros(len(self.rows), bool)
+        for one in self.unreadable:
+            if check is None or one.check == check:
+                mask[one.positions] = True
+        return mask

@@ -1,21 +1,28 @@
 """Locks of connections and journals, and the record of connects, which must outlive a run.
 
-A shell over a few files in the user's state folder, keyed by host and device.
+A shell over a few files in the user's state folder, keyed by host and device, and one beside each
+journal that is being written. All of them can be read by their owner alone.
 """
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
+import errno
 import json
 import logging
 import os
 import socket
+import stat
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
+import filelock
+import platformdirs
+
 from ..errors import ConfigError, ConnectError, JournalError
+from .private import PRIVATE, make_folder, short_name, write_private
 
 if TYPE_CHECKING:
     from ..settings import Connection
@@ -25,14 +32,14 @@ __all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
+_NOTED: Final = "held by "  # the first words in a lock: a file with others is none of ours
 
 
 def state_folder() -> Path:
-    """Return the folder of the user's state: MPREPLAY_STATE, or by the XDG rules."""
+    """Return the folder of the user's state: MPREPLAY_STATE, or by the rules of the system."""
     if given := os.environ.get(ENVIRONMENT):
         return Path(given)
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "mpreplay"
+    return platformdirs.user_state_path("mpreplay", appauthor=False)
 
 
 class FileLock:
@@ -41,34 +48,63 @@ class FileLock:
     Parameters
     ----------
     path : Path
-        The lock's file, which stays after the lock is freed.
+        The lock's file.
+    is_kept : bool, optional
+        Leave the file once the lock is freed; else it is removed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_kept: bool = True) -> None:
         self.path = path
-        self._file: Any = None
+        self._is_kept = is_kept
+        self._held: Any = None
 
     def take(self, holder: str) -> str | None:
-        """Take the lock and return None, or return the holder."""
-        file = self.path.open("a+", encoding="utf-8")
+        """Take the lock and return None, or return the holder.
+
+        Raises
+        ------
+        FileExistsError
+            If the file is there and no lock; it is left as it is.
+        OSError
+            If the lock cannot be taken.
+        """
+        self._note()
+        # Not bound to a thread: whoever ends the run frees the lock.
+        lock = filelock.FileLock(self.path, mode=PRIVATE, thread_local=False)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            told = file.read().strip()
-            file.close()
-            return told or "another process"
-        file.truncate(0)
-        file.write(holder)
-        file.flush()
-        self._file = file
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            return self._note() or "another process"
+        self._held = lock
+        with contextlib.suppress(OSError):  # where a locked file takes no writes: without a note
+            self.path.write_text(f"{_NOTED}{holder}", encoding="utf-8", errors="backslashreplace")
         return None
 
     def free(self) -> None:
         """Free the lock."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        held, self._held = self._held, None
+        if held is None:
+            return
+        with contextlib.suppress(OSError):
+            if self._is_kept:
+                os.truncate(self.path, 0)
+            else:  # before it is freed: afterwards it may be another's
+                self.path.unlink()
+        held.release()
+
+    def _note(self) -> str:
+        """Return the note in the file; the empty text without one."""
+        try:
+            is_lock = stat.S_ISREG(self.path.stat().st_mode)
+            told = self.path.read_bytes()[:500].decode(errors="replace") if is_lock else ""
+        except FileNotFoundError:
+            return ""
+        except PermissionError:  # another user's, or locked against reading as well
+            return ""
+        # In the state folder all files are ours; beside a journal may lie anything.
+        if not is_lock or (not self._is_kept and told and not told.startswith(_NOTED)):
+            raise FileExistsError(errno.EEXIST, "it is in the way, and no lock", str(self.path))
+        return told.removeprefix(_NOTED).strip()
 
 
 class Lease:
@@ -95,12 +131,13 @@ class Lease:
     def __init__(self, connection: Connection, purpose: str) -> None:
         folder = state_folder()
         product_key, device_key = connection.device
-        key = quote(f"{connection.host}:{connection.port}/{product_key}/{device_key}", safe="")
+        where = f"{connection.host}:{connection.port}/{product_key}/{device_key}"
+        key = short_name(quote(where, safe=""))
         self._history = folder / f"{key}.connects.json"
         self._lock = FileLock(folder / f"{key}.lock")
         holder = f"process {os.getpid()} on {socket.gethostname()}, {purpose}"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             taken = self._lock.take(holder)
         except OSError as error:
             raise ConfigError(
@@ -110,7 +147,8 @@ class Lease:
         if taken is not None:
             raise ConnectError(
                 f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; one "
-                "connection a device: wait for it to end, or end it"
+                "connection a device: wait for it to end, or end it",
+                is_final=True,
             )
 
     def __enter__(self) -> Lease:
@@ -146,24 +184,26 @@ class Lease:
     def remember(self, time: float) -> None:
         """Remember a connect before it is made, so that a crash forgets none."""
         times = [*self.connects(), time][-KEPT:]
-        fresh = self._history.with_suffix(".new")
-        fresh.write_text(json.dumps(times), encoding="utf-8")
-        fresh.replace(self._history)
+        write_private(self._history, json.dumps(times))
 
 
 def lock_journal(path: Path) -> FileLock:
     """Return the lock of a journal, taken.
+
+    The lock's file stands beside the journal, so that it holds for all who can write there, and
+    goes when the lock is freed.
 
     Raises
     ------
     JournalError
         If another run is writing the journal, or the lock cannot be taken.
     """
-    lock = FileLock(path.with_name(path.name + ".lock"))
+    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"), is_kept=False)
     try:
         taken = lock.take(f"process {os.getpid()} on {socket.gethostname()}")
-    except OSError as error:
-        raise JournalError(f"{path}: the journal cannot be locked ({error.strerror})") from error
+    except (OSError, RuntimeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise JournalError(f"{path}: the journal cannot be locked: {lock.path}: {why}") from error
     if taken is not None:
         raise JournalError(
             f"{path}: the run in this journal is going on in {taken}; wait for it to end. "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -121,9 +121,10 @@ class JournalReader:
 
     def iter_rejects(self) -> Iterator[pd.DataFrame]:
         """Yield rejects as the frames that users see."""
+        allows = allows_offline(self.facts())
         for batch in self.iter_reject_batches():
             with _readable(self.path):
-                frame = reject_frame(batch)
+                frame = reject_frame(batch, allows_offline=allows)
             yield frame
 
     def n_rejects(self) -> int:
@@ -227,6 +228,11 @@ def read_journal(path: Path) -> JournalReader:
     if found != FORMAT:
         raise JournalError(f"{path}: a journal of format {found}; this version reads {FORMAT}")
     return reader
+
+
+def allows_offline(facts: Mapping[str, Any]) -> bool:
+    """Return True if the platform was asked to accept data of offline devices."""
+    return bool((facts.get("fingerprint") or {}).get("allow_offline_sub_device"))
 
 
 def run_id_of(facts: dict[str, Any]) -> str:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from pathlib import Path
 from typing import Any, Final
 
+import filelock
+
 from .locks import log, state_folder
+from .private import PRIVATE, make_folder, write_private
 
 __all__ = ["recent_runs", "remember_run"]
 
 KEPT_RUNS: Final = 100  # runs searched for the origin of rejects
 RUNS: Final = "runs.json"
+PATIENCE: Final = 5.0  # for other runs that begin at the same time [s]
 
 
 def recent_runs() -> list[dict[str, Any]]:
@@ -40,13 +43,10 @@ def remember_run(journal: Path, run_id: str, started_at: int) -> None:
     path = state_folder() / RUNS
     new = {"run_id": run_id, "journal": str(journal), "started_at": started_at}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # other runs begin at the same time
+        make_folder(path.parent)
+        with filelock.FileLock(path.with_suffix(".lock"), PATIENCE, PRIVATE):
             kept = [run for run in recent_runs() if run["journal"] != new["journal"]]
             kept = [run for run in kept if Path(run["journal"]).exists()][: KEPT_RUNS - 1]
-            fresh = path.with_suffix(".new")
-            fresh.write_text(json.dumps([*kept[::-1], new]), encoding="utf-8")
-            fresh.replace(path)
-    except OSError as error:
+            write_private(path, json.dumps([*kept[::-1], new]))
+    except (OSError, RuntimeError) as error:
         log.debug("the run is not remembered in %s (%s)", path, error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ..errors import JournalError
 from ..outcome.touched import touched_of
 from .packing import packed
+from .private import create_private
 from .reader import FORMAT, OPEN_ENDED, JournalReader, open_read_only
 
 if TYPE_CHECKING:
@@ -109,26 +110,23 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.is_new = not path.exists() or path.stat().st_size == 0
+        # Called at each step for the counts of the run, which are recorded with the step.
+        self.counting: Callable[[], dict[str, int]] = dict
+        self._counted: dict[str, int] = {}
+        self._opened: sqlite3.Connection | None = None
+        # A run that died before its first step has left a file without a table.
+        is_there = path.exists() and path.stat().st_size
+        self.is_new = not is_there or not _check_intact(path)
         if not self.is_new:
-            _check_intact(path)
-        try:
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            # A run that died before its first step has left a file without a table.
-            self.is_new = self.is_new or not self._tables()
-            self.has_begun = not self.is_new
-        except sqlite3.Error as error:
-            raise JournalError(f"{path}: the journal cannot be written ({error})") from error
+            self._open()
 
     def begin(self, **facts: Any) -> None:
-        """Make the tables and record the facts of the run, in one step."""
+        """Make the tables and record the facts of the run, in one step: the first that writes."""
+        self._open()
         with self._together():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self._note({"format": FORMAT, **facts})
-        self.has_begun = True
 
     def note(self, **facts: Any) -> None:
         """Record facts of the run, replacing earlier values."""
@@ -214,14 +212,27 @@ class Journal:
 
     def close(self) -> None:
         """Write everything out and close the file, without leaving ``-wal`` and ``-shm`` files."""
+        if self._opened is None:
+            return
         # In WAL mode a reader leaves two more files beside the journal; a copy would lack them.
         with suppress(sqlite3.Error):  # another process reads the file; the next close tidies up
             self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
 
-    def _tables(self) -> set[str]:
-        found = self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        return {name for (name,) in found}
+    @property
+    def _db(self) -> sqlite3.Connection:
+        if self._opened is None:
+            raise JournalError(f"{self.path}: the run in this journal has not begun")
+        return self._opened
+
+    def _open(self) -> None:
+        try:
+            create_private(self.path)  # SQLite gives its own files the mode of this one
+            self._opened = sqlite3.connect(self.path, isolation_level=None)
+            self._opened.execute("PRAGMA journal_mode = WAL")
+            self._opened.execute("PRAGMA synchronous = NORMAL")
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
 
     def _note(self, facts: dict[str, Any]) -> None:
         self._db.executemany(
@@ -278,6 +289,9 @@ class Journal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            if (counts := self.counting()) != self._counted:
+                self._note({"counts": counts})
+                self._counted = counts
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
@@ -286,8 +300,8 @@ class Journal:
                 self._db.execute("ROLLBACK")
 
 
-def _check_intact(path: Path) -> None:
-    """Set a damaged journal aside and raise: a journal is never overwritten.
+def _check_intact(path: Path) -> bool:
+    """Return whether a journal has begun; set a damaged one aside and raise, never overwrite it.
 
     A file of another kind is left alone.
     """
@@ -315,6 +329,7 @@ def _check_intact(path: Path) -> None:
             f"{path}: the journal is damaged ({damage}) and was set aside as {aside.name}. Nothing "
             "was sent. Run again to begin anew: sending values twice does no harm"
         )
+    return bool(tables)
 
 
 def _set_aside(path: Path) -> Path:

@@ -7,11 +7,13 @@ the standard-element library. Pure: parsed JSON in, ``Measurepoint`` out, and ba
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from ..errors import ConfigError
-from .measurepoint import TYPES, Measurepoint
+from ..errors import ConfigError, clipped
+from .json_fields import as_list, as_mapping, as_number, as_text, kind_of, read_json
+from .measurepoint import TYPES, Measurepoint, unplaced
 
 __all__ = ["ModelParts", "dump_model", "parse_model", "parse_text"]
 
@@ -28,13 +30,11 @@ _TYPE_NAMES: Final = {"INTEGER": "INT", "BOOLEAN": "BOOL", "OBJECT": "STRUCT"}
 def parse_text(text: str | bytes, origin: str) -> Any:
     """Return the JSON in a text, which may begin with a byte-order mark."""
     try:
-        if isinstance(text, bytes):
-            text = text.decode("utf-8-sig")
-        return json.loads(text.removeprefix("\ufeff"))
+        return read_json(text)
     except ValueError as error:
         raise ConfigError(
-            f"{origin}: not a thing model, since it is not JSON ({error}); expected the REST "
-            "reply, the console's export or a standard element"
+            f"{origin}: not a thing model, since it cannot be read as JSON ({error}); expected the "
+            "REST reply, the console's export or a standard element"
         ) from error
 
 
@@ -43,7 +43,7 @@ def parse_model(document: Any, origin: str, model_id: str | None = None) -> Mode
     if isinstance(document, list):
         return _parse_elements(document, origin)
     if not isinstance(document, Mapping):
-        raise ConfigError(f"{origin}: a thing model is a JSON object, not {_kind(document)}")
+        raise ConfigError(f"{origin}: a thing model is a JSON object, not {kind_of(document)}")
     if "thingMeasurepointMap" in document:
         return _parse_export(document, origin)
     if "elementType" in document:
@@ -89,7 +89,7 @@ def _parse_rest(document: Mapping[str, Any], origin: str, model_id: str | None) 
         raise ConfigError(f"{origin}: the reply holds no 'measurepoints'")
     return (
         str(data.get("modelId") or ""),
-        _text(data.get("name")),
+        _named(data.get("name"), origin),
         _points(data["measurepoints"], origin),
         bool(data.get("allowAdditionalMeasurepoint", False)),
         bool(data.get("draft", False)),
@@ -113,7 +113,7 @@ def _parse_export(document: Mapping[str, Any], origin: str) -> ModelParts:
         raise ConfigError(f"{origin}: 'thingMeasurepointMap' is not an object")
     return (
         str(document.get("thingModelId") or ""),
-        _text(document.get("thingModelName")),
+        _named(document.get("thingModelName"), origin),
         _points(document["thingMeasurepointMap"], origin),
         bool(document.get("allowAdditionalMeasurepoint", False)),
         False,
@@ -126,7 +126,7 @@ def _parse_elements(elements: list[Any], origin: str) -> ModelParts:
         if isinstance(element, Mapping) and _is_measurepoint(element):
             identifier = element.get("identifier")
             if not isinstance(identifier, str) or identifier in kept:
-                fault = "occurs twice" if identifier in kept else "is no identifier"
+                fault = "occurs twice" if isinstance(identifier, str) else "is no identifier"
                 raise ConfigError(f"{origin}: standard element: {identifier!r} {fault}")
             kept[identifier] = element
     if not kept:
@@ -136,51 +136,71 @@ def _parse_elements(elements: list[Any], origin: str) -> ModelParts:
 
 def _is_measurepoint(element: Mapping[str, Any]) -> bool:
     kinds = element.get("elementType") or ()  # a text, or a list where it may be several
-    kinds = [kinds] if isinstance(kinds, str) else kinds
+    kinds = kinds if isinstance(kinds, list | tuple) else [kinds]
     return "MEASUREPOINT" in {str(kind).upper() for kind in kinds}
 
 
 def _points(elements: Mapping[str, Any], origin: str) -> dict[str, Measurepoint]:
     points = {}
     for identifier, element in elements.items():
+        where = f"{origin}: measurepoint {clipped(str(identifier))!r}"
         try:
             if not isinstance(element, Mapping):
-                raise ConfigError(f"expected an object, got {_kind(element)}")
-            points[identifier] = _parse_point({"identifier": identifier, **element})
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ConfigError(f"{origin}: measurepoint {identifier!r}: {error}") from error
+                raise ConfigError(f"expected an object, got {kind_of(element)}")
+            point = _parse_point({"identifier": identifier, **element})
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {unplaced(error)}") from error
+        if point.identifier != identifier:
+            raise ConfigError(
+                f"{where} calls itself {point.identifier!r}; the key and the identifier must be "
+                "the same"
+            )
+        points[identifier] = point
     return points
 
 
 def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
     definition = _definition(element)
     kind = _type_of(element)
+    most = as_number(definition.get("maxLength"), "'maxLength'")
+    if most is not None and not (math.isfinite(most) and most == int(most)):
+        raise ConfigError(f"'maxLength' must be a whole number, got {most!r}")
     return Measurepoint(
-        identifier=element["identifier"],
+        identifier=as_text(element.get("identifier"), "'identifier'"),
         type=kind,
-        name=_text(element.get("name")),
+        name=_text(element.get("name"), "'name'"),
         unit=_unit(element.get("unit")),
         has_quality=bool(element.get("hasQuality", False)),
-        minimum=_number(definition, "minimum"),
-        maximum=_number(definition, "maximum"),
+        minimum=as_number(definition.get("minimum"), "'minimum'"),
+        maximum=as_number(definition.get("maximum"), "'maximum'"),
         exclusive_minimum=bool(definition.get("exclusiveMinimum", False)),
         exclusive_maximum=bool(definition.get("exclusiveMaximum", False)),
-        max_length=None if (most := _number(definition, "maxLength")) is None else int(most),
+        max_length=None if most is None else int(most),
         keys=_keys(definition) if kind == "ENUM" else (),
         item_type=_item_type(definition) if kind == "ARRAY" else None,
-        members=tuple(_parse_point(item) for item in definition.get("items") or ())
-        if kind == "STRUCT"
-        else (),
+        members=tuple(_members(definition)) if kind == "STRUCT" else (),
         required=bool(element.get("required", False)),
     )
+
+
+def _members(definition: Mapping[str, Any]) -> Iterator[Measurepoint]:
+    for number, item in enumerate(as_list(definition.get("items"), "'items'")):
+        try:
+            yield _parse_point(as_mapping(item, "a member"))
+        except ConfigError as error:
+            name = item.get("identifier", number) if isinstance(item, Mapping) else number
+            raise ConfigError(f"member {clipped(str(name))!r}: {unplaced(error)}") from error
 
 
 def _definition(element: Mapping[str, Any]) -> dict[str, Any]:
     """Return the definition of an element's type, inline or under ``dataDefinition``."""
     inner = element.get("dataDefinition")
     if isinstance(inner, str):  # the REST reply encodes it twice
-        inner = json.loads(inner) if inner.strip() else None
-    return {**element, **(inner or {})}
+        try:
+            inner = read_json(inner) if inner.strip() else None
+        except ValueError as error:
+            raise ConfigError(f"'dataDefinition' is not JSON ({error})") from error
+    return {**element, **as_mapping(inner, "'dataDefinition'")}
 
 
 def _type_of(element: Mapping[str, Any]) -> str:
@@ -198,32 +218,47 @@ def _type_of(element: Mapping[str, Any]) -> str:
 
 
 def _keys(definition: Mapping[str, Any]) -> tuple[Any, ...]:
-    described = definition.get("enumDesc") or definition.get("specsMap") or {}
+    name = "enumDesc" if definition.get("enumDesc") else "specsMap"
+    described = definition.get(name) or {}
+    if not isinstance(described, Mapping | list):
+        raise ConfigError(f"{name!r} must be an object of keys, got {kind_of(described)}")
     # `valueType: true` in an export, `enumType: "INT"` elsewhere: the keys are numbers.
     kind = definition.get("enumType", definition.get("valueType"))
     if kind is True or str(kind).upper() in {"INT", "INTEGER"}:
-        return tuple(int(key) for key in described)
+        return tuple(_int_key(key, name) for key in described)
     return tuple(str(key) for key in described)
+
+
+def _int_key(key: Any, name: str) -> int:
+    text = str(key).strip()
+    if not (text.isascii() and text.lstrip("+-").isdecimal()):
+        raise ConfigError(
+            f"{name!r} has the key {clipped(text)!r}, but by 'enumType' keys are whole numbers"
+        )
+    return int(text)
 
 
 def _item_type(definition: Mapping[str, Any]) -> str | None:
     item = definition.get("itemType") or definition.get("item") or definition.get("items")
     if isinstance(item, Mapping):
         return _type_of(item)
-    return None if item is None else _TYPE_NAMES.get(str(item).upper(), str(item).upper())
+    name = as_text(item, "'itemType'").upper()
+    return _TYPE_NAMES.get(name, name) or None
 
 
-def _number(definition: Mapping[str, Any], key: str) -> float | None:
-    value = definition.get(key)
-    if value is None or isinstance(value, bool):
-        return None
-    return value if isinstance(value, int) else float(value)
+def _named(value: Any, origin: str) -> str:
+    try:
+        return _text(value, "'name'")
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from error
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, what: str) -> str:
+    """Return a name, which may be given in several languages."""
     if isinstance(value, Mapping):
-        value = value.get("defaultValue") or next(iter((value.get("i18nValue") or {}).values()), "")
-    return str(value or "")
+        others = as_mapping(value.get("i18nValue"), f"the 'i18nValue' of {what}")
+        value = value.get("defaultValue") or next(iter(others.values()), "")
+    return as_text(value, what)
 
 
 # EnOS writes a unit as its id and a multiplier; people write kW.
@@ -254,13 +289,9 @@ _MULTIPLIERS: Final = {
 
 def _unit(value: Any) -> str:
     if not isinstance(value, Mapping):
-        return str(value or "")
+        return as_text(value, "'unit'")
     multiplier = str(value.get("multiplier") or "ONE").upper()
     return f"{_MULTIPLIERS.get(multiplier, '')}{value.get('unitId') or ''}"
-
-
-def _kind(value: Any) -> str:
-    return "null" if value is None else f"a {type(value).__name__}"
 
 
 def _dump_point(point: Measurepoint) -> dict[str, Any]:

@@ -6,10 +6,11 @@ the types themselves are in ``point_types``.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..errors import ConfigError
+from ..errors import ConfigError, clipped
 from .point_types import (
     ARRAY_ITEM_TYPES,
     FLOAT_RANGE,
@@ -31,11 +32,27 @@ __all__ = [
     "TYPES",
     "Measurepoint",
     "PointType",
+    "unplaced",
 ]
 
 MAX_STRING_BYTES: Final = 1_024  # EnOS Device Connection 2.4.4, "Limitations"
 MAX_ARRAY_ITEMS: Final = 1_024  # the same page
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+LARGEST: Final = 1.7976931348623157e308  # the largest 64-bit float
 QUALITY_RANGE: Final = (0, 9)  # EnOS Device Connection 2.0.9, "Reporting Measurement Points"
+
+
+class _PointError(ConfigError):
+    """A measurepoint that no thing model can have; ``fault`` is the message without its name."""
+
+    def __init__(self, identifier: str, fault: str) -> None:
+        super().__init__(f"measurepoint {clipped(identifier)!r}: {fault}")
+        self.fault = fault
+
+
+def unplaced(error: ConfigError) -> str:
+    """Return the message of an error without the name of the measurepoint, where it has one."""
+    return error.fault if isinstance(error, _PointError) else str(error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,42 +105,72 @@ class Measurepoint:
 
     def __post_init__(self) -> None:
         """Raise if no thing model can have such a point."""
-        where = f"measurepoint {self.identifier!r}"
-        if not self.identifier or not isinstance(self.identifier, str):
-            raise ConfigError(f"a measurepoint needs an identifier, got {self.identifier!r}")
-        if self.type not in TYPES:
+        name = self.identifier
+        if not isinstance(name, str) or not name or _SURROGATE.search(name):
             raise ConfigError(
-                f"{where}: unknown type {self.type!r}; expected one of "
+                "a measurepoint needs an identifier that UTF-8 can carry, got "
+                f"{clipped(repr(name))}"
+            )
+        for fault in (self._fault_of_kind(), self._fault_of_parts(), self._fault_of_range()):
+            if fault:
+                raise _PointError(name, fault)
+
+    def _fault_of_kind(self) -> str:
+        """Return why a field is of the wrong kind; the empty text if none is."""
+        if self.type not in TYPES:
+            return (
+                f"unknown type {clipped(repr(self.type))}; expected one of "
                 f"{', '.join(sorted(TYPES - {'ANY'}))}"
             )
+        for field in ("minimum", "maximum", "max_length"):
+            value = getattr(self, field)
+            wanted = int if field == "max_length" else int | float
+            if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+                return f"its {field} must be a number, got {clipped(repr(value))}"
+        if self.max_length is not None and self.max_length < 0:
+            return f"its max_length must not be negative, got {self.max_length}"
+        if not all(isinstance(member, Measurepoint) for member in self.members):
+            return f"its members must be Measurepoints, got {clipped(repr(self.members))}"
+        return ""
+
+    def _fault_of_parts(self) -> str:
+        """Return why item type, members or keys are impossible; the empty text if they are not."""
         if self.is_array and self.item_type not in ARRAY_ITEM_TYPES:
             *others, last = ARRAY_ITEM_TYPES
-            raise ConfigError(
-                f"{where}: an ARRAY needs an item type of {', '.join(others)} or {last}, "
+            return (
+                f"an ARRAY needs an item type of {', '.join(others)} or {last}, "
                 f"got {self.item_type!r}"
             )
         if self.is_struct:
-            if not self.members:
-                raise ConfigError(f"{where}: a STRUCT needs members")
-            if nested := [m.identifier for m in self.members if not m.facts.may_be_member]:
-                barred = [name for name, facts in POINT_TYPES.items() if not facts.may_be_member]
-                raise ConfigError(
-                    f"{where}: a member of a STRUCT may be neither {' nor '.join(barred)}, "
-                    f"but {nested[0]!r} is"
-                )
-            names = [m.identifier for m in self.members]
-            if doubled := [name for name in names if names.count(name) > 1]:
-                raise ConfigError(f"{where}: its member {doubled[0]!r} occurs twice")
+            return self._fault_of_members()
         if self.is_enum and len({type(key) for key in self.keys} & {int, str}) != 1:
-            raise ConfigError(
-                f"{where}: an ENUM needs keys, either all numbers or all texts, got {self.keys!r}"
+            return f"an ENUM needs keys, either all numbers or all texts, got {self.keys!r}"
+        return ""
+
+    def _fault_of_members(self) -> str:
+        if not self.members:
+            return "a STRUCT needs members"
+        if nested := [m.identifier for m in self.members if not m.facts.may_be_member]:
+            barred = [name for name, facts in POINT_TYPES.items() if not facts.may_be_member]
+            return (
+                f"a member of a STRUCT may be neither {' nor '.join(barred)}, but {nested[0]!r} is"
             )
-        if any(bound != bound for bound in (self.minimum, self.maximum)):  # noqa: PLR0124 - NaN
-            raise ConfigError(f"{where}: its range has NaN as a bound")
+        names = [m.identifier for m in self.members]
+        doubled = [name for name in names if names.count(name) > 1]
+        return f"its member {doubled[0]!r} occurs twice" if doubled else ""
+
+    def _fault_of_range(self) -> str:
+        """Return why a range is impossible; the empty text if it is not."""
+        for field in ("minimum", "maximum"):
+            bound = getattr(self, field)
+            if bound is not None and not -LARGEST <= bound <= LARGEST:  # NaN, too
+                return (
+                    f"its {field} must be a finite number of 64 bits, got {clipped(repr(bound))}; "
+                    "leave it out for no bound"
+                )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ConfigError(
-                f"{where}: its minimum {self.minimum:g} is above its maximum {self.maximum:g}"
-            )
+            return f"its minimum {self.minimum:g} is above its maximum {self.maximum:g}"
+        return ""
 
     @property
     def facts(self) -> TypeFacts:

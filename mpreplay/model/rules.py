@@ -66,4 +66,6 @@ def range_text(low: float | None, high: float | None, no_low: bool, no_high: boo
 
 
 def _bound(bound: float | None, absent: str) -> str:
-    return absent if bound is None else f"{bound:.15g}"
+    if bound is None:
+        return absent
+    return str(bound) if isinstance(bound, int) else f"{bound:.15g}"

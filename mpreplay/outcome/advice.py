@@ -5,37 +5,69 @@ Pure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..display.reasons import ADVICE_BY_CHECK
-from ..protocol.codes import return_code
+from ..protocol.codes import NO_SUB_DEVICE, return_code
 
 if TYPE_CHECKING:
     from ..display.facts import Detail
 
-__all__ = ["advice_of", "is_alone"]
+__all__ = ["BLAMES", "advice_of", "blame_of"]
+
+BLAMES: Final = ("", "alone", "refused")
 
 
-def advice_of(check: str, code: int | None, outcome: str, *, alone: bool = False) -> str:
+def advice_of(
+    check: str,
+    code: int | None,
+    outcome: str,
+    *,
+    blame: str = "",
+    allows_offline: bool = False,
+) -> str:
     """Return the key of the advice for a check, and for the platform's code if it decided.
+
+    Parameters
+    ----------
+    check, code, outcome
+        The check that failed, the platform's code, and the fate of the value.
+    blame : {"", "alone", "refused"}, optional
+        What the platform is known to object to, from :func:`blame_of`.
+    allows_offline : bool, optional
+        True if offline devices were allowed in the run: then this cannot be the remedy.
 
     Examples
     --------
-    >>> advice_of("platform", 1204, "declined", alone=True), advice_of("mine", None, "withheld")
+    >>> advice_of("platform", 1204, "declined", blame="alone"), advice_of("mine", None, "withheld")
     ('model alone', 'withheld')
     """
     row = return_code(code) if check == "platform" and code is not None else None
     if row is not None and row.advice:
         # The culprit is known: the only value, or for a code about devices the only device.
-        return f"{row.advice} alone" if alone and row.about != "request" else row.advice
+        if blame == "refused":
+            return blame
+        is_allowed = allows_offline and code == NO_SUB_DEVICE
+        chosen = "topology" if is_allowed else row.advice
+        return f"{chosen} alone" if blame == "alone" and row.about != "request" else chosen
     if check in ADVICE_BY_CHECK:
         return check
     return "withheld" if outcome == "withheld" else "declined"
 
 
-def is_alone(detail: Detail) -> bool:
-    """Return True if the platform declined a value, or its device, by itself."""
+def blame_of(detail: Detail) -> str:
+    """Return what the platform is known to object to, from the reason of a rejected value.
+
+    Returns
+    -------
+    {"", "alone", "refused"}
+        "alone" if it declined the value, or its device, by itself; "refused" if it refused the
+        sign-in of the device before.
+    """
     one: Detail | None = detail
-    while one is not None and one.kind in {"copy", "refused"}:
+    while one is not None and one.kind == "copy":
         one = one.of
-    return one is not None and one.kind == "platform" and bool(one.facts[2])
+    if one is not None and one.kind == "refused":
+        return "refused"
+    is_alone = one is not None and one.kind == "platform" and bool(one.facts[2])
+    return "alone" if is_alone else ""

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ..display.facts import Detail
 from ..display.reasons import advice, reason_column
 from ..frames import REJECT_COLUMNS, typed
-from .advice import advice_of, is_alone
+from .advice import BLAMES, advice_of, blame_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,11 +54,11 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
     return whole.take(order)
 
 
-def reject_frame(table: pa.Table) -> pd.DataFrame:
-    """Return rejects as a frame for users."""
+def reject_frame(table: pa.Table, *, allows_offline: bool = False) -> pd.DataFrame:
+    """Return rejects as a frame for users; the advice depends on what the run allowed."""
     columns = {name: table[name] for name in table.column_names}
     columns["reason"] = reason_column(columns["detail"], columns["instance"])
-    columns["mend"] = _advice_column(table)
+    columns["mend"] = _advice_column(table, allows_offline)
     whole = pa.table({name: columns[name] for name in REJECT_COLUMNS})
     return typed(whole.to_pandas(), REJECT_COLUMNS)
 
@@ -69,21 +69,22 @@ def fact_frame(table: pa.Table) -> pd.DataFrame:
     return typed(table.select(list(columns)).to_pandas(), columns)
 
 
-def _advice_column(table: pa.Table) -> pa.Array:
+def _advice_column(table: pa.Table, allows_offline: bool) -> pa.Array:
     """Return the advice for each row, each distinct case put into words once."""
     details, detail = _coded(table["detail"])
-    alone = np.array([is_alone(Detail.from_text(text)) for text in details[:-1]], bool)[detail]
+    found = [BLAMES.index(blame_of(Detail.from_text(text))) for text in details[:-1]]
+    blame = np.array(found, np.int64)[detail]
     checks, check = _coded(table["check"])
     codes, code = _coded(table["code"])
     outcomes, outcome = _coded(table["outcome"])
-    cases = ((check * len(codes) + code) * len(outcomes) + outcome) * 2 + alone
+    cases = ((check * len(codes) + code) * len(outcomes) + outcome) * len(BLAMES) + blame
     of_row, distinct = pd.factorize(cases)
-    words = [
-        str(advice(advice_of(checks[c], codes[k], outcomes[o], alone=bool(a))))
-        for c, k, o, a in zip(
-            *np.unravel_index(distinct, (len(checks), len(codes), len(outcomes), 2)), strict=True
-        )
+    sizes = (len(checks), len(codes), len(outcomes), len(BLAMES))
+    keys = [
+        advice_of(checks[c], codes[k], outcomes[o], blame=BLAMES[b], allows_offline=allows_offline)
+        for c, k, o, b in zip(*np.unravel_index(distinct, sizes), strict=True)
     ]
+    words = [str(advice(key)) for key in keys]
     return pa.array(words, pa.string()).take(pa.array(of_row))
 
 

@@ -5,6 +5,7 @@ Pure.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -53,7 +54,8 @@ def _withheld(part: ProductSlab) -> Iterator[Fault]:
         if fault.column >= 0:
             yield fault.chosen(part.withheld[fault.column][fault.positions])
     for number, positions, rivals in part.repeats.superseded:
-        yield Fault(number, positions, SUPERSEDED, Detail("superseded"), list(rivals))
+        told = pa.array([json.dumps(rival) for rival in rivals], pa.string())
+        yield Fault(number, positions, SUPERSEDED, Detail("superseded"), told)
 
 
 def _of_rows(part: ProductSlab, fault: Fault) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ References
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -38,6 +39,10 @@ METHOD: Final = "thing.measurepoint.resume.batch"  # [1]_
 VERSION: Final = "1.0"  # [1]_
 MAX_PUBLISH_BYTES: Final = 524_288  # a publish must stay below it; [3]_
 MAX_CODE: Final = 2**31 - 1  # documented codes have at most five digits; journals hold 64 bits
+MAX_DIGITS: Final = 11
+MAX_REPLY_BYTES: Final = 4_194_304  # eight times the largest request; MQTT carries 64 times as much
+SHOWN: Final = 40  # of an odd value, in a message [characters]
+_ONCE: Final = ("id", "code")
 
 
 def batch_topic(product_key: str, device_key: str) -> str:
@@ -129,10 +134,13 @@ class Reply(NamedTuple):
 def decode_reply(payload: bytes) -> Reply:
     """Return the reply in a payload.
 
+    A code is a whole number, or a text of ASCII digits. Everything else is no code, also where
+    Python would take it for a number: a request must not count as accepted by a guess.
+
     Raises
     ------
     PlatformError
-        If the payload is not JSON, or has no usable ``code``.
+        If the payload is not JSON, is not in the form of a reply, or says two things at once.
 
     Examples
     --------
@@ -140,18 +148,68 @@ def decode_reply(payload: bytes) -> Reply:
     200
     """
     try:
+        if len(payload) > MAX_REPLY_BYTES:
+            raise ValueError(f"more than {MAX_REPLY_BYTES:,} bytes are not read")
         reply = orjson.loads(payload)
-        code = reply["code"]
-        if isinstance(code, bool) or not isinstance(code, int | str):
-            raise ValueError(f"code is {code!r}")
-        if abs(number := int(code)) > MAX_CODE:
-            raise ValueError(f"code has {len(str(number))} digits")
+        if not isinstance(reply, dict):
+            raise TypeError(f"it holds {_kind(reply)}")
+        _check_said_once(payload)
         return Reply(
-            str(reply.get("id", "")), number, str(reply.get("message") or ""), reply.get("data")
+            _id_of(reply), _code_of(reply), _text_of(reply.get("message")), reply.get("data")
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise PlatformError(
             f"a reply of {len(payload)} bytes cannot be read ({error}); expected an object with "
             "'id' and 'code'",
             payload,
         ) from error
+
+
+def _code_of(reply: dict[str, Any]) -> int:
+    if "code" not in reply:
+        raise ValueError("it has no code")
+    code = reply["code"]
+    is_text = isinstance(code, str) and code.isascii() and code.isdigit()
+    if not is_text and (isinstance(code, bool) or not isinstance(code, int)):
+        raise TypeError(f"code is {_kind(code)}")
+    if len(str(code)) > MAX_DIGITS or abs(int(code)) > MAX_CODE:
+        raise ValueError(f"code has {len(str(code))} digits")
+    return int(code)
+
+
+def _id_of(reply: dict[str, Any]) -> str:
+    """Return the id; the empty text if there is none."""
+    request_id = reply.get("id")
+    if isinstance(request_id, bool) or not isinstance(request_id, int | str | None):
+        raise TypeError(f"id is {_kind(request_id)}")
+    return "" if request_id is None else str(request_id)
+
+
+def _text_of(said: Any) -> str:
+    """Return what a reply says as text; it only informs, and may have any shape."""
+    try:
+        return said if isinstance(said, str) else orjson.dumps(said).decode() if said else ""
+    except TypeError:  # nested deeper than the encoder goes
+        return ""
+
+
+def _kind(value: Any) -> str:
+    """Return a value in words that are short, whatever its size and depth."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    said = repr(value)
+    return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+
+
+def _check_said_once(payload: bytes) -> None:
+    """Raise ValueError if a reply has two ids or two codes, of which a parser takes the last."""
+    if all(payload.count(b'"%s"' % name.encode()) < 2 for name in _ONCE) and b"\\u" not in payload:
+        return
+    names: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        names[:] = [name for name, _ in pairs]  # the outermost object is the last to be complete
+
+    json.loads(payload, object_pairs_hook=note)
+    if twice := [name for name in _ONCE if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]} is given twice")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -17,10 +17,14 @@ from ..display.facts import CHECKS, Cause, Check, Detail
 from ..display.reasons import advice, cause_reason
 from ..display.sentences import names
 from ..frames import CAUSE_COLUMNS, REJECT_COLUMNS, typed
-from ..outcome.advice import advice_of, is_alone
+from ..journal.reader import allows_offline
+from ..outcome.advice import advice_of, blame_of
 from ..outcome.reject_table import reject_frame
 
-__all__ = ["Gathered", "cause_frame", "gather"]
+if TYPE_CHECKING:
+    from ..journal.reader import JournalReader
+
+__all__ = ["Gathered", "cause_frame", "gather", "gathered_of"]
 
 MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
@@ -66,7 +70,11 @@ class Gathered(NamedTuple):
 
 
 def gather(
-    tables: Iterable[pa.Table], *, n_examples: int = 5, at_most: int | None = None
+    tables: Iterable[pa.Table],
+    *,
+    n_examples: int = 5,
+    at_most: int | None = None,
+    allows_offline: bool = False,
 ) -> Gathered:
     """Return rejects by cause, the most frequent first.
 
@@ -78,6 +86,8 @@ def gather(
         Number of rows to keep of each cause.
     at_most : int, optional
         Number of rejects after which to stop.
+    allows_offline : bool, optional
+        True if offline devices were allowed in the run, so that other advice is needed.
 
     Examples
     --------
@@ -88,13 +98,25 @@ def gather(
     n_read = 0
     for table in tables:
         if len(table):
-            _add(found, table, n_examples)
+            _add(found, table, n_examples, allows_offline)
             n_read += len(table)
         if at_most is not None and n_read >= at_most:
             break
     ranked = sorted(found.items(), key=lambda item: -item[1].n)
     causes = [_cause(key, one) for key, one in ranked]
     return Gathered(causes, [_examples(one, n_examples) for _, one in ranked], n_read)
+
+
+def gathered_of(
+    reader: JournalReader, *, n_examples: int = 0, at_most: int | None = None
+) -> Gathered:
+    """Return the rejects of a run by cause, with the advice that fits the run."""
+    return gather(
+        reader.iter_reject_batches(),
+        n_examples=n_examples,
+        at_most=at_most,
+        allows_offline=allows_offline(reader.facts()),
+    )
 
 
 def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
@@ -123,12 +145,14 @@ def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
     return typed(frame, CAUSE_COLUMNS)
 
 
-def _add(found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int) -> None:
+def _add(
+    found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int, allows_offline: bool
+) -> None:
     frame = table.to_pandas()
     details = {text: Detail.from_text(text) for text in frame["detail"].unique()}
     frame["cause"] = frame["detail"].map({text: one.cause for text, one in details.items()})
-    alone = frame["detail"].map({text: is_alone(one) for text, one in details.items()})
-    frame["advice"] = _advice(frame.assign(alone=alone))
+    blame = frame["detail"].map({text: blame_of(one) for text, one in details.items()})
+    frame["advice"] = _advice(frame.assign(blame=blame), allows_offline)
     # A value declined alone is itself the culprit, like a value that failed a check.
     together = frame.groupby("request_id")["row"].transform("size").gt(1)
     of_request = frame["check"].map(lambda check: CHECKS.get(check, _NO_CHECK).of_request)
@@ -148,19 +172,23 @@ def _whole(detail: Detail, instance: str | None) -> Detail:
     return detail if pd.isna(instance) else detail._replace(instance=tuple(json.loads(instance)))
 
 
-def _advice(frame: pd.DataFrame) -> pd.Series:
+def _advice(frame: pd.DataFrame, allows_offline: bool) -> pd.Series:
     """Return the key of the advice for each row, each distinct case looked up once."""
-    cases = ["check", "code", "outcome", "alone"]
+    cases = ["check", "code", "outcome", "blame"]
     group = frame.groupby(cases, sort=False, dropna=False).ngroup()
     first = ~group.duplicated()
     rows: list[dict[Any, Any]] = frame.loc[first, cases].to_dict("records")
-    keys = {number: _key_of(row) for number, row in zip(group[first], rows, strict=True)}
+    keys = {
+        number: _key_of(row, allows_offline) for number, row in zip(group[first], rows, strict=True)
+    }
     return group.map(keys)
 
 
-def _key_of(row: dict[Any, Any]) -> str:
+def _key_of(row: dict[Any, Any], allows_offline: bool) -> str:
     code = None if pd.isna(row["code"]) else int(row["code"])
-    return advice_of(row["check"], code, row["outcome"], alone=row["alone"])
+    return advice_of(
+        row["check"], code, row["outcome"], blame=row["blame"], allows_offline=allows_offline
+    )
 
 
 def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) -> None:

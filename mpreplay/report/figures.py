@@ -6,7 +6,8 @@ Pure: frames in, small tables out.
 from __future__ import annotations
 
 import math
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,9 @@ from ..display.pictures import Arrivals, Timeline
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
 from ..values.epoch import DAY
+
+if TYPE_CHECKING:
+    from .legs import Leg
 
 __all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
 
@@ -97,12 +101,15 @@ def _rows(names: pd.Series, rejects: pd.Series) -> tuple[Any, list[str], int]:
     return np.where(row < 0, len(kept), row), [*kept, f"{n_others:,} others"], n_others
 
 
-def timeline(results: pd.DataFrame) -> Timeline | None:
-    """Return the traffic of a run in steps of time, or None if nothing was sent."""
+def timeline(results: pd.DataFrame, legs: Sequence[Leg] = ()) -> Timeline | None:
+    """Return the traffic of a run in steps of time, or None if nothing was sent.
+
+    The time between two legs of a run is left out, and so is a long time without requests.
+    """
     sent = results[results["sent_at"].notna()].sort_values("sent_at", kind="stable")
     if sent.empty:
         return None
-    at, pauses, paused, span = _without_pauses(sent)
+    at, pauses, paused, span = _without_pauses(sent, [leg.start for leg in legs[1:]])
     width = _round_width(span / max(1, min(MAX_BUCKETS, len(sent) // REQUESTS_IN_A_BUCKET)))
     n = max(1, math.ceil(span / width))
     step = np.minimum((at / width).astype(int), n - 1)
@@ -132,7 +139,9 @@ def _round_width(least: float) -> float:
     return float(next((w for w in _ROUND if w >= least), days * _SECONDS_A_DAY))
 
 
-def _without_pauses(sent: pd.DataFrame) -> tuple[Any, list[float], float, float]:
+def _without_pauses(
+    sent: pd.DataFrame, continued: Sequence[int]
+) -> tuple[Any, list[float], float, float]:
     """Return the seconds of sending, the places of pauses, their sum, and the total length.
 
     All are in seconds; pauses are left out of everything except their sum.
@@ -141,7 +150,11 @@ def _without_pauses(sent: pd.DataFrame) -> tuple[Any, list[float], float, float]
     lasted = sent["latency"].fillna(0.0).to_numpy()
     answered = np.maximum.accumulate(since + lasted)
     idle = np.concatenate([[0.0], since[1:] - answered[:-1]])
-    idle[idle <= PAUSE] = 0.0
+    at_ms = sent["sent_at"].dt.as_unit("ms").astype("int64").to_numpy()
+    # The first request of each leg: the time before it was nobody's.
+    first = np.isin(np.arange(len(sent)), np.searchsorted(at_ms, np.array(continued, np.int64)))
+    idle[(idle <= PAUSE) & ~first] = 0.0
+    idle = np.maximum(idle, 0.0)
     at = since - np.cumsum(idle)
     return at, [float(x) for x in at[idle > 0]], float(idle.sum()), float((at + lasted).max())
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 from ..display.facts import OPEN, SHOWN_FATES, Standing
 from ..display.sentences import (
     FATE_WORDS,
-    TO_CONTINUE,
     cause_in_words,
     headline,
+    to_continue,
     unsettled_in_words,
 )
 
@@ -85,15 +85,9 @@ def _bar(standing: Standing) -> str:
 
 def _causes(standing: Standing, gathered: Gathered) -> str:
     causes = gathered.causes
-    told = [
-        (one.sentence, str(one.advice))
-        for one in (
-            cause_in_words(cause, allows_offline=standing.allows_offline)
-            for cause in causes[:MAX_CAUSES]
-        )
-    ]
+    told = [(one.sentence, str(one.advice)) for one in map(cause_in_words, causes[:MAX_CAUSES])]
     if standing.n(OPEN):
-        told.insert(0, (unsettled_in_words(standing), TO_CONTINUE))
+        told.insert(0, (unsettled_in_words(standing), to_continue(standing)))
     if not told:
         return ""
     items = "".join(f"<li>{escape(said)}.{_to_do(mend)}</li>" for said, mend in told)

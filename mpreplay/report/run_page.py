@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -28,24 +28,25 @@ from ..display.page import mark, safe, whole
 from ..display.pictures import DARK, LIGHT, standing_mark, style
 from ..display.sentences import (
     FATE_WORDS,
-    TO_CONTINUE,
     Told,
     cause_in_words,
     ended_in_words,
     headline,
+    to_continue,
     unsettled_in_words,
 )
 from ..display.tables import MAX_ROWS, Table
 from ..errors import ConfigError
 from ..journal.summary import ended_of
-from .causes import gather
+from .causes import gathered_of
 from .figures import taken_apart
+from .legs import legs_of
 from .overview import balance_section, map_section
 from .standing import standing_of
 from .wire import wire_section
 
 if TYPE_CHECKING:
-    from ..display.facts import Cause, Standing
+    from ..display.facts import Standing
     from ..journal.reader import JournalReader
     from .causes import Gathered
 
@@ -98,7 +99,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     facts, results = reader.facts(), _results(reader)
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
-    gathered = gather(reader.iter_reject_batches(), n_examples=FIRST_ROWS)
+    gathered = gathered_of(reader, n_examples=FIRST_ROWS)
     first_line, rest = headline(standing)
     page: str = template.render(
         light=safe(style(LIGHT)),
@@ -108,7 +109,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         rest=rest,
         state=_state(standing),
         state_mark=safe(standing_mark(_state(standing) == "Complete")),
-        gateway=facts.get("gateway"),
+        gateway=visible(facts.get("gateway") or "", 2 * MAX_NAME),
         version=facts.get("version", ""),
         facts=_headlines(facts, standing, results),
         causes=_causes(gathered, standing),
@@ -175,29 +176,26 @@ def _headlines(
 def _duration_of_run(
     facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
 ) -> list[tuple[str, str]]:
-    started, ended = facts.get("started_at"), facts.get("ended_at")
-    if standing.is_going:  # an end in the journal is from before the run was continued
+    if standing.is_going:
         last = results["sent_at"].max()
         shown = "" if pd.isna(last) else last.strftime("%Y-%m-%d %H:%M:%S UTC")
         return [("Ended", "not ended"), ("Last known to be sent", shown)]
-    if started is None or ended is None:
-        return []
-    name = "Took, pauses included" if facts.get("continued") else "Took"
-    return [(name, duration((ended - started) / 1000))]
+    legs = legs_of(facts, results)
+    idle = sum(after.start - before.end for before, after in pairwise(legs)) / 1000
+    return [
+        ("Took", duration(sum(leg.seconds for leg in legs)) if legs else ""),
+        ("Idle between its parts", duration(idle) if idle > 0 else ""),
+    ]
 
 
 def _causes(gathered: Gathered, standing: Standing) -> list[dict[str, Any]]:
-    told = [(cause.outcome, _told(cause, standing)) for cause in gathered.causes[:MAX_CAUSES]]
+    told = [(cause.outcome, cause_in_words(cause)) for cause in gathered.causes[:MAX_CAUSES]]
     if standing.n(OPEN):
-        told.insert(0, (OPEN, Told(unsettled_in_words(standing), "", TO_CONTINUE)))
+        told.insert(0, (OPEN, Told(unsettled_in_words(standing), "", to_continue(standing))))
     return [
         {"swatch": mark(fate), "said": whole(one.said, one.when), "mend": str(one.advice)}
         for fate, one in told
     ]
-
-
-def _told(cause: Cause, standing: Standing) -> Told:
-    return cause_in_words(cause, allows_offline=standing.allows_offline)
 
 
 def _more_causes(gathered: Gathered) -> str:
@@ -211,7 +209,7 @@ def _more_causes(gathered: Gathered) -> str:
 def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
     if not gathered.n_read:
         return None
-    shown = [(cause, _told(cause, standing)) for cause in gathered.causes[:MAX_CAUSES]]
+    shown = [(cause, cause_in_words(cause)) for cause in gathered.causes[:MAX_CAUSES]]
     groups = [
         {
             "swatch": mark(cause.outcome),

@@ -43,5 +43,5 @@ def standing_of(
         ended_of(facts),
         0 if is_read else max(0, int(facts.get("n_rows") or 0) - n_rows),
         {outcome: n for outcome, (n, _) in open_ended.items()},
-        bool((facts.get("fingerprint") or {}).get("allow_offline_sub_device")),
+        is_kept=bool(facts.get("is_kept", True)),
     )

@@ -19,6 +19,7 @@ from ..display.sentences import FATE_WORDS
 from ..display.tables import MAX_ROWS, Table
 from ..protocol.codes import return_code
 from .figures import NO_REPLY, timeline
+from .legs import legs_of
 
 __all__ = ["wire_section"]
 
@@ -44,7 +45,7 @@ def wire_section(
     standing : Standing
         State of the run.
     """
-    line = timeline(results)
+    line = timeline(results, legs_of(facts, results))
     if line is None:
         return None
     return {

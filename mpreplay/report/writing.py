@@ -16,32 +16,34 @@ from ..display.facts import OPEN
 from ..errors import ConfigError, ReplayWarning
 from ..outcome.agreement import RejectCounts, check_tables
 from ..outcome.reject_table import fact_frame
+from .outputs import check_outputs, written
 
 if TYPE_CHECKING:
+    from ..history.history import History
     from ..journal.reader import JournalReader
     from ..outcome.agreement import Disagreement
 
 __all__ = ["disagreements", "warn_of", "write_report"]
 
 
-def write_report(reader: JournalReader, path: Path) -> None:
+def write_report(reader: JournalReader, path: Path, history: History | None = None) -> None:
     """Write the report of a run, replacing an older report.
 
     Raises
     ------
     ConfigError
-        If the file cannot be written, or jinja2 is missing.
+        If the file cannot be written, is the journal or a file of the history, or jinja2 is
+        missing.
     """
     need_jinja2()
+    check_outputs(reader, history, {"path": path})
     from .run_page import render
 
     with TemporaryDirectory(prefix="mpreplay-") as scratch:  # a copy, as the run may go on
         moment = reader.copied(Path(scratch) / "run.db")
         text = render(moment, checked(moment))
-    try:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+    with written(path) as file:
+        file.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def need_jinja2() -> None:

@@ -52,18 +52,16 @@ def tally_of(
 
 def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
     """Return counts of rows by device and day; of an unreadable row by what could be read."""
-    readable = np.ones(len(counts), bool)
-    readable[list(readings.unreadable)] = False
-    index = np.flatnonzero(readable & (counts > 0))
-    tally = tally_of(
-        readings.devices, readings.device[index], readings.time[index] // DAY, counts[index]
-    )
-    for position, (check, _) in readings.unreadable.items():
-        if counts[position]:
-            code = int(readings.device[position])
-            device = readings.devices[code] if code >= 0 else Device("", "")
-            day = None if check == "time" else int(readings.time[position] // DAY)
-            add_tally(tally, {(*device, day): int(counts[position])})
+    devices, device = readings.devices, readings.device
+    if readings.unreadable:  # perhaps without a device
+        devices = [*devices, Device("", "")]
+        device = np.where(device < 0, len(devices) - 1, device)
+    untimed = readings.is_unreadable("time")
+    index = np.flatnonzero(~untimed & (counts > 0))
+    tally = tally_of(devices, device[index], readings.time[index] // DAY, counts[index])
+    if untimed.any():
+        sums = np.bincount(device[untimed], counts[untimed], len(devices)).astype(np.int64)
+        add_tally(tally, {(*devices[code], None): int(sums[code]) for code in np.flatnonzero(sums)})
     return tally
 
 

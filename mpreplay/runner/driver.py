@@ -7,19 +7,16 @@ arguments, so that a test can drive a replay through any fault without waiting.
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..conversation.isolation import root_of, waits_for
-from ..conversation.pacing import next_connect
-from ..conversation.reconnect import Reconnect
 from ..conversation.session import Session
 from ..conversation.transport import Acknowledged, Lost, Message
 from ..display.facts import Ended
 from ..display.sentences import ended_in_words
-from ..errors import ConnectError, ConnectionLost, JournalMismatch, PlatformError
+from ..errors import ConnectError, JournalMismatch, PlatformError
 from ..history.ahead import ahead
 from ..outcome.recording import Ready
 from ..outcome.reject_table import NO_REJECTS
@@ -27,6 +24,7 @@ from ..outcome.rejects import name_refused, rejects_of_chunk
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
 from ..requests.dividing import chunk_at
+from .link import IDLE, Link, jitter
 
 if TYPE_CHECKING:
     from ..conversation.isolation import Isolation
@@ -47,7 +45,6 @@ __all__ = ["Driver"]
 log = logging.getLogger("mpreplay")
 # Longest wait of an interrupted run for replies to published requests. [s]
 GRACE: Final = 10.0
-IDLE: Final = 0.5  # longest wait for an event, so that interrupts are noticed [s]
 COUNTED: Final = (
     "strangers",
     "doubles",
@@ -115,11 +112,11 @@ class Driver:
     clock: Clock
     bar: Any
     session: Session = field(init=False)
+    link: Link = field(init=False)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     _slabs: Generator[Ready, None, None] = field(init=False)
     _requests: dict[str, _Sent] = field(default_factory=dict)
     _exhausted: bool = False
-    _reconnect: Reconnect = field(default_factory=Reconnect)
     _ending: float | None = None  # when an interrupted run stops waiting
 
     def __post_init__(self) -> None:
@@ -128,9 +125,20 @@ class Driver:
             self.order.limits,
             lambda one, code: self.isolation.may_divide(self._requests[one].chunk, code),
         )
+        self.link = Link(
+            self.transport,
+            self.sub_devices,
+            self.record,
+            self.clock,
+            self.order.limits,
+            self.session,
+            self._heed_interrupts,
+            self._handle,
+        )
         self._slabs = self._ready()
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
+        self.journal.counting = self._counted  # written with each step: a kill loses none
 
     def run(self) -> None:
         """Send everything, and record the end of the run."""
@@ -139,10 +147,10 @@ class Driver:
                 self._feed()
             if self._is_done():
                 log.warning("the run in %s was finished: nothing is sent", self.journal.path)
-            elif self._await_connect_limit():  # False if the user interrupts the wait
-                self._connect()
+            elif self.link.begin():
                 self._loop()
-                self.sub_devices.sign_out(self.transport)
+                if not self.interrupts.name:  # nothing more is published after an interrupt
+                    self.sub_devices.sign_out(self.transport)
         except ConnectError as error:
             self.session.end(Ended("refused", (str(error),)))
             self._give_up()
@@ -160,7 +168,7 @@ class Driver:
         while True:
             self._heed_interrupts()
             self._feed()
-            publish, settled = session.poll(self.clock.now(), _jitter())
+            publish, settled = session.poll(self.clock.now(), jitter())
             for request_id in publish:
                 self._publish(request_id)
             self._settle(settled)
@@ -169,10 +177,10 @@ class Driver:
                 self._settle(session.stop(self.clock.now()))
             if self._is_done():
                 return
-            if self._reconnect.is_lost:
-                self._regain()
-            elif session.needs_sign_in:
-                self._sign_in()
+            if self.link.is_lost:
+                self.link.regain()
+            elif session.needs_sign_in and not session.stopped:
+                self.link.sign_in()
             else:
                 self._handle(self.transport.receive(self._wait()))
 
@@ -184,10 +192,13 @@ class Driver:
         due = self.session.next_event(now)
         return IDLE if due is None else min(IDLE, max(0.0, due - now))
 
-    def _heed_interrupts(self) -> None:
-        """Publish no more after an interrupt; wait for replies for a while."""
+    def _heed_interrupts(self) -> bool:
+        """Publish no more after an interrupt, and wait for replies for a while.
+
+        Return True if nothing more is published, for whatever reason.
+        """
         if not self.interrupts.name:
-            return
+            return self.session.stopped
         now = self.clock.now()
         if self._ending is None:
             log.warning("%s: no more is published; waiting for replies", self.interrupts.name)
@@ -197,22 +208,23 @@ class Driver:
             self._settle(self.session.stop(now))
         elif now >= self._ending:
             self._settle(self.session.give_up(now))
+        return True
 
     def _handle(self, event: Event | None) -> None:
         match event:
             case Message(topic, payload) if topic == batch_reply_topic(*self.connection.device):
                 self._receive(payload)
+            case Message(topic=""):  # it may have been a reply
+                self.counts["broken_replies"] += 1
             case Acknowledged(topic) if topic == batch_topic(*self.connection.device):
                 self.counts["acknowledged"] += 1
             case Lost():
                 self._lose(event)
 
     def _lose(self, loss: Lost) -> None:
-        log.warning("the connection is lost (%s); connecting again", loss.reason)
-        now = self.clock.now()
-        self._reconnect.on_lost(now, closed_by_peer=loss.closed_by_peer)
-        self._settle(self.session.on_lost(now))
-        if self._reconnect.has_rival:
+        self.link.lose(loss)
+        self._settle(self.session.on_lost(self.clock.now()))
+        if self.link.has_rival:
             self.session.end(Ended("rival", (self.connection.device_key,)))
 
     def _receive(self, payload: bytes) -> None:
@@ -225,74 +237,8 @@ class Driver:
             return
         now = self.clock.now()
         self._settle(
-            self.session.receive(reply.request_id, reply.code, reply.message, now, _jitter())
+            self.session.receive(reply.request_id, reply.code, reply.message, now, jitter())
         )
-
-    def _await_connect_limit(self) -> bool:
-        """Wait until the connect limit allows a connect; return False if interrupted."""
-        if (wait := self._connect_pause()) > 0:
-            log.warning(
-                "waiting %.0f s: the platform limits how often a device connects "
-                "(Limits(connects=None), or --no-connect-limit, for one that does not)",
-                wait,
-            )
-        while (wait := self._connect_pause()) > 0:
-            self._heed_interrupts()
-            if self.session.stopped:
-                return False
-            self.clock.sleep(min(wait, IDLE))
-        return True
-
-    def _connect_pause(self) -> float:
-        now = self.clock.wall()
-        limits = self.order.limits
-        allowed = next_connect(
-            [time for time in self.record.connects() if time <= now + limits.connect_period],
-            now,
-            limit=limits.connects,
-            period=limits.connect_period,
-        )
-        return allowed - now
-
-    def _connect(self) -> None:
-        """Sign in, and the sub-devices with it."""
-        self.record.remember(self.clock.wall())
-        self.counts["connects"] += 1
-        self.transport.connect()
-        if self._reconnect.is_lost:
-            log.warning("connected again")
-        self._reconnect.on_connected(self.clock.now())
-        self._sign_in()
-
-    def _sign_in(self) -> None:
-        try:
-            for event in self.sub_devices.sign_in(self.transport):
-                self._handle(event)
-            if not self._reconnect.is_lost:
-                self.session.on_connected(self.clock.now())
-                self._reconnect.on_ready()
-        except ConnectionLost as error:
-            self._handle(Lost(str(error), error.closed_by_peer))
-
-    def _regain(self) -> None:
-        """Connect again, as soon as the platform's connect limit allows."""
-        pause = self._reconnect.pause(self.clock.now(), self._connect_pause())
-        if pause is None:
-            self.session.end(Ended("not_regained", (self._reconnect.patience,)))
-            self._give_up()
-        elif pause > 0:
-            self.clock.sleep(min(pause, IDLE))
-        else:
-            self._try_to_connect()
-
-    def _try_to_connect(self) -> None:
-        try:
-            self._connect()
-        except ConnectError as error:
-            log.warning("%s", str(error))  # a log that keeps records must not keep the client
-            self._reconnect.on_failed(self.clock.now(), _jitter())
-            if error.is_final:
-                self.session.end(Ended("refused", (str(error),)))
 
     def _ready(self) -> Generator[Ready, None, None]:
         order = self.order
@@ -416,16 +362,22 @@ class Driver:
                     del self._requests[request_id]
                     self._divide(one, sent, self.isolation.set_aside(sent.chunk))
 
+    def _counted(self) -> dict[str, int]:
+        """Return the counts of the run so far."""
+        late = ("strangers", "doubles", "contradictions")
+        return {
+            **self.counts,
+            **{name: self.counts[name] + getattr(self.session, name) for name in late},
+            "connects": self.counts["connects"] + self.link.n_connects,
+            "sub_devices_refused": len(self.sub_devices.refused),
+            "disordered_slabs": self.preparer.duplicates.n_disordered,
+            "equal_copies": self.preparer.duplicates.n_copies,
+        }
+
     def _note_end(self) -> None:
         """Record the end of the run."""
         session = self.session
-        for name in ("strangers", "doubles", "contradictions"):
-            self.counts[name] += getattr(session, name)
-        self.counts["sub_devices_refused"] = len(self.sub_devices.refused)
-        self.counts["disordered_slabs"] = self.preparer.duplicates.n_disordered
-        self.counts["equal_copies"] = self.preparer.duplicates.n_copies
         self.journal.note(
-            counts=self.counts,
             ended_at=round(self.clock.wall() * 1000),
             ended=session.ended,
             read_all=self._exhausted,
@@ -437,7 +389,3 @@ def _waits_for(chunk: Chunk, others: list[tuple[str, Chunk]]) -> str:
     """Return the id of the request to wait for before a part is sent; the empty text for none."""
     first = waits_for(chunk, [other for _, other in others])
     return next((request_id for request_id, other in others if other is first), "")
-
-
-def _jitter() -> float:
-    return random.random()  # noqa: S311 - spreads pauses; not a secret

@@ -1,7 +1,7 @@
 """Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM: a request to end, not yet an end.
 
 A shell over signals. The first signal is noted, so that a run can wait for its replies; the second
-ends the run at once.
+ends the run at once. Before anything is sent, the first ends the run at once, too.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 class Interrupts:
     """A context that notes signals; outside the main thread no signals are noted.
 
+    Parameters
+    ----------
+    at_once : bool, optional
+        The first signal raises KeyboardInterrupt; there is nothing to wait for. May be changed.
+
     Attributes
     ----------
     name : str
         Name of the signal that came, or the empty text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_once: bool = False) -> None:
         self.name = ""
+        self.at_once = at_once
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -40,6 +46,6 @@ class Interrupts:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.name:
+        again, self.name = bool(self.name), self.name or signal.Signals(number).name
+        if again or self.at_once:
             raise KeyboardInterrupt
-        self.name = signal.Signals(number).name

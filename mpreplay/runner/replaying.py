@@ -17,9 +17,10 @@ from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
 from ..history.history import History
 from ..history.sources import digest_of
-from ..journal.fingerprint import Fingerprint, check_same, journal_path
+from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
-from ..journal.locks import Lease, lock_journal
+from ..journal.locks import Lease
+from ..journal.places import journal_place
 from ..journal.reader import read_journal
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
@@ -114,7 +115,7 @@ def replay(
     -----
     Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published,
     replies are awaited for ten seconds, and the partial run is returned. A second interrupt ends
-    the run at once.
+    the run at once, as does the first while the history is still looked through.
 
     References
     ----------
@@ -137,30 +138,29 @@ def replay(
     secrets = checked_secrets(sub_device_secrets)
     reveal(connection.device_secret)  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
-    path, temporary = journal_path(journal, made_from)
-    with ExitStack() as on_failure, ExitStack() as stack:
-        if temporary is None:
-            stack.callback(lock_journal(path).free)
-        else:
-            on_failure.callback(shutil.rmtree, temporary, ignore_errors=True)
+    place = journal_place(journal, made_from)
+    with Interrupts(at_once=True) as interrupts, ExitStack() as on_failure, ExitStack() as stack:
+        if place.temporary is not None:
+            on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
+        path = stack.enter_context(place).path
         lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
         book = stack.enter_context(closing(Journal(path)))
-        on_failure.callback(_remove_unbegun, book)
         unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
         clock = SystemClock()
-        begun = _Beginning(book, order, connection, made_from)
+        begun = _Beginning(book, order, connection, made_from, place.temporary is None)
         numbers = count(begun.noted(unfinished, found, clock.wall()))
+        place.keep()
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
-        Driver(
+        driver = Driver(
             order=order,
             preparer=order.preparer(found),
             connection=connection,
             journal=book,
-            transport=_transport(connection, order.limits, sub_devices),
+            transport=_transport(connection, order.limits, sub_devices, interrupts),
             sub_devices=sub_devices,
             record=lease,
-            interrupts=stack.enter_context(Interrupts()),
+            interrupts=interrupts,
             unfinished=unfinished,
             isolation=Isolation(
                 order.isolate, order.own, order.limits.extra_requests, unfinished.spent
@@ -168,9 +168,11 @@ def replay(
             next_id=lambda: str(next(numbers)),
             clock=clock,
             bar=stack.enter_context(Bar(history.n_rows, progress)),
-        ).run()
+        )
+        interrupts.at_once = False  # from here on there may be replies to wait for
+        driver.run()
         on_failure.pop_all()  # from here on the run owns the folder
-    return Run(read_journal(path), temporary, history, order.models)
+    return Run(read_journal(path), place.temporary, history, order.models)
 
 
 def _connection(given: Connection | str | None) -> Connection:
@@ -179,12 +181,15 @@ def _connection(given: Connection | str | None) -> Connection:
     return Connection.from_uri(given) if isinstance(given, str) else given
 
 
-def _transport(connection: Connection, limits: Limits, sub_devices: SubDevices) -> MqttTransport:
+def _transport(
+    connection: Connection, limits: Limits, sub_devices: SubDevices, interrupts: Interrupts
+) -> MqttTransport:
     return MqttTransport(
         connection,
         [batch_reply_topic(*connection.device), *sub_devices.reply_topics],
         keepalive=limits.keepalive,
         bytes_per_second=limits.bytes_per_second,
+        is_stopped=lambda: bool(interrupts.name),
     )
 
 
@@ -197,13 +202,6 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
     return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
 
-def _remove_unbegun(book: Journal) -> None:
-    """Remove the journal of a run rejected before its beginning."""
-    if not book.has_begun:
-        for suffix in ("", "-wal", "-shm"):
-            book.path.with_name(book.path.name + suffix).unlink(missing_ok=True)
-
-
 @dataclass(frozen=True, slots=True)
 class _Beginning:
     """The facts of a run that a journal records at the beginning or when the run is continued."""
@@ -212,6 +210,7 @@ class _Beginning:
     order: Order
     connection: Connection
     made_from: Fingerprint
+    is_kept: bool  # False if the journal goes with the object of the run
 
     def noted(self, unfinished: Unfinished, duplicates: Duplicates, wall: float) -> int:
         """Record the facts of the run, and return its next request id.
@@ -229,13 +228,16 @@ class _Beginning:
         }
         book = self.book
         if not book.is_new:
-            times = int(read_journal(book.path).facts().get("continued", 0)) + 1
-            book.note(**facts, continued=times)
+            earlier = read_journal(book.path).facts()
+            times = int(earlier.get("continued", 0)) + 1
+            book.note(**facts, **_next_leg(earlier, now), continued=times)
             return int(unfinished.last_id or now * 1_000_000) + 1
         history = self.order.history
         book.begin(
             **facts,
             started_at=now,
+            leg_started_at=now,
+            is_kept=self.is_kept,
             **begin_lineage(history, book.path, now),
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
@@ -245,6 +247,15 @@ class _Beginning:
             duplicates=duplicates.as_dict(),
         )
         return now * 1_000_000
+
+
+def _next_leg(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
+    """Return the facts of a leg that begins: it closes the one before, so far as its end is known.
+
+    The time between legs is no time of the run.
+    """
+    leg = [facts.get("leg_started_at"), facts.get("ended_at")]
+    return {"legs": [*facts.get("legs", []), leg], "leg_started_at": now, "ended_at": None}
 
 
 def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, str]) -> None:

@@ -13,7 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
+from .arrays import in_known_zones
 from .nested import convert_array, convert_struct, struct_of
 from .objects import convert_anything, convert_objects
 from .quality import QUALITY, joined
@@ -48,7 +50,10 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     """
     if isinstance(column, np.ndarray):
         return convert_objects(column, point, convert)
-    column = _plain(column)
+    named = _plain(column)
+    column = in_known_zones(named)
+    if column is not named and point.is_date and pa.types.is_timestamp(named.type):
+        return all_misfit(column, point, Detail("unknown_zone", (named.type.tz,)))
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), point.arrow_type()))
     if point.has_quality and not point.is_struct and pa.types.is_struct(column.type):

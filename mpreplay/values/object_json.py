@@ -12,9 +12,9 @@ import orjson
 import pandas as pd
 
 from .absent import is_nan
-from .epoch import EPOCH, MILLISECOND
+from .epoch import microseconds_of
 
-__all__ = ["Unsendable", "has_lone_surrogate", "json_text", "parsed", "shown", "told"]
+__all__ = ["Unsendable", "has_lone_surrogate", "json_text", "parsed", "shown", "told", "written"]
 
 
 def shown(value: Any) -> str:
@@ -25,6 +25,14 @@ def shown(value: Any) -> str:
         return value.isoformat()  # with all digits: too many digits are the fault
     text = json_text(value)
     return str(value) if text is None else text.decode()
+
+
+def written(value: Any) -> str:
+    """Return an object of any class for people to read, whatever happens when it is written."""
+    try:
+        return shown(value)
+    except Exception:  # a class of a user's own may fail in any way
+        return f"a {type(value).__name__}"
 
 
 def json_text(value: Any) -> bytes | None:
@@ -107,7 +115,7 @@ def _default(value: Any) -> Any:
     if isinstance(value, np.bool_ | np.integer | np.str_):
         return value.item()
     if isinstance(value, dt.datetime):  # a TIMESTAMP travels as milliseconds in a text
-        return str(_milliseconds(value)) if value.tzinfo else value.isoformat(" ")
+        return str(microseconds_of(value) // 1_000) if value.tzinfo else value.isoformat(" ")
     if isinstance(value, dt.date):
         return f"{value.isoformat()} 00:00:00"
     if isinstance(value, decimal.Decimal):
@@ -115,10 +123,6 @@ def _default(value: Any) -> Any:
     if isinstance(value, dt.timedelta | pd.Timedelta | complex):
         return str(value)
     raise TypeError
-
-
-def _milliseconds(value: dt.datetime) -> int:
-    return (value - EPOCH) // MILLISECOND
 
 
 def _holds_infinity(value: Any) -> bool:

@@ -18,12 +18,12 @@ from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import absent_in, is_nan
 from .arrays import objects_of, python_of
+from .epoch import instants_of, naive_of
 from .misfits import Misfit
 from .nested import struct_of
 from .object_json import has_lone_surrogate, json_text
 from .quality import QUALITY, joined
 from .scalars import BEYOND_64, INFINITE
-from .times import instants_of
 from .typed_column import Converted, replaced
 
 if TYPE_CHECKING:
@@ -77,6 +77,8 @@ def _arrow_of(objects: NDArray[Any], point: Measurepoint) -> pa.Array:
         if not point.is_date:
             return instants_of(values)
         values = [value.replace(tzinfo=None) for value in values]  # local time of its own zone
+    if isinstance(values[0], pd.Timestamp | np.datetime64):
+        return naive_of(values)
     array = pa.array(values, from_pandas=True)
     kind = array.type
     if pa.types.is_list(kind):

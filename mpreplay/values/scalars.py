@@ -16,13 +16,16 @@ import pyarrow.compute as pc
 from ..display.facts import Detail
 from .absent import is_present
 from .arrays import without
-from .times import NANOSECONDS, read_aware_texts, read_times
+from .epoch import FIRST_TIME, LAST_TIME
+from .time_numbers import NANOSECONDS, local_of
+from .times import read_aware_texts, read_times
 from .typed_column import Converted, all_misfit, with_misfits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.measurepoint import Measurepoint
+    from .time_numbers import Times
     from .typed_column import Converter, Mismatch
 
 __all__ = ["BEYOND_64", "INFINITE", "SCALARS"]
@@ -31,6 +34,9 @@ BEYOND_64: Final = Detail("beyond_64")
 INFINITE: Final = Detail("infinite")
 NOT_INTEGER: Final = Detail("not_integer")
 _TOO_FINE: Final = Detail("timestamp_too_fine")
+_FAR: Final = Detail("beyond_years")
+# What a time that cannot be one of a row is as a value.
+_NO_MOMENTS: Final = {"far_time": _FAR, "stand_in": Detail("no_moment")}
 
 
 def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
@@ -144,16 +150,37 @@ def _convert_text(column: pa.Array, point: Measurepoint) -> Converted:
 
 def _convert_date(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
-    if pa.types.is_date(kind):
-        column, kind = column.cast(pa.timestamp("s")), pa.timestamp("s")
-    if not pa.types.is_timestamp(kind):
+    if not (pa.types.is_date(kind) or pa.types.is_timestamp(kind)):
         return _convert_text(column, point)
     # A DATE carries no zone: the local time in the value's own zone travels.
-    seconds = pa.timestamp("s", tz=kind.tz)
-    floored = pc.floor_temporal(column, unit="second").cast(seconds)
-    texts = pc.strftime(floored, format="%Y-%m-%d %H:%M:%S")
-    mismatch = (_is_finer(column, NANOSECONDS["s"]), "type", Detail("date_too_fine"))
-    return with_misfits(texts, column, [mismatch])
+    times = read_times(column, name=point.identifier, first_row=0, tz="UTC", unit=None)
+    zone = kind.tz if pa.types.is_timestamp(kind) else None
+    local = times.ms if zone in {None, "UTC"} else local_of(times.ms, str(zone))
+    if local is None:
+        return all_misfit(column, point, Detail("unknown_zone", (zone,)))
+    beyond = (local < FIRST_TIME) | (local > LAST_TIME)
+    seconds = pa.array(local // 1_000, mask=times.is_unread | beyond).view(pa.timestamp("s"))
+    texts = pc.strftime(seconds, format="%Y-%m-%d %H:%M:%S")
+    finer = np.zeros(len(column), bool)
+    if pa.types.is_timestamp(kind):
+        finer = _is_finer(column, NANOSECONDS["s"])
+    mismatches: list[Mismatch] = [
+        *_no_moments(times),
+        (beyond, "range", _FAR),
+        (finer, "type", Detail("date_too_fine")),
+    ]
+    return with_misfits(texts, column, mismatches)
+
+
+def _no_moments(times: Times) -> list[Mismatch]:
+    """Return the mismatches of values that are no time of any measurement."""
+    found: list[Mismatch] = []
+    for one in times.unread:
+        if one.why.kind in _NO_MOMENTS:
+            mask = np.zeros(len(times.ms), bool)
+            mask[one.positions] = True
+            found.append((mask, "range", _NO_MOMENTS[one.why.kind]))
+    return found
 
 
 def _is_finer(column: pa.Array, nanoseconds: int) -> NDArray[np.bool_]:
@@ -171,43 +198,44 @@ def _convert_timestamp(column: pa.Array, point: Measurepoint) -> Converted:
         return _convert_time_texts(column, point)
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return all_misfit(column, point)
-    milliseconds = _convert_int(
-        column, point
-    )  # also floats: a NaN turns a column of integers to floats
-    return Converted(milliseconds.values.cast(point.arrow_type()), milliseconds.misfits)
+    # Also floats: a NaN turns a column of integers to floats.
+    milliseconds = _convert_int(column, point)
+    times = read_times(milliseconds.values, name=point.identifier, first_row=0, tz=None, unit="ms")
+    values = milliseconds.values.view(point.arrow_type())
+    found = with_misfits(values, column, _no_moments(times))
+    misfits = sorted([*milliseconds.misfits, *found.misfits])
+    return Converted(found.values, misfits)
 
 
 def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
     if not column.type.tz:
         return all_misfit(column, point, Detail("naive"))
     times = read_times(column, name=point.identifier, first_row=0, tz=None, unit=None)
-    values = _instants(times.ms, times.unreadable, point)
-    return with_misfits(values, column, [(_is_finer(column, NANOSECONDS["ms"]), "type", _TOO_FINE)])
+    finer = _is_finer(column, NANOSECONDS["ms"])
+    mismatches: list[Mismatch] = [*_no_moments(times), (finer, "type", _TOO_FINE)]
+    return with_misfits(_instants(times, point), column, mismatches)
 
 
 def _convert_time_texts(column: pa.Array, point: Measurepoint) -> Converted:
     """Convert texts: milliseconds in digits, the wire format, or ISO 8601 with an offset."""
     digits = _mask(pc.match_substring_regex(column, r"^-?\d{1,18}$"))
     numbers = without(column, ~digits).cast(pa.int64())
+    counted = read_times(numbers, name=point.identifier, first_row=0, tz=None, unit="ms")
     times = read_aware_texts(without(column, digits))
-    values = pc.coalesce(
-        numbers.cast(point.arrow_type()), _instants(times.ms, times.unreadable, point)
-    )
+    values = pc.coalesce(_instants(counted, point), _instants(times, point))
     unread = is_present(column) & ~is_present(values)
     finer = _mask(pc.match_substring_regex(column, r"[.,]\d{3}\d*[1-9]"))
     mismatches: list[Mismatch] = [
+        *_no_moments(counted),
+        *_no_moments(times),
         (unread, "type", Detail("not_a", (point.type,))),
         (finer, "type", _TOO_FINE),
     ]
     return with_misfits(values, column, mismatches)
 
 
-def _instants(
-    ms: NDArray[np.int64], unreadable: dict[int, Detail], point: Measurepoint
-) -> pa.Array:
-    absent = np.zeros(len(ms), bool)
-    absent[list(unreadable)] = True
-    return pa.array(ms, mask=absent).cast(point.arrow_type())
+def _instants(times: Times, point: Measurepoint) -> pa.Array:
+    return pa.array(times.ms, mask=times.is_unread).view(point.arrow_type())
 
 
 def _convert_file(column: pa.Array, point: Measurepoint) -> Converted:

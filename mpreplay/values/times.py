@@ -1,16 +1,15 @@
 """Times of a column, in integer milliseconds since the Unix epoch, UTC.
 
-Pure. An unreadable time is reported, never guessed: naive times need a zone, numbers a unit.
+Pure. An unreadable time is reported, never guessed: naive times need a zone, numbers a unit, and a
+time outside the years 1 to 9999 is no time of a reading.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,40 +17,40 @@ from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
 from .absent import absent_in
 from .arrays import without
-from .epoch import EPOCH
-from .object_json import shown
+from .epoch import DAY, FIRST_TIME, LAST_TIME, parts_of
+from .object_json import written
+from .time_numbers import (
+    NANOSECONDS,
+    NO_TIME,
+    Times,
+    Unread,
+    counted,
+    dated,
+    decimals,
+    floats,
+    localized,
+    ticks_of,
+    unsigned,
+    with_absent,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-__all__ = ["NANOSECONDS", "Times", "instants_of", "read_aware_texts", "read_times"]
+__all__ = ["read_aware_texts", "read_times"]
 
-NO_TIME: Final = Detail("no_time")
-NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 # ISO 8601 as found in data: date, time to the minute at least, fraction, offset.
 _ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
 _ISO_AWARE: Final = _ISO + r" ?(Z|z|[+-]\d{2}(:?\d{2})?)$"
 _ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?$"
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """Times of rows: milliseconds of readable times, reasons for unreadable times.
-
-    Parameters
-    ----------
-    ms : ndarray of int64, shape (n_rows,)
-        Times since the Unix epoch, rounded down; 0 if unreadable. [ms]
-    unreadable : dict of int to Detail
-        Reason of each unreadable time, by position.
-    """
-
-    ms: NDArray[np.int64]
-    unreadable: dict[int, Detail]
-
-    def but(self, unreadable: dict[int, Detail]) -> Times:
-        """Return the same times, of which some cannot be read."""
-        return Times(self.ms, self.unreadable | unreadable) if unreadable else self
+# A time of day and an offset that exist; the date is looked up apart.
+_POSSIBLE: Final = (
+    r"^.{10}(.([01]\d|2[0-3])(:[0-5]\d)*(\.\d*)?( ?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?))?)?$"
+)
+# Reasons that concern a whole column, if no other value of it is a time.
+_LACKING: Final = ("naive_time", "no_unit")
 
 
 def read_times(
@@ -66,7 +65,8 @@ def read_times(
     name : str
         The column's name, for messages.
     first_row : int
-        The row of the first time, for messages.
+        The row of the first time: a lack that a whole column shares is looked for in its first
+        rows, so that a single value further below ends no history.
     tz : str, optional
         The zone of naive times.
     unit : str, optional
@@ -75,7 +75,8 @@ def read_times(
     Raises
     ------
     HistoryError
-        If times are naive without ``tz``, numbers without ``unit``, or no times at all.
+        If all times are naive without ``tz``, all are numbers without ``unit``, or the column's
+        type is none of a time.
 
     Examples
     --------
@@ -84,42 +85,45 @@ def read_times(
     >>> times.ms.tolist(), times.unreadable[1].kind, times.unreadable[1].instance
     ([1388534400000, 0], 'not_iso', ("'?'",))
     """
-    where = _Where(name, first_row + np.arange(len(column)), tz, unit)
-    if isinstance(column, np.ndarray):
-        return _by_kind(column, where)
-    return _of_one_kind(column, where)
+    where = _Where(name, tz, unit)
+    is_mixed = isinstance(column, np.ndarray)
+    times = _of_objects(column, where) if is_mixed else _of_one_kind(column, where)
+    lacking = [one for one in times.unread if one.why.kind in _LACKING]
+    # In a column of objects or texts each value is of a kind of its own.
+    of_one_kind = not is_mixed and not _is_text(_plain(column).type)
+    if lacking and (first_row == 0 or of_one_kind) and times.is_unread.all():
+        raise _lacks(lacking, where, first_row)
+    return times
 
 
 def read_aware_texts(column: pa.Array) -> Times:
     """Return the times in ISO 8601 texts with an offset; any other text is unreadable."""
     aware = _matches(column, _ISO_AWARE)
-    return _texts(without(column, ~aware), _Where("", np.arange(len(column))))
+    return _texts(without(column, ~aware), _Where(""))
 
 
 @dataclass(frozen=True, slots=True)
 class _Where:
     name: str
-    rows: NDArray[np.int64]
     tz: str | None = None
     unit: str | None = None
 
-    def at(self, positions: Any) -> _Where:
-        """Return the same settings for a selection of the rows."""
-        return replace(self, rows=self.rows[positions])
-
 
 def _of_one_kind(column: pa.Array, where: _Where) -> Times:
+    column = _plain(column)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = column.dictionary_decode(), kind.value_type
     if pa.types.is_timestamp(kind):
-        return _aware(column) if kind.tz else _naive(column, where)
+        ticks, absent = ticks_of(column)
+        if kind.tz:
+            return counted(ticks, absent, NANOSECONDS[kind.unit], kind.unit)
+        return _naive(ticks, absent, kind.unit, where)
     if pa.types.is_date(kind):
-        return _naive(column.cast(pa.timestamp("s")), where)
+        unit = "D" if pa.types.is_date32(kind) else "ms"
+        return _naive(*ticks_of(column), unit, where)
     if _is_text(kind):
         return _texts(column.cast(pa.string()), where)
     if pa.types.is_null(kind):
-        return _with_absent(np.zeros(len(column), np.int64), np.ones(len(column), bool))
+        return with_absent(np.zeros(len(column), np.int64), np.ones(len(column), bool))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _numbers(column, where)
     raise HistoryError(
@@ -131,61 +135,8 @@ def _of_one_kind(column: pa.Array, where: _Where) -> Times:
     )
 
 
-def _by_kind(column: NDArray[Any], where: _Where) -> Times:
-    """Read a column of Python objects kind by kind, since kinds may be mixed."""
-    absent = absent_in(column)
-    ms = np.zeros(len(column), np.int64)
-    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME)
-    kinds: dict[Any, list[int]] = {}
-    for position, value in enumerate(column.tolist()):
-        if not absent[position]:
-            # Arrow would take naive datetimes for UTC in a column with aware datetimes.
-            aware = getattr(value, "tzinfo", None) is not None
-            kinds.setdefault((type(value), aware), []).append(position)
-    for positions in kinds.values():
-        for part, array in _arrays(column, positions):
-            if array is None:
-                unreadable |= {p: Detail("not_a_time", (), (repr(shown(column[p])),)) for p in part}
-                continue
-            times = _of_one_kind(array, where.at(part))
-            ms[part] = times.ms
-            unreadable |= {part[p]: reason for p, reason in times.unreadable.items()}
-    return Times(ms, unreadable)
-
-
-def _arrays(column: NDArray[Any], positions: list[int]) -> list[tuple[list[int], pa.Array | None]]:
-    """Return objects of one class as Arrow; one by one if any object is no time."""
-    values = column[positions].tolist()
-    try:
-        if isinstance(values[0], pd.Period):
-            values = [period.start_time for period in values]
-        if isinstance(values[0], np.datetime64):  # Arrow has fewer units than NumPy
-            values = [pd.Timestamp(value) for value in values]
-        is_aware = getattr(values[0], "tzinfo", None) and isinstance(values[0], dt.datetime)
-        array = instants_of(values) if is_aware else pa.array(values)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        if len(positions) == 1:
-            return [(positions, None)]
-        return [part for position in positions for part in _arrays(column, [position])]
-    return [(positions, array if _may_be_time(array.type) else None)]
-
-
-def instants_of(moments: list[dt.datetime]) -> pa.Array:
-    """Return datetimes with zones as Arrow, in UTC.
-
-    The microseconds are computed here because pyarrow ignores the offset of such objects after
-    certain other conversions in the same process.
-    """
-    microseconds = [(moment - EPOCH) // _MICROSECOND for moment in moments]
-    return pa.array(microseconds, pa.timestamp("us", tz="UTC"))
-
-
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
-
-
-def _may_be_time(kind: pa.DataType) -> bool:
-    others = (pa.types.is_boolean, pa.types.is_nested, pa.types.is_binary)
-    return not any(bool(is_other(kind)) for is_other in others)
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -193,97 +144,132 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _aware(column: pa.Array) -> Times:
-    factor = NANOSECONDS[column.type.unit]
-    numbers = column.cast(pa.timestamp(column.type.unit)).cast(pa.int64())
-    return _scaled(numbers, factor)
-
-
-def _scaled(numbers: pa.Array, nanoseconds: int) -> Times:
-    """Return integers of a unit as milliseconds, rounded down also before 1970."""
-    absent = numbers.is_null().to_numpy(zero_copy_only=False)
-    values = numbers.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    millisecond = NANOSECONDS["ms"]
-    factor, ticks = nanoseconds // millisecond, millisecond // nanoseconds
-    if factor <= 1:
-        return _with_absent(values // max(ticks, 1), absent)
-    most = np.iinfo(np.int64).max // factor
-    far = (values > most) | (values < -most)
-    times = _with_absent(np.where(far, 0, values) * factor, absent)
-    beyond = np.flatnonzero(far).tolist()
-    return times.but({p: Detail("far_time", (), (str(values[p]),)) for p in beyond})
-
-
-def _with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
-    return Times(ms, dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME))
-
-
-def _naive(column: pa.Array, where: _Where) -> Times:
-    present = column.is_valid().to_numpy(zero_copy_only=False)
-    if not present.any():
-        return _with_absent(np.zeros(len(column), np.int64), ~present)
-    if where.tz is None:
-        first = int(np.flatnonzero(present)[0])
-        raise HistoryError(
+def _lacks(lacking: Sequence[Unread], where: _Where, first_row: int) -> HistoryError:
+    """Return the error for a column that no cell of can be read without a further argument."""
+    first = min(lacking, key=lambda one: int(one.positions[0]))
+    if first.why.kind == "no_unit":
+        return HistoryError(
             message(
-                f"column {where.name!r} holds naive times, without a zone (first in row "
-                f"{where.rows[first]}: {column[first]}); give ",
-                Argument("tz"),
-                ", for example ",
-                Argument("tz", "Europe/Paris"),
-                ", or times with an offset",
+                f"column {where.name!r} holds numbers as times; give ",
+                Argument("time_unit"),
+                " ('s', 'ms', 'us' or 'ns'), counted from 1970-01-01 UTC",
             ),
-            argument="tz",
+            argument="time_unit",
         )
-    local = pd.Series(column.to_pandas())
-    try:
-        zoned = local.dt.tz_localize(where.tz, ambiguous="NaT", nonexistent="NaT")
-    except Exception as error:  # pandas raises whatever its zone library does
-        raise HistoryError(
-            message(
-                Argument("tz", where.tz),
-                f" cannot be used ({error}); expected a zone like 'Europe/Paris'",
-            ),
-            argument="tz",
-            value=where.tz,
-        ) from error
-    times = _aware(pa.array(zoned))
-    changed = [p for p in times.unreadable if present[p]]
-    return times.but({p: Detail("clock_change", (where.tz,), (str(local[p]),)) for p in changed})
+    shown = "" if first.shown is None else f": {first.shown[0]}"
+    return HistoryError(
+        message(
+            f"column {where.name!r} holds naive times, without a zone (first in row "
+            f"{first_row + int(first.positions[0])}{shown}); give ",
+            Argument("tz"),
+            ", for example ",
+            Argument("tz", "Europe/Paris"),
+            ", or times with an offset",
+        ),
+        argument="tz",
+    )
+
+
+def _of_objects(column: NDArray[Any], where: _Where) -> Times:
+    """Read a column of Python objects kind by kind, since kinds may be mixed."""
+    absent = absent_in(column)
+    ms = np.zeros(len(column), np.int64)
+    unread = [Unread(NO_TIME, np.flatnonzero(absent))] if absent.any() else []
+    for part in parts_of(column, absent):
+        if part.values is None:
+            shown = pa.array([repr(written(value)) for value in column[part.positions].tolist()])
+            unread.append(Unread(Detail("not_a_time"), part.positions, shown))
+            continue
+        times = _of_one_kind(part.values, where)
+        ms[part.positions] = times.ms
+        unread += [replace(one, positions=part.positions[one.positions]) for one in times.unread]
+    return Times(ms, tuple(unread))
+
+
+def _naive(
+    ticks: NDArray[np.int64], absent: NDArray[np.bool_] | None, unit: str, where: _Where
+) -> Times:
+    """Return naive times, counted in a unit as if they were UTC, as times of the zone given."""
+    nanoseconds = NANOSECONDS.get(unit, DAY * NANOSECONDS["ms"])
+    local = counted(ticks, absent, nanoseconds, unit, slack=DAY)
+    gone = local.is_unread
+    if gone.all():
+        return local
+    if where.tz is None:
+        positions = np.flatnonzero(~gone)
+        lacking = Unread(Detail("naive_time"), positions, dated(local.ms[positions]))
+        return Times(np.zeros(len(ticks), np.int64), (*local.unread, lacking))
+    ms, unmatched = localized(local.ms, where.tz)
+    far = (ms < FIRST_TIME) | (ms > LAST_TIME)
+    unread = list(local.unread)
+    changed = Detail("clock_change", (where.tz,))
+    for why, mask in ((changed, unmatched & ~gone), (Detail("far_time"), far & ~gone & ~unmatched)):
+        if mask.any():
+            positions = np.flatnonzero(mask)
+            unread.append(Unread(why, positions, dated(local.ms[positions])))
+    return Times(np.where(far | unmatched, 0, ms), tuple(unread))
 
 
 def _texts(column: pa.Array, where: _Where) -> Times:
     aware = _matches(column, _ISO_AWARE)
     naive = _matches(column, _ISO_NAIVE) & ~aware
     ms = np.zeros(len(column), np.int64)
-    present = column.is_valid().to_numpy(zero_copy_only=False)
-    unreadable: dict[int, Detail] = {}
+    unread: list[Unread] = []
+    wrong = [np.flatnonzero(~aware & ~naive)]
     for chosen in (aware, naive):
         positions = np.flatnonzero(chosen)
         if not len(positions):
             continue
-        array = _parsed(column.take(pa.array(positions)), chosen is aware)
-        times = _aware(array) if chosen is aware else _naive(array, where.at(positions))
+        whole = len(positions) == len(column)
+        texts = column if whole else column.take(pa.array(positions))
+        array = _parsed(texts, chosen is aware)
+        wrong.append(positions[array.is_null().to_numpy(zero_copy_only=False)])
+        times = _of_one_kind(array, where)
         ms[positions] = times.ms
-        unreadable |= {int(positions[p]): reason for p, reason in times.unreadable.items()}
-    rest = np.flatnonzero(~aware & ~naive)
-    for position in [*rest.tolist(), *unreadable]:
-        if not present[position]:
-            unreadable[position] = NO_TIME
-        elif unreadable.get(position, NO_TIME) == NO_TIME:
-            unreadable[position] = Detail("not_iso", (), (repr(column[position].as_py()),))
-    return Times(ms, unreadable)
+        unread += [
+            replace(one, positions=positions[one.positions])
+            for one in times.unread
+            if one.why != NO_TIME
+        ]
+    unreadable = np.sort(np.concatenate(wrong))
+    if len(unreadable):
+        given = column.take(pa.array(unreadable))
+        there = given.is_valid().to_numpy(zero_copy_only=False)
+        if not there.all():
+            unread.append(Unread(NO_TIME, unreadable[~there]))
+        if there.any():
+            unread.append(Unread(Detail("not_iso"), unreadable[there], _quoted(given.drop_null())))
+    return Times(ms, tuple(unread))
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    """Return texts in quotes, as Python shows them."""
+    if pc.all(pc.match_substring_regex(texts, r"^[ -&(-\[\]-~]*$")).as_py():
+        return pc.binary_join_element_wise("'", texts, "'", "")
+    return pa.array(list(map(repr, texts.to_pylist())), pa.string())
 
 
 def _parsed(texts: pa.Array, aware: bool) -> pa.Array:
+    """Return ISO 8601 texts as times; null where a date or a time of day does not exist."""
     texts = pc.replace_substring(pc.utf8_upper(texts), ",", ".")
-    # Nanoseconds would narrow the range of years in pandas, and are cut off in any case.
+    # Nanoseconds would narrow the range of years, and are cut off in any case.
     texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
+    kind = pa.timestamp("us", tz="UTC" if aware else None)
     try:
-        return texts.cast(pa.timestamp("us", tz="UTC" if aware else None))
+        return texts.cast(kind)
     except pa.ArrowInvalid:  # a text is no time, such as 30 February: find it
-        parsed = pd.to_datetime(texts.to_pandas(), format="ISO8601", utc=aware, errors="coerce")
-        return pa.array(parsed)
+        days = pc.utf8_slice_codeunits(texts, 0, 10).dictionary_encode()
+        exists = np.array([_is_date(day) for day in days.dictionary.to_pylist()], bool)
+        possible = exists[days.indices.to_numpy()] & _matches(texts, _POSSIBLE)
+        return without(texts, ~possible).cast(kind)
+
+
+def _is_date(day: str) -> bool:
+    try:
+        np.datetime64(day, "D")
+    except ValueError:
+        return False
+    return True
 
 
 def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:
@@ -293,35 +279,19 @@ def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:
 
 def _numbers(column: pa.Array, where: _Where) -> Times:
     if where.unit is None:
-        raise HistoryError(
-            message(
-                f"column {where.name!r} holds numbers as times; give ",
-                Argument("time_unit"),
-                " ('s', 'ms', 'us' or 'ns'), counted from 1970-01-01 UTC",
-            ),
-            argument="time_unit",
-        )
-    factor = NANOSECONDS[where.unit]
+        present = column.is_valid().to_numpy(zero_copy_only=False)
+        if pa.types.is_floating(column.type):
+            present = present & ~np.isnan(column.to_numpy(zero_copy_only=False))
+        positions = np.flatnonzero(present)
+        times = with_absent(np.zeros(len(column), np.int64), ~present)
+        shown = column.take(pa.array(positions)).cast(pa.string())
+        return replace(times, unread=(*times.unread, Unread(Detail("no_unit"), positions, shown)))
+    nanoseconds = NANOSECONDS[where.unit]
+    if pa.types.is_uint64(column.type):
+        return unsigned(column, nanoseconds)
     if pa.types.is_integer(column.type):
-        return _integers(column, factor)
+        return counted(*ticks_of(column.cast(pa.int64())), nanoseconds)
+    if pa.types.is_decimal(column.type):
+        return decimals(column, nanoseconds)
     numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    absent = np.isnan(numbers)
-    finite = np.where(np.isfinite(numbers), numbers, 0.0)
-    # A float of seconds cannot hold 0.123 exactly: convert the microsecond before rounding down.
-    microseconds = np.round(finite * (factor / NANOSECONDS["us"]))
-    far = np.abs(microseconds) > 2**62
-    ms = np.floor_divide(np.where(far, 0, microseconds).astype(np.int64), 1_000)
-    unreadable = dict.fromkeys(np.flatnonzero(absent).tolist(), NO_TIME)
-    for position in np.flatnonzero(~absent & (np.isinf(numbers) | far)).tolist():
-        unreadable[position] = Detail("not_a_time", (), (str(numbers[position]),))
-    return Times(ms, unreadable)
-
-
-def _integers(column: pa.Array, nanoseconds: int) -> Times:
-    if not pa.types.is_uint64(column.type):
-        return _scaled(column.cast(pa.int64()), nanoseconds)
-    far = pc.greater(column, pa.scalar(2**63 - 1, pa.uint64())).fill_null(False)
-    near = pc.if_else(far, pa.scalar(0, pa.uint64()), column)
-    times = _scaled(near.cast(pa.int64()), nanoseconds)
-    beyond = np.flatnonzero(far.to_numpy(zero_copy_only=False)).tolist()
-    return times.but({p: Detail("far_time", (), (str(column[p]),)) for p in beyond})
+    return floats(numbers, nanoseconds)

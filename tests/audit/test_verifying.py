@@ -570,6 +570,33 @@ def test_a_seal_that_is_absurd_is_no_crash(audit: Path) -> None:
     assert "lines more were dropped" in words(verify_bundle(audit))
 
 
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_with_more_rows_than_the_run_had_is_not_read(audit: Path, name: str) -> None:
+    """A few bytes can promise more rows than a memory holds: the footer is compared first."""
+    forge_table(audit, name, lambda frame: pd.concat([frame] * 500, ignore_index=True))
+    opened: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            verifying.pq.ParquetFile, "iter_batches",
+            lambda self, **_: opened.append(name) or iter(()),
+        )  # fmt: skip
+        found = [finding for finding in verify_bundle(audit) if finding.file == name]
+
+    assert "its footer has" in found[0].finding
+    assert len(opened) <= 8  # those of the other tables
+
+
+def test_nothing_of_an_audit_with_another_head_is_opened(audit: Path, head: str) -> None:
+    """A forged file may aim at the reader of Parquet; the head tells before one is opened."""
+    forge(audit, lambda _: None, made_at="2020-01-01T00:00:00.000+00:00")
+    with pytest.MonkeyPatch.context() as patch:
+        for reader in ("ParquetFile", "read_metadata", "read_table", "read_schema"):
+            patch.setattr(verifying.pq, reader, lambda *_, **__: pytest.fail("opened"))
+        [finding] = verify_bundle(audit, head=head)
+
+    assert "no table of it was opened" in finding.finding
+
+
 def test_an_audit_of_a_later_version_is_refused(audit: Path) -> None:
     """It would look altered to a program that does not know it."""
     forge(audit, lambda _: None, format=3)

@@ -7,6 +7,7 @@ import gc
 import socket
 import sys
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -15,6 +16,7 @@ from brokers import free_port
 
 import mpreplay as mp
 from mpreplay.conversation import mqtt as transport_module
+from mpreplay.conversation import paho_client
 from mpreplay.conversation.mqtt import MqttTransport
 from mpreplay.conversation.transport import Acknowledged, Lost, Message
 from mpreplay.errors import ConfigError, ConnectError
@@ -98,7 +100,7 @@ def test_a_lost_connection_is_an_event(transport: MqttTransport, platform: Any) 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_network_thread_is_a_lost_connection(
-    transport: MqttTransport, platform: Any
+    transport: MqttTransport, platform: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An exception in paho's thread leaves `is_connected()` true and every publish "sent"."""
 
@@ -108,7 +110,7 @@ def test_a_dead_network_thread_is_a_lost_connection(
     transport.connect()
     client = transport._client
     assert client is not None
-    client.on_message = client.on_publish = fail
+    monkeypatch.setattr(client, "_packet_handle", fail)
     ask(transport, platform.connection.device)
     assert client._thread is not None
     client._thread.join(PATIENCE)
@@ -274,7 +276,7 @@ def test_a_sign_of_life_ends_the_doubt(
         for _ in range(3):
             watched.now += 46
             assert transport.receive(0.0) is None
-            transport._inbox.put(("subscribed", []))
+            transport._inbox.put(("subscribed", (1, [SimpleNamespace(is_failure=False)])))
             assert transport.receive(0.0) is None
         watched.now += 29
         assert transport.receive(0.0) is None
@@ -285,9 +287,9 @@ def test_a_sign_of_life_ends_the_doubt(
 def test_a_limited_connection_is_paced_by_the_kernel() -> None:
     """Half a megabyte at once is more than a limit of a megabyte a second means."""
     with socket.socket() as paced, socket.socket() as free:
-        transport_module._set_options(paced, 1_000_000.0)
-        transport_module._set_options(free, None)
-        rate = transport_module._SO_MAX_PACING_RATE
+        paho_client._set_options(paced, 1_000_000.0)
+        paho_client._set_options(free, None)
+        rate = paho_client._SO_MAX_PACING_RATE
 
         assert paced.getsockopt(socket.SOL_SOCKET, rate) == 980_000
         assert free.getsockopt(socket.SOL_SOCKET, rate) in {-1, 2**32 - 1}

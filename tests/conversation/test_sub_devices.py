@@ -12,6 +12,7 @@ import pytest
 
 from mpreplay import ConfigError, Connection
 from mpreplay.conversation import sub_devices
+from mpreplay.conversation.logins import LOGIN_TIMEOUT
 from mpreplay.conversation.sub_devices import SubDevices, checked_secrets
 from mpreplay.conversation.transport import Acknowledged, Event, Lost, Message
 from mpreplay.errors import ConnectionLost
@@ -153,7 +154,7 @@ def test_no_answer_counts_as_refused(ids: Iterator[int], monkeypatch: pytest.Mon
 
     assert len(subs.refused) == 30
     assert {reply.message for reply in subs.refused.values()} == {"no reply in time"}
-    assert transport.now == sub_devices.LOGIN_TIMEOUT
+    assert transport.now == LOGIN_TIMEOUT
 
 
 def test_a_loss_while_signing_in_is_the_callers(

@@ -17,7 +17,7 @@ from mpreplay.frames import FATES
 from mpreplay.model.point_types import POINT_TYPES
 from mpreplay.model.rules import RULE_WORDS
 from mpreplay.model.schemas import rules_of
-from mpreplay.outcome.advice import advice_of
+from mpreplay.outcome.advice import BLAMES, advice_of
 from mpreplay.protocol.codes import RETURN_CODES
 
 OUTSIDE = Detail("range", (-60, 60, False, False, "degC"))
@@ -47,6 +47,10 @@ SAID = [
     (Detail("file"), "a FILE travels over the HTTP channel only"),
     (Detail("timestamp_too_fine"), "a TIMESTAMP holds whole milliseconds"),
     (Detail("date_too_fine"), "a DATE holds whole seconds"),
+    (Detail("beyond_years"), "not within the years 1 to 9999"),
+    (Detail("no_moment"), "the last of 64 bits, which stands for no time"),
+    (Detail("unknown_zone", ("Mars",)),
+     "the zone 'Mars' is not known here, so neither is its local time"),
     (Detail("surrogate"), "holds a lone surrogate, which UTF-8 cannot carry"),
     (Detail("no_json"), "JSON cannot carry it"),
     (Detail("wrong_items", ("DOUBLE",)), "its items are not all numbers"),
@@ -57,11 +61,15 @@ SAID = [
     (Detail("no_time"), "no time"),
     (Detail("not_a_time", (), ("inf",)), "inf is not a time"),
     (Detail("not_iso", (), ("'noon'",)), "'noon' is not an ISO 8601 time"),
-    (Detail("far_time", (), ("9e99",)), "9e99 lies beyond what 64 bits hold"),
+    (Detail("far_time", (), ("9e99",)), "9e99 does not lie within the years 1 to 9999"),
+    (Detail("stand_in", (), ("NaT",)), "NaT stands for no time"),
+    (Detail("naive_time", (), ("2024",)), "2024 is a time without a zone; give tz=, or an offset"),
+    (Detail("no_unit", (), ("7",)), "7 is a number without a unit; give time_unit="),
     (Detail("clock_change", ("Europe/Paris",), ("2014-03-30T02:00:00",)),
      "2014-03-30T02:00:00 is ambiguous or does not exist in Europe/Paris, where the clock is "
      "changed; give times with an offset"),
     (Detail("no_device"), "no device key or no product key"),
+    (Detail("not_a_key", ("device key",), ("1.5",)), "1.5 is not a device key, which is a text"),
     (Detail("no_model", ("p",)), "there is no thing model for product 'p'"),
     (Detail("no_point"), "no point is named"),
     (Detail("unknown_point", ("l",)), "'l' is not in the thing model"),
@@ -97,7 +105,11 @@ SAID_OF_MANY = {
     "superseded": "superseded by a row that has the same device, time and point",
     "not_a_time": "not a time, such as inf",
     "not_iso": "not an ISO 8601 time, such as 'noon'",
-    "far_time": "beyond what 64 bits hold, such as 9e99",
+    "far_time": "not within the years 1 to 9999, such as 9e99",
+    "stand_in": "stand for no time, such as NaT",
+    "naive_time": "times without a zone, such as 2024; give tz=, or offsets",
+    "no_unit": "numbers without a unit, such as 7; give time_unit=",
+    "not_a_key": "not a device key, which is a text, such as 1.5",
     "clock_change": "ambiguous or not there in Europe/Paris, where the clock is changed, such as "
     "2014-03-30T02:00:00; give times with an offset",
 }
@@ -179,24 +191,37 @@ OTHER_CHECKS = (
 )  # fmt: skip
 
 
+def test_advice_that_was_followed_is_not_given_again() -> None:
+    """A flag that was on in the run, and a sign-in that was refused, cannot be the remedy."""
+    asked = {"check": "platform", "code": 1212, "outcome": "declined"}
+
+    assert "allow_offline" in str(advice(advice_of(**asked)))
+    for blame in BLAMES:
+        assert "allow_offline" not in str(
+            advice(advice_of(**asked, blame=blame, allows_offline=True))
+        )
+    told = str(advice(advice_of(**asked, blame="refused")))
+    assert told.startswith("mend its sign-in, which was refused")
+
+
 def test_each_advice_that_can_be_given_has_words() -> None:
     """Whatever becomes of a value, its row says what to do."""
     given = {
-        advice_of(check, code, outcome, alone=alone)
+        advice_of(check, code, outcome, blame=blame, allows_offline=allowed)
         for check in (*CHECKS, *OTHER_CHECKS)
         for code in CODES
         for outcome in FATES
-        for alone in (False, True)
+        for blame in BLAMES
+        for allowed in (False, True)
     }
 
     assert all(str(advice(key)).strip() for key in given)
-    # The other two are said of a run that took the devices that are offline.
-    assert set(_ADVICE) - given == {"", "topology", "topology alone"}
+    assert set(_ADVICE) - given == {""}
 
 
 @pytest.mark.parametrize("entry", RETURN_CODES, ids=lambda entry: str(entry.code))
 def test_the_advice_of_a_code_has_words_for_one_and_for_many(entry: Any) -> None:
     """A row of the table names its advice by a key: a misspelt one fails only when it is said."""
-    for alone in (False, True):
-        assert str(advice(advice_of("platform", entry.code, "declined", alone=alone)))
+    for blame in BLAMES:
+        assert str(advice(advice_of("platform", entry.code, "declined", blame=blame)))
     assert (entry.advice == "") or entry.advice in _ADVICE

@@ -55,7 +55,8 @@ def wire(slabs: list[Prepared]) -> dict[tuple[str, int, str], Value]:
             misfits = {o.position: o for o in column.misfits}
             for position in np.flatnonzero(column.present()).tolist():
                 row = int(column.at[position])
-                why = readings.unreadable.get(row, ("", ""))[0]
+                found_in = (one for one in readings.unreadable if row in one.positions)
+                why = next((one.check for one in found_in), "")
                 code = int(readings.device[row])
                 device = tuple(readings.devices[code]) if code >= 0 else ("", "")
                 time = None if why == "time" else int(readings.time[row])

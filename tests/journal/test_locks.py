@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ from scripted import GATEWAY, Clock, always, scripted_replay
 import mpreplay as mp
 from mpreplay.conversation.pacing import next_connect
 from mpreplay.journal.locks import KEPT, FileLock, Lease, lock_journal, state_folder
+from mpreplay.journal.recent_runs import remember_run
 
 # Holds a device, says so, and waits to be ended.
 HOLDER = """
@@ -188,11 +190,84 @@ def test_a_journals_lock_stands_beside_it(tmp_path: Path) -> None:
     lock_journal(tmp_path / "run.db").free()
 
 
-def test_a_journal_that_cannot_be_locked_is_an_error_of_ours(tmp_path: Path) -> None:
-    """A folder that nobody may write to is the user's to mend."""
-    (tmp_path / "run.db.lock").mkdir()
-    with pytest.raises(mp.JournalError, match=r"run\.db: the journal cannot be locked"):
+@pytest.mark.parametrize("kind", ["folder", "file", "link", "pipe"])
+def test_what_stands_in_the_way_of_a_lock_is_left_as_it_is(tmp_path: Path, kind: str) -> None:
+    """The file may be a user's own; a pipe would be waited for without end."""
+    way, elsewhere = tmp_path / ".run.db.lock", tmp_path / "elsewhere"
+    elsewhere.write_text("mine")
+    make: dict[str, Any] = {
+        "folder": way.mkdir, "file": lambda: way.write_text("mine"),
+        "link": lambda: way.symlink_to(elsewhere), "pipe": lambda: os.mkfifo(way),
+    }  # fmt: skip
+    make[kind]()
+    before = way.lstat()
+    with pytest.raises(mp.JournalError, match=r"run\.db: the journal cannot be locked: .*lock: "):
         lock_journal(tmp_path / "run.db")
+
+    assert (way.lstat().st_mtime_ns, way.lstat().st_mode) == (before.st_mtime_ns, before.st_mode)
+    assert elsewhere.read_text() == "mine"
+
+
+def test_a_journals_lock_leaves_nothing_behind_and_touches_no_file_of_a_user(
+    tmp_path: Path,
+) -> None:
+    """A folder of journals holds journals; ``run.db.lock`` may be anybody's."""
+    (tmp_path / "run.db.lock").write_text("mine")
+    lock_journal(tmp_path / "run.db").free()
+    lock_journal(tmp_path / ("x" * 250)).free()  # its lock has a shorter name
+
+    assert [path.name for path in tmp_path.iterdir()] == ["run.db.lock"]
+    assert (tmp_path / "run.db.lock").read_text() == "mine"
+
+
+def test_a_killed_runs_lock_is_taken_by_the_next(tmp_path: Path) -> None:
+    """Its file stays behind, with a note on a process that is no more."""
+    (tmp_path / ".run.db.lock").write_text("held by process 1 on another")
+    lock_journal(tmp_path / "run.db").free()
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["x" * 64, "\u98a8" * 300, "a/../b", "CON", "con.", "a:b*?<>|", "..", " ", "\U0001f32c" * 100],
+)
+def test_any_key_makes_a_name_that_any_file_system_takes(key: str, folder: Path) -> None:
+    """A key in another alphabet is nine times as long once it is escaped."""
+    with Lease(dataclasses.replace(GATEWAY, client_id="c", device_key=key), "one") as lease:
+        lease.remember(1.0)
+        assert lease.connects() == [1.0]
+        names = [path.name for path in folder.iterdir()]
+
+    assert len(names) == 2
+    for name in names:
+        assert len(name) <= 140
+        assert not set(name) & set('<>:"/\\|?*')
+
+
+def test_long_names_with_the_same_beginning_stay_apart() -> None:
+    """Two gateways of one farm are often told apart by their last letter."""
+    one, two = "x" * 300 + "1", "x" * 300 + "2"
+    with (
+        Lease(dataclasses.replace(GATEWAY, client_id="c", device_key=one), "one"),
+        Lease(dataclasses.replace(GATEWAY, client_id="c", device_key=two), "two"),
+    ):
+        pass
+
+
+def test_what_a_run_keeps_is_for_its_owner_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Journals and their names say who reports what; other users of the machine need not know."""
+    monkeypatch.setenv("MPREPLAY_STATE", str(tmp_path / "new" / "state"))
+    remember_run(tmp_path / "run.db", "1", 1)
+    with Lease(GATEWAY, "one") as lease:
+        lease.remember(1.0)
+        made = [tmp_path / "new", *(tmp_path / "new").rglob("*")]
+
+    assert len(made) == 6
+    for path in made:
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
 def test_runs_in_a_row_keep_to_the_platforms_limit(

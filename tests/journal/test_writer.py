@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing, suppress
@@ -221,7 +222,8 @@ def test_a_file_without_a_table_is_a_new_journal(tmp_path: Path, is_made: bool) 
     path = tmp_path / "run.db"
     path.touch()
     if is_made:
-        Journal(path).close()
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
     journal = Journal(path)
     assert journal.is_new
     journal.begin(gateway="gw-1")
@@ -312,7 +314,32 @@ def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
 def test_a_folder_that_cannot_be_written_is_an_error_of_ours(tmp_path: Path) -> None:
     """sqlite3's own message does not name the file."""
     with pytest.raises(JournalError, match=r"none/run\.db: the journal cannot be written"):
-        Journal(tmp_path / "none" / "run.db")
+        Journal(tmp_path / "none" / "run.db").begin()
+
+
+def test_a_journal_and_what_sqlite_keeps_beside_it_are_for_their_owner_alone(
+    tmp_path: Path,
+) -> None:
+    """Readings of a wind farm are worth money, and a shared machine has many users."""
+    journal = Journal(tmp_path / "run.db")
+    journal.begin(gateway="gw-1")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    journal.close()
+
+    assert modes == dict.fromkeys(["run.db", "run.db-wal", "run.db-shm"], 0o600)
+
+
+def test_nothing_is_written_before_a_journal_begins(tmp_path: Path) -> None:
+    """A run may be refused until then."""
+    (tmp_path / "run.db").touch()
+    before = (tmp_path / "run.db").stat().st_mtime_ns
+    journal = Journal(tmp_path / "run.db")
+    with pytest.raises(JournalError, match="has not begun"):
+        journal.note(gateway="gw-1")
+    journal.close()
+
+    assert [path.name for path in tmp_path.iterdir()] == ["run.db"]
+    assert (tmp_path / "run.db").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("name", ["a b.db", "100%.db", "what?.db", "#1.db", "\u00fcber.db"])

@@ -21,7 +21,7 @@ from mpreplay import ConfigError, Measurepoint
         ({"type": "ENUM"}, "needs keys"),
         ({"type": "ENUM", "keys": (1, "a")}, "either all numbers or all texts"),
         ({"minimum": 2, "maximum": 1}, "minimum 2 is above its maximum 1"),
-        ({"minimum": float("nan")}, "NaN as a bound"),
+        ({"minimum": float("nan")}, "finite number of 64 bits, got nan"),
         (
             {"type": "STRUCT", "members": (Measurepoint("x", "INT"), Measurepoint("x", "INT"))},
             "member 'x' occurs twice",

@@ -166,8 +166,8 @@ def element(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("{", "not JSON"),
-        (b"\xff\xfe{}", "not JSON"),
+        ("{", "cannot be read as JSON"),
+        (b"\xff\xfe{}", "cannot be read as JSON"),
         ("{}", "no thing model in it; expected the key 'measurepoints'"),
         ("[]", "none of the standard elements"),
         ("[1]", "none of the standard elements"),
@@ -192,6 +192,26 @@ def element(**fields: Any) -> dict[str, Any]:
         (element(dataType="STRUCT", items=[1]), "measurepoint 'p'"),
         (element(dataType="STRING", maxLength="long"), "measurepoint 'p'"),
         (element(minimum=5, maximum=1), "above its maximum"),
+        (
+            element(dataType="ENUM", enumDesc=5),
+            "'enumDesc' must be an object of keys, got a number",
+        ),
+        (element(dataType="STRUCT", items=7), "'items' must be a list, got a number: 7"),
+        (element(minimum=[1]), "'minimum' must be a number, got a list"),
+        (element(minimum="5 kW"), "'minimum' must be a number, got '5 kW'"),
+        (element(minimum=float("inf")), "its minimum must be a finite number"),
+        (element(minimum=-(10**400)), "its minimum must be a finite number"),
+        (element(dataType="STRING", maxLength=1.5), "'maxLength' must be a whole number"),
+        (element(name={"i18nValue": 5}), "the 'i18nValue' of 'name' must be an object"),
+        (element(unit=[1]), "'unit' must be a text, got a list"),
+        (element(identifier=["p"]), "is no identifier"),
+        (element(elementType=5), "none of the standard elements"),
+        ({"measurepoints": {"a\ud800": {"dataType": "INT"}}}, "that UTF-8 can carry"),
+        ('{"measurepoints": {"p": {"dataType": "INT", "dataType": "FLOAT"}}}', "'dataType' occurs"),
+        ('{"measurepoints": {"p": {"dataType": "INT", "minimum": 1e999}}}', "1e999 is beyond 64"),
+        ('{"measurepoints": {"p": {"dataType": "INT", "minimum": NaN}}}', "NaN is no JSON number"),
+        ("[" * 100_000, "nested too deep"),
+        ('{"a":' * 100_000, "nested too deep"),
         (5, "not int"),
         ("nowhere/model.json", "cannot read the thing model"),
         ("a\0b", "cannot read the thing model"),
@@ -203,6 +223,54 @@ def test_a_malformed_model_is_refused_in_one_line(source: Any, message: str) -> 
     with pytest.raises(ConfigError, match=message) as caught:
         ThingModel.load(source)
     assert "\n" not in str(caught.value)
+
+
+def test_the_name_of_a_point_stands_once_in_its_error() -> None:
+    """A doubled prefix looks like two points."""
+    with pytest.raises(ConfigError) as caught:
+        ThingModel.load(element(dataType="ARRAY"))
+    assert str(caught.value).count("measurepoint 'p'") == 1
+    inner = {"identifier": "x", "dataType": "ARRAY", "itemType": "INT"}
+    with pytest.raises(ConfigError, match="measurepoint 'p': a member of a STRUCT") as caught:
+        ThingModel.load(element(dataType="STRUCT", items=[inner]))
+    with pytest.raises(ConfigError, match="measurepoint 'p': member 'x': unknown type 'MAP'"):
+        ThingModel.load(element(dataType="STRUCT", items=[{**inner, "dataType": "MAP"}]))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = (
+    "identifier", "name", "dataType", "dataDefinition", "minimum", "maximum", "maxLength", "unit",
+    "enumDesc", "specsMap", "enumType", "valueType", "itemType", "item", "items", "hasQuality",
+    "required", "elementType", "$class", "exclusiveMinimum",
+)  # fmt: skip
+TYPED = st.sampled_from(["INT", "ENUM", "STRING", "STRUCT", "ARRAY", "DOUBLE"])
+MEMBER = st.fixed_dictionaries(
+    {}, optional={**dict.fromkeys(FIELDS, JSON), "dataType": TYPED | JSON}
+)
+POINT = st.fixed_dictionaries(
+    {}, optional={**dict.fromkeys(FIELDS, JSON), "dataType": TYPED | JSON,
+                  "items": st.lists(MEMBER, max_size=2) | JSON},
+)  # fmt: skip
+SHAPES = ("measurepoints", "thingMeasurepointMap", "data", "code", "elementType", "modelId")
+
+
+@given(JSON | POINT | st.lists(POINT, max_size=2) | st.dictionaries(
+    st.sampled_from(SHAPES), JSON | st.dictionaries(st.text(max_size=3), POINT | JSON, max_size=2)
+))  # fmt: skip
+def test_whatever_is_given_as_a_model_is_one_or_an_error_of_ours(document: Any) -> None:
+    """A file of another tool, or half a file, must not end in an error of Python's own."""
+    try:
+        model = ThingModel.load(json.dumps(document) if isinstance(document, str) else document)
+    except ConfigError as error:
+        assert "\n" not in str(error)
+    else:
+        assert ThingModel.load(model.to_json()) == model
 
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)

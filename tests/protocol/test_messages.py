@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mpreplay.errors import PlatformError
 from mpreplay.protocol.codes import ACCEPTED, CODES, NO_SUB_DEVICE, RETURN_CODES, return_code
 from mpreplay.protocol.messages import (
+    MAX_REPLY_BYTES,
     METHOD,
     batch_login,
     batch_reply_topic,
@@ -138,7 +139,93 @@ def test_an_unknown_code_is_tried_again_before_it_counts(code: int) -> None:
     assert return_code(code)[1:] == ("not documented", "retry", "none", "request", "")
 
 
-@given(st.binary(max_size=60) | json_values.map(orjson.dumps))
+DEEP = 900  # levels that the parser takes, and that Python's repr does not
+
+# What a platform may say instead of 200 (each as JSON), none of which is 200.
+NO_CODES = [
+    "200.0", "2e2", "true", "null", '""', '" 200"', '"200 "', '"200.0"', '"2_0_0"', '"+200"',
+    '"-1"', '"0x200"', '"2e2"', '"٢٠٠"', '"２００"', '"²00"', '"200\\n"', '"OK"', "[200]",
+    '{"value":200}', "1" + "0" * 30, '"' + "9" * 31 + '"', '"' + "9" * 5_000 + '"', "1e999", "NaN",
+    "0200", "2147483648", "-2147483648", "[" * DEEP + "]" * DEEP, "[" * 100_000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("code", NO_CODES, ids=lambda code: code[:24])
+def test_what_only_looks_like_a_code_is_a_broken_reply(code: str) -> None:
+    """A value must not count as accepted because a converter is kinder than the protocol."""
+    with pytest.raises(PlatformError) as caught:
+        decode_reply(f'{{"id":"1","code":{code}}}'.encode())
+
+    assert len(str(caught.value)) < 300
+    assert "cannot be read (" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "number"),
+    [("200", 200), ('"200"', 200), ("-1", -1), ("-0", 0), ("2147483647", 2**31 - 1)],
+)
+def test_a_whole_number_or_a_text_of_digits_is_a_code(code: str, number: int) -> None:
+    """Versions of the platform and its gateways differ in it."""
+    assert decode_reply(f'{{"id":"1","code":{code}}}'.encode()).code == number
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b'{"id":"1","code":200,"code":500}',
+        b'{"id":"1","code":500,"c\\u006fde":200}',
+        b'{"id":"1","id":"2","code":200}',
+        b'{"id":"1","code":200,"data":{},"\\u0069d":"2"}',
+    ],
+)
+def test_a_reply_that_says_two_things_at_once_is_broken(reply: bytes) -> None:
+    """Which of two codes holds is nowhere said; a parser silently takes the last."""
+    with pytest.raises(PlatformError, match="is given twice"):
+        decode_reply(reply)
+
+
+def test_a_name_inside_the_data_is_no_second_name() -> None:
+    """Data of the platform may have ids and codes of their own."""
+    reply = b'{"code":200,"data":{"id":"2","code":5,"x":[{"code":6}]},"id":"1","message":"\\u4e2d"}'
+
+    assert decode_reply(reply)[:3] == ("1", 200, "\u4e2d")
+
+
+@pytest.mark.parametrize("odd", ["{}", "[1]", "true", "1.5", "1e18", "18446744073709551616"])
+def test_an_id_that_is_neither_text_nor_number_is_a_broken_reply(odd: str) -> None:
+    """Its request cannot be told; a float has lost the digits that tell requests apart."""
+    with pytest.raises(PlatformError, match="id is "):
+        decode_reply(f'{{"id":{odd},"code":200}}'.encode())
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("null", ""), ('"x"', "x"), ('{"en":"x"}', '{"en":"x"}'), ("[1,2]", "[1,2]"), ("7", "7"),
+        ("[" * DEEP + "1" + "]" * DEEP, ""),
+    ],
+    ids=["null", "text", "object", "array", "number", "deep"],
+)  # fmt: skip
+def test_a_message_of_any_shape_does_not_hide_the_code(said: str, text: str) -> None:
+    """It only informs."""
+    assert decode_reply(f'{{"id":"1","code":1204,"message":{said}}}'.encode())[:3] == (
+        "1", 1204, text,
+    )  # fmt: skip
+
+
+def test_a_huge_reply_is_not_parsed() -> None:
+    """A parsed reply takes many times its size, and MQTT carries a quarter of a gigabyte."""
+    payload = b'{"id":"1","code":200,"data":"' + b"x" * MAX_REPLY_BYTES + b'"}'
+    with pytest.raises(PlatformError, match="more than 4,194,304 bytes are not read"):
+        decode_reply(payload)
+
+
+odd_replies = st.fixed_dictionaries(
+    {}, optional=dict.fromkeys(("id", "code", "message", "data"), json_values)
+).map(orjson.dumps)
+
+
+@given(st.binary(max_size=60) | json_values.map(orjson.dumps) | odd_replies)
 @example(b"")
 @example(b"null")
 @example(b'{"code":true}')
@@ -148,6 +235,9 @@ def test_an_unknown_code_is_tried_again_before_it_counts(code: int) -> None:
 @example(b'{"code":' + b"[" * 3000)
 @example(b'{"code":"' + b"9" * 5000 + b'"}')
 @example(b'\xff\xfe{"code":200}')
+@example(b'{"code":' + b"[" * 900 + b"]" * 900 + b"}")
+@example(b'{"code":200,"message":' + b"[" * 900 + b"]" * 900 + b"}")
+@example(b'{"code":200,"x":"\\u4e2d","data":' + b"[" * 1000 + b"]" * 1000 + b"}")
 def test_any_bytes_are_a_reply_or_a_platform_error(payload: bytes) -> None:
     """Whatever arrives on the reply topic, the run goes on."""
     try:

@@ -19,6 +19,7 @@ from mpreplay import ConfigError, Limits, Measurepoint, ThingModel, read_history
 from mpreplay.history import history as history_module
 from mpreplay.requests.cutting import cut, group_columns
 from mpreplay.settings import Policy
+from mpreplay.values.epoch import FIRST_TIME
 
 LONG = ThingModel(
     "M",
@@ -192,7 +193,9 @@ def test_a_value_that_just_fits_is_sent(on_invalid: Any) -> None:
     policy, limits = Policy(on_invalid=on_invalid, duplicates="last"), Limits(max_bytes=400)
     lengths = []
     for size in range(100, 200):
-        frame = strategies.frame_of([oracle.Row("p1", "d1", -(2**62), {"s0": "x" * size})], ["s0"])
+        frame = strategies.frame_of(
+            [oracle.Row("p1", "d1", FIRST_TIME, {"s0": "x" * size})], ["s0"]
+        )
         [slab] = strategies.prepare(strategies.read(frame), LONG, policy, limits)
         lengths += [len(c.payload("9" * 20, policy)) for c in slab.chunks()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,54 @@ def test_what_is_in_doubt_goes_again_with_the_same_id_and_bytes(replay: Replay) 
     assert transport.published == sent
     assert len(run.rejects) == 0
     assert list(run.results["attempts"]) == [1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def test_the_counts_of_a_killed_run_are_those_of_all_its_legs(
+    replay: Replay, tmp_path: Path
+) -> None:
+    """A kill writes no last words: each step of the journal carries the counts."""
+    kill(replay, 4)
+    killed = mp.open_run(tmp_path / "run.db").summary()
+    assert (killed["published"], killed["connects"], killed["ended_at"]) == (3, 1, "")
+    kill(replay, 3)
+    run, _ = replay()
+
+    summary = run.summary()
+    assert summary["connects"] == 3
+    # Those that died before the next step of the journal were published, and are not counted.
+    assert summary["acknowledged"] <= summary["published"] == 3 + 2 + 3
+    assert summary["continued"] == 2
+
+
+def test_the_time_between_the_legs_of_a_run_is_no_time_of_the_run(
+    replay: Replay, tmp_path: Path
+) -> None:
+    """A run that was killed on Friday and continued on Monday did not work for three days."""
+    kill(replay, 4)
+    run, _ = replay(lambda _n, message: [(2.0, 200)] if message else None)
+    run.report(tmp_path / "page.html")
+    page = re.sub("<[^>]+>", " ", (tmp_path / "page.html").read_text(encoding="utf-8"))
+    said = " ".join(page.split())
+
+    took = float(re.search(r"Took ([\d.]+) s", said)[1])
+    assert 9 < took < 12  # five requests of two seconds each; the first leg answered at once
+    assert "Idle between its parts 17 min" in said
+    assert "1 pause (17 min in all, dotted lines) left out." in said
+
+
+def test_a_run_without_a_journal_does_not_say_that_a_journal_continues_it(replay: Replay) -> None:
+    """The advice of a page must be possible."""
+
+    def stop(n: int, _message: Any) -> None:
+        if n == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    kept, _ = replay(stop)
+    lost, _ = replay(stop, journal=None)
+
+    assert "The same replay with the same journal continues it." in kept._repr_html_()
+    assert "same journal" not in lost._repr_html_()
+    assert "replay the history again, with a journal" in lost._repr_html_()
 
 
 def test_what_was_withheld_or_declined_is_neither_sent_nor_told_twice(

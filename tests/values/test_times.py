@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,7 +17,10 @@ from hypothesis import strategies as st
 
 from mpreplay import HistoryError
 from mpreplay.display.reasons import reason
-from mpreplay.values.times import Times, read_aware_texts, read_times
+from mpreplay.values.arrays import objects_of
+from mpreplay.values.epoch import FIRST_TIME, LAST_TIME
+from mpreplay.values.time_numbers import NANOSECONDS, Times
+from mpreplay.values.times import read_aware_texts, read_times
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MOMENTS = st.datetimes(
@@ -25,9 +30,9 @@ MOMENTS = st.datetimes(
 ).filter(lambda t: t.utcoffset().total_seconds() % 60 == 0)  # fmt: skip
 
 
-def read(column: Any, tz: str | None = None, unit: str | None = None) -> Times:
+def read(column: Any, tz: str | None = None, unit: str | None = None, first_row: int = 0) -> Times:
     """Return the times in a column called t."""
-    return read_times(column, name="t", first_row=100, tz=tz, unit=unit)
+    return read_times(column, name="t", first_row=first_row, tz=tz, unit=unit)
 
 
 def floored(moment: dt.datetime) -> int:
@@ -146,18 +151,87 @@ def test_numbers_without_a_unit_are_refused(values: list[Any]) -> None:
             read(column)
 
 
-@given(st.integers(-(2**62), 2**62), st.sampled_from(["s", "ms", "us", "ns"]))
-def test_integers_are_scaled_exactly_or_named(number: int, unit: str) -> None:
-    """Float division would lose the last digits, and round towards zero before 1970."""
-    exact = {"s": number * 1000, "ms": number, "us": number // 10**3, "ns": number // 10**6}[unit]
+ENDS = [-(2**63), 2**63 - 1]
+# Also numbers near the ends of 64 bits, and of the years 1 to 9999 in each unit.
+COUNTS = st.integers(*ENDS) | st.builds(
+    lambda end, scale, off: max(ENDS[0], min(end * scale + off, ENDS[1])),
+    st.sampled_from([*ENDS, FIRST_TIME, LAST_TIME + 1, 0]),
+    st.sampled_from([1, 1_000, 1_000_000]),
+    st.integers(-3, 3),
+) | st.builds(
+    lambda end, off: end // 1_000 + off,
+    st.sampled_from([FIRST_TIME, LAST_TIME + 1]),
+    st.integers(-3, 3),
+)  # fmt: skip
+UNITS = st.sampled_from(["s", "ms", "us", "ns"])
 
-    times = read(pa.array([number]), unit=unit)
 
-    if abs(exact) < 2**62:
-        assert times.ms.tolist() == [exact]
-        assert times.unreadable == {}
-    else:
-        assert times.unreadable or times.ms.tolist() == [exact]
+def exactly(count: int, unit: str) -> int | None:
+    """Return a count of a unit in milliseconds, rounded down; None if it is no time."""
+    ms = count * {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[unit] // 10**6
+    return ms if count not in ENDS and FIRST_TIME <= ms <= LAST_TIME else None
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=5), UNITS, st.data())
+def test_a_number_of_a_unit_is_exactly_its_instant_or_no_time(
+    counts: list[int], unit: str, data: Any
+) -> None:
+    """Nothing wraps: neither as a number, nor as a datetime of any unit and zone."""
+    zone = data.draw(st.sampled_from(["UTC", "Asia/Tokyo", "+13:59", "Mars/Phobos"]))
+    kind = pa.timestamp(unit, zone)
+    objects = np.array([*counts, None], object)[:-1]
+    forms = [
+        read(pa.array(counts), unit=unit),
+        read(objects, unit=unit),
+        read(np.array([*map(np.int64, counts), None], object)[:-1], unit=unit),
+        read(pa.array([decimal.Decimal(n) for n in counts]), unit=unit),
+        read(pa.array(counts).cast(kind)),
+        read(pa.array(counts).cast(kind).dictionary_encode()),
+        read(pa.array(counts).cast(pa.timestamp(unit)), tz="UTC"),
+    ]
+
+    for times in forms[:3] + forms[4:]:
+        expected = [exactly(n, unit) for n in counts]
+        assert times.ms.tolist() == [ms or 0 for ms in expected]
+        assert times.is_unread.tolist() == [ms is None for ms in expected]
+    for times in forms:  # a Decimal has no 64 bits, and no end of them
+        for n, ms in enumerate(times.ms.tolist()):
+            assert times.is_unread[n] or ms * 10**6 <= counts[n] * NANOSECONDS[unit]
+            assert times.is_unread[n] or (ms + 1) * 10**6 > counts[n] * NANOSECONDS[unit]
+
+
+@given(st.lists(COUNTS, min_size=1, max_size=3), UNITS)
+def test_a_datetime_of_numpy_or_pandas_is_exactly_its_instant_or_no_time(
+    counts: list[int], unit: str
+) -> None:
+    """Arrow takes those beyond Python's datetimes for other times, near 1970."""
+    counts = [max(n, ENDS[0] + 1) for n in counts]  # the least is NaT
+    moments = [np.datetime64(n, unit) for n in counts]
+    stamps = [pd.Timestamp(m) for m in moments]
+    aware = [t.tz_localize("UTC") for t in stamps]
+
+    for column in (moments, stamps, aware):
+        times = read(objects_of(column), tz="UTC")
+        for n, (ms, lost) in enumerate(zip(times.ms.tolist(), times.is_unread, strict=True)):
+            exact = exactly(counts[n], unit)
+            assert (ms, lost) == (exact or 0, exact is None)
+
+
+@given(st.floats(allow_nan=True) | st.floats(-1e19, 1e19), UNITS)
+def test_a_float_of_a_unit_is_its_instant_or_no_time(number: float, unit: str) -> None:
+    """1e300 seconds overflow, an infinity is no time, and 0.123 s is 123 ms."""
+    for column in (pa.array([number]), np.array([number], object)):
+        times = read(column, unit=unit)
+
+        if np.isnan(number) or np.isinf(number):
+            assert times.is_unread.all()
+            continue
+        exact = Fraction(number) * NANOSECONDS[unit] / 10**6
+        if not times.is_unread[0]:
+            assert abs(times.ms[0] - exact) <= 1 + abs(exact) * Fraction(1, 2**52)
+            assert number % 1 or times.ms[0] == exact.__floor__()
+        else:
+            assert not FIRST_TIME + 1 < exact < LAST_TIME - 1 or abs(number) >= 2**63 - 1024
 
 
 def test_dates_beyond_nanoseconds_and_np_datetimes_are_times() -> None:
