@@ -11,7 +11,6 @@ References
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 import struct
@@ -103,13 +102,23 @@ def _with_quality(check: Check) -> Check:
     return accept
 
 
-def _within(point: Measurepoint, limits: PlatformLimits, low: float, high: float) -> Check:
-    """Return the check of a number's range: the type's and, if enforced, the model's."""
-    least, most = (point.minimum, point.maximum) if limits.range_violations else (None, None)
+def _within(
+    point: Measurepoint,
+    limits: PlatformLimits,
+    low: float,
+    high: float,
+    travelling: Callable[[float], float] = lambda bound: bound,
+) -> Check:
+    """Return the check of a number's range: the type's and, if enforced, the model's.
+
+    Integers are compared with all their digits; ``travelling`` gives a bound as values travel.
+    """
+    bounds = (point.minimum, point.maximum) if limits.range_violations else (None, None)
+    least, most = (None if bound is None else travelling(bound) for bound in bounds)
     low = low if least is None else max(low, least)
     high = high if most is None else min(high, most)
-    no_low = point.minimum if point.exclusive_minimum and least is not None else None
-    no_high = point.maximum if point.exclusive_maximum and most is not None else None
+    no_low = least if point.exclusive_minimum else None
+    no_high = most if point.exclusive_maximum else None
     if no_low is None and no_high is None:
         return lambda value: type(value) in _NUMBERS and low <= value <= high
     return lambda value: (
@@ -123,10 +132,7 @@ def _float(point: Measurepoint, limits: PlatformLimits) -> Check:
     A value travels in the shortest text of its 32 bits: read as 64 bits, it lies beside the number
     that is meant. The largest, 3.4028235e38, would be no FLOAT.
     """
-    low, high = (
-        bound if bound is None else _single(bound) for bound in (point.minimum, point.maximum)
-    )
-    within = _within(dataclasses.replace(point, minimum=low, maximum=high), limits, *FLOAT_RANGE)
+    within = _within(point, limits, *FLOAT_RANGE, travelling=_single)
     if point.exclusive_minimum or point.exclusive_maximum:
         return lambda value: type(value) in _NUMBERS and within(_single(value))
     # Rounding keeps the order: what lies between the bounds lies there afterwards.
