@@ -13,9 +13,14 @@ from typing import Any, Final
 
 from .errors import ConfigError
 
-__all__ = ["Secret", "sealed"]
+__all__ = ["HIDDEN", "Secret", "for_a_child", "sealed"]
 
 HIDDEN: Final = "***"
+# Beginnings of names of variables that a Python needs.
+_NEEDED: Final = (
+    *("PATH", "HOME", "USERPROFILE", "APPDATA", "SYSTEMROOT", "TMP", "TEMP", "LANG", "LC_", "TZ"),
+    *("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "DYLD_", "OMP_", "COVERAGE_"),
+)
 
 
 class Secret:
@@ -125,6 +130,11 @@ def sealed(given: Any) -> Any:
     if isinstance(given, Mapping):
         return {key: Secret.sealed(secret) for key, secret in given.items()}
     return Secret.sealed(given) if isinstance(given, Iterable) else given
+
+
+def for_a_child() -> dict[str, str]:
+    """Return the environment for another Python: without the variables in which secrets stand."""
+    return {name: text for name, text in os.environ.items() if name.upper().startswith(_NEEDED)}
 
 
 def _closed(given: Any) -> Callable[[], Any]:
