@@ -150,6 +150,8 @@ def _fault_of(given: Any) -> str:
         return f"must be a text or a mpreplay.Secret, got {type(given).__name__}"
     if not given:
         return "is empty"
+    if given == HIDDEN:
+        return f"is {HIDDEN}, which stands for a secret where it is shown; give the secret itself"
     if any("\ud800" <= character <= "\udfff" for character in given):
         return "holds a character that UTF-8 cannot carry (a lone surrogate)"
     return ""

@@ -160,6 +160,7 @@ def _show(frame: pd.DataFrame, n: int, hint: str = "") -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from ..errors import ConfigError
     from ..journal.reader import read_journal
     from ..journal.summary import ended_of
     from ..runner.replaying import replay
@@ -188,9 +189,15 @@ def _replay(options: argparse.Namespace) -> int:
         limits=_limits(options),
         journal=options.journal,
     )
+    unwritten = []
     for name, path in tables.items():
-        write_table(getattr(run, name), path, name)
+        try:
+            write_table(getattr(run, name), path, name)
+        except ConfigError as error:  # a disk may be full: the run is told all the same
+            unwritten.append(error)
     say_run(run, options.journal)
+    if unwritten:
+        raise unwritten[0]
     totals = run.summary()
     ended = ended_of(read_journal(run.path).facts())
     if ended is not None and ended.kind == "interrupted":
