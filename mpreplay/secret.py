@@ -13,9 +13,14 @@ from typing import Any, Final
 
 from .errors import ConfigError
 
-__all__ = ["Secret", "sealed"]
+__all__ = ["HIDDEN", "Secret", "for_a_child", "sealed"]
 
 HIDDEN: Final = "***"
+# Beginnings of names of variables that a Python needs.
+_NEEDED: Final = (
+    *("PATH", "HOME", "USERPROFILE", "APPDATA", "SYSTEMROOT", "TMP", "TEMP", "LANG", "LC_", "TZ"),
+    *("PYTHON", "VIRTUAL_ENV", "CONDA_PREFIX", "LD_LIBRARY_PATH", "DYLD_", "OMP_", "COVERAGE_"),
+)
 
 
 class Secret:
@@ -127,6 +132,11 @@ def sealed(given: Any) -> Any:
     return Secret.sealed(given) if isinstance(given, Iterable) else given
 
 
+def for_a_child() -> dict[str, str]:
+    """Return the environment for another Python: without the variables in which secrets stand."""
+    return {name: text for name, text in os.environ.items() if name.upper().startswith(_NEEDED)}
+
+
 def _closed(given: Any) -> Callable[[], Any]:
     """Return a function that returns a value: whatever lists attributes finds the function."""
     if isinstance(given, Secret):
@@ -140,6 +150,8 @@ def _fault_of(given: Any) -> str:
         return f"must be a text or a mpreplay.Secret, got {type(given).__name__}"
     if not given:
         return "is empty"
+    if given == HIDDEN:
+        return f"is {HIDDEN}, which stands for a secret where it is shown; give the secret itself"
     if any("\ud800" <= character <= "\udfff" for character in given):
         return "holds a character that UTF-8 cannot carry (a lone surrogate)"
     return ""

@@ -111,10 +111,10 @@ def test_a_variable_that_is_no_utf_8_is_refused_without_showing_it() -> None:
     assert caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("wrong", ["", 5, None, b"x", f"{TEXT}\ud800", "env:A\udcff", ["x"]])
+@pytest.mark.parametrize("wrong", ["", "***", 5, None, b"x", f"{TEXT}\ud800", "env:A\udcff", ["x"]])
 def test_what_can_be_no_secret_is_refused_without_showing_it(wrong: Any) -> None:
     """At the door, and not when it is signed with an hour later."""
-    with pytest.raises(mp.ConfigError, match=r"^a secret (is empty|must be|holds)") as caught:
+    with pytest.raises(mp.ConfigError, match=r"^a secret (is|must be|holds) ") as caught:
         mp.Secret(wrong)
 
     assert "Zebra" not in str(caught.value)

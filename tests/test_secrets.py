@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import pickle
 import traceback
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 from brokers import free_port
 from conftest import FARM
+from scripted import GATEWAY, always, scripted_replay
 
 import mpreplay as mp
 
@@ -238,3 +240,44 @@ def test_a_connection_travels_to_a_worker_by_reference(monkeypatch: pytest.Monke
 
     assert b"Zebra" not in task
     assert pickle.loads(task).device_secret.reveal() == WRONG
+
+
+@pytest.mark.parametrize(
+    ("changes", "warns"),
+    [
+        ({"host": "mqtt.example.com"}, True), ({"host": "192.168.0.1"}, True), ({}, False),
+        ({"host": "mqtt.example.com", "tls": True}, False), ({"host": "localhost"}, False),
+        ({"host": "::1"}, False), ({"host": "127.1.1.1"}, False),
+    ],
+)  # fmt: skip
+def test_a_connection_in_the_clear_to_another_machine_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, model: mp.ThingModel, history: mp.History,
+    changes: dict[str, Any], *, warns: bool,
+) -> None:  # fmt: skip
+    """Once a call, and not at every reconnect; rehearsals on this machine need no encryption."""
+    connection = dataclasses.replace(GATEWAY, **{"host": "127.0.0.1", **changes})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run, _ = scripted_replay(monkeypatch, always, history, model, connection=connection)
+
+    told = [str(one.message) for one in caught if one.category is mp.ReplayWarning]
+    assert run.complete
+    assert len(told) == warns
+    assert all("mqtt" in one and "is not encrypted" in one for one in told)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs Linux")
+def test_the_rehearsal_platforms_process_gets_no_secret_of_others(
+    model: mp.ThingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child's environment and arguments can be read by whoever may read its process."""
+    monkeypatch.setenv("MPREPLAY_CONNECTION", f"mqtt://d:{WRONG}@h/p")
+    monkeypatch.setenv("DB_PASSWORD", WRONG)
+    with mp.simulate(model) as platform:
+        process = Path(f"/proc/{platform._process.pid}")
+        given = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        secret = platform.connection.device_secret.reveal()
+
+    assert b"PYTHONPATH=" in given
+    assert b"Zebra" not in given
+    assert secret.encode() not in given

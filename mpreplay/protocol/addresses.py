@@ -12,10 +12,19 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-__all__ = ["FORM", "OPTIONS", "fault_in_host", "fault_in_key", "fault_in_text", "fields_of"]
+__all__ = [
+    "FORM",
+    "OPTIONS",
+    "fault_in_host",
+    "fault_in_key",
+    "fault_in_text",
+    "fields_of",
+    "is_loopback",
+]
 
 FORM: Final = "mqtt://{device_key}:{secret}@{host}:{port}/{product_key}"
 _NO_URI: Final = (
@@ -61,6 +70,20 @@ def fault_in_host(host: Any) -> str:
     if len(host) > LONGEST_HOST:
         return f"has {len(host):,} characters; a name of a host has at most {LONGEST_HOST}"
     return ""
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a host is this machine, whatever its name service says.
+
+    Examples
+    --------
+    >>> [is_loopback(host) for host in ("localhost", "127.3.2.1", "::1", "192.168.0.1", "h")]
+    [True, True, True, False, False]
+    """
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
 
 
 def fault_in_text(text: Any) -> str:

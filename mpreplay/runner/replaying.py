@@ -26,6 +26,7 @@ from ..journal.places import journal_place
 from ..journal.reader import read_journal, readable
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
+from ..protocol.addresses import is_loopback
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
@@ -112,7 +113,8 @@ def replay(
     Warns
     -----
     ReplayWarning
-        If sub-devices are neither signed in nor allowed to be offline.
+        If sub-devices are neither signed in nor allowed to be offline, or if the connection is
+        neither encrypted nor on this machine.
 
     Notes
     -----
@@ -140,12 +142,13 @@ def replay(
     check_arguments("replay", history, isolate)
     check_threads()
     connection = Connection.of(connection)
+    _warn_of_plain(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
     connection.device_secret.reveal()  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
-    place = journal_place(journal, made_from)
     with Interrupts(at_once=True) as interrupts, ExitStack() as on_failure, ExitStack() as stack:
+        place = journal_place(journal, made_from)
         if place.temporary is not None:
             on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
         path = stack.enter_context(place).path
@@ -258,6 +261,15 @@ def _next_leg(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
     """
     leg = [facts.get("leg_started_at"), facts.get("ended_at")]
     return {"legs": [*facts.get("legs", []), leg], "leg_started_at": now, "ended_at": None}
+
+
+def _warn_of_plain(connection: Connection) -> None:
+    if not connection.tls and not is_loopback(connection.host):
+        told = (
+            f"the connection to {connection.host}:{connection.port} is not encrypted: readings and "
+            "signatures can be read on their way. Use mqtts:// (tls=True) where the platform has it"
+        )
+        warnings.warn(ReplayWarning(told), stacklevel=3)
 
 
 def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, Secret]) -> None:
