@@ -6,7 +6,6 @@ A shell: reads secrets from the environment and from files.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
 
 from .errors import ConfigError
+from .errors.arguments import FLAG, check_kinds, one_of, shown_briefly
 from .protocol.messages import MAX_PUBLISH_BYTES, envelope
 
 __all__ = ["PLAIN_PORT", "Connection", "Limits", "Policy", "reveal"]
@@ -21,6 +21,7 @@ __all__ = ["PLAIN_PORT", "Connection", "Limits", "Policy", "reveal"]
 PLAIN_PORT: Final = 11_883  # EnOS Device Connection 3.0, MQTT: secret-based sign-in
 TLS_PORT: Final = 18_883  # the same page: certificate-based
 MAX_CLIENT_ID: Final = 64  # EnOS Device Connection 3.0, "Connecting without an SDK" [characters]
+MOST: Final = 2**53  # of any limit: beyond it, JSON and floats lose numbers
 ENVIRONMENT: Final = "MPREPLAY_CONNECTION"
 _FORM: Final = "mqtt://{device_key}:{secret}@{host}:{port}/{product_key}"
 # Options of a URI, behind its "?".
@@ -268,14 +269,15 @@ class Limits:
                 isinstance(value, bool)
                 or not isinstance(value, int | float)
                 or (str(field.type).startswith("int") and not isinstance(value, int))
-                or not math.isfinite(value)
-                or value < least
+                or not least <= value <= MOST
             ):
                 hint = "; None switches it off" if "None" in str(field.type) else ""
                 kind = "a whole number of" if str(field.type).startswith("int") else ""
                 raise ConfigError(
                     f"{field.name} must be {kind}{' ' if kind else ''}at least {least:g}, "
-                    f"got {value!r}{hint}"
+                    f"got {shown_briefly(value)}{hint}",
+                    argument=field.name,
+                    value=value,
                 )
         if self.max_bytes > MAX_PUBLISH_BYTES:  # a request stays below max_bytes
             raise ConfigError(
@@ -288,7 +290,9 @@ class Limits:
         """Return given limits, or the default ones for None; raise ConfigError for others."""
         if given is not None and not isinstance(given, cls):
             raise ConfigError(
-                f"limits must be mp.Limits(...), got {given!r}", argument="limits", value=given
+                f"limits must be mp.Limits(...), got {shown_briefly(given)}",
+                argument="limits",
+                value=given,
             )
         return given or cls()
 
@@ -298,8 +302,10 @@ class Limits:
 
 
 _POLICIES: Final = {
-    "on_invalid": ("raise", "withhold", "send"),
-    "duplicates": ("raise", "first", "last"),
+    "allow_offline_sub_device": FLAG,
+    "skip_invalid_measurepoints": FLAG,
+    "on_invalid": one_of("raise", "withhold", "send"),
+    "duplicates": one_of("raise", "first", "last"),
 }
 # A request's id is the milliseconds of the run's start and a six-digit number: 19 or 20 digits.
 WIDEST_ID: Final = "9" * 20
@@ -316,13 +322,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Refuse a policy that does not exist."""
-        for name, known in _POLICIES.items():
-            if (value := getattr(self, name)) not in known:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(known)}, got {value!r}",
-                    argument=name,
-                    value=value,
-                )
+        check_kinds({name: (getattr(self, name), kind) for name, kind in _POLICIES.items()})
 
     @property
     def withholds(self) -> bool:

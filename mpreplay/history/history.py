@@ -6,27 +6,28 @@ in ``columns.py`` and ``readings.py``.
 
 from __future__ import annotations
 
+import datetime as dt
 import glob
 import html
 import os
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from ..errors import Argument, ConfigError, HistoryError, message
-from ..errors.arguments import kind_of, shown_briefly
+from ..errors.arguments import kind_of, labels_of, shown_briefly
 from ..values.epoch import EPOCH, MILLISECOND
 from .columns import Columns, Layout, resolve
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
-from .roles import check_named, check_roles, labels_of
+from .roles import check_named, check_roles
 from .slab import RawSlab
 from .sources import FrameSource, Source, TableSource, first_line
 
@@ -246,7 +247,7 @@ def read_history(
         product_key=product_key,
         points=points,
         quality=quality,
-        ignore=labels_of(ignore),
+        ignore=labels_of(ignore, HistoryError),
         point=point_column,
         value=value_column,
         value_quality=quality_column,
@@ -294,7 +295,8 @@ def _instant(value: Any, name: str) -> int | None:
     if value is None:
         return None
     try:
-        instant = None if isinstance(value, Number) else pd.Timestamp(value)
+        is_time = isinstance(value, str | dt.date | np.datetime64)
+        instant = pd.Timestamp(value) if is_time else None
     except (TypeError, ValueError) as error:
         raise HistoryError(
             f"{name}={shown_briefly(value)} is not a time ({first_line(error)})",

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..errors import Argument, ConfigError, HistoryError, message
-from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly, wrong
+from ..errors import Argument, HistoryError, message
+from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly
 from ..values.time_numbers import NANOSECONDS
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "check_named",
     "check_roles",
     "check_there",
-    "labels_of",
     "nearest",
     "readable",
     "spelled",
@@ -200,26 +199,6 @@ def _check_once_named(columns: Columns) -> None:
                 argument="ignore",
                 value=both[0],
             )
-
-
-def labels_of(
-    given: Any, error: type[ConfigError | HistoryError] = HistoryError
-) -> tuple[Hashable, ...]:
-    """Return the names in ``ignore``; a text is one name.
-
-    Raises
-    ------
-    HistoryError
-        If it is no list of names.
-    """
-    if isinstance(given, str):
-        return (given,)
-    try:
-        labels = tuple(given)
-        set(labels)
-    except TypeError as cause:
-        raise wrong("ignore", given, "a list of names of columns", error) from cause
-    return labels
 
 
 def readable(names: list[Any], columns: Columns, source: str) -> list[str]:

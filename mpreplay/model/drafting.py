@@ -8,26 +8,34 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import Argument, ConfigError, message
+from ..errors.arguments import labels_of, shown_briefly, wrong
 from .measurepoint import ARRAY_ITEM_TYPES, Measurepoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
 __all__ = ["draft_points"]
 
 
-def draft_points(frame: pd.DataFrame, ignore: Iterable[str] = ()) -> dict[str, Measurepoint]:
+def draft_points(frame: pd.DataFrame, ignore: Iterable[Hashable] = ()) -> dict[str, Measurepoint]:
     """Return a measurement point for each column, without ignored columns.
 
     Datetimes and empty columns are left out: keys or remarks more often than readings.
     """
-    skipped = set(ignore)
+    if not isinstance(frame, pd.DataFrame):
+        raise wrong(
+            "frame", frame, "a DataFrame (of a file: pd.read_parquet(path))", caller="from_frame"
+        )
+    skipped = set(labels_of(ignore, ConfigError))
     points: dict[str, Measurepoint] = {}
-    for name in frame.columns:
+    for number, name in enumerate(frame.columns):
         if name in skipped:
             continue
+        identifier = str(name) if isinstance(name, int | float) else name
+        if not isinstance(identifier, str):
+            raise _not_named(f"column names must be text, got {shown_briefly(name)}")
         try:
-            array = pa.array(frame[name], from_pandas=True)
+            array = pa.array(frame.iloc[:, number], from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError) as error:
             raise ConfigError(
                 message(
@@ -38,9 +46,15 @@ def draft_points(frame: pd.DataFrame, ignore: Iterable[str] = ()) -> dict[str, M
             ) from error
         if isinstance(array, pa.ChunkedArray):
             array = array.combine_chunks()
-        if point := _draft(str(name), array.type):
-            points[str(name)] = point
+        if point := _draft(identifier, array.type):
+            if identifier in points:
+                raise _not_named(f"two columns are called {identifier!r}")
+            points[identifier] = point
     return points
+
+
+def _not_named(fault: str) -> ConfigError:
+    return ConfigError(message(f"{fault}; rename, or name in ", Argument("ignore")))
 
 
 def _draft(name: str, kind: pa.DataType) -> Measurepoint | None:

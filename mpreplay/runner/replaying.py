@@ -15,6 +15,7 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
+from ..errors.arguments import check_kinds, one_of
 from ..history.history import History
 from ..history.sources import digest_of
 from ..journal.fingerprint import Fingerprint, check_same
@@ -133,6 +134,7 @@ def replay(
     """
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
+    check_kinds({"progress": (progress, one_of(True, False, "auto"))})
     connection = _connection(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
