@@ -172,7 +172,7 @@ def shown_briefly(value: Any) -> str:
     """
     if value is None or isinstance(value, type):
         return "None" if value is None else f"the type {value.__module__}.{value.__qualname__}"
-    if type(value) in (str, int, float, bool, dt.date, dt.datetime) or _is_pair(value):
+    if type(value) in (str, int, float, bool) or isinstance(value, dt.date) or _is_pair(value):
         return f"{_plain(value)} ({kind_of(value)})"
     return kind_of(value)
 
