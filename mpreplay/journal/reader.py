@@ -221,7 +221,11 @@ def read_journal(path: Path) -> JournalReader:
     JournalError
         If there is no such file, or the file is not a journal of this version.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise JournalError(f"{path}: there is no journal ({error.strerror})") from error
+    if not is_there:
         raise JournalError(f"{path}: there is no journal")
     reader = JournalReader(path)
     found = reader.facts().get("format")
@@ -240,9 +244,10 @@ def run_id_of(facts: dict[str, Any]) -> str:
     return str(facts.get("run_id") or facts.get("started_at", ""))
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that cannot write."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+def open_read_only(path: Path, *, is_alone: bool = False) -> sqlite3.Connection:
+    """Return a connection that cannot write; where nobody else does, it leaves no files beside."""
+    still = "&immutable=1" if is_alone else ""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
 
 
 @contextmanager

@@ -231,6 +231,8 @@ class Journal:
             self._opened = sqlite3.connect(self.path, isolation_level=None)
             self._opened.execute("PRAGMA journal_mode = WAL")
             self._opened.execute("PRAGMA synchronous = NORMAL")
+            # Opens the log: else what a reader makes of it would stay behind.
+            self._opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
 
@@ -312,7 +314,8 @@ def _check_intact(path: Path) -> bool:
                 f"{path}: this is no journal, and was left as it is; give the journal another name"
             )
     try:
-        with closing(open_read_only(path)) as db:
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        with closing(open_read_only(path, is_alone=not has_log)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         damage = "" if found == "ok" else "; ".join(str(found).splitlines())

@@ -159,8 +159,8 @@ def written(path: Path, *, is_private: bool = False) -> Iterator[Path]:
     """
     try:
         end = Path(os.path.realpath(path))  # at the end of a link, which stays
-        if end.exists() and not stat.S_ISREG(end.stat().st_mode):
-            yield end
+        if path.exists() and (path.parts[1:2] == ("dev",) or not stat.S_ISREG(path.stat().st_mode)):
+            yield path
             return
         mode = PRIVATE if is_private else SHARED
         part = end.with_name(f".{short_name(end.name)}.{token_hex(4)}.part")

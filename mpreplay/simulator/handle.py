@@ -26,6 +26,7 @@ import orjson
 from ..errors import ConfigError, ConnectError
 from ..errors.arguments import shown_briefly
 from ..model.model_set import ModelSet, model_of
+from ..secret import for_a_child
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
@@ -365,7 +366,7 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "mpreplay.simulator"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**for_a_child(), "PYTHONPATH": os.pathsep.join(paths)},
         # In its own group, so that Ctrl-C in the terminal reaches the parent alone.
         process_group=0,
         pass_fds=[memory],

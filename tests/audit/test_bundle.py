@@ -215,8 +215,8 @@ def test_no_file_of_an_audit_holds_a_secret(
 ) -> None:
     """An audit is mailed around."""
     connection = platform.connection
-    subs = {device: platform.connection_for(*device).device_secret for device in FARM}
-    (tmp_path / "gateway").write_text(connection.device_secret, encoding="utf-8")
+    subs = {device: platform.connection_for(*device).device_secret.reveal() for device in FARM}
+    (tmp_path / "gateway").write_text(connection.device_secret.reveal(), encoding="utf-8")
     run = mp.replay(
         history,
         model,
@@ -230,7 +230,7 @@ def test_no_file_of_an_audit_holds_a_secret(
         everything += pd.read_parquet(path).to_csv().encode()
 
     assert b"accepted" in everything
-    for secret in (connection.device_secret, *subs.values()):
+    for secret in (connection.device_secret.reveal(), *subs.values()):
         assert secret.encode() not in everything
     settings = json.loads((tmp_path / "audit/manifest.json").read_bytes())["settings"]
     assert settings["platform"] == f"{connection.host}:{connection.port}"

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpreplay import JournalError, open_run
+from mpreplay import ConfigError, JournalError, open_run
 from mpreplay.display.facts import Detail
 from mpreplay.frames import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS
 from mpreplay.journal.packing import packed as pack
@@ -302,6 +302,13 @@ def test_a_file_that_is_no_journal_is_an_error_of_ours(tmp_path: Path, content: 
         open_run(path)
     with pytest.raises(JournalError, match="there is no journal"):
         open_run(tmp_path / "none.db")
+
+
+@pytest.mark.parametrize("given", ["", "a\0b", "\ud800", "x" * 300, 5, None], ids=ascii)
+def test_a_path_that_no_journal_has_is_an_error_of_ours(given: Any) -> None:
+    """A name from a job's settings may be anything."""
+    with pytest.raises((JournalError, ConfigError)):
+        open_run(given)
 
 
 def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
