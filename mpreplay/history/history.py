@@ -29,7 +29,7 @@ from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
 from .roles import check_named, check_roles
 from .slab import RawSlab
-from .sources import FrameSource, Source, TableSource, first_line
+from .sources import FrameSource, Source, TableSource, first_line, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -272,7 +272,7 @@ def _rejects(source: Any) -> Sequence[Source]:
     if isinstance(source, pd.DataFrame):
         return [FrameSource(source, False)] if is_rejects(source.columns) else ()
     if isinstance(source, pa.Table | pa.RecordBatch):
-        return [TableSource(_table(source))] if is_rejects(source.schema.names) else ()
+        return [TableSource(_table(source))] if is_rejects(names_of(source.schema, "Table")) else ()
     if not isinstance(source, str | os.PathLike):
         return ()
     found: list[Source] = []

@@ -19,7 +19,7 @@ from ..errors import HistoryError
 from ..values.epoch import EPOCH, MILLISECOND
 from .counting import Counts, check_footer, disagreement
 from .file_mark import FileMark
-from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line
+from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 
 if TYPE_CHECKING:
     from .sources import Span, Window
@@ -71,7 +71,7 @@ class ParquetSource:
     @property
     def columns(self) -> list[str]:
         """Names of the columns, the file's before the folders'."""
-        own = list(self.schema.names)
+        own = names_of(self.schema, self.name)
         return own + [name for name in self.partitions if name not in own]
 
     @property

@@ -16,6 +16,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..errors import HistoryError
+from ..values.arrays import in_one_piece, plain_column
 from .cells import digest_of_cells
 
 __all__ = [
@@ -159,7 +161,7 @@ class TableSource:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return list(self.table.column_names)
+        return names_of(self.table.schema, self.name)
 
     @property
     def partitions(self) -> Mapping[str, str | None]:
@@ -216,10 +218,34 @@ def cut_spans(first: int, stop: int, n_rows: int) -> list[Span]:
     return [(start, min(start + n_rows, stop)) for start in range(first, stop, n_rows)]
 
 
+def names_of(schema: pa.Schema, source: str) -> list[str]:
+    """Return the names of a schema's columns.
+
+    Raises
+    ------
+    HistoryError
+        If the name of a column, or of a part of one, is not UTF-8.
+    """
+    try:
+        names = list(schema.names)
+        _ = [name for field in schema for name in _inner_names(field.type)]
+    except UnicodeDecodeError as error:
+        escaped = error.object.decode("utf-8", "backslashreplace")
+        raise HistoryError(
+            f"{source}: the column name '{escaped}' is not UTF-8; rename the column"
+        ) from error
+    return names
+
+
+def _inner_names(kind: pa.DataType) -> Iterator[str]:
+    for number in range(kind.num_fields):
+        yield kind.field(number).name
+        yield from _inner_names(kind.field(number).type)
+
+
 def columns_of(table: pa.Table) -> dict[str, Any]:
-    table = table.unify_dictionaries()
     return {
-        name: column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        name: in_one_piece(column)
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
 
@@ -240,4 +266,4 @@ def _raw(series: pd.Series) -> Any:
         array = pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError):
         return series.astype(object).to_numpy()
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return in_one_piece(array) if isinstance(array, pa.ChunkedArray) else plain_column(array)

@@ -152,8 +152,15 @@ class ThingModel:
         Returns
         -------
         ThingModel
-            With ``draft`` set, the types of the columns, and no ranges. The platform's own model
+            With ``draft`` set, the types of the columns, and no ranges; it accepts this very frame.
+            Columns of times, of bytes, and without values are left out. The platform's own model
             may differ, and takes precedence.
+
+        Raises
+        ------
+        ConfigError
+            If a column holds values that no draft can accept, such as values of several kinds, or
+            if its name is no text or occurs twice.
 
         Examples
         --------

@@ -163,7 +163,7 @@ class RehearsalPlatform:
         -------
         DataFrame
             ``product_key``, ``device_key``, ``time``, ``measurepoint``, ``value`` and ``quality``,
-            sorted by the first four. ``value`` is float64 if all values are numbers.
+            sorted by the first four. ``value`` is float64 if it holds all values exactly.
 
         Raises
         ------

@@ -5,7 +5,8 @@ Pure. ``convert`` converts a member's or an item's column.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import decimal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
@@ -25,13 +26,13 @@ if TYPE_CHECKING:
 
     from .typed_column import Converter
 
-__all__ = ["convert_array", "convert_struct", "struct_of"]
+__all__ = ["convert_array", "convert_lists", "convert_struct", "struct_of"]
 
 
 def convert_struct(column: pa.Array, point: Measurepoint, convert: Converter) -> Converted:
     """Convert a column of structs or maps, member by member."""
     if pa.types.is_map(column.type):
-        return convert(objects_of([v and dict(v) for v in python_of(column)]), point)
+        return convert(objects_of(python_of(column)), point)
     if not pa.types.is_struct(column.type):
         return all_misfit(column, point)
     names = [f.name for f in column.type]
@@ -107,13 +108,73 @@ def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> 
         return all_misfit(column, point)
     item = Measurepoint(point.identifier, str(point.item_type))
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-    items = convert(column.flatten(), item)
+    absent = column.is_null().to_numpy(zero_copy_only=False)
+    return _array_of(convert(column.flatten(), item), lengths, column, absent, point)
+
+
+def convert_lists(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
+    """Convert lists, tuples or arrays of Python, all items of all lists at once.
+
+    Arrow is not shown the lists, but the items of each class by themselves.
+    """
+    item = Measurepoint(point.identifier, str(point.item_type))
+    lists = [_items_of(value) for value in objects]
+    lengths = np.array([len(items or ()) for items in lists], np.int64)
+    flat = objects_of([one for items in lists for one in items or ()])
+    absent = np.array([items is None for items in lists], bool)
+    converted = _array_of(convert(flat, item), lengths, objects, absent, point)
+    why = Detail("wrong_items", (str(point.item_type),))
+    unlike = {
+        n: Misfit.of(n, objects[n], "type", why)
+        for n in [*np.flatnonzero(absent).tolist(), *(o.position for o in converted.misfits)]
+        if lists[n] is None or _are_unlike(lists[n] or [], converted, n)
+    }
+    return replaced(converted, unlike)
+
+
+def _items_of(value: Any) -> list[Any] | None:
+    """Return the items of a list; None for an array of no or of several dimensions."""
+    if not isinstance(value, np.ndarray):
+        return list(value)
+    if value.ndim != 1:
+        return None
+    # Else NumPy makes integers of times.
+    return list(value.tolist() if value.dtype.kind in "biufOU" else value)
+
+
+def _are_unlike(items: list[Any], converted: Converted, position: int) -> bool:
+    """Return True if an array's items are of several kinds, or of one that no array holds."""
+    if next(o.check for o in converted.misfits if o.position == position) != "type":
+        return False
+    families = {_family(one) for one in items if one is not None}
+    return len(families) > 1 or families == {None}
+
+
+def _family(item: Any) -> str | None:
+    if isinstance(item, np.timedelta64):
+        return None
+    return next((name for kind, name in _FAMILIES if isinstance(item, kind)), None)
+
+
+_FAMILIES: Final = (
+    (bool | np.bool_, "truth value"),
+    (int | float | decimal.Decimal | np.integer | np.floating, "number"),
+    (str, "text"),
+)
+
+
+def _array_of(
+    items: Converted,
+    lengths: NDArray[Any],
+    column: Any,
+    absent: NDArray[np.bool_],
+    point: Measurepoint,
+) -> Converted:
+    """Return arrays from all their items in one column, and the length of each array."""
     parents = np.repeat(np.arange(len(column)), lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    absent = column.is_null()
     values = pa.ListArray.from_arrays(
-        pa.array(offsets, mask=np.append(absent.to_numpy(zero_copy_only=False), False)),
-        items.values,
+        pa.array(offsets, mask=np.append(absent, False)), items.values
     )
     missing = ~is_present(items.values)
     wrong: dict[tuple[str, Detail], list[int]] = {}
@@ -129,8 +190,8 @@ def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> 
 
 
 def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
-    # An infinite item keeps the array from travelling, so it comes before all other mismatches.
-    return item[0][0] != "finite"
+    # These keep the array from travelling, so that they come before all other mismatches.
+    return item[0][0] not in {"finite", "text"}
 
 
 def _mask_of(positions: list[int], length: int) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow as pa
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import is_present
-from .arrays import python_of, without
+from .arrays import objects_taken, without
 from .misfits import Misfit
 
 if TYPE_CHECKING:
@@ -114,15 +114,18 @@ def all_misfit(column: pa.Array, point: Measurepoint, why: Detail | None = None)
     return with_misfits(nothing, column, [(is_present(column), "type", why)])
 
 
-def with_misfits(values: pa.Array, column: pa.Array, mismatches: list[Mismatch]) -> Converted:
-    """Return converted values, with misfits instead of the values under each mask."""
+def with_misfits(values: pa.Array, column: Any, mismatches: list[Mismatch]) -> Converted:
+    """Return converted values, with misfits instead of the values under each mask.
+
+    ``column`` has the values as read: an Arrow array, or an array of Python objects.
+    """
     misfits: list[Misfit] = []
     taken = np.zeros(len(values), bool)
     for mask, check, why in mismatches:
         positions = np.flatnonzero(mask & ~taken)
         taken |= mask
         for position, value in zip(
-            positions.tolist(), python_of(column.take(pa.array(positions))), strict=True
+            positions.tolist(), objects_taken(column, positions), strict=True
         ):
             misfits.append(Misfit.of(position, value, check, why))
     if taken.any():
