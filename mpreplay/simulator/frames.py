@@ -17,7 +17,7 @@ import pandas as pd
 from ..errors import ConfigError
 from .holdings import decoded
 from .judging import split_quality
-from .rules import Record, entry_device
+from .rules import Record, entry_device, entry_time
 from .world import Device, World
 
 __all__ = ["milliseconds", "read_records", "requests_frame", "sessions_frame", "stored_frame"]
@@ -135,7 +135,7 @@ def _gather(records: Iterable[Record], world: World) -> _Written:
                 accept = world.checks(device[0]).accept
                 points = {name: value for name, value in points.items() if accept(name, value)}
             written.devices.append(device)
-            written.times.append(entry.get("time", record.received_at))
+            written.times.append(entry_time(entry, record.received_at))
             written.sizes.append(len(points))
             written.names.extend(points)
             written.values.extend(points.values())

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from .rules import Record, entry_device
+from .rules import Record, entry_device, entry_time
 from .world import Device
 
 __all__ = ["Holdings", "decoded"]
@@ -92,11 +92,11 @@ def decoded(payload: bytes) -> Any:
 def _encoded(document: Any) -> bytes:
     try:
         return orjson.dumps(document)
-    except TypeError:  # an integer beyond 64 bits
+    except TypeError:  # an integer beyond 64 bits, or more levels than it reads
         return json.dumps(document, ensure_ascii=False).encode()
 
 
 def _entries(record: Record) -> Iterator[tuple[dict[str, Any], Device, int]]:
     params = decoded(record.payload)["params"]
     for entry in params if isinstance(params, list) else [params]:
-        yield entry, entry_device(entry, record.device), entry.get("time", record.received_at)
+        yield entry, entry_device(entry, record.device), entry_time(entry, record.received_at)

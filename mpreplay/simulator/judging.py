@@ -11,8 +11,10 @@ References
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
+import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -116,10 +118,28 @@ def _within(point: Measurepoint, limits: PlatformLimits, low: float, high: float
 
 
 def _float(point: Measurepoint, limits: PlatformLimits) -> Check:
-    # The shortest text of the largest FLOAT, 3.4028235e38, lies above it as a 64-bit number: what
-    # counts is that a number rounds to a FLOAT, as all below the midpoint to the next power do.
-    low, high = (math.nextafter(bound + math.copysign(2.0**103, bound), 0) for bound in FLOAT_RANGE)
-    return _within(point, limits, low, high)
+    """Return the check of a 32-bit number; the model's bounds count as 32-bit numbers, too.
+
+    A value travels in the shortest text of its 32 bits: read as 64 bits, it lies beside the number
+    that is meant. The largest, 3.4028235e38, would be no FLOAT.
+    """
+    low, high = (
+        bound if bound is None else _single(bound) for bound in (point.minimum, point.maximum)
+    )
+    within = _within(dataclasses.replace(point, minimum=low, maximum=high), limits, *FLOAT_RANGE)
+    if point.exclusive_minimum or point.exclusive_maximum:
+        return lambda value: type(value) in _NUMBERS and within(_single(value))
+    # Rounding keeps the order: what lies between the bounds lies there afterwards.
+    return lambda value: within(value) or (type(value) in _NUMBERS and within(_single(value)))
+
+
+def _single(number: float) -> float:
+    """Return the nearest 32-bit number; infinite beyond the largest."""
+    try:
+        single: float = struct.unpack("<f", struct.pack("<f", float(number)))[0]
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+    return single
 
 
 def _double(point: Measurepoint, limits: PlatformLimits) -> Check:
