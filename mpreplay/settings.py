@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from .errors import ConfigError
-from .errors.arguments import FLAG, check_kinds, one_of, shown_briefly
+from .errors.arguments import FLAG, OPTIONAL_TEXT, Kind, check_kinds, kind_of, one_of, shown_briefly
 from .protocol.addresses import FORM, OPTIONS, fault_in_host, fault_in_key, fault_in_text, fields_of
 from .protocol.messages import MAX_PUBLISH_BYTES, envelope
 from .secret import HIDDEN, Secret, sealed
@@ -81,7 +81,13 @@ class Connection:
         client_id: str | None = None,
     ) -> None:
         # First of all: an error tracker prints the arguments of a call that fails.
-        secret, device_secret = Secret.sealed(device_secret), HIDDEN
+        is_text, secret = isinstance(device_secret, str | Secret), Secret.sealed(device_secret)
+        device_secret = HIDDEN
+        if not is_text:
+            secret.check("device_secret")
+        _check_kinds({"tls": (tls, FLAG)})
+        texts = (host, product_key, device_key, ca_file, cert_file, key_file, client_id)
+        _check_kinds(dict(zip(_FAULTS, ((text, _FIELD) for text in texts), strict=True)))
         tls = bool(tls or ca_file or cert_file or key_file)
         port = (TLS_PORT if tls else PLAIN_PORT) if port is None else port
         given = (host, port, product_key, device_key, secret, tls, ca_file, cert_file, key_file)
@@ -102,7 +108,9 @@ class Connection:
             if value is not None and (fault := fault_in(value) or ("" if value else "is empty")):
                 raise _wrong(name, f"{name} {fault}")
         if type(self.port) is not int or not 0 < self.port < 65_536:
-            raise _wrong("port", f"port must be between 1 and 65535, got {self.port!r}")
+            raise _wrong(
+                "port", f"port must be between 1 and 65535, got {shown_briefly(self.port)}"
+            )
         if self.client_id is not None and len(self.client_id) > MAX_CLIENT_ID:
             raise _wrong("client_id", f"client_id must have 1 to {MAX_CLIENT_ID} characters")
         if self.key_file and not self.cert_file:
@@ -180,10 +188,18 @@ class Connection:
             return "Connection(…)"
 
 
+def _check_kinds(given: Mapping[str, tuple[Any, Kind]]) -> None:
+    """Raise unless each field is of its kind; none is shown, since it may be a secret misplaced."""
+    for name, (value, kind) in given.items():
+        if not kind.holds(value):
+            raise _wrong(name, f"{name} must be {kind.words}, got {kind_of(value)}")
+
+
 def _wrong(argument: str, text: str) -> ConfigError:
     return ConfigError(text, argument=argument)
 
 
+_FIELD: Final = Kind("a text", OPTIONAL_TEXT.holds)  # None where there is none
 # What is wrong with a field, by its name.
 _FAULTS: Final[dict[str, Callable[[Any], str]]] = {
     "host": fault_in_host,

@@ -16,6 +16,7 @@ import pytest
 
 import mpreplay as mp
 from mpreplay.errors import MpReplayError
+from mpreplay.errors.arguments import kind_of, shown_briefly
 
 
 class Shy:
@@ -128,6 +129,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         ("host", "port", "product_key", "device_key", "device_secret"),
         ("127.0.0.1", 9, "gw", "gw-1", "hushhush"), strict=True,
     ))),
+    "Secret": (mp.Secret, {"given": "hushhush"}),
     "Connection.from_uri": (
         mp.Connection.from_uri, {"uri": "mqtt://gw-1:hushhush@example.com/gateway"},
     ),
@@ -141,14 +143,11 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
 OWN = {
     "Run.reconcile": mp.Run.reconcile, "Run.report": mp.Run.report, "Run.audit": mp.Run.audit,
 }  # fmt: skip
-PENDING = {("replay", "connection"), ("replay", "sub_device_secrets")}
 CASES = [
     (name, argument)
     for name, (function, _) in CALLS.items()
     for argument in inspect.signature(OWN.get(name, function)).parameters
     if argument != "self"
-    and (name, argument) not in PENDING
-    and name not in {"Connection", "PlatformLimits"}
 ]
 
 
@@ -202,3 +201,106 @@ def test_an_argument_of_the_wrong_type_is_an_error_of_ours(name: str, argument: 
             foreign.append(f"{what} raises {error!r:.100} at {where[-3:]}")
 
     assert foreign == []
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (
+            lambda: mp.validate(FRAME, MODEL),
+            r"not pandas\.\S*DataFrame: mp.validate\(mp.read_history",
+        ),
+        (
+            lambda: mp.plan(pa.record_batch({"P": [1.5]}), MODEL),
+            r"not pyarrow.lib.RecordBatch: mp.plan",
+        ),
+        (
+            lambda: mp.validate(MODEL, HISTORY),
+            r"not mpreplay.model.thing_model.ThingModel: mp.valid",
+        ),
+        (lambda: mp.validate(HISTORY, "model.json"), r"got str; load it with ThingModel.load"),
+        (lambda: mp.validate(HISTORY, {"a": 1}), r"got int; begin with model.schema"),
+        (
+            lambda: mp.plan(HISTORY, MODEL, limits={"window": 1}),
+            r"limits must be mp.Limits.*got dict",
+        ),
+        (
+            lambda: mp.plan(HISTORY, MODEL, gateway="gw-1"),
+            r"gateway= must be .product key, device k",
+        ),
+        (lambda: mp.plan(HISTORY, MODEL, gateway=["p", "d"]), r"a pair of texts, got list"),
+        (lambda: mp.read_history([FRAME]), r"a history is a DataFrame, .*, not list"),
+        (lambda: mp.read_history(FRAME["P"]), r"not pandas\.\S*Series"),
+        (
+            lambda: mp.read_history(FRAME, points=["P"]),
+            r"points= must be a dict of column .* got list",
+        ),
+        (lambda: mp.read_history(FRAME, points={"P": 7}), r"points= must be a dict of .* got dict"),
+        (
+            lambda: mp.read_history(FRAME, quality="P"),
+            r"quality= must be a dict .* got 'P' \(str\)",
+        ),
+        (
+            lambda: mp.read_history(FRAME, ignore=7),
+            r"ignore= must be a list of names, got 7 \(int\)",
+        ),
+        (
+            lambda: mp.read_history(FRAME, device_key=7),
+            r"device_key= must be a text .* got 7 \(int\)",
+        ),
+        (lambda: mp.read_history(FRAME, tz=dt.UTC), r"tz= must be a text .* got datetime.timezone"),
+        (
+            lambda: mp.ThingModel.from_frame("x.parquet"),
+            r"pd.read_parquet\(path\)\), got 'x.parquet'",
+        ),
+        (
+            lambda: mp.ThingModel("M", [mp.Measurepoint("P", "INT")]),
+            r"dict of identifier .* got list",
+        ),
+        (
+            lambda: mp.ThingModel("M", {"P": "FLOAT"}),
+            r"dict of identifier to Measurepoint; that of 'P'",
+        ),
+        (
+            lambda: mp.Measurepoint("P", "FLOAT", has_quality=1),
+            r"has_quality must be True or False",
+        ),
+        (lambda: mp.open_run(b"\xff"), r"no journal"),
+        (lambda: mp.verify_audit(7), r"folder= must be a path, got 7 \(int\)"),
+        (
+            lambda: mp.simulate(MODEL, limits=LIMITS),
+            r"limits= must be mp.PlatformLimits.* got mpreplay",
+        ),
+        (lambda: mp.simulate(MODEL, gateway="gw"), r"gateway takes pairs .*, got 'gw' \(str\)"),
+        (lambda: mp.replay(HISTORY, MODEL, {"host": "h"}), r"connection must be .* got dict"),
+        (
+            lambda: mp.replay(HISTORY, MODEL, CONNECTION, allow_offline_sub_device="no"),
+            r"allow_offline_sub_device= must be True or False, got 'no' \(str\)",
+        ),
+    ],
+)
+def test_the_error_names_the_type_and_the_way_out(call: Callable[[], Any], told: str) -> None:
+    """The full name of the type, what was expected, and what to do."""
+    with pytest.raises(MpReplayError, match=told) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_to_ignore_is_one_name_and_not_its_letters() -> None:
+    """The classic: ignore="remark" as a list of r, e, m, a, r and k."""
+    frame = FRAME.assign(remark="x", r=1.0)
+
+    drafted = mp.ThingModel.from_frame(frame, ignore="remark")
+    assert list(drafted.measurepoints) == ["P", "r"]
+    assert mp.plan(mp.read_history(frame, ignore="remark"), drafted, gateway=("p", "d")).n_sent == 4
+
+
+def test_a_value_is_shown_briefly_and_never_a_password() -> None:
+    """A URI in the wrong place is still a secret."""
+    uri = "mqtt://gw-1:hush/h@ush@example.com/gateway"
+
+    assert "hush" not in shown_briefly(uri) + shown_briefly((uri, 1))
+    assert len(shown_briefly("x" * 1_000)) < 100
+    assert shown_briefly(10**5_000) == "a number of very many digits (int)"
+    assert shown_briefly(Shy()) == kind_of(Shy()) == f"{__name__}.Shy"
+    assert shown_briefly(dict) == "the type builtins.dict"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from . import Argument, ConfigError, HistoryError, Message, message
+from . import Argument, ConfigError, HistoryError, Message, clipped, message
 
 __all__ = [
     "CLEAN_TEXT",
@@ -182,13 +182,11 @@ def _is_pair(value: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        value = _CREDENTIALS.sub("//***@", value[: 100 * LONGEST])
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python writes
         return "a number of very many digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return clipped(_CREDENTIALS.sub("//***@", text), LONGEST)
 
 
 def labels_of(
