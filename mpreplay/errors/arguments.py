@@ -7,23 +7,30 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from . import Argument, ConfigError, HistoryError, Message, message
+from . import Argument, ConfigError, HistoryError, Message, clipped, message
 
 __all__ = [
+    "CLEAN_TEXT",
     "FLAG",
     "OPTIONAL_PATH",
     "OPTIONAL_TEXT",
+    "PAIR",
     "PATH",
     "TEXT",
     "TEXTS_BY_TEXT",
     "Kind",
     "check_kinds",
     "kind_of",
+    "labels_of",
+    "one_of",
+    "optional",
     "shown_briefly",
+    "tuple_of",
     "wrong",
 ]
 
 LONGEST: Final = 60  # of a value in a message [characters]
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot carry
 _CREDENTIALS: Final = re.compile(r"//.*@", re.DOTALL)
 
 
@@ -38,8 +45,16 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_clean(value: Any) -> bool:
+    return isinstance(value, str) and not _SURROGATE.search(value)
+
+
 def _is_path(value: Any) -> bool:
     return isinstance(value, str) or hasattr(type(value), "__fspath__")
+
+
+def _is_pair_of_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_text, value))
 
 
 def _maps_texts(value: Any) -> bool:
@@ -49,13 +64,36 @@ def _maps_texts(value: Any) -> bool:
 
 
 TEXT: Final = Kind("a text", _is_text)
+CLEAN_TEXT: Final = Kind("a text that UTF-8 can carry", _is_clean)
 OPTIONAL_TEXT: Final = Kind("a text or None", lambda value: value is None or _is_text(value))
 PATH: Final = Kind("a path: a text or a pathlib.Path", _is_path)
 OPTIONAL_PATH: Final = Kind(
     "a path, a text or a pathlib.Path, or None", lambda value: value is None or _is_path(value)
 )
 FLAG: Final = Kind("True or False", lambda value: isinstance(value, bool))
+PAIR: Final = Kind("a pair of texts", _is_pair_of_texts)
 TEXTS_BY_TEXT: Final = Kind("a dict of text to text", _maps_texts)
+
+
+def optional(kind: type, words: str) -> Kind:
+    """Return the kind of the instances of a type, and None."""
+    return Kind(f"{words} or None", lambda value: value is None or isinstance(value, kind))
+
+
+def one_of(*words: str | bool) -> Kind:
+    """Return the kind of some words, or of a truth value among them."""
+    told = [repr(word) for word in words]
+
+    def holds(value: Any) -> bool:
+        # A text equals no foreign object, and a foreign object may equal anything.
+        return type(value) in (str, bool) and value in words
+
+    return Kind(f"{', '.join(told[:-1])} or {told[-1]}", holds)
+
+
+def tuple_of(kind: Kind, words: str) -> Kind:
+    """Return the kind of a tuple whose members are all of a kind."""
+    return Kind(words, lambda value: isinstance(value, tuple) and all(map(kind.holds, value)))
 
 
 def check_kinds(
@@ -134,7 +172,7 @@ def shown_briefly(value: Any) -> str:
     """
     if value is None or isinstance(value, type):
         return "None" if value is None else f"the type {value.__module__}.{value.__qualname__}"
-    if type(value) in (str, int, float, bool, dt.date, dt.datetime) or _is_pair(value):
+    if type(value) in (str, int, float, bool) or isinstance(value, dt.date) or _is_pair(value):
         return f"{_plain(value)} ({kind_of(value)})"
     return kind_of(value)
 
@@ -144,10 +182,31 @@ def _is_pair(value: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, str):
-        value = _CREDENTIALS.sub("//***@", value[: 100 * LONGEST])
     try:
         text = repr(value)
     except ValueError:  # an integer of more digits than Python writes
         return "a number of very many digits"
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return clipped(_CREDENTIALS.sub("//***@", text), LONGEST)
+
+
+def labels_of(
+    given: Any,
+    error: type[ConfigError | HistoryError] = ConfigError,
+    *,
+    argument: str = "ignore",
+) -> tuple[Any, ...]:
+    """Return a list of names as a tuple; a text is one name.
+
+    Raises
+    ------
+    ConfigError or HistoryError
+        If it is no list of names.
+    """
+    if isinstance(given, str):
+        return (given,)
+    try:
+        labels = tuple(given)
+        set(labels)
+    except TypeError as cause:
+        raise wrong(argument, given, "a list of names", error) from cause
+    return labels

@@ -6,27 +6,28 @@ in ``columns.py`` and ``readings.py``.
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import logging
 import os
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Number
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, ConfigError, HistoryError, message
-from ..errors.arguments import kind_of, shown_briefly
+from ..errors.arguments import kind_of, labels_of, shown_briefly
 from ..values.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from .columns import Columns, Layout, resolve
 from .files import Found, LeftOut, find_files, grouped
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
-from .roles import check_named, check_roles, labels_of
+from .roles import check_named, check_roles
 from .slab import RawSlab
 from .sources import FrameSource, Source, TableSource, first_line, names_of
 
@@ -256,7 +257,7 @@ def read_history(
         product_key=product_key,
         points=points,
         quality=quality,
-        ignore=labels_of(ignore),
+        ignore=labels_of(ignore, HistoryError),
         point=point_column,
         value=value_column,
         value_quality=quality_column,
@@ -314,7 +315,8 @@ def _instant(value: Any, name: str) -> int | None:
     if value is None:
         return None
     try:
-        instant = None if isinstance(value, Number) else pd.Timestamp(value)
+        is_time = isinstance(value, str | dt.date | np.datetime64)
+        instant = pd.Timestamp(value) if is_time else None
     except (TypeError, ValueError) as error:
         raise HistoryError(
             f"{name}={shown_briefly(value)} is not a time ({first_line(error)})",

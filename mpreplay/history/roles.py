@@ -6,6 +6,7 @@ A name that no column has is a typo, and an error; a column that is left out may
 from __future__ import annotations
 
 import difflib
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from ..errors import Argument, ConfigError, HistoryError, message
-from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly, wrong
+from ..errors import Argument, HistoryError, message
+from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly
 from ..values.time_numbers import NANOSECONDS
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "check_named",
     "check_roles",
     "check_there",
-    "labels_of",
     "nearest",
     "readable",
     "spelled",
@@ -202,34 +202,17 @@ def _check_once_named(columns: Columns) -> None:
             )
 
 
-def labels_of(
-    given: Any, error: type[ConfigError | HistoryError] = HistoryError
-) -> tuple[Hashable, ...]:
-    """Return the names in ``ignore``; a text is one name.
-
-    Raises
-    ------
-    HistoryError
-        If it is no list of names.
-    """
-    if isinstance(given, str):
-        return (given,)
-    try:
-        labels = tuple(given)
-        set(labels)
-    except TypeError as cause:
-        raise wrong("ignore", given, "a list of names of columns", error) from cause
-    return labels
-
-
 def readable(names: list[Any], columns: Columns, source: str) -> list[str]:
     """Return the names of the columns that may be read, each a text and there once.
 
     A column that is left out may have any name, and as many namesakes as it likes.
     """
-    ignored, named = set(columns.ignore), set(columns.named)
-    left_out = (lambda name: name not in named) if columns.is_long else ignored.__contains__
-    kept = [name for name in names if _is_own(name, named) or not left_out(name)]
+    ignored, named = set(map(_label, columns.ignore)), set(columns.named)
+    kept = [
+        name
+        for name in names
+        if _is_own(name, named) or not (columns.is_long or _label(name) in ignored)
+    ]
     for name in kept:
         if not isinstance(name, str):
             told = spelled(name)
@@ -258,6 +241,11 @@ def _is_own(name: Any, named: set[str]) -> bool:
     return isinstance(name, str) and name in named
 
 
+def _label(name: Any) -> Any:
+    """Return a name so that it equals its like: NaN is no equal of itself."""
+    return math.nan if isinstance(name, float) and name != name else name  # noqa: PLR0124
+
+
 def spelled(name: Any) -> str:
     """Return the name of a column for people; the name itself if it is a text.
 
@@ -284,11 +272,11 @@ def check_named(sources: Sequence[tuple[str, Iterable[Any]]], columns: Columns) 
     HistoryError
         With the nearest names: a column that nobody has is a typo.
     """
-    everywhere = {name for _, names in sources for name in names}
+    everywhere = {_label(name) for _, names in sources for name in names}
     for source, names in sources:
         texts = [name for name in names if isinstance(name, str)]
         check_there(texts, columns, source, everywhere)
-    if absent := [name for name in columns.ignore if name not in everywhere]:
+    if absent := [name for name in columns.ignore if _label(name) not in everywhere]:
         name = absent[0]
         known = [spelled(one) for one in everywhere]
         raise HistoryError(

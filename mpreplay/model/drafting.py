@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import Argument, ConfigError, message
+from ..errors.arguments import labels_of, shown_briefly, wrong
 from .measurepoint import ARRAY_ITEM_TYPES, INT_RANGE, MAX_ARRAY_ITEMS, Measurepoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
 __all__ = ["draft_points"]
 
@@ -33,18 +34,24 @@ class _NoDraft(Exception):
     """Values that no draft can accept; the message says which."""
 
 
-def draft_points(frame: pd.DataFrame, ignore: Iterable[str] = ()) -> dict[str, Measurepoint]:
+def draft_points(frame: pd.DataFrame, ignore: Iterable[Hashable] = ()) -> dict[str, Measurepoint]:
     """Return a measurement point for each column, without ignored columns.
 
     Datetimes and empty columns are left out: keys or remarks more often than readings.
     """
-    skipped = set(ignore)
+    if not isinstance(frame, pd.DataFrame):
+        raise wrong(
+            "frame", frame, "a DataFrame (of a file: pd.read_parquet(path))", caller="from_frame"
+        )
+    skipped = set(labels_of(ignore))
     names = [(n, name) for n, name in enumerate(frame.columns) if name not in skipped]
     counts = Counter(name for _, name in names)
     points: dict[str, Measurepoint] = {}
     for number, name in names:
         if not isinstance(name, str):
-            raise ConfigError(f"the name of column {number} must be a text, got {name!r}")
+            raise ConfigError(
+                f"the name of column {number} must be a text, got {shown_briefly(name)}"
+            )
         if counts[name] > 1:
             raise ConfigError(f"the column {name!r} occurs twice; rename one of the two")
         try:

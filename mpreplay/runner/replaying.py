@@ -15,6 +15,7 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
+from ..errors.arguments import check_kinds, one_of
 from ..history.ahead import check_threads
 from ..history.files import grouped
 from ..history.history import History
@@ -140,6 +141,7 @@ def replay(
     connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
+    check_kinds({"progress": (progress, one_of(True, False, "auto"))})
     check_threads()
     connection = Connection.of(connection)
     _warn_of_plain(connection)

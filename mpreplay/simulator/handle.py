@@ -24,7 +24,8 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from ..errors import ConfigError, ConnectError
-from ..model.model_set import model_of
+from ..errors.arguments import shown_briefly
+from ..model.model_set import ModelSet, model_of
 from ..secret import for_a_child
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
@@ -408,6 +409,7 @@ def _family(host: str) -> socket.AddressFamily:
 def _models(given: Any) -> dict[str, str]:
     """Return the models as JSON texts by product key."""
     models = given if isinstance(given, Mapping) else {ANY_PRODUCT: given}
+    ModelSet.of(given)
     return {str(key): model_of(model).to_json() for key, model in models.items()}
 
 
@@ -415,12 +417,16 @@ def _device(given: Any, where: str) -> Device:
     match given:
         case (str(product_key), str(device_key)) if product_key and device_key:
             return product_key, device_key
-    raise ConfigError(f"{where} takes pairs of (product key, device key), got {given!r}")
+    raise ConfigError(
+        f"{where} takes pairs of (product key, device key), got {shown_briefly(given)}",
+        argument=where,
+        value=given,
+    )
 
 
-def _devices(given: Iterable[Any], where: str) -> list[Device]:
-    if isinstance(given, str):
-        raise ConfigError(f"{where} takes pairs of (product key, device key), got {given!r}")
+def _devices(given: Any, where: str) -> list[Device]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        _device(None if isinstance(given, tuple) else given, where)
     return list(dict.fromkeys(_device(pair, where) for pair in given))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from ..errors import ConfigError
+from ..errors.arguments import check_kinds, one_of, shown_briefly
 from ..protocol.messages import MAX_PUBLISH_BYTES
 
 __all__ = ["BOOL_FORMS", "Allowance", "Attempts", "BoolForm", "PlatformLimits"]
@@ -20,6 +21,7 @@ BOOL_FORMS: Final = ("both", "number", "boolean")
 _BOOLS: Final = ("range_violations", "sub_devices_connect")
 _TIMES: Final = ("earliest", "latest")
 _INT64: Final = (-(2**63), 2**63 - 1)
+_MOST: Final = 2**53  # of any limit: beyond it, JSON and floats lose numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +96,7 @@ class PlatformLimits:
 
     def __post_init__(self) -> None:
         """Raise if a limit is not valid."""
-        if self.bool_form not in BOOL_FORMS:
-            raise ConfigError(
-                f"bool_form must be one of {', '.join(BOOL_FORMS)}, got {self.bool_form!r}"
-            )
+        check_kinds({"bool_form": (self.bool_form, one_of(*BOOL_FORMS))})
         for field in dataclasses.fields(self):
             self._check(field.name, getattr(self, field.name), str(field.type))
         for low, high in (("earliest", "latest"), ("min_keepalive", "max_keepalive")):
@@ -110,15 +109,16 @@ class PlatformLimits:
             return
         if name in _BOOLS:
             if not isinstance(value, bool):
-                raise ConfigError(f"{name} must be True or False, got {value!r}")
+                raise ConfigError(f"{name} must be True or False, got {shown_briefly(value)}")
         elif name in _TIMES:
             if type(value) is not int or not _INT64[0] <= value <= _INT64[1]:
                 raise ConfigError(
-                    f"{name} must be a whole number of milliseconds in 64 bits, got {value!r}"
+                    f"{name} must be a whole number of milliseconds in 64 bits, "
+                    f"got {shown_briefly(value)}"
                 )
         elif not (value is None and "None" in kind) and not _is_above_0(value):
             hint = "; None switches it off" if "None" in kind else ""
-            raise ConfigError(f"{name} must be above 0, got {value!r}{hint}")
+            raise ConfigError(f"{name} must be above 0, got {shown_briefly(value)}{hint}")
 
     def takes_keepalive(self, seconds: int) -> bool:
         """Return True if a keepalive is in the range; 0 is no keepalive."""
@@ -132,7 +132,7 @@ class PlatformLimits:
 
 def _is_above_0(value: Any) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and value > 0
+    return is_number and 0 < value <= _MOST
 
 
 class Allowance:

@@ -47,6 +47,8 @@ def frame(*names: Any) -> pd.DataFrame:
         (["x", None], [None]),
         (["x", 1.5, TIMES[0]], {1.5, TIMES[0]}),
         (["x", pd.NA], [pd.NA]),
+        (["x", float("nan")], [np.nan]),
+        (["x", float("nan"), pd.NaT], [float("nan"), pd.NaT]),
         (["x", SHY], iter([SHY])),
         (["x", SHY, SHY], (SHY,)),
         (["x", b"u"], [b"u"]),
@@ -59,6 +61,20 @@ def test_a_column_that_is_left_out_may_have_any_name(names: list[Any], ignore: A
 
     assert mp.validate(history, MODEL).n_values == 2
     assert mp.plan(history, MODEL).n_sent == 2
+
+
+def test_columns_that_are_left_out_of_tables_and_files_may_be_namesakes(tmp_path: Path) -> None:
+    """A join in SQL or in Arrow gives two columns the same name."""
+    columns = [pa.array(TIMES), pa.array([1.0, 2.0]), pa.array([1, 2]), pa.array(["a", "b"])]
+    table = pa.Table.from_arrays(columns, ["t", "x", "u", "u"])
+    path = tmp_path / "x.parquet"
+    pq.write_table(table, path)
+
+    for source in (table, table.to_batches()[0], path):
+        history = mp.read_history(source, time_column="t", ignore=["u"])
+        assert mp.plan(history, MODEL, gateway=("p", "d")).n_sent == 2
+        with pytest.raises(HistoryError, match="the column 'u' occurs twice"):
+            mp.validate(mp.read_history(source, time_column="t"), MODEL)
 
 
 def test_names_of_the_long_form_that_are_not_read_may_be_anything() -> None:
