@@ -180,12 +180,6 @@ class Measurepoint:
                 "an ENUM needs keys, either all numbers or all texts, got "
                 f"{clipped(repr(self.keys))}"
             )
-        wide = [key for key in self.keys if isinstance(key, int) and not -(2**63) <= key < 2**63]
-        if wide:
-            return f"its key {clipped(str(wide[0]))} is beyond 64 bits"
-        odd = [key for key in self.keys if isinstance(key, str) and not CLEAN_TEXT.holds(key)]
-        if odd:
-            return f"its key {clipped(repr(odd[0]))} cannot be carried by UTF-8"
         return ""
 
     def _fault_of_members(self) -> str:
