@@ -39,7 +39,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mpreplay as mp
-from mpreplay.history.counting import LARGEST
+from mpreplay.files.counting import LARGEST
 
 # Outcomes, and whether they are failures.
 OUTCOMES: Final = {

@@ -22,9 +22,9 @@ import pyarrow as pa
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, ConfigError, HistoryError, message
 from ..errors.arguments import kind_of, labels_of, shown_briefly
+from ..files.finding import Found, LeftOut, find_files, grouped
 from ..values.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from .columns import Columns, Layout, resolve
-from .files import Found, LeftOut, find_files, grouped
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
 from .roles import check_named, check_roles

@@ -19,9 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import HistoryError
+from ..files.counting import Counts, check_footer, disagreement
+from ..files.file_mark import FileMark
 from ..values.epoch import EPOCH, MILLISECOND
-from .counting import Counts, check_footer, disagreement
-from .file_mark import FileMark
 from .parquet_weights import Weights
 from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 from .weights import light_spans

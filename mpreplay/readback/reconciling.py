@@ -124,9 +124,8 @@ class _Requests:
         kept = facts["fingerprint"]
         policy = Policy(**{f.name: kept[f.name] for f in fields(Policy)})
         limits = Limits(**facts["limits"])
-        connection = Connection.from_uri(
-            facts["connection"]
-        )  # the journal keeps three stars for the secret
+        # The journal keeps three stars for the secret, which are none.
+        connection = Connection.from_uri(str(facts["connection"]).replace(":***@", ":-@", 1))
         order = Order.of("reconcile", history, model, connection.device, policy, limits)
         target = {
             name: kept[name] for name in ("platform", "gateway")

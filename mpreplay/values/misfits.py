@@ -48,7 +48,7 @@ class Misfit(NamedTuple):
 
 
 class Maker(Protocol):
-    """What misfits are made of, by their places in it."""
+    """Source of misfits, by their places in it."""
 
     def made(self, places: NDArray[np.int64], check: str, why: Detail) -> list[Misfit]:
         """Return a misfit for each place, whatever its position."""

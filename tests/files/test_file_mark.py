@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from mpreplay import HistoryError
-from mpreplay.history.file_mark import FileMark, sha256_of
+from mpreplay.files.file_mark import FileMark, sha256_of
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_a_file_that_changes_under_the_digest_is_noticed(
         path.write_bytes(b"three")
         return found
 
-    monkeypatch.setattr("mpreplay.history.file_mark.sha256_of", slow)
+    monkeypatch.setattr("mpreplay.files.file_mark.sha256_of", slow)
     with pytest.raises(HistoryError, match="3 bytes then, 5 now"):
         mark.digest()
 
