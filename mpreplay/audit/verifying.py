@@ -24,6 +24,7 @@ from ..outcome.agreement import (
     check_rejects,
     check_touched,
 )
+from ..report.outputs import path_of
 from .accounts import check_chain, check_complete, check_counts
 from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
@@ -80,8 +81,8 @@ def verify_audit(
     """
     if isinstance(sources, str | os.PathLike):
         sources = [sources]
-    paths = [Path(os.fspath(source)) for source in sources]
-    findings = verify_bundle(Path(os.fspath(folder)), paths, head=head)
+    paths = [path_of(source, "sources") for source in sources]
+    findings = verify_bundle(path_of(folder, "folder"), paths, head=head)
     return typed(findings, dict.fromkeys(Finding._fields, "str"))
 
 
@@ -121,13 +122,16 @@ def bundle_head(folder: Path) -> str:
 
 
 def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> None:
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no such folder")
-    if not any((folder / name).exists() for name in (MANIFEST, CHAIN)):
-        raise ConfigError(f"{folder}: no audit: it has neither {MANIFEST} nor {CHAIN}")
-    for path in sources:
-        if not path.is_file():
-            raise ConfigError(f"{path}: there is no such file")
+    try:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: there is no such folder")
+        if not any((folder / name).exists() for name in (MANIFEST, CHAIN)):
+            raise ConfigError(f"{folder}: no audit: it has neither {MANIFEST} nor {CHAIN}")
+        for path in sources:
+            if not path.is_file():
+                raise ConfigError(f"{path}: there is no such file")
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise ConfigError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if head is not None and not (
         len(head.strip()) == _HEX and set(head.strip().lower()) <= set("0123456789abcdef")
     ):
