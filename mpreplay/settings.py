@@ -6,14 +6,14 @@ A shell: reads a connection from the environment.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from .errors import ConfigError
+from .errors.arguments import FLAG, OPTIONAL_TEXT, Kind, check_kinds, kind_of, one_of, shown_briefly
 from .protocol.addresses import FORM, OPTIONS, fault_in_host, fault_in_key, fault_in_text, fields_of
 from .protocol.messages import MAX_PUBLISH_BYTES, envelope
 from .secret import HIDDEN, Secret, sealed
@@ -23,6 +23,7 @@ __all__ = ["PLAIN_PORT", "Connection", "Limits", "Policy"]
 PLAIN_PORT: Final = 11_883  # EnOS Device Connection 3.0, MQTT: secret-based sign-in
 TLS_PORT: Final = 18_883  # the same page: certificate-based
 MAX_CLIENT_ID: Final = 64  # EnOS Device Connection 3.0, "Connecting without an SDK" [characters]
+MOST: Final = 2**53  # of any limit: beyond it, JSON and floats lose numbers
 ENVIRONMENT: Final = "MPREPLAY_CONNECTION"
 
 
@@ -80,7 +81,13 @@ class Connection:
         client_id: str | None = None,
     ) -> None:
         # First of all: an error tracker prints the arguments of a call that fails.
-        secret, device_secret = Secret.sealed(device_secret), HIDDEN
+        is_text, secret = isinstance(device_secret, str | Secret), Secret.sealed(device_secret)
+        device_secret = HIDDEN
+        if not is_text:
+            secret.check("device_secret")
+        _check_kinds({"tls": (tls, FLAG)})
+        texts = (host, product_key, device_key, ca_file, cert_file, key_file, client_id)
+        _check_kinds(dict(zip(_FAULTS, ((text, _FIELD) for text in texts), strict=True)))
         tls = bool(tls or ca_file or cert_file or key_file)
         port = (TLS_PORT if tls else PLAIN_PORT) if port is None else port
         given = (host, port, product_key, device_key, secret, tls, ca_file, cert_file, key_file)
@@ -101,7 +108,9 @@ class Connection:
             if value is not None and (fault := fault_in(value) or ("" if value else "is empty")):
                 raise _wrong(name, f"{name} {fault}")
         if type(self.port) is not int or not 0 < self.port < 65_536:
-            raise _wrong("port", f"port must be between 1 and 65535, got {self.port!r}")
+            raise _wrong(
+                "port", f"port must be between 1 and 65535, got {shown_briefly(self.port)}"
+            )
         if self.client_id is not None and len(self.client_id) > MAX_CLIENT_ID:
             raise _wrong("client_id", f"client_id must have 1 to {MAX_CLIENT_ID} characters")
         if self.key_file and not self.cert_file:
@@ -179,10 +188,18 @@ class Connection:
             return "Connection(…)"
 
 
+def _check_kinds(given: Mapping[str, tuple[Any, Kind]]) -> None:
+    """Raise unless each field is of its kind; none is shown, since it may be a secret misplaced."""
+    for name, (value, kind) in given.items():
+        if not kind.holds(value):
+            raise _wrong(name, f"{name} must be {kind.words}, got {kind_of(value)}")
+
+
 def _wrong(argument: str, text: str) -> ConfigError:
     return ConfigError(text, argument=argument)
 
 
+_FIELD: Final = Kind("a text", OPTIONAL_TEXT.holds)  # None where there is none
 # What is wrong with a field, by its name.
 _FAULTS: Final[dict[str, Callable[[Any], str]]] = {
     "host": fault_in_host,
@@ -253,14 +270,15 @@ class Limits:
                 isinstance(value, bool)
                 or not isinstance(value, int | float)
                 or (str(field.type).startswith("int") and not isinstance(value, int))
-                or not math.isfinite(value)
-                or value < least
+                or not least <= value <= MOST
             ):
                 hint = "; None switches it off" if "None" in str(field.type) else ""
                 kind = "a whole number of" if str(field.type).startswith("int") else ""
                 raise ConfigError(
                     f"{field.name} must be {kind}{' ' if kind else ''}at least {least:g}, "
-                    f"got {value!r}{hint}"
+                    f"got {shown_briefly(value)}{hint}",
+                    argument=field.name,
+                    value=value,
                 )
         if self.max_bytes > MAX_PUBLISH_BYTES:  # a request stays below max_bytes
             raise ConfigError(
@@ -273,7 +291,9 @@ class Limits:
         """Return given limits, or the default ones for None; raise ConfigError for others."""
         if given is not None and not isinstance(given, cls):
             raise ConfigError(
-                f"limits must be mp.Limits(...), got {given!r}", argument="limits", value=given
+                f"limits must be mp.Limits(...), got {shown_briefly(given)}",
+                argument="limits",
+                value=given,
             )
         return given or cls()
 
@@ -283,8 +303,10 @@ class Limits:
 
 
 _POLICIES: Final = {
-    "on_invalid": ("raise", "withhold", "send"),
-    "duplicates": ("raise", "first", "last"),
+    "allow_offline_sub_device": FLAG,
+    "skip_invalid_measurepoints": FLAG,
+    "on_invalid": one_of("raise", "withhold", "send"),
+    "duplicates": one_of("raise", "first", "last"),
 }
 # A request's id is the milliseconds of the run's start and a six-digit number: 19 or 20 digits.
 WIDEST_ID: Final = "9" * 20
@@ -301,13 +323,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Refuse a policy that does not exist."""
-        for name, known in _POLICIES.items():
-            if (value := getattr(self, name)) not in known:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(known)}, got {value!r}",
-                    argument=name,
-                    value=value,
-                )
+        check_kinds({name: (getattr(self, name), kind) for name, kind in _POLICIES.items()})
 
     @property
     def withholds(self) -> bool:

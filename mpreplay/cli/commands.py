@@ -375,13 +375,15 @@ def _model(options: argparse.Namespace) -> int:
 
 def _readings(path: str) -> Any:
     """Return the first readings of a Parquet file."""
+    import pandas as pd
     import pyarrow.parquet as pq
 
     from ..errors import HistoryError
 
     try:
         with pq.ParquetFile(path) as file:
-            return next(file.iter_batches(65_536)).to_pandas()
+            first = next(file.iter_batches(65_536))
+            return first.to_pandas(types_mapper=pd.ArrowDtype)  # else integers become floats
     except (OSError, ValueError, StopIteration) as error:
         raise HistoryError(f"{path}: cannot be read as Parquet ({error})") from error
 

@@ -191,7 +191,13 @@ class Lease:
     def remember(self, time: float) -> None:
         """Remember a connect before it is made, so that a crash forgets none."""
         times = [*self.connects(), time][-KEPT:]
-        write_private(self._history, json.dumps(times))
+        try:
+            write_private(self._history, json.dumps(times))
+        except OSError as error:
+            raise ConfigError(
+                f"the record of connects {str(self._history)!r} cannot be written "
+                f"({error.strerror}); make room, or set {ENVIRONMENT} to another folder"
+            ) from error
 
 
 def lock_journal(path: Path) -> FileLock:

@@ -18,6 +18,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import Argument, ConfigError, Message, message
+from ..errors.arguments import shown_briefly
 from ..journal.places import PARTS
 from ..journal.private import short_name
 
@@ -58,7 +59,9 @@ def path_of(given: Any, argument: str) -> Path:
     except (TypeError, ValueError) as error:
         why = str(error)
     raise ConfigError(
-        message(Argument(argument, repr(given)), f": {why}"), argument=argument, value=given
+        message(Argument(argument), f" must be a path, got {shown_briefly(given)}: {why}"),
+        argument=argument,
+        value=given,
     )
 
 

@@ -15,6 +15,8 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
+from ..errors.arguments import check_kinds, one_of
+from ..files.finding import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
 from ..history.sources import digest_of
@@ -22,7 +24,7 @@ from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease
 from ..journal.places import journal_place
-from ..journal.reader import read_journal
+from ..journal.reader import read_journal, readable
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
 from ..protocol.addresses import is_loopback
@@ -139,6 +141,7 @@ def replay(
     connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
+    check_kinds({"progress": (progress, one_of(True, False, "auto"))})
     check_threads()
     connection = Connection.of(connection)
     _warn_of_plain(connection)
@@ -199,9 +202,10 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
     """Survey the history of a new run, or take up the state of an unfinished run."""
     if book.is_new:
         return Unfinished(), order.surveyed()
-    check_same(book.path, made_from)
+    check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
-    return book.take_up(), Duplicates.from_dict(facts["duplicates"])
+    with readable(book.path):
+        return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +247,7 @@ class _Beginning:
             **begin_lineage(history, book.path, now),
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
+            left_out=grouped(history.left_out),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
             fingerprint=self.made_from,

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..errors.arguments import OPTIONAL_TEXT, TEXT, Kind, check_kinds, optional
 from ..protocol.addresses import fault_in_host, fault_in_text
 from .faults import FaultScript
 from .limits import PlatformLimits
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .handle import RehearsalPlatform
 
 __all__ = ["FaultScript", "PlatformLimits", "simulate"]
+
+_PORT = Kind("a port, 0 to 65535", lambda value: type(value) is int and 0 <= value < 65_536)
 
 
 def simulate(
@@ -91,6 +94,14 @@ def simulate(
     ...     platform.connection.device, len(platform.stored())
     (('gateway', 'gw-1'), 0)
     """
+    check_kinds(
+        {
+            "limits": (limits, optional(PlatformLimits, "mp.PlatformLimits(...)")),
+            "host": (host, TEXT),
+            "port": (port, _PORT),
+            "behind": (behind, OPTIONAL_TEXT),
+        }
+    )
     from .handle import RehearsalPlatform
 
     for name, fault in (("host", fault_in_host(host)), ("behind", fault_in_text(behind or ""))):

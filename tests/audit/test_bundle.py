@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -23,9 +24,11 @@ from report.test_causes import declined, rejects
 import mpreplay as mp
 from mpreplay.audit import bundle
 from mpreplay.audit.bundle import write_bundle
+from mpreplay.audit.chain import manifest_text
 from mpreplay.cli.commands import main
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
+from mpreplay.outcome.packed_counts import Names, pack
 from mpreplay.report.writing import disagreements
 
 FILES = {
@@ -44,8 +47,12 @@ def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
         chunk.tally = lambda: {KEY: 3}
     of_slab = [{"device_key": "d", "time": DAY * 86_400_000}] * 2
     of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
-    touched = json.dumps([[[["p", "d"]], ["P"], [[0, 0, 5, 6, 3]], []]]).encode()
-    with mock.patch("mpreplay.journal.writer.touched_of", lambda _: touched):
+
+    def touched(_: Any, names: Names) -> bytes:
+        [device], [point] = names.of_devices([("p", "d")]), names.of_points(["P"])
+        return pack(np.array([[device], [point], [5], [6], [3], [0]]))
+
+    with mock.patch("mpreplay.journal.writer.touched_of", touched):
         journal.intend(slab(0, 4), chunks, tallies, rejects(*of_slab))
     if not is_killed:
         journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
@@ -208,6 +215,35 @@ def test_the_manifest_names_the_files_that_were_read_and_their_digests(
         ("farm.parquet", digest), ("DataFrame", None)
     ]  # fmt: skip
     assert found[1][0]["fingerprint"].startswith("frame:")
+
+
+def test_the_manifest_names_the_files_that_were_left_out(
+    platform: Any, model: mp.ThingModel, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """What is not on the platform because it was never read is found by its name and its rule."""
+    folder = tmp_path / "in"
+    (folder / "_archive").mkdir(parents=True)
+    for name in ("farm", "_archive/old"):
+        frame.to_parquet(folder / f"{name}.parquet")
+    (folder / "farm.csv").touch()
+    run = mp.replay(
+        history_of(folder), model, platform.connection, journal=tmp_path / "run.db",
+        allow_offline_sub_device=True, limits=mp.Limits(connects=None),
+    )  # fmt: skip
+    head = run.audit(tmp_path / "audit")
+    manifest = json.loads((tmp_path / "audit/manifest.json").read_bytes())
+
+    assert manifest["left_out"] == [
+        {"rule": "ending", "ending": ".csv", "n": 1, "n_with_data": 0,
+         "paths": [str(folder / "farm.csv")]},
+        {"rule": "underscore", "ending": "", "n": 1, "n_with_data": 1,
+         "paths": [str(folder / "_archive")]},
+    ]  # fmt: skip
+    assert len(manifest["sources"]) == 1
+    assert mp.verify_audit(tmp_path / "audit", head=head).empty
+    manifest["left_out"] = []
+    (tmp_path / "audit/manifest.json").write_bytes(manifest_text(manifest))
+    assert len(mp.verify_audit(tmp_path / "audit")) == 1
 
 
 def test_no_file_of_an_audit_holds_a_secret(

@@ -37,7 +37,7 @@ from mpreplay.simulator.proxy import FaultProxy
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # for anything that should happen soon, on a busy machine [s]
 KEEPALIVE = 2  # [s]
-UNLIMITED = mp.PlatformLimits(connects=None)
+UNLIMITED = mp.PlatformLimits(connects=None, min_keepalive=None)
 # A request for each entry, sixty a second: long enough for something to happen meanwhile.
 SLOW = mp.Limits(max_entries=1, connects=None, values_per_second=60, keepalive=KEEPALIVE,
                  reply_timeout=10.0)  # fmt: skip

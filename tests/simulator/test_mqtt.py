@@ -32,11 +32,13 @@ PATIENCE = 10.0  # for anything that should happen at once [s]
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0+#"), min_size=1)
 ids = st.integers(1, 65_535)
+wills = st.builds(mqtt.Will, texts, st.binary(max_size=300), st.integers(0, 1))
 packets = st.one_of(
-    st.builds(mqtt.Connect, st.just(4), texts, texts, texts, st.integers(0, 65_535)),
-    st.builds(mqtt.Connack, st.integers(0, 5)),
+    st.builds(mqtt.Connect, st.just(4), texts, texts, texts, st.integers(0, 65_535),
+              st.booleans(), st.none() | wills),
+    st.builds(mqtt.Connack, st.integers(0, 5), st.booleans()),
     st.builds(mqtt.Publish, texts, st.binary(max_size=300), st.just(1), ids, st.booleans()),
-    st.builds(mqtt.Publish, texts, st.binary(max_size=300), st.just(0), st.just(0), st.booleans()),
+    st.builds(mqtt.Publish, texts, st.binary(max_size=300), st.just(0), st.just(0), st.just(False)),
     st.builds(mqtt.Puback, ids),
     st.builds(mqtt.Subscribe, ids,
               st.lists(st.tuples(texts, st.integers(0, 2)), min_size=1).map(tuple)),
@@ -101,6 +103,13 @@ def test_any_bytes_are_packets_or_a_packet_error(data: bytes) -> None:
         b"\x10\x0c\x00\x04MQTT\x04\x01\x00\x00\x00\x00",  # a reserved flag
         b"\x10\x0d\x00\x04MQTT\x04\x80\x00\x00\x00\x00\x00",  # a name that ends too early
         b"\x30\x03\x00\x01\xff",  # a topic that is no UTF-8
+        b"\x30\x04\x00\x02a\x00",  # a topic with a null character
+        b"\x38\x03\x00\x01t",  # a duplicate at QoS 0
+        b"\x10\x13\x00\x04MQTT\x04\x1e\x00\x3c\x00\x01c\x00\x01t\x00\x01x",  # a will of QoS 3
+        b"\x10\x13\x00\x04MQTT\x04\x16\x00\x3c\x00\x01c\x00\x01t\x00\x01x",  # a will of QoS 2
+        b"\x10\x13\x00\x04MQTT\x04\x06\x00\x3c\x00\x01c\x00\x01#\x00\x01x",  # a will to a wildcard
+        b"\x10\x12\x00\x04MQTT\x04\x06\x00\x3c\x00\x01c\x00\x00\x00\x01x",  # a will to no topic
+        b"\x10\x0d\x00\x04MQTT\x04\x22\x00\x3c\x00\x01c",  # retained, and no will
     ],
 )
 def test_malformed_packets_are_refused(data: bytes) -> None:
@@ -200,7 +209,7 @@ def entry(time: int = 1_000, device_key: str | None = None, **points: Any) -> di
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Any]:
     """One platform for the tests that do not mind each other; connects are not counted."""
-    limits = PlatformLimits(connects=None)
+    limits = PlatformLimits(connects=None, min_keepalive=None)
     with simulate(MODEL, sub_devices=SUBS, online=SUBS[:1], devices=[("turbine", "T9")],
                   limits=limits) as running:  # fmt: skip
         yield running
