@@ -125,13 +125,16 @@ def bundle_head(folder: Path) -> str:
 
 
 def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> None:
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: there is no such folder")
-    if not any((folder / name).exists() for name in (MANIFEST, CHAIN)):
-        raise ConfigError(f"{folder}: no audit: it has neither {MANIFEST} nor {CHAIN}")
-    for path in sources:
-        if not path.is_file():
-            raise ConfigError(f"{path}: there is no such file")
+    try:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: there is no such folder")
+        if not any((folder / name).exists() for name in (MANIFEST, CHAIN)):
+            raise ConfigError(f"{folder}: no audit: it has neither {MANIFEST} nor {CHAIN}")
+        for path in sources:
+            if not path.is_file():
+                raise ConfigError(f"{path}: there is no such file")
+    except OSError as error:  # a name that is too long, a folder that nobody may look into
+        raise ConfigError(f"{folder}: cannot be read ({error.strerror or error})") from error
     if head is not None and not (
         len(head.strip()) == _HEX and set(head.strip().lower()) <= set("0123456789abcdef")
     ):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigError, ConnectionLost, PlatformError
 from ..model.device import Device
-from ..protocol.addresses import fault_in_key
+from ..protocol.addresses import check_keys
 from ..protocol.codes import return_code
 from ..protocol.messages import Reply, batch_login, decode_reply, logout, session_topic
 from ..secret import Secret, sealed
@@ -56,9 +56,7 @@ def checked_secrets(given: Any) -> dict[Device, Secret]:
                     "sub_device_secrets maps (product key, device key) to a secret, got "
                     f"{_kind(key)} as a key"
                 )
-        for name, part in zip(("product key", "device key"), device, strict=True):
-            if fault := fault_in_key(part):
-                raise _wrong(f"sub_device_secrets: the {name} of {tuple(device)} {fault}")
+        check_keys("sub_device_secrets", *device)
         secret.check(f"sub_device_secrets: the secret of {tuple(device)}")
         secret.reveal()
         secrets[device] = secret

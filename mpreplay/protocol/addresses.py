@@ -16,9 +16,12 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from ..errors import ConfigError
+
 __all__ = [
     "FORM",
     "OPTIONS",
+    "check_keys",
     "fault_in_host",
     "fault_in_key",
     "fault_in_text",
@@ -59,6 +62,13 @@ def fault_in_key(key: Any) -> str:
     if len(key) > LONGEST_KEY:
         return f"has {len(key):,} characters; the platform takes 64"
     return ""
+
+
+def check_keys(where: str, *keys: Any) -> None:
+    """Raise ConfigError, with the name of an argument, if a key of a device is wrong."""
+    for key in keys:
+        if fault := fault_in_key(key):
+            raise ConfigError(f"{where}: the key {key!r} {fault}", argument=where)
 
 
 def fault_in_host(host: Any) -> str:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..errors import ConfigError
 from ..errors.arguments import OPTIONAL_TEXT, TEXT, Kind, check_kinds, optional
+from ..protocol.addresses import fault_in_host, fault_in_text
 from .faults import FaultScript
 from .limits import PlatformLimits
 
@@ -102,6 +104,9 @@ def simulate(
     )
     from .handle import RehearsalPlatform
 
+    for name, fault in (("host", fault_in_host(host)), ("behind", fault_in_text(behind or ""))):
+        if fault:
+            raise ConfigError(f"{name} {fault}", argument=name)
     return RehearsalPlatform(
         model,
         sub_devices=sub_devices,

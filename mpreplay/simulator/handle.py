@@ -26,6 +26,7 @@ import orjson
 from ..errors import ConfigError, ConnectError
 from ..errors.arguments import shown_briefly
 from ..model.model_set import ModelSet, model_of
+from ..protocol.addresses import check_keys
 from ..secret import for_a_child
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
@@ -416,6 +417,7 @@ def _models(given: Any) -> dict[str, str]:
 def _device(given: Any, where: str) -> Device:
     match given:
         case (str(product_key), str(device_key)) if product_key and device_key:
+            check_keys(where, product_key, device_key)
             return product_key, device_key
     raise ConfigError(
         f"{where} takes pairs of (product key, device key), got {shown_briefly(given)}",

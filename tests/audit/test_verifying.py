@@ -643,3 +643,10 @@ def test_a_file_that_may_not_be_read_is_a_finding(
     assert ("books.parquet", "it cannot be read") in [
         (f.file, f.finding) for f in verify_bundle(audit)
     ]
+
+
+@pytest.mark.parametrize("given", ["", "a\0b", "\ud800", "x" * 300, 5, None], ids=ascii)
+def test_a_folder_that_no_audit_is_in_is_an_error_of_ours(given: Any) -> None:
+    """The name comes from a mail or a form."""
+    with pytest.raises(mp.ConfigError):
+        mp.verify_audit(given)
