@@ -344,4 +344,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Traceback (most recent call last):
     mpreplay.errors.JournalError: no-such-run.db: there is no journal
     """
-    return Run(read_journal(Path(os.fspath(path))))
+    from .report.outputs import path_of
+
+    return Run(read_journal(path_of(path, "path")))

@@ -90,7 +90,7 @@ def platform(model: mp.ThingModel) -> Iterator[Any]:
         model,
         sub_devices=FARM,
         devices=[(PRODUCT, "stranger")],
-        limits=mp.PlatformLimits(connects=None),
+        limits=mp.PlatformLimits(connects=None, min_keepalive=None),
     ) as running:
         yield running
 

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConnectError
 from ..protocol.signature import sign_in
-from ..settings import reveal
 from .failures import Failure, of_error, of_refusal
 from .paho_client import PahoClient, set_tls
 from .transport import Acknowledged, Lost, Message
@@ -192,7 +191,7 @@ class MqttTransport:
         fields = sign_in(
             connection.product_key,
             connection.device_key,
-            reveal(connection.device_secret),
+            connection.device_secret.reveal(),
             client_id=connection.client_id or connection.device_key,
             timestamp=time.time_ns() // 1_000_000,
         )
@@ -217,7 +216,11 @@ class MqttTransport:
         except (OSError, ValueError) as error:
             raise self._failed(of_error(error, tls=connection.tls)) from error
         client.is_reaching = True
-        client.loop_start()
+        try:
+            client.loop_start()
+        except RuntimeError as error:  # the interpreter is ending, or the system at a limit
+            client._thread, client.is_reaching = None, False
+            raise self._failed(Failure(f"no thread can be started ({error})", True)) from error
         why = self._await(client, "reached", "the connect", "", REACH_TIMEOUT)
         if why is not None:
             raise self._failed(of_error(why, tls=connection.tls)) from why

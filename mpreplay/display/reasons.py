@@ -58,6 +58,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
         f"the zone {zone!r} is not known here, so neither is its local time"
     ),
     "surrogate": lambda: "holds a lone surrogate, which UTF-8 cannot carry",
+    "twice": lambda name: f"has the member {name!r} twice",
     "no_json": lambda: "JSON cannot carry it",
     "wrong_items": lambda kind: f"its items are not all {POINT_TYPES[kind].values}",
     "stranger": lambda name: f"has no member {name!r}",

@@ -30,7 +30,8 @@ def check_intact(path: Path) -> bool:
             f"{path}: this is no journal, and was left as it is; give the journal another name"
         )
     try:
-        with closing(open_read_only(path)) as db:
+        has_log = path.with_name(f"{path.name}-wal").exists()
+        with closing(open_read_only(path, is_alone=not has_log)) as db:
             (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
             tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
         damage = "" if found == "ok" else "; ".join(str(found).splitlines())

@@ -17,7 +17,7 @@ from ..errors import JournalError, MpReplayError
 from ..frames import FATES, RESULT_COLUMNS, typed
 from ..outcome.books import books_of
 from ..outcome.packed_counts import Names
-from ..outcome.reject_table import reject_frame
+from ..outcome.reject_table import reject_frame, within_years
 from ..protocol.codes import return_code
 from .packing import unpacked
 
@@ -120,7 +120,7 @@ class JournalReader:
         """Yield rejects in the order of recording, a table for each slab and request."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
             with _readable(self.path):
-                table = unpacked(blob)
+                table = within_years(unpacked(blob))
             yield table
 
     def iter_reject_batches(self) -> Iterator[pa.Table]:
@@ -245,7 +245,11 @@ def read_journal(path: Path) -> JournalReader:
     JournalError
         If there is no such file, or the file is not a journal of this version.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise JournalError(f"{path}: there is no journal ({error.strerror})") from error
+    if not is_there:
         raise JournalError(f"{path}: there is no journal")
     reader = JournalReader(path)
     found = reader.facts().get("format")
@@ -264,9 +268,10 @@ def run_id_of(facts: dict[str, Any]) -> str:
     return str(facts.get("run_id") or facts.get("started_at", ""))
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that cannot write."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+def open_read_only(path: Path, *, is_alone: bool = False) -> sqlite3.Connection:
+    """Return a connection that cannot write; where nobody else does, it leaves no files beside."""
+    still = "&immutable=1" if is_alone else ""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
 
 
 # Errors of whoever uses what a damaged journal says: a bit may turn any value into another.

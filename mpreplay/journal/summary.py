@@ -69,4 +69,7 @@ def _requests(journal: JournalReader) -> dict[str, int]:
 def _instant(ms: int | None) -> str:
     if ms is None:
         return ""
-    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
+    try:
+        return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):  # beyond the years that pandas knows
+        return ""

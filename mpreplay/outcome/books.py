@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..frames import BOOK_COLUMNS, FATES, typed
-from ..values.epoch import DAY
+from ..values.epoch import DAY, FIRST_TIME, LAST_TIME
 from .packed_counts import NO_DAY, Names, pack_tally, unpack
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def books_frame(tallies: Mapping[str, Tally]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``balanced`` where the number of values read equals the sum of the fates.
+        ``balanced`` where the number of values read equals the sum of the fates. Values without a
+        time in the years 1 to 9999 have no day.
     """
     names = Names()
     packed = [(fate, pack_tally(tally, names)) for fate, tally in tallies.items()]
@@ -58,6 +59,7 @@ def books_of(packed: Iterable[tuple[str, bytes]], devices: list[tuple[str, str]]
     sums = _Sums()
     for fate, blob in packed:
         device, day, n = unpack(blob, 3)
+        day = np.where((day >= FIRST_TIME // DAY) & (day <= LAST_TIME // DAY), day, NO_DAY)
         sums.add(rank[device], day, COUNTED.index(fate), n)
     device, day, counts = sums.table()
     keys = {

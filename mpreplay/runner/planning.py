@@ -81,7 +81,7 @@ def plan(
     history: History,
     model: Any,
     *,
-    gateway: tuple[str, str] = ("", ""),
+    gateway: tuple[str, str] | None = None,
     limits: Limits | None = None,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
@@ -122,7 +122,8 @@ def plan(
     1
     """
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    order = Order.of("plan", history, model, gateway, policy, limits)
+    own = ("", "") if gateway is None else gateway
+    order = Order.of("plan", history, model, own, policy, limits)
     limits, found = order.limits, order.duplicates()
     preparer = order.preparer(found)
     sizes: list[int] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import socket
 import sys
+import threading
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -144,7 +145,25 @@ def test_a_failing_connect_names_cause_and_remedy_in_one_line(
     assert caught.value.is_final is final  # whether a run that goes on should try again
     assert "\n" not in text
     assert f"{connection.host}:{connection.port} as {connection.device_key}" in text
-    assert connection.device_secret not in text
+    assert connection.device_secret.reveal() not in text
+
+
+def test_a_system_without_threads_is_a_failed_connect(
+    platform: Any, transport: MqttTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Later Pythons start none once the main thread has ended; a run may reconnect until then."""
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(ConnectError, match="no thread can be started") as caught:
+            transport.connect()
+    transport.connect()
+
+    assert caught.value.is_final
+    assert transport.receive(0.0) is None
 
 
 def test_a_blocked_device_is_told_to_wait(model: mp.ThingModel) -> None:

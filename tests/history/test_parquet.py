@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from varied_parquet import encrypted
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.history.pages import Page, read_page
+from mpreplay.files.pages import Page, read_page
 
 BEGIN = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 ROWS = 50
@@ -199,6 +200,56 @@ def test_a_file_that_shrinks_or_goes_while_it_is_read_is_an_error_of_ours(tmp_pa
             list(slabs)
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.list_(pa.string())])
+def test_a_page_beyond_all_measure_is_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: pa.DataType
+) -> None:
+    """A few packed kilobytes may be gigabytes of a single text, which no request could carry."""
+    monkeypatch.setattr("mpreplay.files.counting.LARGEST", 100_000)
+    path = tmp_path / "x.parquet"
+    text = "a" * 200_000
+    pq.write_table(table(1, y=pa.array([text if kind == pa.string() else [text]], kind)), path)
+
+    with pytest.raises(HistoryError, match=r"row group 0, column 'y.*': a page has 0 MB"):
+        read(path)
+    assert read(path, ignore=["y"]) == [0]
+
+
+@pytest.mark.parametrize("plain_footer", [True, False])
+def test_an_encrypted_file_is_refused_and_does_not_end_the_process(
+    tmp_path: Path, plain_footer: bool
+) -> None:
+    """Asked about an encrypted column below a plain footer, pyarrow aborts."""
+    path = tmp_path / "x.parquet"
+    columns = {"ts": table()["ts"], "x": [1.0] * ROWS, "double": [1.0] * ROWS}
+    path.write_bytes(encrypted(columns, plain_footer=plain_footer))
+
+    with pytest.raises(HistoryError, match=r"x\.parquet: .*encrypted"):
+        mp.read_history(path, time_column="ts")
+
+
+def test_a_footer_with_more_bytes_than_it_needs_is_refused(tmp_path: Path) -> None:
+    """It ends before its row groups do, and reads as a file without rows."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(), path)
+    data = path.read_bytes()
+    length = int.from_bytes(data[-8:-4], "little") + 5
+    path.write_bytes(data[:-8] + b"\0" * 5 + length.to_bytes(4, "little") + b"PAR1")
+
+    with pytest.raises(HistoryError, match=r"x\.parquet: the footer has"):
+        mp.read_history(path, time_column="ts")
+
+
+def test_a_column_without_a_name_is_named_in_the_error(tmp_path: Path) -> None:
+    """Pandas writes one where the index of a CSV file had no header."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(**{"": [1.0] * ROWS}), path)
+    model = ThingModel("ANY", {}, pass_through=True)
+
+    with pytest.raises(HistoryError, match=r"x\.parquet: column '' is not in the thing model"):
+        mp.validate(mp.read_history(path, time_column="ts"), model)
+
+
 def test_a_summary_of_other_files_is_refused(tmp_path: Path) -> None:
     """Its row groups are those of other files; read as a file of its own, it gives nonsense."""
     gathered: list[Any] = []
@@ -242,9 +293,9 @@ def test_a_header_of_a_page_is_read_whatever_else_it_holds() -> None:
     second = size + b"\x0c\x10" + n_values + stop + stop
     directory = size + b"\x4c" + n_values + stop + stop
 
-    assert read_page(header + b"rest") == Page(7, len(header) + 10)
-    assert read_page(second) == Page(7, len(second) + 10)
-    assert read_page(directory) == Page(None, len(directory) + 10)
+    assert read_page(header + b"rest") == Page(7, len(header) + 10, 10)
+    assert read_page(second) == Page(7, len(second) + 10, 10)
+    assert read_page(directory) == Page(None, len(directory) + 10, 10)
     assert all(read_page(header[:n]) is None for n in range(len(header)))
     assert read_page(b"\x1c" * 5_000) is None
     assert read_page(b"\x19\xf1" + b"\xff" * 9 + b"\x01") is None

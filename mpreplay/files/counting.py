@@ -14,8 +14,12 @@ from typing import Any, BinaryIO, Final
 from ..errors import HistoryError
 from .pages import Page, read_page
 
-__all__ = ["Counts", "check_footer", "disagreement"]
+__all__ = ["LARGEST", "Counts", "check_footer", "disagreement"]
 
+_TAIL: Final = 8  # length of the footer, and the last mark [bytes]
+_SIGNATURE: Final = 28  # nonce and tag behind a footer in plain text; parquet-format, Encryption
+# Most bytes of a page, unpacked; writers end them at 1 MB (Arrow, Spark) to 100 MB (DuckDB).
+LARGEST: Final = 268_435_456
 # Bytes in which a page's header is looked for; a header with long statistics is rare.
 _HEADS: Final = (256, 65_536)
 
@@ -29,7 +33,24 @@ def disagreement(path: Path, one: str, promised: int, other: str, held: int) -> 
 
 
 def check_footer(path: Path, metadata: Any) -> None:
-    """Raise unless the row groups of a file have the rows of the whole, in this file."""
+    """Raise unless the row groups of a file have the rows of the whole, in this file.
+
+    The footer is looked at as bytes first: pyarrow ends the process where it is asked about a
+    column that is encrypted below a footer that is not.
+    """
+    with path.open("rb") as file:
+        file.seek(-_TAIL, os.SEEK_END)
+        length = int.from_bytes(file.read(4), "little")
+    if length == metadata.serialized_size + _SIGNATURE:
+        raise HistoryError(
+            f"{path}: the footer is signed, so columns are encrypted; read the file with pyarrow "
+            "and its keys, and pass the table"
+        )
+    if length != metadata.serialized_size:
+        raise HistoryError(
+            f"{path}: the footer has {length:,} bytes, and is complete with "
+            f"{metadata.serialized_size:,}: the file is damaged; write it anew"
+        )
     sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
     if sum(sizes) != metadata.num_rows or min(sizes, default=0) < 0:
         raise disagreement(
@@ -76,18 +97,28 @@ class Counts:
         if (known := self._exact.get((group, number))) is not None:
             return known
         n_rows = metadata.row_group(group).num_rows
+        column = metadata.row_group(group).column(number)
         exact = bool(metadata.schema.column(number).max_repetition_level == 0)
+        if exact or column.total_uncompressed_size > LARGEST:
+            n_values, largest = _pages_of(file, column)
+            if largest > LARGEST:
+                raise self._too_large(group, column, largest)
         if exact:  # one value a row
-            column = metadata.row_group(group).column(number)
-            in_pages = _values_in_pages(file, column)
-            for n_values in (column.num_values, max(in_pages, n_rows)):
-                if n_values != n_rows:
+            for found in (column.num_values, max(n_values, n_rows)):
+                if found != n_rows:
                     what = f"its column {column.path_in_schema!r} holds"
                     one = f"row group {group} promises"
-                    raise disagreement(self.path, one, n_rows, what, n_values)
-            exact = in_pages == n_rows
+                    raise disagreement(self.path, one, n_rows, what, found)
+            exact = n_values == n_rows
         self._exact[group, number] = exact
         return exact
+
+    def _too_large(self, group: int, column: Any, n_bytes: int) -> HistoryError:
+        return HistoryError(
+            f"{self.path}: row group {group}, column {column.path_in_schema!r}: a page has "
+            f"{n_bytes / 1e6:,.0f} MB when it is unpacked, and must fit in memory; write the file "
+            f"with pages below {LARGEST / 1e6:,.0f} MB, or leave the column out"
+        )
 
 
 def _leaves(schema: Any, names: Iterable[str]) -> Iterator[int]:
@@ -100,15 +131,19 @@ def _leaves(schema: Any, names: Iterable[str]) -> Iterator[int]:
             yield number
 
 
-def _values_in_pages(file: BinaryIO, column: Any) -> int:
-    """Return the number of values in the pages of a column, as far as their headers tell."""
+def _pages_of(file: BinaryIO, column: Any) -> tuple[int, int]:
+    """Return the values in the pages of a column and the size of the largest, by their headers."""
     at = column.data_page_offset
-    end = min(at, column.dictionary_page_offset or at) + column.total_compressed_size
-    n_values = 0
+    first = min(at, column.dictionary_page_offset or at)
+    end = first + column.total_compressed_size
+    if column.total_uncompressed_size > LARGEST:  # perhaps in the dictionary
+        at = first
+    n_values = largest = 0
     while at < end and (page := _page_at(file, at, end)):
         n_values += page.n_values or 0
+        largest = max(largest, page.size)
         at += page.length
-    return n_values
+    return n_values, largest
 
 
 def _page_at(file: BinaryIO, at: int, end: int) -> Page | None:

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 __all__ = ["Page", "read_page"]
 
-# Fields of PageHeader: compressed_page_size, and the headers of data pages of both versions.
-_SIZE, _DATA, _DATA_V2 = 3, 5, 8
+# Fields of PageHeader: both sizes of the page, and the headers of data pages of both versions.
+_UNPACKED, _STORED, _DATA, _DATA_V2 = 2, 3, 5, 8
 # Types of the compact protocol.
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 12
 _WIDTHS: Final = {_TRUE: 0, _FALSE: 0, _BYTE: 1, _DOUBLE: 8}  # of a field; the type is the boolean
@@ -20,10 +20,11 @@ _INTEGERS: Final = frozenset({4, 5, 6})
 
 
 class Page(NamedTuple):
-    """A page: its values, None if it is no data page; its length in bytes, with its header."""
+    """A page: its values, None if it is no data page, and its sizes in bytes."""
 
     n_values: int | None
-    length: int
+    length: int  # with the header, as it is stored
+    size: int  # once it is unpacked
 
 
 def read_page(data: bytes) -> Page | None:
@@ -34,23 +35,26 @@ def read_page(data: bytes) -> Page | None:
     A data page (type 0) of 100 bytes, 50 when compressed, with 7 values:
 
     >>> read_page(bytes.fromhex("1500 15c801 1564 2c 150e 1500 1506 1506 00 00"))
-    Page(n_values=7, length=68)
+    Page(n_values=7, length=68, size=100)
     """
     n_values: int | None = None
-    size = at = number = 0
+    at = number = 0
+    sizes = {_UNPACKED: 0, _STORED: 0}
     try:
         while head := data[at]:
             kind = head & 15
             number, at = _field(data, at, number)
             if kind == _STRUCT and number in {_DATA, _DATA_V2}:
                 n_values, at = _first_integer(data, at)
-            elif number == _SIZE and kind in _INTEGERS:
-                size, at = _integer(data, at)
+            elif number in sizes and kind in _INTEGERS:
+                sizes[number], at = _integer(data, at)
             else:
                 at = _skipped(data, at, kind)
     except (IndexError, ValueError, RecursionError):
         return None
-    return Page(n_values, at + 1 + size) if size >= 0 else None
+    if min(sizes.values()) < 0:
+        return None
+    return Page(n_values, at + 1 + sizes[_STORED], sizes[_UNPACKED])
 
 
 def _field(data: bytes, at: int, number: int) -> tuple[int, int]:
