@@ -242,9 +242,11 @@ class Driver:
 
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""
-        while not self._exhausted and self.session.wants_more:
+        # A history of which nothing can be sent is read through here: interrupts are heeded.
+        while not self._exhausted and not self._heed_interrupts() and self.session.wants_more:
             ready = next(self._slabs, None)
             if ready is None:
+                self._check_taken_up()
                 self._exhausted = True
             elif ready.prepared.number in self.unfinished.open_requests:
                 self._take_up(ready.prepared)
@@ -255,7 +257,20 @@ class Driver:
         """Queue the remaining requests of an earlier run: they must settle, too."""
         # Slabs are read in order: slabs of an earlier run come before all others.
         while self.unfinished.open_requests:
-            self._take_up(next(self._slabs).prepared)
+            if (ready := next(self._slabs, None)) is None:
+                self._check_taken_up()
+            else:
+                self._take_up(ready.prepared)
+
+    def _check_taken_up(self) -> None:
+        """Raise if requests of an earlier run are of no slab of the history."""
+        if left := self.unfinished.open_requests:
+            raise JournalMismatch(
+                f"{self.journal.path}: requests of slab {min(left)} cannot be made again: the "
+                "history has no such slab, or the journal is damaged. Use a new journal; sending "
+                "values twice does no harm",
+                ("requests",),
+            )
 
     def _give_up(self) -> None:
         """Settle all open requests."""
@@ -266,7 +281,7 @@ class Driver:
         """Queue the unsettled requests of an earlier run, with the same ids and bytes."""
         chunks = prepared.chunks()
         taken: list[tuple[str, Chunk]] = []
-        for intent in self.unfinished.open_requests.pop(prepared.number):
+        for intent in self.unfinished.open_requests.pop(prepared.number, []):
             try:
                 chunk = chunk_at(chunks, intent.cuts, self.order.own)
                 digest = self._digest(intent.request_id, chunk)[0]

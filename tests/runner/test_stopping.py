@@ -15,11 +15,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import history_of
+from conftest import Play, history_of
 from hostile import Hostile, Wire, accept, greet
 
 import mpreplay as mp
 from mpreplay.history.history import History
+from mpreplay.journal.writer import Journal
 from mpreplay.runner import driver, replaying
 from mpreplay.simulator import mqtt
 
@@ -169,6 +170,30 @@ def test_an_interrupt_while_the_history_is_looked_through_ends_it_at_once(
 
     assert not path.exists()
     assert platform.n_connects == 0
+
+
+def test_an_interrupt_ends_a_history_of_which_nothing_is_sent(
+    play: Play, model: mp.ThingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year of values that are all withheld is read through before the first reply."""
+    monkeypatch.setattr("mpreplay.history.history.SLAB_ROWS", 100)
+    whole, read = Journal.intend, []
+
+    def intend(journal: Journal, *arguments: Any) -> None:
+        read.append(1)
+        if len(read) == 3:
+            signal.raise_signal(signal.SIGINT)
+        whole(journal, *arguments)
+
+    monkeypatch.setattr(Journal, "intend", intend)
+    times = pd.date_range("2024-01-01", periods=2_000, freq="s", tz="UTC")
+    history = history_of(pd.DataFrame({"ts": times, "unit": "T1", "P": 1e9}))
+    run, transport = play(history=history, model=model, on_invalid="withhold")
+
+    assert run.summary()["stopped"] == "interrupted (SIGINT)"
+    assert run.summary()["withheld"] == 300
+    assert run.summary()["unread_rows"] == 1_700
+    assert transport.published == []
 
 
 def test_interrupts_at_any_moment_lose_nothing(
