@@ -28,6 +28,7 @@ from ..model.model_set import model_of
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
+from .topics import are_keys
 from .world import ANY_PRODUCT, Device, world_of
 
 if TYPE_CHECKING:
@@ -186,20 +187,22 @@ class RehearsalPlatform:
         DataFrame
             ``product_key``, ``device_key``, ``client_id``, ``connected_at``, ``ended_at`` and
             ``how``: ``open``, ``disconnected``, ``taken over``, ``lost``, ``timed out``,
-            ``protocol error``, ``kicked``, ``reset``, ``killed`` or ``refused: …``.
+            ``does not read``, ``protocol error``, ``kicked``, ``reset``, ``killed`` or
+            ``refused: …``, of which the first 10,000 are listed.
         """
         from .frames import sessions_frame
 
         return sessions_frame(self._ask(b"sessions"))
 
     def requests(self) -> pd.DataFrame:
-        """Return the requests with measurement points in the order of their receipt.
+        """Return the requests with measurement points, and messages refused with code 1009.
 
         Returns
         -------
         DataFrame
-            ``received_at``, ``device_key``, ``topic``, ``request_id``, ``n_bytes``, ``n_entries``,
-            ``n_values`` and ``code``.
+            In the order of their receipt: ``received_at``, ``device_key``, ``topic``,
+            ``request_id``, ``n_bytes`` (unpacked, if compressed), ``n_entries``, ``n_values`` and
+            ``code``.
         """
         from .frames import requests_frame
 
@@ -412,9 +415,12 @@ def _models(given: Any) -> dict[str, str]:
 
 def _device(given: Any, where: str) -> Device:
     match given:
-        case (str(product_key), str(device_key)) if product_key and device_key:
+        case (str(product_key), str(device_key)) if are_keys(product_key, device_key):
             return product_key, device_key
-    raise ConfigError(f"{where} takes pairs of (product key, device key), got {given!r}")
+    raise ConfigError(
+        f"{where} takes pairs of (product key, device key), got {given!r}; a key has no "
+        "'+', '#' or '/', and a device key no '&'"
+    )
 
 
 def _devices(given: Iterable[Any], where: str) -> list[Device]:
