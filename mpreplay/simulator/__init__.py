@@ -46,7 +46,7 @@ def simulate(
     gateway : (product key, device key)
         The device that holds the connection; may also report values of its own.
     online : iterable of (product key, device key), optional
-        Sub-devices taken as signed in already; the others sign in first.
+        Sub-devices taken as signed in at all times; the others sign in first.
     devices : iterable of (product key, device key), optional
         Further devices, outside the gateway's topology. Devices of the gateway's product are
         gateways too.
@@ -56,7 +56,8 @@ def simulate(
         Address to listen on; port 0 lets the system choose.
     behind : str, optional
         Serve the rules behind a real broker at ``mqtt://host:port`` instead. A real broker checks
-        no signature and keeps no single-session rule; every device counts as connected.
+        no signature and keeps no single-session rule; every device counts as connected, and no
+        connection as compressed.
     faults : int, str or list of str, optional
         Faults of the requests: a seed; probabilities like ``"lose_reply=0.1 delay=0.2:1.5"``; or a
         list like ``["ok", "lose_reply", "kick"]``, with a word for each request in turn.
@@ -79,7 +80,12 @@ def simulate(
     Notes
     -----
     The rules follow [1]_ and [2]_, without the documented limit of 1 connection per second and
-    device.
+    device. Where the documents leave a choice, ``PlatformLimits`` states it. A topic that is not
+    served is answered with 1009 and a text that says so, and listed in ``requests()``.
+
+    A client id with ``compress=GZIP``, as the vendor's Java client sends it, makes payloads travel
+    compressed both ways; LZ4 and LZO are refused. A session that is not clean is kept for the same
+    client id: its subscriptions, and up to 1,000 replies.
 
     References
     ----------

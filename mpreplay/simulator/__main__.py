@@ -25,6 +25,8 @@ from .memory import Memory
 from .platform import Platform
 from .world import world_of
 
+log = logging.getLogger("mpreplay")
+
 END = b"end"
 # A client may nest JSON as deeply as orjson reads it, 1024 levels; Python's own limit is 1000.
 _RECURSION = 10_000
@@ -54,7 +56,7 @@ def _platform(configuration: dict[str, Any]) -> Platform:
     platform = Platform(
         world_of(configuration),
         faults and FaultScript.from_dict(faults),
-        logging.getLogger("mpreplay").warning,
+        log.warning,
     )
     memory = Memory(configuration["memory"])
     platform.recall(memory.events(), memory.keep, configuration["killed_at"])
@@ -123,8 +125,9 @@ def _answer(platform: Platform, command: bytes, endpoint: Endpoint | None = None
     try:
         pieces = list(platform.answer(command))
     except Exception as error:  # whatever it is: the parent waits for an answer
+        log.exception("the rehearsal platform failed")
         _say({"error": type(error).__name__, "message": f"the rehearsal platform failed: {error}"})
-        raise
+        return
     _say({"size": sum(map(len, pieces))}, pieces)
 
 

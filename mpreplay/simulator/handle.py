@@ -189,20 +189,22 @@ class RehearsalPlatform:
         DataFrame
             ``product_key``, ``device_key``, ``client_id``, ``connected_at``, ``ended_at`` and
             ``how``: ``open``, ``disconnected``, ``taken over``, ``lost``, ``timed out``,
-            ``protocol error``, ``kicked``, ``reset``, ``killed`` or ``refused: …``.
+            ``does not read``, ``protocol error``, ``kicked``, ``reset``, ``killed`` or
+            ``refused: …``, of which the first 10,000 are listed.
         """
         from .frames import sessions_frame
 
         return sessions_frame(self._ask(b"sessions"))
 
     def requests(self) -> pd.DataFrame:
-        """Return the requests with measurement points in the order of their receipt.
+        """Return the requests with measurement points, and messages refused with code 1009.
 
         Returns
         -------
         DataFrame
-            ``received_at``, ``device_key``, ``topic``, ``request_id``, ``n_bytes``, ``n_entries``,
-            ``n_values`` and ``code``.
+            In the order of their receipt: ``received_at``, ``device_key``, ``topic``,
+            ``request_id``, ``n_bytes`` (unpacked, if compressed), ``n_entries``, ``n_values`` and
+            ``code``.
         """
         from .frames import requests_frame
 

@@ -7,6 +7,7 @@ requests, replies and codes are available.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import queue
@@ -71,9 +72,7 @@ class Responder:
         client.on_socket_open = _no_delay
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
-        client.on_message = lambda _client, _data, message: self._events.put(
-            (message.topic, message.payload)
-        )
+        client.on_message = self._received
         try:
             client.connect(host, port)
         except OSError as error:
@@ -92,6 +91,11 @@ class Responder:
     def _subscribed(self, _: Any, __: Any, ___: Any, reasons: Any, ____: Any) -> None:
         refused = any(reason.is_failure for reason in reasons)
         self._events.put((_REFUSED, "no subscription") if refused else (_READY, ""))
+
+    def _received(self, _: Any, __: Any, message: paho.MQTTMessage) -> None:
+        # paho decodes a topic when it is asked for; not every broker has looked at it.
+        with contextlib.suppress(UnicodeDecodeError):
+            self._events.put((message.topic, message.payload))
 
     def _await_subscription(self, where: str) -> None:
         try:

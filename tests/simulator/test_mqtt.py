@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from mpreplay import ConfigError, ConnectError, Connection, Measurepoint, ThingModel
+from mpreplay.protocol.compression import pack, unpack
 from mpreplay.protocol.messages import batch_reply_topic, batch_topic, envelope
 from mpreplay.protocol.signature import sign_in
 from mpreplay.simulator import PlatformLimits, mqtt, simulate
@@ -213,6 +214,11 @@ def platform() -> Iterator[Any]:
     with simulate(MODEL, sub_devices=SUBS, online=SUBS[:1], devices=[("turbine", "T9")],
                   limits=limits) as running:  # fmt: skip
         yield running
+
+
+def plain(secret: Any) -> str:
+    """Return the secret of a device as a text."""
+    return str(secret.reveal()) if hasattr(secret, "reveal") else str(secret)
 
 
 def last_session(of: Any) -> str:
@@ -426,6 +432,73 @@ def test_mosquittos_own_programs_work(platform: Any) -> None:
     assert -7.0 in platform.stored()["value"].tolist()
 
 
+def test_a_compressed_connection_works_over_the_platforms_process(platform: Any) -> None:
+    """As the vendor's Java client connects: a mark in the client id, and GZIP both ways."""
+    connection = platform.connection
+    name = "gw-1{ip=127.0.0.1,version=2.2.16,compress=GZIP}"
+    secret = plain(connection.device_secret)
+    fields = sign_in(*connection.device, secret, client_id=name, timestamp=1)
+    with socket.create_connection((platform.host, platform.port), timeout=PATIENCE) as sock:
+        question = mqtt.Publish(batch_topic("gateway", "gw-1"), pack(batch(entry(P=-3.5))), 1, 3)
+        reply_topic = batch_reply_topic("gateway", "gw-1")
+        for packet in (
+            mqtt.Connect(4, fields.client_id, fields.username, fields.password, 60),
+            mqtt.Subscribe(1, ((reply_topic, 0),)),
+            question,
+        ):
+            sock.sendall(mqtt.encode(packet))
+        decoder, received = mqtt.Decoder(), []
+        while not any(isinstance(packet, mqtt.Publish) for packet in received):
+            received += decoder.feed(sock.recv(1_000))
+
+    assert orjson.loads(unpack(received[-1].payload))["code"] == 200
+    assert -3.5 in platform.stored()["value"].tolist()
+
+
+SAYING = """
+import sys
+import paho.mqtt.client as paho
+import mpreplay as mp
+from mpreplay.protocol.signature import sign_in
+with mp.simulate(mp.ThingModel("M", {"P": mp.Measurepoint("P", "INT")})) as platform:
+    secret = platform.connection.device_secret
+    secret = secret.reveal() if hasattr(secret, "reveal") else secret
+    fields = sign_in("gateway", "gw-1", secret, client_id="c", timestamp=1)
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, fields.client_id)
+    client.username_pw_set(fields.username, fields.password)
+    client.connect(platform.host, platform.port)
+    for _ in range(3):
+        client.publish("/sys/gateway/gw-1/thing/tag/query", "{}", qos=0)
+    client.publish("elsewhere", "{}", qos=1)
+    client.loop_start()
+    while len(platform.requests()) < 4:
+        pass
+    client.disconnect()
+    client.loop_stop()
+    print(platform.requests()["code"].tolist())
+"""
+
+
+def test_what_is_not_served_is_said_once_in_the_log() -> None:
+    """Whoever runs a client of their own sees why it hears 1009, even at QoS 0."""
+    told = subprocess.run(
+        [sys.executable, "-c", SAYING], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert told.stderr.splitlines() == [
+        "the rehearsal platform does not serve /sys/gateway/gw-1/thing/tag/query"
+    ]
+    assert told.stdout.strip() == "[1009, 1009, 1009, 1009]"
+
+
+def test_an_answer_that_fails_is_an_error_and_not_a_wait(platform: Any) -> None:
+    """The parent reads until an answer comes: none must ever be left out."""
+    with pytest.raises(ConnectError, match="the rehearsal platform failed: "):
+        platform._ask(b"[5]")
+
+    assert len(platform.sessions()) > 0
+
+
 def test_a_port_in_use_is_a_connect_error(platform: Any) -> None:
     """One sentence, no traceback, no process left."""
     with pytest.raises(ConnectError, match=f"cannot listen on 127.0.0.1:{platform.port}"):
@@ -438,6 +511,11 @@ def test_a_port_in_use_is_a_connect_error(platform: Any) -> None:
         ({"model": {"turbine": "model.json"}}, "ThingModel.load"),
         ({"gateway": "gw-1"}, "gateway takes pairs"),
         ({"sub_devices": ["T1"]}, "sub_devices takes pairs"),
+        ({"gateway": ("gateway", "gw/1")}, "a key has no '\\+', '#' or '/'"),
+        ({"sub_devices": [("tur+bine", "T1")]}, "sub_devices takes pairs"),
+        ({"sub_devices": [("turbine", "#")]}, "sub_devices takes pairs"),
+        ({"devices": [("turbine", "T\0")]}, "devices takes pairs"),
+        ({"devices": [("turbine", "T&1")]}, "a device key no '&'"),
         ({"online": [("turbine", "T1")]}, "not among sub_devices"),
         ({"sub_devices": [("gateway", "gw-1")]}, "sub-device of itself"),
         ({"behind": "https://example.com"}, "mqtt://host:port"),
