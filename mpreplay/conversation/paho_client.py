@@ -105,6 +105,20 @@ class PahoClient(mqtt.Client):
             raise TransportError(f"{topic}: {mqtt.error_string(info.rc)}")
         return info.mid
 
+    def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
+        """Shake hands; a socket whose handshake fails is closed, which paho leaves to others."""
+        context: Any = self._ssl_context
+        sock = context.wrap_socket(
+            tcp_sock, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        try:
+            sock.settimeout(self.connect_timeout)
+            sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
     def _packet_handle(self) -> Any:
         """Read a packet: one that cannot be read ends the connection, and not the thread."""
         self._head = bytes([self._in_packet["command"], *self._in_packet["packet"][:3]])

@@ -5,8 +5,8 @@ Pure: facts in, plain text out; escaping is the caller's task. No code reads a s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
@@ -24,6 +24,7 @@ __all__ = [
     "conflict_in_words",
     "ended_in_words",
     "headline",
+    "left_out_in_words",
     "names",
     "to_continue",
     "unsettled_in_words",
@@ -51,6 +52,15 @@ _TO_REPEAT: Final = (
 )
 # The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
+# The rules of ``history.files``, said of what they leave out.
+_LEFT_OUT: Final = {
+    "hidden": "hidden",
+    "underscore": "whose name begins with _",
+    "set_aside": "unfinished or set aside",
+    "ending": "of another ending",
+    "again": "linked to what is read already",
+    "special": "neither file nor folder",
+}
 # Usual notation of units, by their identifier in a thing model.
 _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}
 # The words for an end before the last request, by its kind.
@@ -206,6 +216,25 @@ def unsettled_in_words(standing: Standing) -> str:
 def to_continue(standing: Standing) -> str:
     """Return the advice about values of unsettled requests."""
     return _TO_CONTINUE if standing.is_kept else _TO_REPEAT
+
+
+def left_out_in_words(groups: Iterable[Mapping[str, Any]]) -> str:
+    """Return how many files and folders each rule has left out.
+
+    Examples
+    --------
+    >>> left_out_in_words([{"rule": "ending", "ending": ".csv", "n": 2}])
+    '2 of another ending (.csv)'
+    """
+    groups = list(groups)
+    parts = []
+    for rule, words in _LEFT_OUT.items():
+        found = [group for group in groups if group["rule"] == rule]
+        endings = [group["ending"] or "none" for group in found if rule == "ending"]
+        more = ", …" * (len(endings) > NAMES_SHOWN)
+        told = f" ({', '.join(endings[:NAMES_SHOWN])}{more})" if endings else ""
+        parts += [f"{sum(group['n'] for group in found):,} {words}{told}"] if found else []
+    return ", ".join(parts)
 
 
 class Told(NamedTuple):

@@ -6,41 +6,42 @@ in ``columns.py`` and ``readings.py``.
 
 from __future__ import annotations
 
-import glob
 import html
+import logging
 import os
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Number
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 import pandas as pd
 import pyarrow as pa
 
+from ..display.sentences import left_out_in_words
 from ..errors import Argument, ConfigError, HistoryError, message
+from ..errors.arguments import kind_of, shown_briefly
 from ..values.epoch import EPOCH, MILLISECOND
-from ..values.time_numbers import NANOSECONDS
 from .columns import Columns, Layout, resolve
+from .files import Found, LeftOut, find_files, grouped
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
+from .roles import check_named, check_roles, labels_of
 from .slab import RawSlab
-from .sources import FrameSource, Source, TableSource, names_of
+from .sources import FrameSource, Source, TableSource, first_line, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from ..model.thing_model import ThingModel
 
 __all__ = ["SLAB_ROWS", "History", "checked_history", "read_history"]
 
+log = logging.getLogger("mpreplay")
 # pandera checks 10 M values/s at 12,500 rows a call and 19 M at 50,000; more rows gain nothing.
 SLAB_ROWS: Final = 65_536
 # Most cells of a slab, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
-HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,6 +55,7 @@ class History:
     columns: Columns
     start: int | None = None
     end: int | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def n_rows(self) -> int:
@@ -131,7 +133,9 @@ class History:
             for word, ms in (("from", self.start), ("before", self.end))
             if ms is not None
         )
-        return f"History({name}{', …' if len(self.sources) > 1 else ''}: {what}, {form}{window})"
+        rest = f"; left out: {left_out_in_words(grouped(self.left_out))}" if self.left_out else ""
+        more = ", …" if len(self.sources) > 1 else ""
+        return f"History({name}{more}: {what}, {form}{window}{rest})"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
@@ -153,7 +157,7 @@ def checked_history(given: Any, caller: str) -> History:
     if isinstance(given, History):
         return given
     raise ConfigError(
-        f"{caller} takes what read_history returned, not {type(given).__name__}: {_HOW[caller]}",
+        f"{caller} takes what read_history returned, not {kind_of(given)}: {_HOW[caller]}",
         argument="history",
         value=given,
     )
@@ -171,7 +175,7 @@ def read_history(
     product_key: str | None = None,
     points: Mapping[str, str] | None = None,
     quality: Mapping[str, str] | None = None,
-    ignore: Iterable[str] = (),
+    ignore: Iterable[Hashable] = (),
     point_column: str | None = None,
     value_column: str | None = None,
     quality_column: str | None = None,
@@ -183,9 +187,10 @@ def read_history(
     Parameters
     ----------
     source : DataFrame, Arrow Table, path or glob
-        A Parquet file, a folder of Parquet files (with hive partitions, if any) or a pattern. Also
-        a file written from ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its
-        columns, if no argument names a column.
+        A Parquet file, a folder of Parquet files (with hive partitions, if any) or a pattern; what
+        is left out of these, and why, is shown with the history. Also a file written from
+        ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
+        argument names a column.
     time_column : str, optional
         Datetimes with a zone, ISO 8601 texts with an offset, naive times with ``tz``, or numbers
         with ``time_unit``. None: the index of a DataFrame.
@@ -201,8 +206,8 @@ def read_history(
         Column to identifier, where the two differ.
     quality : dict of str to str, optional
         Column of readings to the column of their quality.
-    ignore : iterable of str, optional
-        Columns without readings.
+    ignore : iterable of labels, optional
+        Columns without readings; each must be in a source. Their names need not be texts.
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
     start, end : str or datetime, optional
@@ -245,23 +250,37 @@ def read_history(
         product_key=product_key,
         points=points,
         quality=quality,
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        ignore=labels_of(ignore),
         point=point_column,
         value=value_column,
         value_quality=quality_column,
     )
-    _check(columns)
+    check_roles(columns)
     window = _instant(start, "start"), _instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
-            f"start {start!r} must be before end {end!r}", argument="start", value=start
+            f"start {shown_briefly(start)} must be before end {shown_briefly(end)}",
+            argument="start",
+            value=start,
         )
-    if rejects := _rejects(source) if columns == Columns() else ():
-        return History(tuple(rejects), REJECTS, *window)
-    return History(tuple(_sources(source, columns)), columns, *window)
+    files = find_files(source) if isinstance(source, str | os.PathLike) else Found([])
+    _tell_of(files, source)
+    if rejects := _rejects(source, files) if columns == Columns() else ():
+        return History(tuple(rejects), REJECTS, *window, files.left_out)
+    sources = tuple(_sources(source, columns, files))
+    check_named([(one.name, one.columns) for one in sources], columns)
+    return History(sources, columns, *window, files.left_out)
 
 
-def _rejects(source: Any) -> Sequence[Source]:
+def _tell_of(files: Found, source: Any) -> None:
+    """Log what is left out, as a warning if it may hold readings."""
+    if files.left_out:
+        told = left_out_in_words(grouped(files.left_out))
+        level = logging.WARNING if any(one.has_data for one in files.left_out) else logging.INFO
+        log.log(level, "%s: %d files are read; left out: %s", source, len(files.files), told)
+
+
+def _rejects(source: Any, files: Found) -> Sequence[Source]:
     """Return the sources if their columns are those of rejects, else nothing."""
     if isinstance(source, pd.DataFrame):
         return [FrameSource(source, False)] if is_rejects(source.columns) else ()
@@ -270,7 +289,7 @@ def _rejects(source: Any) -> Sequence[Source]:
     if not isinstance(source, str | os.PathLike):
         return ()
     found: list[Source] = []
-    for path, _ in _paths(source):
+    for path, _ in files.files:
         if path.suffix.lower() == ".csv":
             found.append(read_rejects(path))
         elif is_rejects((one := ParquetSource.open(path, {})).columns):
@@ -284,45 +303,6 @@ def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
     return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
 
 
-def _check(columns: Columns) -> None:
-    if columns.time_unit not in {None, *NANOSECONDS}:
-        raise HistoryError(
-            f"time_unit must be one of {', '.join(NANOSECONDS)}, got {columns.time_unit!r}",
-            argument="time_unit",
-            value=columns.time_unit,
-        )
-    if columns.device and columns.device_key:
-        raise HistoryError("give device_column or device_key, not both")
-    if columns.product and columns.product_key:
-        raise HistoryError("give product_column or product_key, not both")
-    names_device = bool(columns.device or columns.device_key)
-    names_product = bool(columns.product or columns.product_key)
-    if names_device != names_product:
-        missing = "product" if names_device else "device"
-        raise HistoryError(
-            message(
-                "a device is named by its product key and its device key: give ",
-                Argument(f"{missing}_key"),
-                " or ",
-                Argument(f"{missing}_column"),
-                " as well, or neither, for the connection's own device",
-            )
-        )
-    if (columns.point is None) != (columns.value is None):
-        raise HistoryError("the long form needs both point_column and value_column")
-    if columns.value_quality and not columns.is_long:
-        raise HistoryError(
-            message(
-                "quality_column belongs to the long form; in the wide form use ",
-                Argument("quality"),
-            )
-        )
-    if columns.is_long and (columns.points or columns.quality):
-        raise HistoryError(
-            message(Argument("points"), " and ", Argument("quality"), " belong to the wide form")
-        )
-
-
 def _instant(value: Any, name: str) -> int | None:
     """Return a bound in milliseconds."""
     if value is None:
@@ -331,11 +311,13 @@ def _instant(value: Any, name: str) -> int | None:
         instant = None if isinstance(value, Number) else pd.Timestamp(value)
     except (TypeError, ValueError) as error:
         raise HistoryError(
-            f"{name}={value!r} is not a time ({error})", argument=name, value=value
+            f"{name}={shown_briefly(value)} is not a time ({first_line(error)})",
+            argument=name,
+            value=value,
         ) from error
     if instant is None or pd.isna(instant):
         raise HistoryError(
-            f"{name}={value!r} is not a time; give a datetime or an ISO 8601 text",
+            f"{name}={shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
             argument=name,
             value=value,
         )
@@ -345,7 +327,7 @@ def _instant(value: Any, name: str) -> int | None:
     return -((EPOCH - instant.as_unit("us")) // MILLISECOND)
 
 
-def _sources(source: Any, columns: Columns) -> Iterator[Source]:
+def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
     if isinstance(source, pd.DataFrame):
         if isinstance(source.columns, pd.MultiIndex) or (
             columns.time is None and isinstance(source.index, pd.MultiIndex)
@@ -362,13 +344,14 @@ def _sources(source: Any, columns: Columns) -> Iterator[Source]:
         return
     if not isinstance(source, str | os.PathLike):
         raise HistoryError(
-            f"a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
-            f"{type(source).__name__}"
+            "a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
+            f"{kind_of(source)}",
+            argument="source",
+            value=source,
         )
-    paths = _paths(source)
     _need_time_column(columns)
-    for path, root in paths:
-        yield ParquetSource.open(path, _hive(path, root))
+    for path, partitions in files.files:
+        yield ParquetSource.open(path, partitions)
 
 
 def _need_time_column(columns: Columns) -> None:
@@ -379,34 +362,3 @@ def _need_time_column(columns: Columns) -> None:
                 Argument("time_column"),
             )
         )
-
-
-def _paths(source: str | os.PathLike[str]) -> list[tuple[Path, Path]]:
-    """Return the files of a source, each with the folder above its partitions."""
-    text = os.fspath(source)
-    path = Path(text)
-    if path.is_file():
-        return [(path, path.parent)]
-    if path.is_dir():
-        found = sorted(p for p in path.rglob("*.parquet") if not _is_hidden(p, path))
-        if not found:
-            raise HistoryError(f"{text}: the folder holds no .parquet file")
-        return [(p, path) for p in found]
-    if glob.has_magic(text):
-        found = sorted(Path(p) for p in glob.glob(text, recursive=True) if Path(p).is_file())  # noqa: PTH207
-        if not found:
-            raise HistoryError(f"{text}: no file matches this pattern")
-        fixed = text[: min(n for n, c in enumerate(text) if c in "*?[")]
-        return [(p, Path(fixed).parent if not fixed.endswith("/") else Path(fixed)) for p in found]
-    raise HistoryError(f"{text}: there is no such file, folder or pattern")
-
-
-def _is_hidden(path: Path, root: Path) -> bool:
-    """Return whether a file is a writer's leftover: a name begins with a dot or an underscore."""
-    return any(part[0] in "._" for part in path.relative_to(root).parts)
-
-
-def _hive(path: Path, root: Path) -> dict[str, str | None]:
-    parts = path.parent.parts[len(root.parts) :] if path.is_relative_to(root) else path.parent.parts
-    pairs = (part.partition("=") for part in parts)
-    return {key: None if value == HIVE_NULL else unquote(value) for key, sep, value in pairs if sep}

@@ -5,27 +5,29 @@ A shell: reads a file by row groups, and never holds a whole file.
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import HistoryError
 from ..values.epoch import EPOCH, MILLISECOND
 from .counting import Counts, check_footer, disagreement
-from .sources import attributes_of, columns_of, cut_spans, first_line, names_of
+from .file_mark import FileMark
+from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 
 if TYPE_CHECKING:
     from .sources import Span, Window
 
 __all__ = ["ParquetSource"]
 
-FOOTER: Final = 65_536  # end of a Parquet file, the basis of its fingerprint [bytes]
 # What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
 _UNREADABLE: Final = (
     pa.ArrowException,
@@ -47,14 +49,14 @@ class ParquetSource:
     schema: pa.Schema
     n_rows: int
     partitions: Mapping[str, str | None]
-    stamp: str
+    mark: FileMark
     counts: Counts = field(compare=False)
 
     @classmethod
     def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
         """Read the footer of a file."""
         try:
-            before = _stamp(path)
+            mark = FileMark.of(path)
             with _parquet(path) as file:
                 schema, n_rows = file.schema_arrow, file.metadata.num_rows
                 list(schema.names)  # each is text
@@ -66,7 +68,7 @@ class ParquetSource:
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
                 "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
             ) from error
-        return cls(path, str(path), schema, n_rows, partitions, before, Counts(path))
+        return cls(path, str(path), schema, n_rows, partitions, mark, Counts(path))
 
     @property
     def columns(self) -> list[str]:
@@ -80,12 +82,22 @@ class ParquetSource:
         return attributes_of(self.schema)
 
     @property
-    def fingerprint(self) -> str:
-        """Size of the file and digest of its footer, which has the statistics of every page."""
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - FOOTER))
-            return f"file:{size}:{hashlib.sha256(file.read()).hexdigest()[:32]}"
+    def file(self) -> FileFacts:
+        """Size of the file, and its SHA-256 if that was needed."""
+        return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256)
+
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the file's bytes, with the needed columns of its path.
+
+        The name is no part of it: a file that was moved is the same.
+        """
+        folders = {
+            name: self.partitions[name]
+            for name in sorted(needed)
+            if name in self.partitions and name not in self.schema.names
+        }
+        path = f":{json.dumps(folders)}" if folders else ""
+        return f"file:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
 
     def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
         """Return the rows of each slab."""
@@ -99,19 +111,19 @@ class ParquetSource:
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
         own = [name for name in needed if name in self.schema.names]
-        self._check_unchanged()
+        self.mark.check()
         try:
             with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
                 for run in _runs(spans):
                     for part in _in_lengths(self._batches(file, raw, own, run), run):
                         yield self._columns_of(part, needed)
         except HistoryError:
-            self._check_unchanged()  # a change of the file explains the error
+            self.mark.check()  # a change of the file explains the error
             raise
         except _UNREADABLE as error:
-            self._check_unchanged()
+            self.mark.check()
             raise self._unreadable(error, own) from error
-        self._check_unchanged()
+        self.mark.check()
 
     def _batches(
         self, file: pq.ParquetFile, raw: Any, names: list[str], run: list[Span]
@@ -135,23 +147,37 @@ class ParquetSource:
         place = _place_of_fault(self.path, list(names))
         return HistoryError(f"{self.path}: cannot be read: {place}{_why(error)}")
 
-    def _check_unchanged(self) -> None:
-        try:
-            stamp = _stamp(self.path)
-        except OSError as error:
-            raise HistoryError(f"{self.path}: cannot be read ({error.strerror})") from error
-        if stamp != self.stamp:
-            raise HistoryError(
-                f"{self.path}: the file changed while it was read; start again once it is complete"
-            )
-
     def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
         columns = columns_of(part)
         for name in needed:
             if name not in columns:
                 value = pa.scalar(self.partitions[name], pa.string())
                 columns[name] = pa.repeat(value, part.num_rows)
+            elif name in self.partitions:
+                self._check_partition(name, columns[name])
         return columns
+
+    def _check_partition(self, name: str, column: pa.Array) -> None:
+        """Raise if a column contradicts the folder that names its value."""
+        told = self.partitions[name]
+        for value in pc.unique(column):
+            if not _is_told(value, told):
+                raise HistoryError(
+                    f"{self.path}: the folder says {name}={told if told is not None else 'null'}, "
+                    f"and the file's own column {name!r} says {value.as_py()!r}: one of them is "
+                    "wrong; rename the folder, or write the file anew"
+                )
+
+
+def _is_told(value: pa.Scalar, told: str | None) -> bool:
+    """Return True if a folder's text may stand for a value: ``01`` for the number 1."""
+    if not value.is_valid or told is None:
+        return not value.is_valid and told in {None, ""}
+    for kind in (value.type, pa.float64()):  # 5.0 for the number 5
+        with suppress(*_UNREADABLE):
+            if pa.scalar(told).cast(kind).equals(value.cast(kind)):
+                return True
+    return str(value.as_py()) == told
 
 
 def _parquet(path: Path) -> pq.ParquetFile:
@@ -166,11 +192,6 @@ def _parquet(path: Path) -> pq.ParquetFile:
         page_checksum_verification=True,
         coerce_int96_timestamp_unit="us",
     )
-
-
-def _stamp(path: Path) -> str:
-    stat = path.stat()
-    return f"file:{stat.st_size}:{stat.st_mtime_ns}"
 
 
 def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:

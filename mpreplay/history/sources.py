@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,11 @@ import pyarrow as pa
 
 from ..errors import HistoryError
 from ..values.arrays import in_one_piece, plain_column
+from .cells import digest_of_cells
 
 __all__ = [
     "INDEX",
+    "FileFacts",
     "FrameSource",
     "Source",
     "Span",
@@ -34,6 +36,15 @@ INDEX: Final = "(index)"  # how the index of a DataFrame is called
 Span = tuple[int, int]
 # Times [start, end) in milliseconds; None: open.
 Window = tuple[int | None, int | None]
+# Rows whose cells are digested at a time; another number makes other digests of the same data.
+_DIGESTED: Final = 65_536
+
+
+class FileFacts(NamedTuple):
+    """Size and SHA-256 of a file; None if the bytes were not digested."""
+
+    n_bytes: int
+    sha256: str | None
 
 
 class Source(Protocol):
@@ -65,8 +76,12 @@ class Source(Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
-        """Text that differs from another source's, and changes with the content."""
+    def file(self) -> FileFacts | None:
+        """Size and SHA-256 of the file that is read; None for data in memory."""
+        ...
+
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return a text that tells whether other values would be read of the needed columns."""
         ...
 
     def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
@@ -107,14 +122,13 @@ class FrameSource:
         return {str(key): value for key, value in self.frame.attrs.items()}
 
     @property
-    def fingerprint(self) -> str:
-        """A hash over the cells."""
-        frame = _hashable(self.frame)
-        hashes = pd.util.hash_pandas_object(frame, index=self.time_from_index)
-        kinds = repr([(name, str(kind)) for name, kind in frame.dtypes.items()])
-        digest = hashlib.sha256(kinds.encode("utf-8", "backslashreplace"))
-        digest.update(hashes.to_numpy(np.uint64).tobytes())  # in order: rows have places
-        return f"frame:{len(frame)}:{digest.hexdigest()}"
+    def file(self) -> FileFacts | None:
+        """None: a frame is no file."""
+        return None
+
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the needed cells, and of the index if it is the time."""
+        return f"frame:{self.n_rows}:{_digest(self, needed)}"
 
     def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
         """Return the rows of each slab."""
@@ -131,32 +145,13 @@ class FrameSource:
             yield columns
 
 
-def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with texts for lists and dicts, which have no hash."""
-    kinds = list(frame.dtypes)
-    odd = {
-        n
-        for n, kind in enumerate(kinds)
-        if str(kind) == "object" or isinstance(kind, pd.ArrowDtype)
-    }
-    if not odd:
-        return frame
-    columns = [frame.iloc[:, n] for n in range(len(kinds))]
-    texts = [c.astype(object).map(_spelled) if n in odd else c for n, c in enumerate(columns)]
-    return pd.concat(texts, axis=1) if texts else frame
-
-
-def _spelled(value: Any) -> str:
-    # The repr of a long array leaves out its middle.
-    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
 @dataclass(frozen=True, slots=True)
 class TableSource:
     """An Arrow table."""
 
     table: pa.Table
     name: str = "Table"  # or the file it was read from
+    file: FileFacts | None = None
 
     @property
     def n_rows(self) -> int:
@@ -178,10 +173,9 @@ class TableSource:
         """Attributes that pandas kept beside the original frame."""
         return attributes_of(self.table.schema)
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash over the cells."""
-        return f"table:{FrameSource(self.table.to_pandas(), False).fingerprint}"
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the needed cells."""
+        return f"table:{self.n_rows}:{_digest(self, needed)}"
 
     def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
         """Return the rows of each slab."""
@@ -196,13 +190,16 @@ class TableSource:
 
 def digest_of(source: Source) -> dict[str, Any]:
     """Return a source's description for people: name and, of a file, size and SHA-256."""
-    facts: dict[str, Any] = {"name": Path(source.name).name, "bytes": None, "sha256": None}
-    if isinstance(source, FrameSource) or not Path(source.name).is_file():
-        return facts
-    with Path(source.name).open("rb") as file:
-        facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-        facts["bytes"] = file.seek(0, 2)
-    return facts
+    n_bytes, sha256 = source.file or (None, None)
+    return {"name": Path(source.name).name, "bytes": n_bytes, "sha256": sha256}
+
+
+def _digest(source: Source, needed: list[str]) -> str:
+    """Return the digest of the cells of a source in memory, which is not copied."""
+    spans = cut_spans(0, source.n_rows, _DIGESTED)
+    names = "\0".join([*needed, ""]).encode("utf-8", "surrogatepass")
+    cells = digest_of_cells(source.read(needed, spans))
+    return hashlib.sha256(names + cells.encode()).hexdigest()
 
 
 def attributes_of(schema: pa.Schema) -> Mapping[str, Any]:

@@ -231,6 +231,8 @@ class Journal:
             self._opened = sqlite3.connect(self.path, isolation_level=None)
             self._opened.execute("PRAGMA journal_mode = WAL")
             self._opened.execute("PRAGMA synchronous = NORMAL")
+            # Opens the log: else what a reader makes of it would stay behind.
+            self._opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
 

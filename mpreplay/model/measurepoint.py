@@ -143,8 +143,19 @@ class Measurepoint:
             )
         if self.is_struct:
             return self._fault_of_members()
-        if self.is_enum and len({type(key) for key in self.keys} & {int, str}) != 1:
-            return f"an ENUM needs keys, either all numbers or all texts, got {self.keys!r}"
+        return self._fault_of_keys() if self.is_enum else ""
+
+    def _fault_of_keys(self) -> str:
+        if len({type(key) for key in self.keys}) != 1 or type(self.keys[0]) not in {int, str}:
+            return (
+                "an ENUM needs keys, either all numbers or all texts, got "
+                f"{clipped(repr(self.keys))}"
+            )
+        wide = [key for key in self.keys if isinstance(key, int) and not -(2**63) <= key < 2**63]
+        if wide:
+            return f"its key {clipped(str(wide[0]))} is beyond 64 bits"
+        if odd := [key for key in self.keys if isinstance(key, str) and _SURROGATE.search(key)]:
+            return f"its key {clipped(repr(odd[0]))} cannot be carried by UTF-8"
         return ""
 
     def _fault_of_members(self) -> str:

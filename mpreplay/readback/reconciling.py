@@ -23,7 +23,7 @@ from ..display.reasons import reason
 from ..errors import ConfigError, HistoryError, JournalMismatch
 from ..frames import RECONCILED_COLUMNS, typed
 from ..history.sources import FrameSource
-from ..journal.fingerprint import check_same
+from ..journal.differences import told_differences
 from ..model.device import Device
 from ..order import Order
 from ..requests.dividing import chunk_at
@@ -126,14 +126,14 @@ class _Requests:
         target = {
             name: kept[name] for name in ("platform", "gateway")
         }  # in the spelling of the run
-        try:
-            check_same(journal.path, order.fingerprint(connection) | target)
-        except JournalMismatch as error:
+        given = order.fingerprint(connection) | target
+        names = [source.name for source in history.sources]
+        if told := told_differences(facts, given, names):
             raise JournalMismatch(
-                f"{journal.path}: the run was not made from what is given here; different are: "
-                f"{', '.join(error.differs)}. Pass the history= and model= it was made from",
-                error.differs,
-            ) from None
+                f"{journal.path}: the run was not made from what is given here: "
+                f"{'; '.join(told.values())}. Pass the history= and model= it was made from",
+                tuple(told),
+            )
         return cls(journal, order, order.preparer(Duplicates.from_dict(facts["duplicates"])))
 
     def slabs(self) -> Iterator[list[_Request]]:

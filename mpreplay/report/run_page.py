@@ -32,6 +32,7 @@ from ..display.sentences import (
     cause_in_words,
     ended_in_words,
     headline,
+    left_out_in_words,
     to_continue,
     unsettled_in_words,
 )
@@ -301,6 +302,7 @@ def _trust(
             sources[:MAX_ROWS],
             frozenset({1}),
         ),
+        "left_out": visible(left_out_in_words(facts.get("left_out") or []), 2 * MAX_NAME),
         "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
         "model": setting(made_from["model"]) if made_from.get("model") else "",
     }

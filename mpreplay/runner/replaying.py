@@ -15,6 +15,8 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
+from ..history.ahead import check_threads
+from ..history.files import grouped
 from ..history.history import History
 from ..history.sources import digest_of
 from ..journal.fingerprint import Fingerprint, check_same
@@ -27,7 +29,8 @@ from ..order import Order, check_arguments
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
-from ..settings import Connection, Limits, Policy, reveal
+from ..secret import Secret, sealed
+from ..settings import Connection, Limits, Policy
 from ..version import __version__
 from .clock import SystemClock
 from .driver import Driver
@@ -47,7 +50,7 @@ def replay(
     *,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
-    sub_device_secrets: Mapping[tuple[str, str], str] | None = None,
+    sub_device_secrets: Mapping[tuple[str, str], str | Secret] | None = None,
     on_invalid: Literal["raise", "withhold", "send"] = "raise",
     duplicates: Literal["raise", "first", "last"] = "raise",
     isolate: Literal["point", "entry", "device", False] = "point",
@@ -131,12 +134,15 @@ def replay(
     ...     mp.replay(mp.read_history(frame), model, platform.connection)
     Run(2 of 2 values accepted)
     """
+    # First of all: an error tracker prints the arguments of every call under way.
+    connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
-    connection = _connection(connection)
+    check_threads()
+    connection = Connection.of(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
-    reveal(connection.device_secret)  # a wrong reference is an error now, not in an hour
+    connection.device_secret.reveal()  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
     place = journal_place(journal, made_from)
     with Interrupts(at_once=True) as interrupts, ExitStack() as on_failure, ExitStack() as stack:
@@ -175,12 +181,6 @@ def replay(
     return Run(read_journal(path), place.temporary, history, order.models)
 
 
-def _connection(given: Connection | str | None) -> Connection:
-    if given is None:
-        return Connection.from_environment()
-    return Connection.from_uri(given) if isinstance(given, str) else given
-
-
 def _transport(
     connection: Connection, limits: Limits, sub_devices: SubDevices, interrupts: Interrupts
 ) -> MqttTransport:
@@ -197,7 +197,7 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
     """Survey the history of a new run, or take up the state of an unfinished run."""
     if book.is_new:
         return Unfinished(), order.surveyed()
-    check_same(book.path, made_from)
+    check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
     return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
@@ -241,6 +241,7 @@ class _Beginning:
             **begin_lineage(history, book.path, now),
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
+            left_out=grouped(history.left_out),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
             fingerprint=self.made_from,
@@ -258,7 +259,7 @@ def _next_leg(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
     return {"legs": [*facts.get("legs", []), leg], "leg_started_at": now, "ended_at": None}
 
 
-def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, str]) -> None:
+def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, Secret]) -> None:
     others = sorted(duplicates.devices - {order.own})
     if others and not order.policy.allow_offline_sub_device and not secrets:
         told = message(

@@ -23,6 +23,7 @@ from report.test_causes import declined, rejects
 import mpreplay as mp
 from mpreplay.audit import bundle
 from mpreplay.audit.bundle import write_bundle
+from mpreplay.audit.chain import manifest_text
 from mpreplay.cli.commands import main
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
@@ -210,13 +211,42 @@ def test_the_manifest_names_the_files_that_were_read_and_their_digests(
     assert found[1][0]["fingerprint"].startswith("frame:")
 
 
+def test_the_manifest_names_the_files_that_were_left_out(
+    platform: Any, model: mp.ThingModel, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """What is not on the platform because it was never read is found by its name and its rule."""
+    folder = tmp_path / "in"
+    (folder / "_archive").mkdir(parents=True)
+    for name in ("farm", "_archive/old"):
+        frame.to_parquet(folder / f"{name}.parquet")
+    (folder / "farm.csv").touch()
+    run = mp.replay(
+        history_of(folder), model, platform.connection, journal=tmp_path / "run.db",
+        allow_offline_sub_device=True, limits=mp.Limits(connects=None),
+    )  # fmt: skip
+    head = run.audit(tmp_path / "audit")
+    manifest = json.loads((tmp_path / "audit/manifest.json").read_bytes())
+
+    assert manifest["left_out"] == [
+        {"rule": "ending", "ending": ".csv", "n": 1, "n_with_data": 0,
+         "paths": [str(folder / "farm.csv")]},
+        {"rule": "underscore", "ending": "", "n": 1, "n_with_data": 1,
+         "paths": [str(folder / "_archive")]},
+    ]  # fmt: skip
+    assert len(manifest["sources"]) == 1
+    assert mp.verify_audit(tmp_path / "audit", head=head).empty
+    manifest["left_out"] = []
+    (tmp_path / "audit/manifest.json").write_bytes(manifest_text(manifest))
+    assert len(mp.verify_audit(tmp_path / "audit")) == 1
+
+
 def test_no_file_of_an_audit_holds_a_secret(
     platform: Any, model: mp.ThingModel, history: mp.History, tmp_path: Path
 ) -> None:
     """An audit is mailed around."""
     connection = platform.connection
-    subs = {device: platform.connection_for(*device).device_secret for device in FARM}
-    (tmp_path / "gateway").write_text(connection.device_secret, encoding="utf-8")
+    subs = {device: platform.connection_for(*device).device_secret.reveal() for device in FARM}
+    (tmp_path / "gateway").write_text(connection.device_secret.reveal(), encoding="utf-8")
     run = mp.replay(
         history,
         model,
@@ -230,7 +260,7 @@ def test_no_file_of_an_audit_holds_a_secret(
         everything += pd.read_parquet(path).to_csv().encode()
 
     assert b"accepted" in everything
-    for secret in (connection.device_secret, *subs.values()):
+    for secret in (connection.device_secret.reveal(), *subs.values()):
         assert secret.encode() not in everything
     settings = json.loads((tmp_path / "audit/manifest.json").read_bytes())["settings"]
     assert settings["platform"] == f"{connection.host}:{connection.port}"

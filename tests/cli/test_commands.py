@@ -130,7 +130,8 @@ def test_sub_devices_are_signed_in_from_a_file(tmp_path: Path) -> None:
     model = mp.ThingModel.load(MODEL)
     with mp.simulate(model, sub_devices=TURBINES) as platform:
         secrets = {
-            "/".join(device): platform.connection_for(*device).device_secret for device in TURBINES
+            "/".join(device): platform.connection_for(*device).device_secret.reveal()
+            for device in TURBINES
         }
         path = tmp_path / "secrets.json"
         path.write_text(json.dumps(secrets))
@@ -242,7 +243,7 @@ def test_a_model_is_shown_converted_and_drafted(capsys: pytest.CaptureFixture[st
 
 def _mosquitto(program: str, platform: mp.Connection, *arguments: str) -> list[str]:
     fields = sign_in(
-        platform.product_key, platform.device_key, platform.device_secret,
+        platform.product_key, platform.device_key, platform.device_secret.reveal(),
         client_id="m", timestamp=1,
     )  # fmt: skip
     return [

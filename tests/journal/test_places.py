@@ -56,6 +56,18 @@ def test_a_refused_run_leaves_nothing(folder: Path, refused: Any) -> None:
     assert state_of(folder) == {}
 
 
+def test_a_run_that_cannot_be_continued_leaves_one_file(
+    folder: Path, play: Play, refused: Any
+) -> None:
+    """A journal is archived as one file, whoever has looked into it since."""
+    run, _ = play(journal=folder / "run.db")
+    error = refused(folder / "run.db")
+
+    assert isinstance(error, mp.JournalMismatch)
+    assert [path.name for path in folder.iterdir()] == ["run.db"]
+    assert run.complete
+
+
 def test_an_empty_file_outlives_a_refused_run(folder: Path, refused: Any) -> None:
     """The name may come from mktemp: whoever made it reckons with it, and with its mode."""
     path = folder / "run.db"

@@ -505,7 +505,9 @@ def test_a_journal_alone_keeps_no_values(
     run = mp.open_run(tmp_path / "run.db")
     with pytest.raises(mp.ConfigError, match="a journal keeps no values: give history= and model="):
         run.iter_reconcile(GOOD)
-    with pytest.raises(mp.JournalMismatch, match="different are: model") as caught:
+    with pytest.raises(
+        mp.JournalMismatch, match="what is given here: the thing model is another"
+    ) as caught:
         run.iter_reconcile(GOOD, history=history, model=mp.ThingModel("N", model.measurepoints))
     assert caught.value.differs == ("model",)
 
@@ -516,7 +518,7 @@ def test_a_history_that_has_changed_since_is_refused(
     """Its values are not those that were sent."""
     run, _ = play()
     changed_frame = frame.assign(P=frame["P"] + 1)
-    with pytest.raises(mp.JournalMismatch, match="different are: history"):
+    with pytest.raises(mp.JournalMismatch, match="what is given here: the history is another"):
         run.iter_reconcile(GOOD, history=history_of(changed_frame))
 
 

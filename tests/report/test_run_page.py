@@ -295,6 +295,7 @@ def test_where_it_came_from_and_how_to_check_it_are_told(tmp_path: Path) -> None
         fingerprint={"history": ["sha256:1", "frame:2"], "model": "abc123", "on_invalid": "raise"},
         sources=[{"name": EVIL, "bytes": 12_345, "sha256": "f" * 64},
                  {"name": "DataFrame", "bytes": None, "sha256": None}],
+        left_out=[{"rule": "ending", "ending": ".<b>", "n": 2}],
     )  # fmt: skip
     journal.note(read_all=True)
     journal.close()
@@ -303,6 +304,7 @@ def test_where_it_came_from_and_how_to_check_it_are_told(tmp_path: Path) -> None
 
     assert "12,345 " + "f" * 64 in said
     assert "DataFrame none: held in memory (frame:2)" in said
+    assert "Left out, unread: 2 of another ending (.&lt;b&gt;)." in page
     assert "SHA-256 of the thing model: abc123" in said
     assert "isolate point" in said
     assert "[" not in said.partition("Settings and environment")[2]
@@ -365,7 +367,7 @@ def test_no_secret_is_in_a_report(
     )  # fmt: skip
     page = render(read_journal(run.path))
 
-    assert platform.connection.device_secret not in page
+    assert platform.connection.device_secret.reveal() not in page
     assert "***@" in page
     assert "All 22 values were accepted" in page
 

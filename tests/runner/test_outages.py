@@ -362,7 +362,7 @@ def test_an_exception_in_the_network_thread_cannot_stall_a_run(
 def rival(connection: mp.Connection) -> Iterator[mqtt.Client]:
     """Sign in as a device with a client that comes back whenever it is put off."""
     fields = signature.sign_in(
-        *connection.device, connection.device_secret, client_id="rival", timestamp=1
+        *connection.device, connection.device_secret.reveal(), client_id="rival", timestamp=1
     )
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=fields.client_id)
     client.username_pw_set(fields.username, fields.password)

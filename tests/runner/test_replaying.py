@@ -397,7 +397,7 @@ def test_the_temporary_journal_goes_with_its_run(
         ({"duplicates": "keep"}, "duplicates must be one of raise, first, last"),
         ({"isolate": "line"}, "isolate"),
         ({"sub_device_secrets": {"T1": "s"}}, "maps .product key, device key. to a secret"),
-        ({"sub_device_secrets": {T1: ""}}, "no text"),
+        ({"sub_device_secrets": {T1: ""}}, "is empty"),
         ({"sub_device_secrets": {T1: "env:NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
         ({"journal": "no/such/folder/run.db"}, "there is no folder"),
     ],

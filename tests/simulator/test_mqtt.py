@@ -129,7 +129,7 @@ class Client:
     """A device on paho; what happens to it stands in a queue."""
 
     def __init__(self, connection: Connection, *, sign: bool = True, level: int = paho.MQTTv311):
-        fields = sign_in(*connection.device, connection.device_secret,
+        fields = sign_in(*connection.device, connection.device_secret.reveal(),
                          client_id="test", timestamp=1)  # fmt: skip
         self.connection = connection
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -335,7 +335,9 @@ def test_a_stranger_is_put_off(platform: Any, sent: bytes) -> None:
 def raw_session(of: Any, keepalive: int = 60) -> socket.socket:
     """Sign the gateway in over a plain socket."""
     connection = of.connection
-    fields = sign_in(*connection.device, connection.device_secret, client_id="raw", timestamp=1)
+    fields = sign_in(
+        *connection.device, connection.device_secret.reveal(), client_id="raw", timestamp=1
+    )
     sock = socket.create_connection((of.host, of.port), timeout=PATIENCE)
     packet = mqtt.Connect(4, fields.client_id, fields.username, fields.password, keepalive)
     sock.sendall(mqtt.encode(packet))
@@ -398,7 +400,7 @@ def test_after_unsubscribing_there_are_no_replies(platform: Any) -> None:
 @pytest.mark.skipif(not CLIENTS_INSTALLED, reason="mosquitto_pub or mosquitto_sub is not installed")
 def test_mosquittos_own_programs_work(platform: Any) -> None:
     """A client that is not ours and not paho."""
-    fields = sign_in(*platform.connection.device, platform.connection.device_secret,
+    fields = sign_in(*platform.connection.device, platform.connection.device_secret.reveal(),
                      client_id="m", timestamp=1)  # fmt: skip
     common = ["-h", platform.host, "-p", str(platform.port), "-V", "311", "-i", fields.client_id,
               "-u", fields.username, "-P", fields.password, "-q", "1"]  # fmt: skip
