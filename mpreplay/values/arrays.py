@@ -255,6 +255,16 @@ def _is_odd_dictionary(kind: pa.DataType) -> bool:
     return pa.types.is_dictionary(kind) and not _is_leaf(kind.value_type)
 
 
+def _is_unsigned_dictionary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_dictionary(kind) and pa.types.is_unsigned_integer(kind.index_type))
+
+
+def _with_signed_index(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Return a dictionary array in whose index -1 may stand for no value."""
+    index = column.indices.cast(pa.int64())
+    return pa.DictionaryArray.from_arrays(index, column.dictionary, safe=False)
+
+
 def _listed(column: pa.Array) -> pa.Array:
     return column.cast(pa.list_(column.type.value_field))
 
@@ -267,6 +277,7 @@ _BROUGHT: Final[tuple[tuple[Callable[[Any], bool], Callable[[Any], Any]], ...]] 
     (pa.types.is_string_view, lambda column: column.cast(pa.string())),
     (pa.types.is_binary_view, lambda column: column.cast(pa.binary())),
     (_is_odd_dictionary, lambda column: column.dictionary_decode()),
+    (_is_unsigned_dictionary, _with_signed_index),
     (pa.types.is_large_list, _listed),
     (pa.types.is_fixed_size_list, _listed),
 )

@@ -151,9 +151,11 @@ def convert_lists(objects: NDArray[Any], point: Measurepoint, convert: Converter
     Arrow is not shown the lists, but the items of each class by themselves.
     """
     item = Measurepoint(point.identifier, str(point.item_type))
-    lists = [_items_of(value) for value in objects]
+    lists: list[Any] = objects.tolist()
+    if not all(type(value) is list for value in lists):
+        lists = [_items_of(value) for value in lists]
     lengths = np.array([len(items or ()) for items in lists], np.int64)
-    flat = objects_of([one for items in lists for one in items or ()])
+    flat = objects_of([one for items in lists if items for one in items])
     absent = np.array([items is None for items in lists], bool)
     converted = _array_of(convert(flat, item), lengths, objects, absent, point)
     why = Detail("wrong_items", (str(point.item_type),))

@@ -224,6 +224,8 @@ def _number_of(value: decimal.Decimal) -> Any:
 
 
 def _holds_infinity(value: Any) -> bool:
+    if value is None or isinstance(value, str | int):
+        return False
     if isinstance(value, dict):
         return any(map(_holds_infinity, value.values()))
     if isinstance(value, list | tuple):
