@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import HistoryError
 from ..values.epoch import EPOCH, MILLISECOND
-from .counting import Counts, check_footer, disagreement
+from .counting import Counts, check_footer, disagreement, leaves_of, prove
 from .sources import attributes_of, columns_of, cut_spans, first_line
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ParquetSource:
         """Return the rows of each slab."""
         try:
             with _parquet(self.path) as file:
-                runs = list(_row_groups(file.metadata, window, time))
+                runs = list(_row_groups(file, window, time))
         except _UNREADABLE as error:
             raise self._unreadable(error) from error
         return [span for first, stop in runs for span in cut_spans(first, stop, n_rows)]
@@ -123,7 +123,7 @@ class ParquetSource:
         most = max(end - begin for begin, end in run)
         bounds = _bounds(file.metadata)
         groups = [n for n, (begin, end) in enumerate(bounds) if begin < stop and end > first]
-        for part in self.counts.parts(raw, file.metadata, groups, names):
+        for part in self.counts.parts(file, raw, groups, names):
             row, end = bounds[part[0]][0], bounds[part[-1]][1]
             for batch in file.iter_batches(most, part, columns=names, use_threads=False):
                 yield batch.slice(max(0, first - row))
@@ -240,31 +240,31 @@ def _why(error: Exception) -> str:
     return told
 
 
-def _row_groups(metadata: Any, window: Window, time: str | None) -> Iterator[Span]:
+def _row_groups(file: pq.ParquetFile, window: Window, time: str | None) -> Iterator[Span]:
     """Yield the rows of row groups that may hold times of the window, neighbours joined."""
     held: Span | None = None
-    row = 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        if _may_hold(group, time, window):
-            held = (row if held is None else held[0], row + group.num_rows)
+    column = None if window == (None, None) else _column_of(file.metadata.schema, time)
+    for number, (first, stop) in enumerate(_bounds(file.metadata)):
+        if column is None or _may_hold(file, number, column, window):
+            held = (first if held is None else held[0], stop)
         elif held is not None:
             yield held
             held = None
-        row += group.num_rows
     if held is not None:
         yield held
 
 
-def _may_hold(group: Any, time: str | None, window: Window) -> bool:
-    if window == (None, None) or time is None:
-        return True
-    columns = [group.column(n) for n in range(group.num_columns)]
-    found = [column for column in columns if column.path_in_schema == time]
-    if len(found) != 1 or not found[0].is_stats_set:  # a member of a struct may have this path, too
-        return True
+def _column_of(schema: Any, time: str | None) -> int | None:
+    """Return the stored column of the times, None for none and for a member that is named alike."""
+    found = [n for n in leaves_of(schema, [time or ""]) if schema.column(n).path == time]
+    return found[0] if len(found) == 1 else None
+
+
+def _may_hold(file: pq.ParquetFile, group: int, column: int, window: Window) -> bool:
     try:
-        return _meets(found[0].statistics, window)
+        prove(file, group, [column])
+        one = file.metadata.row_group(group).column(column)
+        return not one.is_stats_set or _meets(one.statistics, window)
     except _UNREADABLE:  # statistics that are no times, as year 10000
         return True
 

@@ -228,6 +228,24 @@ def test_an_encrypted_file_is_refused_and_does_not_end_the_process(
         mp.read_history(path, time_column="ts")
 
 
+@pytest.mark.parametrize("window", [{}, {"start": "2024-01-01"}])
+@pytest.mark.parametrize("name", ["x", "ts"])
+def test_a_column_that_pyarrow_cannot_describe_does_not_end_the_process(
+    tmp_path: Path, name: str, window: dict[str, str]
+) -> None:
+    """Its sizes are those of another kind of column; asked about it, pyarrow aborts."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(), path, store_schema=False)
+    data = path.read_bytes()
+    named = bytes([0x18, len(name)]) + name.encode()
+    optional, required = b"\x25\x02" + named, b"\x25\x00" + named
+    assert data.count(optional) == 1
+    path.write_bytes(data.replace(optional, required))
+
+    with pytest.raises(HistoryError, match=rf"x\.parquet: .*row group 0, column '{name}'"):
+        read(path, **window)
+
+
 def test_a_footer_with_more_bytes_than_it_needs_is_refused(tmp_path: Path) -> None:
     """It ends before its row groups do, and reads as a file without rows."""
     path = tmp_path / "x.parquet"
