@@ -101,6 +101,7 @@ class ParquetSource:
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
         own = [name for name in needed if name in self.schema.names]
+        self._check_members(own)
         self._check_unchanged()
         try:
             with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
@@ -114,6 +115,15 @@ class ParquetSource:
             self._check_unchanged()
             raise self._unreadable(error, own) from error
         self._check_unchanged()
+
+    def _check_members(self, names: list[str]) -> None:
+        """Raise if a struct has two members of one name, of which a value can keep one."""
+        for name in names:
+            if twice := _twice(self.schema.field(name).type):
+                raise HistoryError(
+                    f"{self.path}: column {name!r} has a struct with two members {twice!r}; "
+                    "rename one"
+                )
 
     def _batches(
         self, file: pq.ParquetFile, raw: Any, names: list[str], run: list[Span]
@@ -168,6 +178,14 @@ class ParquetSource:
                     f"and the file's own column {name!r} says {value.as_py()!r}: one of them is "
                     "wrong; rename the folder, or write the file anew"
                 )
+
+
+def _twice(kind: pa.DataType) -> str | None:
+    """Return the name that two members of a struct have, at any depth."""
+    inner = [kind.field(n) for n in range(kind.num_fields)]
+    names = [one.name for one in inner]
+    doubled = (name for name in names if names.count(name) > 1)
+    return next(doubled, None) or next(filter(None, (_twice(one.type) for one in inner)), None)
 
 
 def _is_told(value: pa.Scalar, told: str | None) -> bool:

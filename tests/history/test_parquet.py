@@ -268,6 +268,43 @@ def test_a_column_without_a_name_is_named_in_the_error(tmp_path: Path) -> None:
         mp.validate(mp.read_history(path, time_column="ts"), model)
 
 
+def test_names_that_occur_twice_are_named_with_the_file(tmp_path: Path) -> None:
+    """One of two columns, or of two members, would be read, and nobody could say which."""
+    path = tmp_path / "x.parquet"
+    model = ThingModel("ANY", {}, pass_through=True)
+    ts, x = table()["ts"], table()["x"].combine_chunks()
+    member = pa.StructArray.from_arrays([x, x], ["a", "a"])
+    inner = pa.StructArray.from_arrays([member], ["b"])
+    for columns, told in (
+        ([ts, x, x], "the column 'x' occurs twice"),
+        ([ts, member], "column 'x' has a struct with two members 'a'"),
+        ([ts, inner], "column 'x' has a struct with two members 'a'"),
+    ):
+        names = ["ts", "x", "x"][: len(columns)]
+        pq.write_table(pa.Table.from_arrays(columns, names), path)
+
+        with pytest.raises(HistoryError, match=rf"x\.parquet: {told}"):
+            mp.validate(mp.read_history(path, time_column="ts"), model)
+
+
+def test_files_of_a_folder_may_have_other_columns_and_types(tmp_path: Path) -> None:
+    """Over the years a column comes, and another becomes a text; each is read by its point."""
+    written: list[Any] = [
+        {"x": [1.5], "y": [2.5]}, {"x": pa.array([2], pa.int8())}, {"x": ["3.5"]},
+        {"x": pa.nulls(1)}, {"x": [[4.5]]}, {"y": pa.array([5], pa.decimal128(5, 2))},
+    ]  # fmt: skip
+    for n, columns in enumerate(written):
+        unit = ["s", "ms", "us", "ns"][n % 4]
+        ts = table()["ts"].slice(n, 1).cast(pa.timestamp(unit, "UTC"))
+        pq.write_table(pa.table({"ts": ts, **columns}), tmp_path / f"{n}.parquet")
+
+    looked = mp.validate(mp.read_history(tmp_path, time_column="ts"), MODEL)
+
+    assert looked.n_values == 6
+    faults = looked.violations[["source", "measurepoint", "check"]].to_numpy().tolist()
+    assert faults == [[str(tmp_path / f"{n}.parquet"), "x", "type"] for n in (2, 4)]
+
+
 def test_a_summary_of_other_files_is_refused(tmp_path: Path) -> None:
     """Its row groups are those of other files; read as a file of its own, it gives nonsense."""
     gathered: list[Any] = []
