@@ -28,6 +28,7 @@ from mpreplay.requests.chunk import Prepared
 from mpreplay.requests.cutting import cut
 from mpreplay.requests.encoding import encode_entries
 from mpreplay.requests.entries import entries_of
+from mpreplay.requests.succession import Succession
 from mpreplay.settings import Policy
 
 STAND_IN = Path(__file__).parents[1] / "data"
@@ -171,8 +172,8 @@ class Pipeline:
 
     def prepared(self) -> Iterator[Prepared]:
         """Yield the slabs, made ready."""
-        for raw in self.history.slabs(self.models.all()):
-            yield self.preparer.prepare(raw, (None, None))
+        slabs = self.history.slabs(self.models.all())
+        yield from Succession(self.preparer, (None, None)).prepared(slabs)
 
     def slabs(self) -> list[Slab]:
         """Return the slabs in Arrow, each with masks of what is sent of its columns."""

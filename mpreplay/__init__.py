@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .run import Run, open_run
     from .runner.planning import Plan, plan
     from .runner.replaying import replay
+    from .secret import Secret
     from .settings import Connection, Limits
     from .simulator import PlatformLimits, simulate
 
@@ -57,6 +58,7 @@ _HOMES = {
     "ReplayFailed": "errors",
     "ReplayWarning": "errors",
     "Run": "run",
+    "Secret": "secret",
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
@@ -88,6 +90,7 @@ __all__ = [
     "ReplayFailed",
     "ReplayWarning",
     "Run",
+    "Secret",
     "ThingModel",
     "TransportError",
     "Validation",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 __all__ = [
@@ -114,16 +115,21 @@ RECONCILED_COLUMNS: Final = {
     "outcome": "str",
     "request_id": "str",
 }
+# The first and the last time that every library can show. [ms]
+_FIRST: Final = int(np.datetime64("0001-01-01", "ms").astype(np.int64))
+_LAST: Final = int(np.datetime64("9999-12-31T23:59:59.999", "ms").astype(np.int64))
 # Before version 3, pandas turns an absent text into the word "None".
 _WRITES_NONE: Final = int(pd.__version__.partition(".")[0]) < 3
 
 
 def typed(rows: Any, columns: dict[str, str]) -> pd.DataFrame:
-    """Return rows as a frame with the given columns and types."""
+    """Return rows as a frame with the given columns and types; a time beyond the years is NaT."""
     frame = pd.DataFrame(rows, columns=list(columns))
     for name, kind in columns.items():
         if kind == _TIME and not isinstance(frame[name].dtype, pd.DatetimeTZDtype):
-            frame[name] = pd.to_datetime(frame[name].astype("Int64"), unit="ms", utc=True)
+            ms = frame[name].astype("Int64")
+            is_known = ms.between(_FIRST, _LAST).fillna(False).astype(bool)
+            frame[name] = pd.to_datetime(ms.where(is_known), unit="ms", utc=True)
         if kind == "str" and _WRITES_NONE:
             frame[name] = frame[name].map(str, na_action="ignore").astype(object)
     skipped = {"str"} if _WRITES_NONE else set()

@@ -13,6 +13,7 @@ from .checks.duplicates import find_duplicates
 from .checks.sizes import Room
 from .checks.survey import duplicates_of
 from .errors import ConfigError
+from .errors.arguments import one_of, shown_briefly
 from .history.history import checked_history
 from .journal.fingerprint import fingerprint
 from .model.device import Device
@@ -82,7 +83,7 @@ class Order:
         """
         check_arguments(caller, history, isolate)
         limits = Limits.of(limits)
-        models, device = ModelSet.of(model), Device(*own)
+        models, device = ModelSet.of(model), Device.of(own, "gateway")
         checker = Checker(models, Room.of(limits, policy, device))
         return cls(history, models, policy, limits, device, checker, isolate)
 
@@ -118,9 +119,9 @@ class Order:
 def check_arguments(caller: str, history: Any, isolate: Any = "point") -> None:
     """Raise ConfigError unless the arguments of a public function can work."""
     checked_history(history, caller)
-    if not any(isolate is level or (level and isolate == level) for level in _LEVELS):
+    if not one_of(*_LEVELS).holds(isolate):
         raise ConfigError(
-            f"isolate must be 'point', 'entry', 'device' or False, got {isolate!r}",
+            f"isolate must be 'point', 'entry', 'device' or False, got {shown_briefly(isolate)}",
             argument="isolate",
             value=isolate,
         )

@@ -20,7 +20,7 @@ from .display.sentences import FATE_WORDS, ended_in_words
 from .errors import ReplayFailed
 from .frames import typed
 from .history.rejects_file import RUN_ATTRIBUTE
-from .journal.reader import JournalReader, allows_offline, read_journal, run_id_of
+from .journal.reader import JournalReader, allows_offline, read_journal, readable, run_id_of
 from .journal.summary import is_complete, summary_of
 from .outcome.reject_table import joined, reject_frame
 from .report.causes import cause_frame, gathered_of
@@ -71,8 +71,9 @@ class Run:
     def rejects(self) -> pd.DataFrame:
         """One row per value that did not arrive: place in the source, reason, and advice."""
         facts = self._journal.facts()
-        table = joined(self._journal.iter_reject_tables())
-        rejects = reject_frame(table, allows_offline=allows_offline(facts))
+        with readable(self.path):
+            table = joined(self._journal.iter_reject_tables())
+            rejects = reject_frame(table, allows_offline=allows_offline(facts))
         link = {"run_id": run_id_of(facts), "journal": str(self.path)}
         rejects.attrs[RUN_ATTRIBUTE] = link
         return rejects
@@ -304,9 +305,10 @@ class Run:
 
     def _standing(self) -> Standing:
         journal = self._journal
-        return standing_of(
-            journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
-        )
+        with readable(self.path):
+            return standing_of(
+                journal.facts(), journal.totals(), journal.open_ended(), n_rows=journal.rows()[0]
+            )
 
     def _unread(self) -> list[str]:
         unread = self._standing().unread_rows
@@ -342,4 +344,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Traceback (most recent call last):
     mpreplay.errors.JournalError: no-such-run.db: there is no journal
     """
-    return Run(read_journal(Path(os.fspath(path))))
+    from .report.outputs import path_of
+
+    return Run(read_journal(path_of(path, "path")))

@@ -1,70 +1,33 @@
 """Settings of a replay: ``Connection``, ``Limits`` and ``Policy``.
 
-A shell: reads secrets from the environment and from files.
+A shell: reads a connection from the environment.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from .errors import ConfigError
+from .errors.arguments import FLAG, OPTIONAL_TEXT, Kind, check_kinds, kind_of, one_of, shown_briefly
+from .protocol.addresses import FORM, OPTIONS, fault_in_host, fault_in_key, fault_in_text, fields_of
 from .protocol.messages import MAX_PUBLISH_BYTES, envelope
+from .secret import HIDDEN, Secret, sealed
 
-__all__ = ["PLAIN_PORT", "Connection", "Limits", "Policy", "reveal"]
+__all__ = ["PLAIN_PORT", "Connection", "Limits", "Policy"]
 
 PLAIN_PORT: Final = 11_883  # EnOS Device Connection 3.0, MQTT: secret-based sign-in
 TLS_PORT: Final = 18_883  # the same page: certificate-based
 MAX_CLIENT_ID: Final = 64  # EnOS Device Connection 3.0, "Connecting without an SDK" [characters]
+MOST: Final = 2**53  # of any limit: beyond it, JSON and floats lose numbers
 ENVIRONMENT: Final = "MPREPLAY_CONNECTION"
-_FORM: Final = "mqtt://{device_key}:{secret}@{host}:{port}/{product_key}"
-# Options of a URI, behind its "?".
-_OPTIONS: Final = {
-    "ca": "ca_file",
-    "cert": "cert_file",
-    "key": "key_file",
-    "client_id": "client_id",
-}
 
 
-def reveal(secret: str) -> str:
-    """Return a secret, following a reference: ``env:NAME`` or ``file:PATH``.
-
-    Raises
-    ------
-    ConfigError
-        If the variable is not set or the file cannot be read.
-    """
-    kind, _, name = secret.partition(":")
-    if kind == "env" and name:
-        if not (value := os.environ.get(name)):
-            raise ConfigError(f"the secret refers to env:{name}, but {name} is not set; set it")
-        return value
-    if kind == "file" and name:
-        return _secret_in_file(name)
-    return secret
-
-
-def _secret_in_file(name: str) -> str:
-    try:
-        content = Path(name).read_bytes()
-    except (OSError, ValueError) as error:  # a ValueError: not a possible file name
-        why = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            f"the secret refers to file:{name!r}, which cannot be read ({why})"
-        ) from error
-    # A decoding error would carry the bytes: replace them, and reject the secret.
-    if not (value := content.decode(errors="replace").strip()) or "\ufffd" in value:
-        raise ConfigError(f"the secret refers to file:{name!r}, which holds no text in UTF-8")
-    return value
-
-
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, init=False)
 class Connection:
     """Address of the platform, and the device that signs in.
 
@@ -76,8 +39,9 @@ class Connection:
         11883 (default) without TLS, 18883 with it.
     product_key, device_key : str
         The device, often a gateway, that holds the connection.
-    device_secret : str
-        The device's secret, or a reference: ``env:NAME`` or ``file:PATH``. Never shown.
+    device_secret : str or Secret
+        The device's secret, or a reference: ``env:NAME`` or ``file:PATH``. Never shown; the
+        attribute is a :class:`Secret`.
     tls : bool, optional
         Encrypt; implied by any of the three files.
     ca_file, cert_file, key_file : str, optional
@@ -93,32 +57,78 @@ class Connection:
     """
 
     host: str
-    port: int | None = None
-    product_key: str = ""
-    device_key: str = ""
-    device_secret: str = ""
-    tls: bool = False
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    client_id: str | None = None
+    port: int | None
+    product_key: str
+    device_key: str
+    device_secret: Secret
+    tls: bool
+    ca_file: str | None
+    cert_file: str | None
+    key_file: str | None
+    client_id: str | None
 
-    def __post_init__(self) -> None:
-        """Fill in derived fields; raise if a field is missing or wrong."""
-        if self.ca_file or self.cert_file or self.key_file:
-            object.__setattr__(self, "tls", True)
-        if self.port is None:
-            object.__setattr__(self, "port", TLS_PORT if self.tls else PLAIN_PORT)
-        for name in ("host", "product_key", "device_key", "device_secret"):
+    def __init__(
+        self,
+        host: str,
+        port: int | None = None,
+        product_key: str = "",
+        device_key: str = "",
+        device_secret: str | Secret = "",
+        tls: bool = False,
+        ca_file: str | None = None,
+        cert_file: str | None = None,
+        key_file: str | None = None,
+        client_id: str | None = None,
+    ) -> None:
+        # First of all: an error tracker prints the arguments of a call that fails.
+        is_text, secret = isinstance(device_secret, str | Secret), Secret.sealed(device_secret)
+        device_secret = HIDDEN
+        if not is_text:
+            secret.check("device_secret")
+        _check_kinds({"tls": (tls, FLAG)})
+        texts = (host, product_key, device_key, ca_file, cert_file, key_file, client_id)
+        _check_kinds(dict(zip(_FAULTS, ((text, _FIELD) for text in texts), strict=True)))
+        tls = bool(tls or ca_file or cert_file or key_file)
+        port = (TLS_PORT if tls else PLAIN_PORT) if port is None else port
+        given = (host, port, product_key, device_key, secret, tls, ca_file, cert_file, key_file)
+        for field, value in zip(dataclasses.fields(self), (*given, client_id), strict=True):
+            object.__setattr__(self, field.name, value)
+        self._check()
+
+    def _check(self) -> None:
+        """Raise if a field is missing or wrong."""
+        for name in ("host", "product_key", "device_key"):
             if not getattr(self, name):
-                raise ConfigError(f"a connection needs a {name}; as a URI: {_FORM}")
-        is_port = isinstance(self.port, int) and not isinstance(self.port, bool)
-        if not is_port or not 0 < int(self.port or 0) < 65_536:
-            raise ConfigError(f"port must be between 1 and 65535, got {self.port!r}")
-        if self.client_id is not None and not 0 < len(self.client_id) <= MAX_CLIENT_ID:
-            raise ConfigError(f"client_id must have 1 to {MAX_CLIENT_ID} characters")
+                raise _wrong(name, f"a connection needs a {name}; as a URI: {FORM}")
+        if self.device_secret.as_given() == "":
+            raise _wrong("device_secret", f"a connection needs a device_secret; as a URI: {FORM}")
+        self.device_secret.check("device_secret")
+        for name, fault_in in _FAULTS.items():
+            value = getattr(self, name)
+            if value is not None and (fault := fault_in(value) or ("" if value else "is empty")):
+                raise _wrong(name, f"{name} {fault}")
+        if type(self.port) is not int or not 0 < self.port < 65_536:
+            raise _wrong(
+                "port", f"port must be between 1 and 65535, got {shown_briefly(self.port)}"
+            )
+        if self.client_id is not None and len(self.client_id) > MAX_CLIENT_ID:
+            raise _wrong("client_id", f"client_id must have 1 to {MAX_CLIENT_ID} characters")
         if self.key_file and not self.cert_file:
-            raise ConfigError("key_file is given without cert_file; give both")
+            raise _wrong("key_file", "key_file is given without cert_file; give both")
+
+    @classmethod
+    def of(cls, given: Any) -> Connection:
+        """Return a connection from what a caller gave, sealed: None is that of the environment."""
+        if isinstance(given, Connection):
+            return given
+        if given is None:
+            return cls.from_environment()
+        if not isinstance(given, Secret):
+            raise _wrong(
+                "connection",
+                f"connection must be a Connection or a URI, got {type(given).__name__}",
+            )
+        return cls.from_uri(given.as_given())
 
     @classmethod
     def from_uri(cls, uri: str) -> Connection:
@@ -140,41 +150,19 @@ class Connection:
         >>> Connection.from_uri("mqtts://gw-1:env%3AGW@example.com/gateway").port
         18883
         """
-        # An error of the standard library may quote a piece of the secret: none is shown or chained
-        # here. An unencoded "/", "?" or "#" cuts the secret in two.
-        parts = _split(uri)
-        if parts is None:
-            raise ConfigError(
-                f"not a connection; expected {_FORM}, each part percent-encoded (in a secret, "
-                "%2F stands for '/', %3F for '?', %23 for '#', %40 for '@')"
-            )
-        if parts.scheme not in {"mqtt", "mqtts"}:
-            raise ConfigError(
-                f"a connection begins with mqtt:// or mqtts://, not {parts.scheme or 'nothing'!r}; "
-                f"expected {_FORM}"
-            )
-        options = dict(parse_qsl(parts.query))
-        if set(options) - set(_OPTIONS):
-            raise ConfigError(
-                f"unknown option behind the '?'; known: {', '.join(_OPTIONS)}. A '?' in a secret "
-                "is written %3F"
-            )
-        return cls(
-            host=parts.hostname or "",
-            port=parts.port,
-            product_key=unquote(parts.path.strip("/")),
-            device_key=unquote(parts.username or ""),
-            device_secret=unquote(parts.password or ""),
-            tls=parts.scheme == "mqtts",
-            **{_OPTIONS[key]: value for key, value in options.items()},
-        )
+        fields = fields_of(uri, Secret.sealed)
+        uri = HIDDEN
+        if isinstance(fields, str):
+            raise _wrong("connection", fields)
+        return cls(**fields)
 
     @classmethod
     def from_environment(cls) -> Connection:
         """Read a connection from the URI in ``MPREPLAY_CONNECTION``."""
-        if not (uri := os.environ.get(ENVIRONMENT)):
-            raise ConfigError(f"no connection: pass one, or set {ENVIRONMENT} to {_FORM}")
-        return cls.from_uri(uri)
+        given = sealed(os.environ.get(ENVIRONMENT) or None)
+        if given is None:
+            raise ConfigError(f"no connection: pass one, or set {ENVIRONMENT} to {FORM}")
+        return cls.of(given)
 
     @property
     def device(self) -> tuple[str, str]:
@@ -183,8 +171,8 @@ class Connection:
 
     def to_uri(self, *, reveal_secret: bool = False) -> str:
         """Return the connection as a URI, with ``***`` instead of the secret."""
-        secret = quote(self.device_secret, safe="") if reveal_secret else "***"
-        options = {key: getattr(self, name) for key, name in _OPTIONS.items()}
+        secret = quote(self.device_secret.as_given(), safe="") if reveal_secret else HIDDEN
+        options = {key: getattr(self, name) for key, name in OPTIONS.items()}
         query = urlencode({key: value for key, value in options.items() if value})
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (
@@ -194,17 +182,31 @@ class Connection:
         )
 
     def __repr__(self) -> str:
-        return f"Connection({self.to_uri()!r})"
+        try:
+            return f"Connection({self.to_uri()!r})"
+        except (AttributeError, TypeError, ValueError):  # refused, and printed by a traceback
+            return "Connection(…)"
 
 
-def _split(uri: str) -> SplitResult | None:
-    """Return the parts of a URI, or None if there are none or its port is not a number."""
-    try:
-        parts = urlsplit(uri)
-        parts.port  # noqa: B018 - raises if it is not a number
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return parts if isinstance(parts, SplitResult) else None
+def _check_kinds(given: Mapping[str, tuple[Any, Kind]]) -> None:
+    """Raise unless each field is of its kind; none is shown, since it may be a secret misplaced."""
+    for name, (value, kind) in given.items():
+        if not kind.holds(value):
+            raise _wrong(name, f"{name} must be {kind.words}, got {kind_of(value)}")
+
+
+def _wrong(argument: str, text: str) -> ConfigError:
+    return ConfigError(text, argument=argument)
+
+
+_FIELD: Final = Kind("a text", OPTIONAL_TEXT.holds)  # None where there is none
+# What is wrong with a field, by its name.
+_FAULTS: Final[dict[str, Callable[[Any], str]]] = {
+    "host": fault_in_host,
+    "product_key": fault_in_key,
+    "device_key": fault_in_key,
+    **dict.fromkeys(["ca_file", "cert_file", "key_file", "client_id"], fault_in_text),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,14 +270,15 @@ class Limits:
                 isinstance(value, bool)
                 or not isinstance(value, int | float)
                 or (str(field.type).startswith("int") and not isinstance(value, int))
-                or not math.isfinite(value)
-                or value < least
+                or not least <= value <= MOST
             ):
                 hint = "; None switches it off" if "None" in str(field.type) else ""
                 kind = "a whole number of" if str(field.type).startswith("int") else ""
                 raise ConfigError(
                     f"{field.name} must be {kind}{' ' if kind else ''}at least {least:g}, "
-                    f"got {value!r}{hint}"
+                    f"got {shown_briefly(value)}{hint}",
+                    argument=field.name,
+                    value=value,
                 )
         if self.max_bytes > MAX_PUBLISH_BYTES:  # a request stays below max_bytes
             raise ConfigError(
@@ -288,7 +291,9 @@ class Limits:
         """Return given limits, or the default ones for None; raise ConfigError for others."""
         if given is not None and not isinstance(given, cls):
             raise ConfigError(
-                f"limits must be mp.Limits(...), got {given!r}", argument="limits", value=given
+                f"limits must be mp.Limits(...), got {shown_briefly(given)}",
+                argument="limits",
+                value=given,
             )
         return given or cls()
 
@@ -298,8 +303,10 @@ class Limits:
 
 
 _POLICIES: Final = {
-    "on_invalid": ("raise", "withhold", "send"),
-    "duplicates": ("raise", "first", "last"),
+    "allow_offline_sub_device": FLAG,
+    "skip_invalid_measurepoints": FLAG,
+    "on_invalid": one_of("raise", "withhold", "send"),
+    "duplicates": one_of("raise", "first", "last"),
 }
 # A request's id is the milliseconds of the run's start and a six-digit number: 19 or 20 digits.
 WIDEST_ID: Final = "9" * 20
@@ -316,13 +323,7 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Refuse a policy that does not exist."""
-        for name, known in _POLICIES.items():
-            if (value := getattr(self, name)) not in known:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(known)}, got {value!r}",
-                    argument=name,
-                    value=value,
-                )
+        check_kinds({name: (getattr(self, name), kind) for name, kind in _POLICIES.items()})
 
     @property
     def withholds(self) -> bool:

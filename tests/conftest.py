@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fault-scripts", type=int, default=40, help="how many seeds of faults")
     parser.addoption("--fault-seed", type=int, help="one seed of faults alone")
     parser.addoption("--kill-writes", type=int, default=40, help="of a run, and a kill after each")
+    parser.addoption("--byte-flips", type=int, default=80, help="of a journal, each read and used")
+    parser.addoption("--interrupts", type=int, default=6, help="moments at which runs are stopped")
     parser.addoption("--soak-seconds", type=float, default=20.0, help="of continuous faults")
 
 
@@ -88,7 +90,7 @@ def platform(model: mp.ThingModel) -> Iterator[Any]:
         model,
         sub_devices=FARM,
         devices=[(PRODUCT, "stranger")],
-        limits=mp.PlatformLimits(connects=None),
+        limits=mp.PlatformLimits(connects=None, min_keepalive=None),
     ) as running:
         yield running
 

@@ -39,7 +39,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mpreplay as mp
-from mpreplay.history.counting import LARGEST, leaves_of, prove
+from mpreplay.files.counting import LARGEST, leaves_of, prove
 
 # Outcomes, and whether they are failures.
 OUTCOMES: Final = {

@@ -15,6 +15,7 @@ from mpreplay.history.history import FrameSource, History
 from mpreplay.model.point_types import ARRAY_ITEM_TYPES, POINT_TYPES
 from mpreplay.order import Order
 from mpreplay.requests.chunk import Prepared
+from mpreplay.requests.succession import Succession
 from mpreplay.settings import Policy
 
 PRODUCTS = ("p1", 'p"2', "größe")
@@ -247,6 +248,18 @@ def in_sources(frame: pd.DataFrame, cuts: list[int], **options: Any) -> History:
     return replace(history, sources=tuple(sources))
 
 
+def order_of(
+    history: History,
+    model: Any,
+    policy: Policy,
+    limits: Limits | None = None,
+    *,
+    own: tuple[str, str] = OWN,
+) -> Order:
+    """Return the order of a replay."""
+    return Order.of("replay", history, model, own, policy, limits)
+
+
 def prepare(
     history: History,
     model: Any,
@@ -257,6 +270,6 @@ def prepare(
 ) -> list[Prepared]:
     """Return a history as a replay would make it ready, duplicates settled."""
     policy = policy or Policy(on_invalid="withhold", duplicates="last")
-    order = Order.of("replay", history, model, own, policy, limits)
+    order = order_of(history, model, policy, limits, own=own)
     preparer = order.preparer(order.duplicates())
-    return [preparer.prepare(raw, order.window) for raw in history.slabs(order.models.all())]
+    return list(Succession(preparer, order.window).prepared(history.slabs(order.models.all())))

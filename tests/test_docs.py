@@ -132,7 +132,8 @@ def _named_parts() -> list[str]:
 def test_a_part_of_the_code_that_the_architecture_names_exists(name: str) -> None:
     """The way of a value is told by functions: a renamed one breaks the thread."""
     parts = name.split(".")
-    n = next(n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in architecture.MODULES)
+    places = {name.removesuffix(".__init__") for name in architecture.MODULES}
+    n = next(n for n in range(len(parts), 0, -1) if ".".join(parts[:n]) in places)
     module = importlib.import_module(f"mpreplay.{'.'.join(parts[:n])}")
 
     assert reduce(getattr, parts[n:], module) is not None

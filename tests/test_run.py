@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import gc
 import pickle
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import orjson
 import pandas as pd
+import pyarrow as pa
 import pytest
 from journal.test_writer import KEY, NO_REJECTS, rejects, request, settled, slab
 
 import mpreplay as mp
+from mpreplay.journal.packing import packed, unpacked
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
 from mpreplay.run import Run
+from mpreplay.values.epoch import DAY, FIRST_TIME, LAST_TIME
 
 
 def run_of(path: Path, **facts: Any) -> Run:
@@ -107,3 +113,39 @@ def test_a_record_that_was_asked_for_stays(tmp_path: Path) -> None:
     gc.collect()
 
     assert (tmp_path / "run.db").exists()
+
+
+@pytest.mark.filterwarnings("ignore:these books:mpreplay.ReplayWarning")  # made up as they are
+@pytest.mark.parametrize("far", [-(2**63), FIRST_TIME - 1, LAST_TIME + 1, 2**63 - 1])
+def test_a_journal_with_times_that_nothing_can_show_is_read(tmp_path: Path, far: int) -> None:
+    """Another version, or another writer, may have let them pass: the rest is still the record."""
+    path = tmp_path / "run.db"
+    run_of(path).audit(tmp_path / "before")
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE requests SET first_time = ?, last_time = ?", (far, far))
+        db.execute("UPDATE tallies SET day = ?", (far // DAY,))
+        touched = orjson.dumps([[[["p", "d"]], ["P"], [[0, 0, far, far, 3]], []]])
+        db.execute("UPDATE requests SET touched = ?", (touched,))
+        for number, frame in db.execute("SELECT number, frame FROM rejects").fetchall():
+            table = unpacked(frame)
+            place = table.schema.get_field_index("time")
+            kind = table.schema.field(place).type
+            times = pa.array([far] * len(table), pa.int64()).view(kind)
+            table = table.set_column(place, table.schema.field(place), times)
+            db.execute("UPDATE rejects SET frame = ? WHERE number = ?", (packed(table), number))
+        db.commit()
+
+    run = mp.open_run(path)
+    run.report(tmp_path / "run.html")
+    run.audit(tmp_path / "audit")
+
+    assert run.rejects["time"].isna().all()
+    assert run.results[["first_time", "last_time"]].isna().all(axis=None)
+    assert run.touched()["last_time"].isna().all()
+    assert run.books["day"].isna().all()
+    assert run.books["balanced"].all()  # what has no day is accounted for together
+    assert run.causes["values"].sum() == len(run.rejects) == sum(map(len, run.iter_rejects()))
+    assert repr(run)
+    assert run._repr_html_()
+    found, found_before = (mp.verify_audit(tmp_path / one) for one in ("audit", "before"))
+    assert set(found["file"]) <= set(found_before["file"])  # of far times, nothing more

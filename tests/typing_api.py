@@ -99,7 +99,7 @@ def replays(history: mp.History, model: mp.ThingModel) -> None:
             progress=False,
         )
         stored: pd.DataFrame = platform.stored()
-        secret: str = platform.connection_for("senvion-mm82", "R80711").device_secret
+        secret: mp.Secret = platform.connection_for("senvion-mm82", "R80711").device_secret
         sessions: pd.DataFrame = platform.sessions()
         run.reconcile(platform.stored)
         part: pd.DataFrame = platform.stored(

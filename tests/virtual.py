@@ -189,7 +189,7 @@ class VirtualTransport:
     def _sign_in(self) -> int:
         world, connection = self._world, self._connection
         signed = sign_in(
-            *connection.device, connection.device_secret, client_id=connection.device_key,
+            *connection.device, connection.device_secret.reveal(), client_id=connection.device_key,
             timestamp=world.now_ms,
         )  # fmt: skip
         admission = world.platform.connect(

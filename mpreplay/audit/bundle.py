@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from ..display.facts import OPEN
 from ..errors import ConfigError
 from ..frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, TOUCHED_COLUMNS, typed
+from ..journal.reader import of_journal
 from ..journal.summary import is_complete, summary_of
 from ..report.writing import checked, need_jinja2
 from ..version import __version__
@@ -50,6 +51,7 @@ _LIBRARIES: Final = ("pandas", "pyarrow", "pandera", "paho-mqtt")
 _ROW_GROUP: Final = 65_536  # rejects are recorded in frames of one row and of many
 
 
+@of_journal
 def write_bundle(reader: JournalReader, folder: Path) -> str:
     """Write the audit of a run, complete or not, or still going on.
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
+from ..errors.arguments import OPTIONAL_TEXT, PATH, check_kinds, wrong
 from ..frames import typed
 from ..outcome.agreement import (
     RejectCounts,
@@ -24,6 +25,7 @@ from ..outcome.agreement import (
     check_rejects,
     check_touched,
 )
+from ..report.outputs import path_of
 from .accounts import check_chain, check_complete, check_counts
 from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
@@ -78,10 +80,12 @@ def verify_audit(
     Traceback (most recent call last):
     mpreplay.errors.ConfigError: no-such-folder: there is no such folder
     """
-    if isinstance(sources, str | os.PathLike):
-        sources = [sources]
-    paths = [Path(os.fspath(source)) for source in sources]
-    findings = verify_bundle(Path(os.fspath(folder)), paths, head=head)
+    listed: Any = [sources] if PATH.holds(sources) else sources
+    if not isinstance(listed, Iterable):
+        raise wrong("sources", sources, "a list of paths")
+    paths = [path_of(source, "sources") for source in listed]
+    check_kinds({"head": (head, OPTIONAL_TEXT)})
+    findings = verify_bundle(path_of(folder, "folder"), paths, head=head)
     return typed(findings, dict.fromkeys(Finding._fields, "str"))
 
 

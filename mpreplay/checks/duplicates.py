@@ -62,7 +62,7 @@ class _Keys:
         return rows, ids[codes] if len(ids) else codes, time
 
 
-def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[Any]]:
+def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
     """Return the point of each row, as an index into the names (-1: unnamed), and the names."""
     named = keys_of(raw, raw.layout.columns.point, "", "point").take(pa.array(positions))
     codes = named.indices.fill_null(-1).to_numpy().astype(np.int64)

@@ -99,17 +99,19 @@ def _as_instances(shown: pa.Array | None) -> pa.Array | None:
 
 def misfit_faults(number: int, column: TypedColumn) -> list[Fault]:
     """Return the faults of values that do not fit their point's type."""
-    grouped: dict[tuple[str, Detail], list[int]] = {}
-    for misfit in column.misfits:
+    grouped: dict[tuple[str, Detail], list[NDArray[np.int64]]] = {}
+    for one in column.misfits.groups:
         # Without a JSON text the value cannot travel, even if the failed check would allow it.
-        travels = misfit.text is not None or is_never_sent(misfit.check)
-        grouped.setdefault((misfit.check if travels else "text", misfit.why), []).append(
-            misfit.position
-        )
-    return [
-        Fault(number, np.array(positions, np.int64), check, why)
+        travels = True if is_never_sent(one.check) else one.travels()
+        for check, mask in ((one.check, travels), ("text", np.logical_not(travels))):
+            positions = one.positions[np.broadcast_to(mask, len(one.positions))]
+            if len(positions):
+                grouped.setdefault((check, one.why), []).append(positions)
+    faults = [
+        Fault(number, np.sort(np.concatenate(positions)), check, why)
         for (check, why), positions in grouped.items()
     ]
+    return sorted(faults, key=lambda fault: int(fault.positions[0]))
 
 
 def withheld(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
-from ..errors import ConfigError
 from ..frames import CONFLICT_COLUMNS, typed
 from ..history.history import checked_history
 from ..model.device import Device
@@ -137,10 +136,12 @@ def validate(
     'outside (-inf, 10]'
     """
     policy = Policy(duplicates=duplicates)
-    models, own = ModelSet.of(model), _device(gateway)
+    checked_history(history, "validate")
+    own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
+    models = ModelSet.of(model)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
     looked = survey(
-        checked_history(history, "validate"),
+        history,
         models,
         checker,
         own,
@@ -157,15 +158,3 @@ def validate(
         duplicates,
         looked.duplicates.conflicts,
     )
-
-
-def _device(gateway: Any) -> Device:
-    if gateway is None:
-        return Device("", "")
-    if not (isinstance(gateway, tuple) and [*map(type, gateway)] == [str, str]):
-        raise ConfigError(
-            f"gateway must be (product key, device key), got {gateway!r}",
-            argument="gateway",
-            value=gateway,
-        )
-    return Device(*gateway)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from ..secret import Secret
+
 __all__ = ["main"]
 
 OK: Final = 0
@@ -43,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     options = parser_of_commands().parse_args(arguments)
+    arguments = None  # a URI stands there, and an error tracker would print it
     if options.verbose:
         import logging
 
@@ -157,22 +160,25 @@ def _show(frame: pd.DataFrame, n: int, hint: str = "") -> None:
 
 
 def _replay(options: argparse.Namespace) -> int:
+    from ..errors import ConfigError
     from ..journal.reader import read_journal
     from ..journal.summary import ended_of
     from ..runner.replaying import replay
     from ..settings import Connection
 
-    connection = (
-        Connection.from_uri(options.connection)
-        if options.connection
-        else Connection.from_environment()
-    )
+    connection = Connection.of(options.connection)
     history = _history(options)
     tables = checked_tables({name: getattr(options, name) for name in TABLES})
     check_tables(tables, options, history, connection)
+    models = _models(options.model)
+    if options.connection is not None and connection.device_secret.reference is None:
+        warn(
+            "--connection shows the secret in the list of processes and in the shell's history: "
+            "set MPREPLAY_CONNECTION instead, or refer to the secret with env%3ANAME"
+        )
     run = replay(
         history,
-        _models(options.model),
+        models,
         connection,
         allow_offline_sub_device=options.allow_offline_sub_device,
         skip_invalid_measurepoints=options.skip_invalid_measurepoints,
@@ -183,9 +189,15 @@ def _replay(options: argparse.Namespace) -> int:
         limits=_limits(options),
         journal=options.journal,
     )
+    unwritten = []
     for name, path in tables.items():
-        write_table(getattr(run, name), path, name)
+        try:
+            write_table(getattr(run, name), path, name)
+        except ConfigError as error:  # a disk may be full: the run is told all the same
+            unwritten.append(error)
     say_run(run, options.journal)
+    if unwritten:
+        raise unwritten[0]
     totals = run.summary()
     ended = ended_of(read_journal(run.path).facts())
     if ended is not None and ended.kind == "interrupted":
@@ -210,24 +222,40 @@ def _limits(options: argparse.Namespace) -> Any:
     return Limits(**given)
 
 
-def _secrets(path: str | None) -> dict[tuple[str, str], str] | None:
-    if path is None:
-        return None
+def _secrets(path: str | None) -> dict[tuple[str, str], Secret] | None:
+    from ..errors import ConfigError
+
+    found = None if path is None else _secrets_in(path)
+    if isinstance(found, str):
+        raise ConfigError(
+            f'{path}: {found}; expected {{"PRODUCT/DEVICE": "secret", …}}, a secret or env:NAME',
+            argument="sub_device_secrets",
+            value=path,
+        )
+    return found
+
+
+def _secrets_in(path: str) -> dict[tuple[str, str], Secret] | str:
+    """Return the secrets in a file, or what is wrong: an error raised here would hold its text."""
     import json
     from pathlib import Path
 
-    from ..errors import ConfigError
+    from ..secret import Secret
 
     try:
-        secrets = json.loads(Path(path).read_text(encoding="utf-8"))
-        return {_device(device, "sub-device"): str(secret) for device, secret in secrets.items()}
-    except (OSError, ValueError, AttributeError) as error:
-        told = (
-            error if isinstance(error, ConfigError | OSError) else "not the JSON that is expected"
-        )
-        raise ConfigError(
-            f'{path}: {told}; expected {{"PRODUCT/DEVICE": "secret", …}}, a secret or env:NAME'
-        ) from None  # the text may hold a secret
+        text = Path(path).read_text(encoding="utf-8")
+        pairs = [(str(name), secret) for name, secret in json.loads(text, object_pairs_hook=list)]
+    except OSError as error:
+        return error.strerror or str(error)
+    except (ValueError, TypeError):
+        return "not the JSON that is expected"
+    secrets: dict[tuple[str, str], Secret] = {}
+    for number, (name, secret) in enumerate(pairs, 1):
+        product_key, _, device_key = name.partition("/")
+        if not (product_key and device_key) or (product_key, device_key) in secrets:
+            return f"name {number} is no PRODUCT/DEVICE, or stands there twice"
+        secrets[product_key, device_key] = Secret.sealed(secret)
+    return secrets
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -347,13 +375,15 @@ def _model(options: argparse.Namespace) -> int:
 
 def _readings(path: str) -> Any:
     """Return the first readings of a Parquet file."""
+    import pandas as pd
     import pyarrow.parquet as pq
 
     from ..errors import HistoryError
 
     try:
         with pq.ParquetFile(path) as file:
-            return next(file.iter_batches(65_536)).to_pandas()
+            first = next(file.iter_batches(65_536))
+            return first.to_pandas(types_mapper=pd.ArrowDtype)  # else integers become floats
     except (OSError, ValueError, StopIteration) as error:
         raise HistoryError(f"{path}: cannot be read as Parquet ({error})") from error
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from ..secret import sealed
+
 __all__ = ["STATUS", "parser_of_commands"]
 
 STATUS: Final = """\
@@ -102,7 +104,12 @@ def _add_replay(commands: Any) -> None:
     parser = _add(commands, "replay", "send a history to the platform", HISTORY_USAGE)
     _add_history(parser)
     to = parser.add_argument_group("how to send it")
-    to.add_argument("--connection", metavar="URI", help=f"{CONNECTION}, or MPREPLAY_CONNECTION")
+    to.add_argument(
+        "--connection",
+        metavar="URI",
+        type=sealed,
+        help=f"{CONNECTION}, or MPREPLAY_CONNECTION",
+    )
     to.add_argument(
         "--allow-offline-sub-device", action="store_true", help="let the platform take their data"
     )

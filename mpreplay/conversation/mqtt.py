@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConnectError
 from ..protocol.signature import sign_in
-from ..settings import reveal
 from .failures import Failure, of_error, of_refusal
 from .paho_client import PahoClient, set_tls
 from .transport import Acknowledged, Lost, Message
@@ -192,7 +191,7 @@ class MqttTransport:
         fields = sign_in(
             connection.product_key,
             connection.device_key,
-            reveal(connection.device_secret),
+            connection.device_secret.reveal(),
             client_id=connection.client_id or connection.device_key,
             timestamp=time.time_ns() // 1_000_000,
         )
@@ -217,14 +216,24 @@ class MqttTransport:
         except (OSError, ValueError) as error:
             raise self._failed(of_error(error, tls=connection.tls)) from error
         client.is_reaching = True
-        client.loop_start()
-        why = self._await(client, "reached", "check host, port and firewall", REACH_TIMEOUT)
+        try:
+            client.loop_start()
+        except RuntimeError as error:  # the interpreter is ending, or the system at a limit
+            client._thread, client.is_reaching = None, False
+            raise self._failed(Failure(f"no thread can be started ({error})", True)) from error
+        why = self._await(client, "reached", "the connect", "", REACH_TIMEOUT)
         if why is not None:
             raise self._failed(of_error(why, tls=connection.tls)) from why
 
     def _await(
-        self, client: PahoClient, what: str, meaning: str, timeout: float | None = None
+        self,
+        client: PahoClient,
+        what: str,
+        asked: str,
+        perhaps: str = "",
+        timeout: float | None = None,
     ) -> Any:
+        """Return what comes with an event; ``asked`` and ``perhaps`` are words if it never does."""
         timeout = CONNECT_TIMEOUT if timeout is None else timeout
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
@@ -234,13 +243,18 @@ class MqttTransport:
                 case (str() as name, value) if name == what:
                     return value
                 case Lost(reason):
-                    raise self._failed(Failure(f"{meaning} ({reason})", client.is_final))
-        raise self._failed(Failure(f"no answer within {timeout:.0f} s; {meaning}"))
+                    told = f"the connection was closed before {asked} was answered{perhaps}"
+                    raise self._failed(Failure(f"{told} ({reason})", client.is_final))
+        raise self._failed(Failure(f"no answer within {timeout:.0f} s to {asked}{perhaps}"))
 
     def _await_sign_in(self, client: PahoClient) -> None:
-        code = self._await(
-            client, "signed in", "the connection was closed before the sign-in was answered"
+        perhaps = (
+            "of another service, or where a client certificate (cert_file, key_file) is missing or "
+            "rejected"
+            if self._connection.tls
+            else "with TLS, or of another service"
         )
+        code = self._await(client, "signed in", "the sign-in", f", as at a port {perhaps}")
         if code:
             refused = of_refusal(code)
             raise self._failed(Failure(f"sign-in refused: {refused.words}", refused.is_final))
@@ -250,7 +264,7 @@ class MqttTransport:
         answered, codes = None, []
         while answered != asked:  # an answer to another question is none to this one
             answered, codes = self._await(
-                client, "subscribed", "the subscription to the reply topic was not answered"
+                client, "subscribed", "the subscription to the reply topic"
             )
         if why := self._not_granted(codes):
             raise self._failed(Failure(why))

@@ -67,6 +67,7 @@ class PahoClient(mqtt.Client):
         self._tell = inbox.put
         self._rate = rate
         self._is_encrypted = tls
+        self._is_alien = False  # True once a packet broke the protocol
         self._head = b""  # of the latest packet: its first byte, and the first three of its body
         self._failures: list[str] = []  # errors, which paho logs and does not hand over
         self.on_log = lambda _c, _u, level, text: (
@@ -105,6 +106,20 @@ class PahoClient(mqtt.Client):
             raise TransportError(f"{topic}: {mqtt.error_string(info.rc)}")
         return info.mid
 
+    def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
+        """Shake hands; a socket whose handshake fails is closed, which paho leaves to others."""
+        context: Any = self._ssl_context
+        sock = context.wrap_socket(
+            tcp_sock, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        try:
+            sock.settimeout(self.connect_timeout)
+            sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
     def _packet_handle(self) -> Any:
         """Read a packet: one that cannot be read ends the connection, and not the thread."""
         self._head = bytes([self._in_packet["command"], *self._in_packet["packet"][:3]])
@@ -113,6 +128,11 @@ class PahoClient(mqtt.Client):
         except Exception as error:  # paho's parser raises whatever comes
             self._failures[:] = [str(error) or type(error).__name__]
             return mqtt.MQTT_ERR_PROTOCOL
+
+    def _loop_rc_handle(self, rc: Any, *more: Any) -> Any:
+        """Note why a connection ends: not every version of paho tells it apart."""
+        self._is_alien = self._is_alien or rc == mqtt.MQTT_ERR_PROTOCOL
+        return super()._loop_rc_handle(rc, *more)
 
     def _use(self, sock: Any) -> None:
         if not self.is_wanted:
@@ -128,7 +148,7 @@ class PahoClient(mqtt.Client):
         return len(self._head) == 3 and self._head[:1] == _CONNACK
 
     def _lose(self, code: int) -> None:
-        is_alien = code == _PROTOCOL
+        is_alien = self._is_alien or code == _PROTOCOL
         if is_alien and self._is_connack and self._head[2]:
             self._tell(("signed in", self._head[2]))  # paho drops the connection, and the code
             return
@@ -137,7 +157,8 @@ class PahoClient(mqtt.Client):
             self._failures, first_byte=first_byte, tls=self._is_encrypted
         )
         words = "no answer to a ping" if code == _SILENT else words
-        self._tell(Lost(words, _is_closed_by_peer(code, self._failures)))
+        is_orderly = not is_alien and _is_closed_by_peer(code, self._failures)
+        self._tell(Lost(words, is_orderly))
 
 
 def _topic_of(message: Any) -> str:

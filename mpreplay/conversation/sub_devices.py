@@ -9,13 +9,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigError, ConnectionLost, PlatformError
 from ..model.device import Device
+from ..protocol.addresses import fault_in_key
 from ..protocol.codes import return_code
 from ..protocol.messages import Reply, batch_login, decode_reply, logout, session_topic
-from ..settings import reveal
+from ..secret import Secret, sealed
 from .logins import Logins
 from .transport import Event, Lost, Message
 
@@ -30,28 +31,47 @@ MOST_TOLD: Final = 100  # refused devices named in the log
 NOTICE: Final = 0.5  # longest wait for an event, so that interrupts are noticed [s]
 
 
-def checked_secrets(given: Mapping[tuple[str, str], str] | None) -> dict[Device, str]:
+def checked_secrets(given: Any) -> dict[Device, Secret]:
     """Return the secrets of sub-devices by device, once each could be read.
+
+    A wrong key is not shown: it may be a secret, given in the wrong place.
 
     Raises
     ------
     ConfigError
         If a key is not a pair of keys, or a secret is empty or refers to nothing.
     """
-    secrets: dict[Device, str] = {}
+    given = sealed(given)
+    if given is not None and not isinstance(given, Mapping):
+        raise _wrong(
+            "sub_device_secrets maps (product key, device key) to a secret; this is no mapping"
+        )
+    secrets: dict[Device, Secret] = {}
     for key, secret in (given or {}).items():
         match key:
             case (str(product_key), str(device_key)) if product_key and device_key:
                 device = Device(product_key, device_key)
             case _:
-                raise ConfigError(
-                    f"sub_device_secrets maps (product key, device key) to a secret, got {key!r}"
+                raise _wrong(
+                    "sub_device_secrets maps (product key, device key) to a secret, got "
+                    f"{_kind(key)} as a key"
                 )
-        if not isinstance(secret, str) or not secret:
-            raise ConfigError(f"sub_device_secrets: the secret of {tuple(device)} is no text")
-        reveal(secret)
+        for name, part in zip(("product key", "device key"), device, strict=True):
+            if fault := fault_in_key(part):
+                raise _wrong(f"sub_device_secrets: the {name} of {tuple(device)} {fault}")
+        secret.check(f"sub_device_secrets: the secret of {tuple(device)}")
+        secret.reveal()
         secrets[device] = secret
     return secrets
+
+
+def _wrong(text: str) -> ConfigError:
+    return ConfigError(text, argument="sub_device_secrets")
+
+
+def _kind(given: Any) -> str:
+    kind = type(given).__name__
+    return f"a {kind} of {len(given)}" if isinstance(given, tuple) else f"a {kind}"
 
 
 class SubDevices:
@@ -61,8 +81,8 @@ class SubDevices:
     ----------
     connection : Connection
         The gateway's connection.
-    secrets : mapping of Device to str
-        Secrets of the sub-devices, or references to secrets, from ``checked_secrets``.
+    secrets : mapping of Device to Secret
+        Secrets of the sub-devices, from ``checked_secrets``.
     next_id : callable
         Function that returns a new request id.
     """
@@ -70,7 +90,7 @@ class SubDevices:
     def __init__(
         self,
         connection: Connection,
-        secrets: Mapping[Device, str],
+        secrets: Mapping[Device, Secret],
         next_id: Callable[[], str],
     ) -> None:
         self._gateway = connection.device
@@ -139,7 +159,7 @@ class SubDevices:
     def _ask(self, transport: Transport, request_id: str, devices: list[Device]) -> None:
         payload = batch_login(
             request_id,
-            [(*device, reveal(self._secrets[device])) for device in devices],
+            [(*device, self._secrets[device].reveal()) for device in devices],
             client_id=self._gateway[1],
             timestamp=time.time_ns() // 1_000_000,
         )

@@ -83,10 +83,13 @@ def masked(text: str) -> str:
 
 
 def moment(ms: int | None) -> str:
-    """Return an instant of the run; the empty text for None."""
+    """Return an instant of the run; the empty text for None, and beyond the years 1 to 9999."""
     if ms is None:
         return ""
-    return pd.Timestamp(ms, unit="ms", tz="UTC").strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        return pd.Timestamp(ms, unit="ms", tz="UTC").strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, NotImplementedError):
+        return ""
 
 
 def time_in_words(time: Any) -> str:

@@ -58,6 +58,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
         f"the zone {zone!r} is not known here, so neither is its local time"
     ),
     "surrogate": lambda: "holds a lone surrogate, which UTF-8 cannot carry",
+    "twice": lambda name: f"has the member {name!r} twice",
     "no_json": lambda: "JSON cannot carry it",
     "wrong_items": lambda kind: f"its items are not all {POINT_TYPES[kind].values}",
     "stranger": lambda name: f"has no member {name!r}",
@@ -211,7 +212,7 @@ ADVICE_BY_CHECK: Final = {
     "superseded": "nothing, if the other reading is the right one; else remove that one",
     "expected_skip": "correct the value and replay it: the platform is expected to have skipped it",
     "no_reply": "replay it: whether it arrived is not known, and sending it twice does no harm",
-    "not_sent": "replay it: it was never sent",
+    "not_sent": "replay it: it was never sent, or declined for now and not sent again",
 }
 # Advice about any value that did not arrive, by its key.
 _ADVICE: Final[dict[str, str | Message]] = {

@@ -36,7 +36,7 @@ FATE_WORDS: Final = {
     "declined": ("declined", "the platform answered with another code"),
     "withheld": ("withheld", "mpreplay did not send it, for the reason given"),
     "in_doubt": ("in doubt", "sent, but no reply came; it may have arrived"),
-    "not_sent": ("not sent", "the run ended before its turn came"),
+    "not_sent": ("not sent", "the run ended before its turn came, or came again"),
     OPEN: (
         "not settled",
         "in a request without an end on record; it may or may not have been sent",
@@ -52,7 +52,7 @@ _TO_REPEAT: Final = (
 )
 # The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
-# The rules of ``history.files``, said of what they leave out.
+# The rules of ``files.finding``, said of what they leave out.
 _LEFT_OUT: Final = {
     "hidden": "hidden",
     "underscore": "whose name begins with _",
@@ -213,6 +213,11 @@ def unsettled_in_words(standing: Standing) -> str:
     )
 
 
+def to_continue(standing: Standing) -> str:
+    """Return the advice about values of unsettled requests."""
+    return _TO_CONTINUE if standing.is_kept else _TO_REPEAT
+
+
 def left_out_in_words(groups: Iterable[Mapping[str, Any]]) -> str:
     """Return how many files and folders each rule has left out.
 
@@ -230,11 +235,6 @@ def left_out_in_words(groups: Iterable[Mapping[str, Any]]) -> str:
         told = f" ({', '.join(endings[:NAMES_SHOWN])}{more})" if endings else ""
         parts += [f"{sum(group['n'] for group in found):,} {words}{told}"] if found else []
     return ", ".join(parts)
-
-
-def to_continue(standing: Standing) -> str:
-    """Return the advice about values of unsettled requests."""
-    return _TO_CONTINUE if standing.is_kept else _TO_REPEAT
 
 
 class Told(NamedTuple):

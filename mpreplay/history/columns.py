@@ -5,58 +5,18 @@ Pure: names in, names out. A column that the caller has not named must be in the
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Argument, HistoryError, Message, message
 from ..model.measurepoint import Measurepoint
+from .roles import Columns, check_there, nearest, readable
 
 if TYPE_CHECKING:
     from ..model.thing_model import ThingModel
 
 __all__ = ["Columns", "Layout", "point_named", "resolve"]
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """The roles of columns as given by the caller; the arguments of ``read_history``."""
-
-    time: str | None = None
-    tz: str | None = None
-    time_unit: str | None = None
-    device: str | None = None
-    device_key: str | None = None
-    product: str | None = None
-    product_key: str | None = None
-    points: Mapping[str, str] | None = None
-    quality: Mapping[str, str] | None = None
-    ignore: tuple[str, ...] = ()
-    point: str | None = None
-    value: str | None = None
-    value_quality: str | None = None
-    # Of rejects: the check that each value failed. The values are then texts, as in rejects.
-    check: str | None = None
-
-    @property
-    def is_long(self) -> bool:
-        """True if a row is a single value, with the name of its point in a column."""
-        return self.point is not None
-
-    @property
-    def named(self) -> list[str]:
-        """Columns named for a purpose other than a reading."""
-        named = [
-            self.time,
-            self.device,
-            self.product,
-            self.point,
-            self.value,
-            self.value_quality,
-            self.check,
-        ]
-        return [name for name in named if name is not None] + list((self.quality or {}).values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +43,7 @@ class Layout:
 
 
 def resolve(
-    names: Iterable[str],
+    names: Iterable[Any],
     columns: Columns,
     models: Iterable[ThingModel],
     *,
@@ -113,14 +73,14 @@ def resolve(
     HistoryError
         If a named column is missing, or a column is neither named nor in a model.
     """
-    names = list(names)
     models = list(models)
-    _check_names(names, columns, source, set(elsewhere))
+    names = readable(list(names), columns, source)
+    check_there(names, columns, source, set(elsewhere))
     if columns.is_long:
         wanted = set(columns.named)
         return Layout(columns, needed=[name for name in names if name in wanted])
     places = _Places(columns)
-    skipped = (set(columns.ignore) | set(columns.named)) - set(columns.points or {})
+    skipped = set(columns.named) - set(columns.points or {})
     folders = set(partitions)
     strangers = [
         name
@@ -208,23 +168,6 @@ def _known(identifier: str, models: list[ThingModel]) -> Measurepoint | None:
     )
 
 
-def _check_names(names: list[str], columns: Columns, source: str, elsewhere: set[str]) -> None:
-    for name in names:
-        if not isinstance(name, str):
-            raise HistoryError(
-                f"{source}: column names must be text, got {name!r}; a multi-level header has to "
-                "be flattened first, for example with frame.columns.map('.'.join)"
-            )
-    if doubled := sorted({name for name in names if names.count(name) > 1}):
-        raise HistoryError(f"{source}: the column {doubled[0]!r} occurs twice; rename one")
-    quality = columns.quality or {}
-    mapped = [*(columns.points or {}), *quality, *quality.values()]
-    keys = [name for name in columns.named if name not in mapped]
-    for name in [*keys, *(name for name in mapped if name not in elsewhere)]:
-        if name not in names:
-            raise HistoryError(f"{source}: there is no column {name!r}{_nearest(name, names)}")
-
-
 def _check_once(places: _Places, source: str) -> None:
     """Raise if two columns hold the same point: the choice is the caller's."""
     members = {next(iter(names.values())): one for one, names in places.members.items()}
@@ -269,26 +212,17 @@ def _stranger(
     if point := given.get(first):
         told = Argument("points", {first: point})
         return message(
-            f"{source}: ", told, f": {point!r} is not in the thing model{_nearest(point, known)}"
+            f"{source}: ", told, f": {point!r} is not in the thing model{nearest(point, known)}"
         )
     more = f", nor {'is' if len(others) == 1 else 'are'} {', '.join(map(repr, others))}"
     return message(
-        f"{source}: column {first!r} is not in the thing model{_nearest(first, known)}"
+        f"{source}: column {first!r} is not in the thing model{nearest(first, known)}"
         f"{more if others else ''}; name it in ",
         Argument("points"),
         " if it is called otherwise there, or in ",
         Argument("ignore"),
         " if it is no reading",
     )
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    lowered = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)
-    if near:
-        return f" (nearest: {', '.join(lowered[n] for n in near)})"
-    shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    return f" (known: {shown})" if known else ""
 
 
 INDEX = "(index)"

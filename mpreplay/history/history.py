@@ -6,39 +6,41 @@ in ``columns.py`` and ``readings.py``.
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import logging
 import os
 from collections import deque
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Number
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, ConfigError, HistoryError, message
-from ..values.epoch import EPOCH, MILLISECOND
-from ..values.time_numbers import NANOSECONDS
+from ..errors.arguments import kind_of, labels_of, shown_briefly
+from ..files.finding import Found, LeftOut, find_files, grouped
+from ..values.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from .columns import Columns, Layout, resolve
-from .files import Found, LeftOut, find_files, grouped
 from .parquet import ParquetSource
 from .rejects_file import REJECTS, is_rejects, read_rejects
+from .roles import check_named, check_roles
 from .slab import RawSlab
-from .sources import FrameSource, Source, TableSource
+from .sources import FrameSource, Source, TableSource, first_line, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Hashable, Iterable
 
     from ..model.thing_model import ThingModel
 
 __all__ = ["SLAB_ROWS", "History", "checked_history", "read_history"]
 
 log = logging.getLogger("mpreplay")
-# pandera checks 10 M values/s at 12,500 rows a call and 19 M at 50,000; more rows gain nothing.
-SLAB_ROWS: Final = 65_536
+# Most rows of a slab. Slabs of 65,536 rows are no faster, and take 120 MB more.
+SLAB_ROWS: Final = 16_384
 # Most cells of a slab, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
 
@@ -100,13 +102,15 @@ class History:
         for source, layout in zip(self.sources, self.layouts(models), strict=True):
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
-            spans = source.spans(n_rows, (self.start, self.end), self.columns.time)
+            weighty = [name for name in needed if name not in self._key_columns]
+            spans = source.spans(n_rows, (self.start, self.end), self.columns.time, weighty)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = self._keys(layout) if keys_only else needed
             read = source.read(names, wanted) if wanted else iter(())
             for one, (first, stop) in zip(numbers, wanted, strict=True):
-                raw = RawSlab(one, source.name, first, next(read, {}), layout)
+                is_last = one == number + len(spans) - 1
+                raw = RawSlab(one, source.name, first, next(read, {}), layout, is_last)
                 if raw.n_rows != stop - first:  # each row is counted, whoever reads it
                     raise HistoryError(
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
@@ -117,9 +121,13 @@ class History:
             number += len(spans)
 
     def _keys(self, layout: Layout) -> list[str]:
-        columns = self.columns
-        keys = (columns.time, columns.device, columns.product, columns.point)
+        keys = self._key_columns
         return [name for name in layout.needed if name in keys] or layout.needed[:1]
+
+    @property
+    def _key_columns(self) -> tuple[str | None, ...]:
+        columns = self.columns
+        return columns.time, columns.device, columns.product, columns.point
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"
@@ -156,7 +164,7 @@ def checked_history(given: Any, caller: str) -> History:
     if isinstance(given, History):
         return given
     raise ConfigError(
-        f"{caller} takes what read_history returned, not {type(given).__name__}: {_HOW[caller]}",
+        f"{caller} takes what read_history returned, not {kind_of(given)}: {_HOW[caller]}",
         argument="history",
         value=given,
     )
@@ -174,7 +182,7 @@ def read_history(
     product_key: str | None = None,
     points: Mapping[str, str] | None = None,
     quality: Mapping[str, str] | None = None,
-    ignore: Iterable[str] = (),
+    ignore: Iterable[Hashable] = (),
     point_column: str | None = None,
     value_column: str | None = None,
     quality_column: str | None = None,
@@ -205,8 +213,8 @@ def read_history(
         Column to identifier, where the two differ.
     quality : dict of str to str, optional
         Column of readings to the column of their quality.
-    ignore : iterable of str, optional
-        Columns without readings.
+    ignore : iterable of labels, optional
+        Columns without readings; each must be in a source. Their names need not be texts.
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
     start, end : str or datetime, optional
@@ -249,22 +257,26 @@ def read_history(
         product_key=product_key,
         points=points,
         quality=quality,
-        ignore=(ignore,) if isinstance(ignore, str) else tuple(ignore),
+        ignore=labels_of(ignore, HistoryError),
         point=point_column,
         value=value_column,
         value_quality=quality_column,
     )
-    _check(columns)
+    check_roles(columns)
     window = _instant(start, "start"), _instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
-            f"start {start!r} must be before end {end!r}", argument="start", value=start
+            f"start {shown_briefly(start)} must be before end {shown_briefly(end)}",
+            argument="start",
+            value=start,
         )
     files = find_files(source) if isinstance(source, str | os.PathLike) else Found([])
     _tell_of(files, source)
     if rejects := _rejects(source, files) if columns == Columns() else ():
         return History(tuple(rejects), REJECTS, *window, files.left_out)
-    return History(tuple(_sources(source, columns, files)), columns, *window, files.left_out)
+    sources = tuple(_sources(source, columns, files))
+    check_named([(one.name, one.columns) for one in sources], columns)
+    return History(sources, columns, *window, files.left_out)
 
 
 def _tell_of(files: Found, source: Any) -> None:
@@ -280,7 +292,7 @@ def _rejects(source: Any, files: Found) -> Sequence[Source]:
     if isinstance(source, pd.DataFrame):
         return [FrameSource(source, False)] if is_rejects(source.columns) else ()
     if isinstance(source, pa.Table | pa.RecordBatch):
-        return [TableSource(_table(source))] if is_rejects(source.schema.names) else ()
+        return [TableSource(_table(source))] if is_rejects(names_of(source.schema, "Table")) else ()
     if not isinstance(source, str | os.PathLike):
         return ()
     found: list[Source] = []
@@ -298,65 +310,31 @@ def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
     return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
 
 
-def _check(columns: Columns) -> None:
-    if columns.time_unit not in {None, *NANOSECONDS}:
-        raise HistoryError(
-            f"time_unit must be one of {', '.join(NANOSECONDS)}, got {columns.time_unit!r}",
-            argument="time_unit",
-            value=columns.time_unit,
-        )
-    if columns.device and columns.device_key:
-        raise HistoryError("give device_column or device_key, not both")
-    if columns.product and columns.product_key:
-        raise HistoryError("give product_column or product_key, not both")
-    names_device = bool(columns.device or columns.device_key)
-    names_product = bool(columns.product or columns.product_key)
-    if names_device != names_product:
-        missing = "product" if names_device else "device"
-        raise HistoryError(
-            message(
-                "a device is named by its product key and its device key: give ",
-                Argument(f"{missing}_key"),
-                " or ",
-                Argument(f"{missing}_column"),
-                " as well, or neither, for the connection's own device",
-            )
-        )
-    if (columns.point is None) != (columns.value is None):
-        raise HistoryError("the long form needs both point_column and value_column")
-    if columns.value_quality and not columns.is_long:
-        raise HistoryError(
-            message(
-                "quality_column belongs to the long form; in the wide form use ",
-                Argument("quality"),
-            )
-        )
-    if columns.is_long and (columns.points or columns.quality):
-        raise HistoryError(
-            message(Argument("points"), " and ", Argument("quality"), " belong to the wide form")
-        )
-
-
 def _instant(value: Any, name: str) -> int | None:
     """Return a bound in milliseconds."""
     if value is None:
         return None
     try:
-        instant = None if isinstance(value, Number) else pd.Timestamp(value)
+        is_time = isinstance(value, str | dt.date | np.datetime64)
+        instant = pd.Timestamp(value) if is_time else None
     except (TypeError, ValueError) as error:
         raise HistoryError(
-            f"{name}={value!r} is not a time ({error})", argument=name, value=value
+            f"{name}={shown_briefly(value)} is not a time ({first_line(error)})",
+            argument=name,
+            value=value,
         ) from error
     if instant is None or pd.isna(instant):
         raise HistoryError(
-            f"{name}={value!r} is not a time; give a datetime or an ISO 8601 text",
+            f"{name}={shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
             argument=name,
             value=value,
         )
-    if instant.tzinfo is None:
-        instant = instant.tz_localize("UTC")
-    # Microseconds hold every year of four digits; nanoseconds do not.
-    return -((EPOCH - instant.as_unit("us")) // MILLISECOND)
+    ms = -(-microseconds_of(instant) // 1_000)
+    if not FIRST_TIME <= ms <= LAST_TIME + 1:
+        raise HistoryError(
+            f"{name}={value!r} does not lie within the years 1 to 9999", argument=name, value=value
+        )
+    return ms
 
 
 def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
@@ -376,8 +354,10 @@ def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
         return
     if not isinstance(source, str | os.PathLike):
         raise HistoryError(
-            f"a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
-            f"{type(source).__name__}"
+            "a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
+            f"{kind_of(source)}",
+            argument="source",
+            value=source,
         )
     _need_time_column(columns)
     for path, partitions in files.files:

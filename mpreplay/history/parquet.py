@@ -5,39 +5,33 @@ A shell: reads a file by row groups, and never holds a whole file.
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise, product
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ..errors import HistoryError
-from ..values.epoch import EPOCH, MILLISECOND
-from .counting import Counts, check_footer, disagreement, leaves_of, prove
-from .sources import attributes_of, columns_of, cut_spans, first_line
+from ..files.counting import Counts, check_footer, disagreement
+from ..files.file_mark import FileMark
+from .parquet_weights import Weights
+from .row_groups import UNREADABLE, bounds_of, groups_in, groups_of
+from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
+from .weights import light_spans
 
 if TYPE_CHECKING:
     from .sources import Span, Window
 
 __all__ = ["ParquetSource"]
 
-FOOTER: Final = 65_536  # end of a Parquet file, the basis of its fingerprint [bytes]
-# What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
-_UNREADABLE: Final = (
-    pa.ArrowException,
-    OSError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    RecursionError,
-)
+NEARBY: Final = 8  # slabs whose rows may be decoded at once, where some are cut by their bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,31 +43,32 @@ class ParquetSource:
     schema: pa.Schema
     n_rows: int
     partitions: Mapping[str, str | None]
-    stamp: str
+    mark: FileMark
     counts: Counts = field(compare=False)
+    cuts: dict[tuple[Any, ...], list[Span]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
         """Read the footer of a file."""
         try:
-            before = _stamp(path)
+            mark = FileMark.of(path)
             with _parquet(path) as file:
                 schema, n_rows = file.schema_arrow, file.metadata.num_rows
                 list(schema.names)  # each is text
                 check_footer(path, file.metadata)
         except HistoryError:
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise HistoryError(
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
                 "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
             ) from error
-        return cls(path, str(path), schema, n_rows, partitions, before, Counts(path))
+        return cls(path, str(path), schema, n_rows, partitions, mark, Counts(path))
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns, the file's before the folders'."""
-        own = list(self.schema.names)
+        own = names_of(self.schema, self.name)
         return own + [name for name in self.partitions if name not in own]
 
     @property
@@ -82,39 +77,64 @@ class ParquetSource:
         return attributes_of(self.schema)
 
     @property
-    def fingerprint(self) -> str:
-        """Size of the file and digest of its footer, which has the statistics of every page."""
-        with self.path.open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - FOOTER))
-            return f"file:{size}:{hashlib.sha256(file.read()).hexdigest()[:32]}"
+    def file(self) -> FileFacts:
+        """Size of the file, and its SHA-256 if that was needed."""
+        return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256)
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the file's bytes, with the needed columns of its path.
+
+        The name is no part of it: a file that was moved is the same.
+        """
+        folders = {
+            name: self.partitions[name]
+            for name in sorted(needed)
+            if name in self.partitions and name not in self.schema.names
+        }
+        path = f":{json.dumps(folders)}" if folders else ""
+        return f"file:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
+
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
         """Return the rows of each slab."""
-        try:
-            with _parquet(self.path) as file:
-                runs = list(_row_groups(file, window, time))
-        except _UNREADABLE as error:
-            raise self._unreadable(error) from error
-        return [span for first, stop in runs for span in cut_spans(first, stop, n_rows)]
+        asked = (n_rows, window, time, tuple(weighty))
+        if asked not in self.cuts:
+            try:
+                with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
+                    runs = list(groups_in(file, window, time))
+                    for run in runs:  # what is weighed must be sound, and fit in memory
+                        groups = groups_of(file.metadata, run)
+                        self.counts.parts(file, raw, groups, self._own(weighty))
+                weights = Weights(self.path, n_rows, weighty)
+                spans = (span for first, stop in runs for span in cut_spans(first, stop, n_rows))
+                self.cuts[asked] = list(light_spans(spans, weights.of))
+            except HistoryError:
+                raise
+            except UNREADABLE as error:
+                raise self._unreadable(error, self._own(weighty)) from error
+        return self.cuts[asked]
+
+    def _own(self, needed: Iterable[str]) -> list[str]:
+        return [name for name in needed if name in self.schema.names]
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
-        own = [name for name in needed if name in self.schema.names]
+        own = self._own(needed)
         self._check_members(own)
-        self._check_unchanged()
+        self.mark.check()
         try:
             with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
                 for run in _runs(spans):
                     for part in _in_lengths(self._batches(file, raw, own, run), run):
                         yield self._columns_of(part, needed)
         except HistoryError:
-            self._check_unchanged()  # a change of the file explains the error
+            self.mark.check()  # a change of the file explains the error
             raise
-        except _UNREADABLE as error:
-            self._check_unchanged()
+        except UNREADABLE as error:
+            self.mark.check()
             raise self._unreadable(error, own) from error
-        self._check_unchanged()
+        self.mark.check()
 
     def _check_members(self, names: list[str]) -> None:
         """Raise if a struct has two members of one name, of which a value can keep one."""
@@ -130,10 +150,13 @@ class ParquetSource:
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows from the first to the last of adjacent spans, row group by row group."""
         first, stop = run[0][0], run[-1][1]
-        most = max(end - begin for begin, end in run)
-        bounds = _bounds(file.metadata)
-        groups = [n for n, (begin, end) in enumerate(bounds) if begin < stop and end > first]
-        for part in self.counts.parts(file, raw, groups, names):
+        bounds = bounds_of(file.metadata)
+        groups = groups_of(file.metadata, (first, stop))
+        parts = self.counts.parts(file, raw, groups, names)
+        if len({end - begin for begin, end in run[:-1]}) > 1:  # some are cut by their bytes
+            parts = [[group] for group in groups]
+        for part in parts:
+            most = _at_once(run, bounds[part[0]][0], bounds[part[-1]][1])
             row, end = bounds[part[0]][0], bounds[part[-1]][1]
             for batch in file.iter_batches(most, part, columns=names, use_threads=False):
                 yield batch.slice(max(0, first - row))
@@ -147,16 +170,6 @@ class ParquetSource:
     def _unreadable(self, error: Exception, names: Iterable[str] = ()) -> HistoryError:
         place = _place_of_fault(self.path, list(names))
         return HistoryError(f"{self.path}: cannot be read: {place}{_why(error)}")
-
-    def _check_unchanged(self) -> None:
-        try:
-            stamp = _stamp(self.path)
-        except OSError as error:
-            raise HistoryError(f"{self.path}: cannot be read ({error.strerror})") from error
-        if stamp != self.stamp:
-            raise HistoryError(
-                f"{self.path}: the file changed while it was read; start again once it is complete"
-            )
 
     def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
         columns = columns_of(part)
@@ -193,7 +206,7 @@ def _is_told(value: pa.Scalar, told: str | None) -> bool:
     if not value.is_valid or told is None:
         return not value.is_valid and told in {None, ""}
     for kind in (value.type, pa.float64()):  # 5.0 for the number 5
-        with suppress(*_UNREADABLE):
+        with suppress(*UNREADABLE):
             if pa.scalar(told).cast(kind).equals(value.cast(kind)):
                 return True
     return str(value.as_py()) == told
@@ -213,11 +226,6 @@ def _parquet(path: Path) -> pq.ParquetFile:
     )
 
 
-def _stamp(path: Path) -> str:
-    stat = path.stat()
-    return f"file:{stat.st_size}:{stat.st_mtime_ns}"
-
-
 def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
     """Yield runs of adjacent spans."""
     run: list[Span] = []
@@ -230,10 +238,15 @@ def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
         yield run
 
 
-def _bounds(metadata: Any) -> list[Span]:
-    """Return the rows of each row group."""
-    sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-    return list(pairwise([0, *accumulate(sizes)]))
+def _at_once(run: list[Span], first: int, stop: int) -> int:
+    """Return how many rows to decode at once: about as many as there are in a slab nearby."""
+    lengths = np.array([b - a for a, b in run if a < stop and b > first])
+    if not len(lengths):
+        return 1
+    near = min(NEARBY, len(lengths))
+    sums = np.convolve(lengths, np.ones(near, np.int64), "valid")
+    # Slabs are all of one length, but for the last, unless some are cut by their bytes.
+    return int(lengths.max() if len(set(lengths[:-1].tolist())) < 2 else max(1, sums.min() // near))
 
 
 def _place_of_fault(path: Path, names: list[str]) -> str:
@@ -244,9 +257,9 @@ def _place_of_fault(path: Path, names: list[str]) -> str:
                 try:
                     for _ in file.iter_batches(65_536, [group], columns=[name]):
                         pass
-                except _UNREADABLE:
+                except UNREADABLE:
                     return f"row group {group}, column {name!r}: "
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return ""
 
@@ -256,49 +269,6 @@ def _why(error: Exception) -> str:
     if "crypt" in told.lower():
         return f"{told}: the file is encrypted; read it with pyarrow and its keys, pass the table"
     return told
-
-
-def _row_groups(file: pq.ParquetFile, window: Window, time: str | None) -> Iterator[Span]:
-    """Yield the rows of row groups that may hold times of the window, neighbours joined."""
-    held: Span | None = None
-    column = None if window == (None, None) else _column_of(file.metadata.schema, time)
-    for number, (first, stop) in enumerate(_bounds(file.metadata)):
-        if column is None or _may_hold(file, number, column, window):
-            held = (first if held is None else held[0], stop)
-        elif held is not None:
-            yield held
-            held = None
-    if held is not None:
-        yield held
-
-
-def _column_of(schema: Any, time: str | None) -> int | None:
-    """Return the stored column of the times, None for none and for a member that is named alike."""
-    found = [n for n in leaves_of(schema, [time or ""]) if schema.column(n).path == time]
-    return found[0] if len(found) == 1 else None
-
-
-def _may_hold(file: pq.ParquetFile, group: int, column: int, window: Window) -> bool:
-    try:
-        prove(file, group, [column])
-        one = file.metadata.row_group(group).column(column)
-        return not one.is_stats_set or _meets(one.statistics, window)
-    except _UNREADABLE:  # statistics that are no times, as year 10000
-        return True
-
-
-def _meets(statistics: Any, window: Window) -> bool:
-    """Return True unless all times of a column lie outside the window."""
-    if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
-        return True
-    if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
-        return True
-    if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
-        return True
-    # Rounded down as the rows' own times are, so that both agree at the window's edges.
-    low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
-    start, end = window
-    return (start is None or high >= start) and (end is None or low < end)
 
 
 def _in_lengths(batches: Iterable[pa.RecordBatch], run: list[Span]) -> Iterator[pa.Table]:

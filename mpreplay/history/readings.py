@@ -6,24 +6,24 @@ are places in the source and appear in every record of a value.
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import orjson
 import pyarrow as pa
 
 from ..display.facts import SUPERSEDED, Detail
 from ..model.measurepoint import Measurepoint
 from ..model.model_set import model_of
-from ..values.absent import absent_in
+from ..values.absent import absent_in, is_present
 from ..values.arrays import objects_of, python_of
 from ..values.conversion import convert, convert_members, with_quality
-from ..values.misfits import Misfit
-from ..values.object_json import shown
+from ..values.misfits import Misfit, Misfits
+from ..values.object_json import read_json, shown
 from ..values.plain_text import read_plain
-from ..values.typed_column import TypedColumn
+from ..values.typed_column import TypedColumn, unfit_at
 from .columns import point_named
 from .keys import is_text, keys_of, read_keys, rows_taken
 from .rejects_file import NO_POINT
@@ -154,11 +154,11 @@ def _rejected_column(
     values, marks = (objects_of([pair[n] for pair in read]) for n in (0, 1))
     if point is None or not is_known:
         column = _unknown(values, identifier, at, is_file=point is not None)
-        return replace(column, misfits=sorted([*column.misfits, *superseded]))
+        return replace(column, misfits=Misfits.joined([column.misfits, superseded]))
     converted = convert(values, point)
     if not absent_in(marks).all():
         converted = with_quality(converted, marks, point)
-    misfits = sorted([*converted.misfits, *superseded])
+    misfits = Misfits.joined([converted.misfits, superseded])
     return TypedColumn(point, converted.values, converted.quality, misfits, at)
 
 
@@ -166,13 +166,20 @@ def _read_text(column: Any, point: Measurepoint) -> Any:
     """Return the values in a column of texts: in the long form a single column has all types."""
     if point.is_text or point.is_any or not _is_all_text(column):
         return column
+    is_single = pa.types.is_float32(point.arrow_type())
     values = np.empty(len(column), object)
     for n, text in enumerate(column.tolist()):
         try:
-            values[n] = orjson.loads(text) if isinstance(text, str) and text else None
-        except orjson.JSONDecodeError:
+            values[n] = read_json(text) if isinstance(text, str) and text else None
+        except ValueError:
             values[n] = text
+        # Rounded to 64 bits first, a text of many digits may lead to the second nearest 32.
+        if is_single and isinstance(values[n], float) and len(text) > _FEW:
+            values[n] = decimal.Decimal(text.strip())
     return values
+
+
+_FEW: Final = 9  # digits, of which 64 bits hold every number
 
 
 def _is_all_text(column: Any) -> bool:
@@ -184,9 +191,9 @@ def _is_all_text(column: Any) -> bool:
 def _is_absent(column: Any) -> NDArray[np.bool_]:
     if isinstance(column, np.ndarray):
         return absent_in(column)
-    if pa.types.is_floating(column.type):
-        return np.asarray(np.isnan(column.to_numpy(zero_copy_only=False)), bool)
-    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), bool)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return ~is_present(column)
 
 
 def _unknown(
@@ -197,10 +204,6 @@ def _unknown(
     why = Detail("unknown_point", (identifier,)) if identifier else Detail("no_point")
     if is_file:
         why = Detail("file_point", (identifier,))
-    values = column if isinstance(column, np.ndarray) else objects_of(python_of(column))
-    misfits = [
-        Misfit.of(position, values[position], "point", why)
-        for position in np.flatnonzero(~absent).tolist()
-    ]
+    misfits = Misfits([unfit_at(column, np.flatnonzero(~absent), "point", why)])
     nothing = pa.nulls(len(at), pa.string())
     return TypedColumn(Measurepoint(identifier or "?", "ANY"), nothing, None, misfits, at)

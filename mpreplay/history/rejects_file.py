@@ -6,6 +6,7 @@ A shell: reads a file.
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..errors import HistoryError
 from ..frames import REJECT_COLUMNS
 from ..values.arrays import without
 from .columns import Columns
-from .sources import TableSource, first_line
+from .sources import FileFacts, TableSource, first_line
 
 __all__ = [
     "NO_POINT",
@@ -105,4 +106,6 @@ def read_rejects(path: Path) -> TableSource:
         column if name == "value" else without(column, np.asarray(pc.equal(column, ""), bool))
         for name, column in zip(names, columns, strict=True)
     ]
-    return TableSource(pa.Table.from_arrays(texts, names), str(path))
+    # The digest is of what was read here: the file may be edited again before the replay.
+    facts = FileFacts(len(written), hashlib.sha256(written).hexdigest())
+    return TableSource(pa.Table.from_arrays(texts, names), str(path), facts)

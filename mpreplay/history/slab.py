@@ -21,13 +21,30 @@ __all__ = ["RawSlab", "Readings", "Unreadable"]
 
 @dataclass(frozen=True, slots=True)
 class RawSlab:
-    """Consecutive rows of a source, as read."""
+    """Consecutive rows of a source, as read.
+
+    Parameters
+    ----------
+    number : int
+        The slab's number in the history.
+    source : str
+        Name of the source.
+    first_row : int
+        Row of the first position in the source.
+    columns : dict of str to Array or ndarray
+        Values of each column.
+    layout : Layout
+        Meaning of the columns.
+    is_last : bool
+        True for the last slab of a source.
+    """
 
     number: int
     source: str
     first_row: int
     columns: dict[str, Any]
     layout: Layout
+    is_last: bool = True
 
     @property
     def n_rows(self) -> int:

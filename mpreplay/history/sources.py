@@ -10,14 +10,20 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..errors import HistoryError
+from ..values.arrays import in_one_piece, plain_column
+from .cells import digest_of_cells
+from .weights import Span, has_weight, light_spans, weights
+
 __all__ = [
     "INDEX",
+    "FileFacts",
     "FrameSource",
     "Source",
     "Span",
@@ -27,10 +33,17 @@ __all__ = [
 ]
 
 INDEX: Final = "(index)"  # how the index of a DataFrame is called
-# Rows [first, stop) of a source.
-Span = tuple[int, int]
 # Times [start, end) in milliseconds; None: open.
 Window = tuple[int | None, int | None]
+# Rows whose cells are digested at a time; another number makes other digests of the same data.
+_DIGESTED: Final = 65_536
+
+
+class FileFacts(NamedTuple):
+    """Size and SHA-256 of a file; None if the bytes were not digested."""
+
+    n_bytes: int
+    sha256: str | None
 
 
 class Source(Protocol):
@@ -62,12 +75,21 @@ class Source(Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
-        """Text that differs from another source's, and changes with the content."""
+    def file(self) -> FileFacts | None:
+        """Size and SHA-256 of the file that is read; None for data in memory."""
         ...
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
-        """Return the rows of each slab, without rows that cannot lie in the window."""
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return a text that tells whether other values would be read of the needed columns."""
+        ...
+
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
+        """Return the rows of each slab, without rows that cannot lie in the window.
+
+        ``weighty`` are the columns whose bytes are bounded, too.
+        """
         ...
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
@@ -104,19 +126,26 @@ class FrameSource:
         return {str(key): value for key, value in self.frame.attrs.items()}
 
     @property
-    def fingerprint(self) -> str:
-        """A hash over the cells."""
-        frame = _hashable(self.frame)
-        hashes = pd.util.hash_pandas_object(frame, index=self.time_from_index)
-        kinds = repr([(name, str(kind)) for name, kind in frame.dtypes.items()])
-        digest = hashlib.sha256(kinds.encode("utf-8", "backslashreplace"))
-        digest.update(hashes.to_numpy(np.uint64).tobytes())  # in order: rows have places
-        return f"frame:{len(frame)}:{digest.hexdigest()}"
+    def file(self) -> FileFacts | None:
+        """None: a frame is no file."""
+        return None
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the needed cells, and of the index if it is the time."""
+        return f"frame:{self.n_rows}:{_digest(self, needed)}"
+
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
         """Return the rows of each slab."""
         del window, time  # rows are left out after their times are read
-        return cut_spans(0, self.n_rows, n_rows)
+        spans = cut_spans(0, self.n_rows, n_rows)
+        columns = [self.frame[name] for name in weighty if _is_weighty(self.frame[name])]
+        if not columns:
+            return spans
+        return list(
+            light_spans(spans, lambda one: weights([_raw(c.iloc[slice(*one)]) for c in columns]))
+        )
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
@@ -128,32 +157,13 @@ class FrameSource:
             yield columns
 
 
-def _hashable(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame with texts for lists and dicts, which have no hash."""
-    kinds = list(frame.dtypes)
-    odd = {
-        n
-        for n, kind in enumerate(kinds)
-        if str(kind) == "object" or isinstance(kind, pd.ArrowDtype)
-    }
-    if not odd:
-        return frame
-    columns = [frame.iloc[:, n] for n in range(len(kinds))]
-    texts = [c.astype(object).map(_spelled) if n in odd else c for n, c in enumerate(columns)]
-    return pd.concat(texts, axis=1) if texts else frame
-
-
-def _spelled(value: Any) -> str:
-    # The repr of a long array leaves out its middle.
-    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
-
-
 @dataclass(frozen=True, slots=True)
 class TableSource:
     """An Arrow table."""
 
     table: pa.Table
     name: str = "Table"  # or the file it was read from
+    file: FileFacts | None = None
 
     @property
     def n_rows(self) -> int:
@@ -163,7 +173,7 @@ class TableSource:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return list(self.table.column_names)
+        return names_of(self.table.schema, self.name)
 
     @property
     def partitions(self) -> Mapping[str, str | None]:
@@ -175,15 +185,20 @@ class TableSource:
         """Attributes that pandas kept beside the original frame."""
         return attributes_of(self.table.schema)
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash over the cells."""
-        return f"table:{FrameSource(self.table.to_pandas(), False).fingerprint}"
+    def fingerprint(self, needed: list[str]) -> str:
+        """Return the digest of the needed cells."""
+        return f"table:{self.n_rows}:{_digest(self, needed)}"
 
-    def spans(self, n_rows: int, window: Window, time: str | None) -> list[Span]:
+    def spans(
+        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+    ) -> list[Span]:
         """Return the rows of each slab."""
         del window, time  # rows are left out after their times are read
-        return cut_spans(0, self.n_rows, n_rows)
+        spans = cut_spans(0, self.n_rows, n_rows)
+        columns = [self.table[name] for name in weighty if has_weight(self.table[name].type)]
+        if not columns:
+            return spans
+        return list(light_spans(spans, lambda one: weights([c[slice(*one)] for c in columns])))
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
@@ -193,13 +208,16 @@ class TableSource:
 
 def digest_of(source: Source) -> dict[str, Any]:
     """Return a source's description for people: name and, of a file, size and SHA-256."""
-    facts: dict[str, Any] = {"name": Path(source.name).name, "bytes": None, "sha256": None}
-    if isinstance(source, FrameSource) or not Path(source.name).is_file():
-        return facts
-    with Path(source.name).open("rb") as file:
-        facts["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
-        facts["bytes"] = file.seek(0, 2)
-    return facts
+    n_bytes, sha256 = source.file or (None, None)
+    return {"name": Path(source.name).name, "bytes": n_bytes, "sha256": sha256}
+
+
+def _digest(source: Source, needed: list[str]) -> str:
+    """Return the digest of the cells of a source in memory, which is not copied."""
+    spans = cut_spans(0, source.n_rows, _DIGESTED)
+    names = "\0".join([*needed, ""]).encode("utf-8", "surrogatepass")
+    cells = digest_of_cells(source.read(needed, spans))
+    return hashlib.sha256(names + cells.encode()).hexdigest()
 
 
 def attributes_of(schema: pa.Schema) -> Mapping[str, Any]:
@@ -218,10 +236,34 @@ def cut_spans(first: int, stop: int, n_rows: int) -> list[Span]:
     return [(start, min(start + n_rows, stop)) for start in range(first, stop, n_rows)]
 
 
+def names_of(schema: pa.Schema, source: str) -> list[str]:
+    """Return the names of a schema's columns.
+
+    Raises
+    ------
+    HistoryError
+        If the name of a column, or of a part of one, is not UTF-8.
+    """
+    try:
+        names = list(schema.names)
+        _ = [name for field in schema for name in _inner_names(field.type)]
+    except UnicodeDecodeError as error:
+        escaped = error.object.decode("utf-8", "backslashreplace")
+        raise HistoryError(
+            f"{source}: the column name '{escaped}' is not UTF-8; rename the column"
+        ) from error
+    return names
+
+
+def _inner_names(kind: pa.DataType) -> Iterator[str]:
+    for number in range(kind.num_fields):
+        yield kind.field(number).name
+        yield from _inner_names(kind.field(number).type)
+
+
 def columns_of(table: pa.Table) -> dict[str, Any]:
-    table = table.unify_dictionaries()
     return {
-        name: column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+        name: in_one_piece(column)
         for name, column in zip(table.column_names, table.columns, strict=True)
     }
 
@@ -242,4 +284,9 @@ def _raw(series: pd.Series) -> Any:
         array = pa.array(series, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError):
         return series.astype(object).to_numpy()
-    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return in_one_piece(array) if isinstance(array, pa.ChunkedArray) else plain_column(array)
+
+
+def _is_weighty(series: pd.Series) -> bool:
+    kind = series.dtype
+    return not isinstance(kind, np.dtype) or kind.kind == "O"

@@ -8,16 +8,21 @@ beginning. Window, rates and time-outs may differ.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from ..errors import JournalMismatch
+from ..history.roles import spelled
+from .differences import told_differences
 from .reader import read_journal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..history.columns import Columns
     from ..history.history import History
     from ..model.model_set import ModelSet
     from ..settings import Connection, Limits, Policy
@@ -26,24 +31,24 @@ __all__ = ["Fingerprint", "check_same", "facts_of", "fingerprint"]
 
 # Inputs of a run by name, as JSON values.
 Fingerprint = dict[str, Any]
-# Words for a difference in inputs whose values are unreadable to people.
-_TOLD: Final = {
-    "history": "the history is another, or has changed",
-    "model": "the thing model is another, or has changed",
-}
 
 
 def fingerprint(
     history: History, models: ModelSet, policy: Policy, limits: Limits, connection: Connection
 ) -> Fingerprint:
-    """Return all inputs of the requests of a run, and their recipient."""
+    """Return all inputs of the requests of a run, and their recipient.
+
+    Files are read for their digests; of data in memory, the columns that the models need.
+    """
+    layouts = history.layouts(models.all())
+    read = zip(history.sources, layouts, strict=True)
     made_from: Fingerprint = json.loads(  # as a journal gives it back
         json.dumps(
             {
-                "history": [source.fingerprint for source in history.sources],
+                "history": [source.fingerprint(layout.needed) for source, layout in read],
                 "start": _instant(history.start),
                 "end": _instant(history.end),
-                **asdict(history.columns),
+                **_roles(history.columns),
                 "model": models.digest,
                 **asdict(policy),
                 "max_bytes": limits.max_bytes,
@@ -58,28 +63,38 @@ def fingerprint(
     return made_from
 
 
+def _roles(columns: Columns) -> dict[str, Any]:
+    """Return the roles of columns; a set of names to ignore has no order."""
+    roles = {one.name: getattr(columns, one.name) for one in fields(columns)}
+    return roles | {"ignore": sorted(map(spelled, columns.ignore))}
+
+
 def _instant(ms: int | None) -> str | None:
     return None if ms is None else pd.Timestamp(ms, unit="ms", tz="UTC").isoformat()
 
 
-def check_same(path: Path, wanted: Fingerprint) -> None:
+def check_same(path: Path, wanted: Fingerprint, names: Sequence[str] = ()) -> None:
     """Raise unless the run in a journal is made from the same inputs.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    wanted : dict
+        Inputs given now.
+    names : sequence of str
+        Names of the sources given now, in their order.
 
     Raises
     ------
     JournalMismatch
         With the differences and the remedy.
     """
-    kept = facts_of(path).get("fingerprint", {})
-    if differs := tuple(name for name in wanted if kept.get(name) != wanted[name]):
-        told = [
-            _TOLD.get(name) or f"{name} was {kept.get(name)!r} and is {wanted[name]!r}"
-            for name in differs
-        ]
+    if told := told_differences(facts_of(path), wanted, names):
         raise JournalMismatch(
-            f"{path}: the run in this journal cannot be continued: {'; '.join(told)}. Pass what it "
-            "was begun with, or another journal to begin anew",
-            differs,
+            f"{path}: the run in this journal cannot be continued: {'; '.join(told.values())}. "
+            "Pass what it was begun with, or another journal to begin anew",
+            tuple(told),
         )
 
 

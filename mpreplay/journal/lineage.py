@@ -20,7 +20,7 @@ from ..frames import FATES, LINEAGE_COLUMNS, typed
 from ..history.rejects_file import RUN_ATTRIBUTE
 from ..outcome.reject_table import fact_frame
 from ..values.absent import is_nan
-from .reader import read_journal, run_id_of
+from .reader import of_journal, read_journal, run_id_of
 from .recent_runs import recent_runs, remember_run
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def begin_lineage(history: History, journal: Path, started_at: int) -> dict[str,
     return facts
 
 
+@of_journal
 def lineage_of(journal: JournalReader) -> pd.DataFrame:
     """Return a run and its ancestors, the oldest first."""
     rows: list[tuple[Any, ...]] = []

@@ -76,8 +76,9 @@ class FileLock:
         except filelock.Timeout:
             return self._note() or "another process"
         self._held = lock
-        with contextlib.suppress(OSError):  # where a locked file takes no writes: without a note
-            self.path.write_text(f"{_NOTED}{holder}", encoding="utf-8", errors="backslashreplace")
+        # Where a file system has no locks, filelock keeps words of its own in the file.
+        if not isinstance(lock, filelock.SoftFileLock):
+            self._write(f"{_NOTED}{holder}")
         return None
 
     def free(self) -> None:
@@ -85,12 +86,18 @@ class FileLock:
         held, self._held = self._held, None
         if held is None:
             return
-        with contextlib.suppress(OSError):
-            if self._is_kept:
-                os.truncate(self.path, 0)
-            else:  # before it is freed: afterwards it may be another's
+        if isinstance(held, filelock.SoftFileLock):
+            pass  # its file goes with it
+        elif self._is_kept:
+            self._write("")
+        else:
+            with contextlib.suppress(OSError):  # before it is freed: then it may be another's
                 self.path.unlink()
         held.release()
+
+    def _write(self, note: str) -> None:
+        with contextlib.suppress(OSError):  # where a locked file takes no writes: without a note
+            self.path.write_text(note, encoding="utf-8", errors="backslashreplace")
 
     def _note(self) -> str:
         """Return the note in the file; the empty text without one."""
@@ -184,7 +191,13 @@ class Lease:
     def remember(self, time: float) -> None:
         """Remember a connect before it is made, so that a crash forgets none."""
         times = [*self.connects(), time][-KEPT:]
-        write_private(self._history, json.dumps(times))
+        try:
+            write_private(self._history, json.dumps(times))
+        except OSError as error:
+            raise ConfigError(
+                f"the record of connects {str(self._history)!r} cannot be written "
+                f"({error.strerror}); make room, or set {ENVIRONMENT} to another folder"
+            ) from error
 
 
 def lock_journal(path: Path) -> FileLock:

@@ -19,6 +19,7 @@ from tempfile import mkdtemp
 from typing import Any, Final
 
 from ..errors import ConfigError, JournalError
+from ..errors.arguments import shown_briefly
 from .fingerprint import Fingerprint, facts_of
 from .locks import lock_journal
 from .private import create_private, make_folder
@@ -151,7 +152,7 @@ def journal_place(given: Any, wanted: Fingerprint) -> JournalPlace:
             raise
         why = getattr(error, "strerror", None) or error
         raise ConfigError(
-            f"journal={given!r}: {why}; give the path of a file, or of a folder",
+            f"journal={shown_briefly(given)}: {why}; give the path of a file, or of a folder",
             argument="journal",
             value=given,
         ) from error

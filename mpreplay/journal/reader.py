@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import JournalError
+from ..errors import JournalError, MpReplayError
 from ..frames import FATES, RESULT_COLUMNS, typed
-from ..outcome.books import books_frame
-from ..outcome.reject_table import reject_frame
-from ..outcome.touched import touched_frame
+from ..outcome.books import books_of
+from ..outcome.packed_counts import Names
+from ..outcome.reject_table import reject_frame, within_years
 from ..protocol.codes import return_code
 from .packing import unpacked
 
-if TYPE_CHECKING:
-    from ..requests.tallies import Tally
+__all__ = [
+    "FORMAT",
+    "OPEN_ENDED",
+    "JournalReader",
+    "of_journal",
+    "open_read_only",
+    "read_journal",
+    "readable",
+    "run_id_of",
+]
 
-__all__ = ["FORMAT", "OPEN_ENDED", "JournalReader", "open_read_only", "read_journal", "run_id_of"]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 FORMAT: Final = 5
 AT_ONCE: Final = 65_536  # rejects a frame
@@ -63,9 +73,14 @@ class JournalReader:
 
     def facts(self) -> dict[str, Any]:
         """Return the facts of the run, by name."""
+        from .forms import check_facts
+
         with _readable(self.path):
             rows = self._rows("SELECT key, value FROM run")
-            return {key: json.loads(value) for key, value in rows}
+            facts = {key: json.loads(value) for key, value in rows}
+            if facts.get("format") == FORMAT:  # others are told by their number
+                check_facts(facts)
+            return facts
 
     def results(self) -> pd.DataFrame:
         """Return one row per request."""
@@ -105,7 +120,7 @@ class JournalReader:
         """Yield rejects in the order of recording, a table for each slab and request."""
         for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
             with _readable(self.path):
-                table = unpacked(blob)
+                table = within_years(unpacked(blob))
             yield table
 
     def iter_reject_batches(self) -> Iterator[pa.Table]:
@@ -133,20 +148,29 @@ class JournalReader:
 
     def books(self) -> pd.DataFrame:
         """Return one row per device and UTC day; values not settled count as in doubt."""
-        tallies: dict[str, Tally] = {fate: {} for fate in ("read", *FATES)}
-        query = (
-            f"SELECT product_key, device_key, day, {_FATE}, sum(n) FROM tallies GROUP BY 1, 2, 3, 4"
-        )
         with _readable(self.path):
-            for product_key, device_key, day, fate, n in self._rows(query):
-                tallies[fate][product_key, device_key, day] = n
-            return books_frame(tallies)
+            rows = self._rows(f"SELECT {_FATE}, counts FROM tallies")
+            return books_of(rows, list(self.names().devices))
+
+    def names(self) -> Names:
+        """Return the devices and points by which tallies and touched ranges name them."""
+        devices = self._rows("SELECT product_key, device_key, number FROM devices ORDER BY number")
+        points = self._rows("SELECT identifier, number FROM points ORDER BY number")
+        return Names({(product, key): n for product, key, n in devices}, dict(points))
+
+    def slabs(self) -> dict[int, tuple[int, int | None]]:
+        """Return the slabs written down: entries that waited, first slab with waiting entries."""
+        rows = self._rows("SELECT number, rest, since FROM slabs")
+        return {number: (n_entries, since) for number, n_entries, since in rows}
 
     def touched(self) -> pd.DataFrame:
         """Return one row per device and point with values that arrived or may have arrived."""
+        from ..outcome.touched import touched_frame
+
         skips = self.facts().get("fingerprint", {}).get("skip_invalid_measurepoints", False)
         with _readable(self.path):
-            return touched_frame(self._rows(_ARRIVED.format("touched")), skips=bool(skips))
+            rows = self._rows(_ARRIVED.format("touched"))
+            return touched_frame(rows, self.names(), skips=bool(skips))
 
     def arrived(self) -> list[tuple[int, str, str, str, str]]:
         """Return the accepted and doubtful requests: slab, id, cuts, digest, outcome."""
@@ -221,7 +245,11 @@ def read_journal(path: Path) -> JournalReader:
     JournalError
         If there is no such file, or the file is not a journal of this version.
     """
-    if not path.is_file():
+    try:
+        is_there = path.is_file()
+    except OSError as error:
+        raise JournalError(f"{path}: there is no journal ({error.strerror})") from error
+    if not is_there:
         raise JournalError(f"{path}: there is no journal")
     reader = JournalReader(path)
     found = reader.facts().get("format")
@@ -240,15 +268,52 @@ def run_id_of(facts: dict[str, Any]) -> str:
     return str(facts.get("run_id") or facts.get("started_at", ""))
 
 
-def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that cannot write."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+def open_read_only(path: Path, *, is_alone: bool = False) -> sqlite3.Connection:
+    """Return a connection that cannot write; where nobody else does, it leaves no files beside."""
+    still = "&immutable=1" if is_alone else ""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
+
+
+# Errors of whoever uses what a damaged journal says: a bit may turn any value into another.
+_DAMAGE: Final = (
+    sqlite3.Error,
+    pa.ArrowException,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    AttributeError,
+)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Raise errors over what a journal says as a JournalError with the name of the file."""
+    try:
+        yield
+    except MpReplayError:
+        raise
+    except _DAMAGE as error:
+        raise JournalError(f"{path}: not a journal that can be read ({error})") from error
+
+
+def of_journal(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function whose first argument is a reader raise JournalError over what it reads."""
+
+    @wraps(function)
+    def read(*args: P.args, **options: P.kwargs) -> R:
+        journal: Any = args[0]
+        with readable(journal.path):
+            return function(*args, **options)
+
+    return read
 
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Raise errors of reading as a JournalError with the name of the file."""
+    """Raise errors of reading, those of the file included, as a JournalError."""
     try:
-        yield
-    except (sqlite3.Error, pa.ArrowException, OSError, LookupError, TypeError, ValueError) as error:
+        with readable(path):
+            yield
+    except OSError as error:
         raise JournalError(f"{path}: not a journal that can be read ({error})") from error

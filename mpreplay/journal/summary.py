@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..display.facts import Ended
 from ..display.sentences import ended_in_words
+from .reader import of_journal
 
 if TYPE_CHECKING:
     from .reader import JournalReader
@@ -30,6 +31,7 @@ def ended_of(facts: Mapping[str, Any]) -> Ended | None:
     return None if told is None else Ended(told[0], tuple(told[1]))
 
 
+@of_journal
 def summary_of(journal: JournalReader) -> dict[str, int | str]:
     """Return the summary of a run, as :meth:`mpreplay.Run.summary` documents it."""
     facts = journal.facts()
@@ -67,4 +69,7 @@ def _requests(journal: JournalReader) -> dict[str, int]:
 def _instant(ms: int | None) -> str:
     if ms is None:
         return ""
-    return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
+    try:
+        return pd.Timestamp(ms, unit="ms", tz="UTC").isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError):  # beyond the years that pandas knows
+        return ""

@@ -1,4 +1,4 @@
-"""The journal: a file with every step of a run. A shell: only writer and reader import sqlite3.
+"""The journal: a file with every step of a run. A shell.
 
 The journal decides nothing: each step is written before the next step relies on it. Reading the
 journal as frames is done in ``reader``.
@@ -9,16 +9,20 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import JournalError
+from ..outcome.packed_counts import Names, pack_tally
 from ..outcome.touched import touched_of
+from ..requests.succession import Kept
+from .damage import check_intact
 from .packing import packed
 from .private import create_private
-from .reader import FORMAT, OPEN_ENDED, JournalReader, open_read_only
+from .reader import FORMAT, OPEN_ENDED, JournalReader
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +37,14 @@ __all__ = ["Intent", "Journal", "Unfinished"]
 # process at any moment. A power loss may cost the last transactions; their requests are sent again.
 _SCHEMA: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE slabs (number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL);
+CREATE TABLE slabs (
+    number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL,
+    rest INTEGER NOT NULL, since INTEGER
+);
+CREATE TABLE devices (
+    number INTEGER PRIMARY KEY, product_key TEXT NOT NULL, device_key TEXT NOT NULL
+);
+CREATE TABLE points (number INTEGER PRIMARY KEY, identifier TEXT NOT NULL);
 CREATE TABLE requests (
     request_id TEXT PRIMARY KEY, parent_id TEXT, slab INTEGER NOT NULL, cuts TEXT NOT NULL,
     n_entries INTEGER NOT NULL, n_values INTEGER NOT NULL, n_bytes INTEGER NOT NULL,
@@ -43,8 +54,7 @@ CREATE TABLE requests (
 );
 CREATE INDEX open_requests ON requests (slab) WHERE outcome IS NULL;
 CREATE TABLE tallies (
-    owner TEXT NOT NULL, product_key TEXT NOT NULL, device_key TEXT NOT NULL, day INTEGER,
-    fate TEXT NOT NULL, n INTEGER NOT NULL
+    owner TEXT NOT NULL, fate TEXT NOT NULL, n INTEGER NOT NULL, counts BLOB NOT NULL
 );
 CREATE INDEX tallies_of ON tallies (owner);
 CREATE TABLE rejects (
@@ -52,7 +62,6 @@ CREATE TABLE rejects (
 );
 CREATE INDEX rejects_of ON rejects (owner);
 """
-_MAGIC: Final = b"SQLite format 3\0"
 _ADD_REQUEST: Final = (
     "INSERT INTO requests (request_id, parent_id, slab, cuts, n_entries, n_values, n_bytes, "
     "first_time, last_time, digest, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -85,6 +94,8 @@ class Unfinished:
         Counts of the earlier runs.
     spent : dict of (int, str) to int
         Number of parts already made of each chunk, by slab and number.
+    slabs : dict of int to Kept
+        All slabs written down, with the facts of their rests.
     """
 
     settled_slabs: frozenset[int] = frozenset()
@@ -92,6 +103,7 @@ class Unfinished:
     last_id: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     spent: dict[tuple[int, str], int] = field(default_factory=dict)
+    slabs: dict[int, Kept] = field(default_factory=dict)
 
 
 class Journal:
@@ -116,7 +128,9 @@ class Journal:
         self._opened: sqlite3.Connection | None = None
         # A run that died before its first step has left a file without a table.
         is_there = path.exists() and path.stat().st_size
-        self.is_new = not is_there or not _check_intact(path)
+        self.is_new = not is_there or not check_intact(path)
+        self._names = Names() if self.is_new else JournalReader(path).names()
+        self._named = len(self._names.devices), len(self._names.points)
         if not self.is_new:
             self._open()
 
@@ -146,8 +160,8 @@ class Journal:
         """
         with self._together():
             self._db.execute(
-                "INSERT INTO slabs VALUES (?, ?, ?)",
-                (prepared.number, prepared.n_rows, prepared.n_empty),
+                "INSERT INTO slabs VALUES (?, ?, ?, ?, ?)",
+                (prepared.number, prepared.n_taken, prepared.n_empty, *Kept.of(prepared)),
             )
             self._add_requests(None, intents)
             self._add(f"slab {prepared.number}", tallies, rejects)
@@ -197,7 +211,7 @@ class Journal:
             self._db.execute(f"UPDATE tallies SET fate = 'open' WHERE owner IN {chosen}")
             self._db.execute(f"DELETE FROM rejects WHERE owner IN {chosen}")
             self._db.execute(f"UPDATE requests SET outcome = NULL WHERE outcome IN {OPEN_ENDED}")
-        slabs = {number for (number,) in self._db.execute("SELECT number FROM slabs")}
+        slabs = {n: Kept(*facts) for n, facts in JournalReader(self.path).slabs().items()}
         (last_id,) = self._db.execute(
             "SELECT request_id FROM requests ORDER BY CAST(request_id AS INTEGER) DESC LIMIT 1"
         ).fetchone() or ("",)
@@ -207,8 +221,8 @@ class Journal:
             if slab in open_requests:
                 root = slab, cuts.partition("/")[0]
                 spent[root] = spent.get(root, 0) + 1
-        settled = frozenset(slabs - set(open_requests))
-        return Unfinished(settled, open_requests, last_id, counts, spent)
+        settled = frozenset(slabs.keys() - open_requests.keys())
+        return Unfinished(settled, open_requests, last_id, counts, spent, slabs)
 
     def close(self) -> None:
         """Write everything out and close the file, without leaving ``-wal`` and ``-shm`` files."""
@@ -231,6 +245,8 @@ class Journal:
             self._opened = sqlite3.connect(self.path, isolation_level=None)
             self._opened.execute("PRAGMA journal_mode = WAL")
             self._opened.execute("PRAGMA synchronous = NORMAL")
+            # Opens the log: else what a reader makes of it would stay behind.
+            self._opened.execute("SELECT count(*) FROM sqlite_master").fetchone()
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
 
@@ -261,7 +277,7 @@ class Journal:
         for request_id, chunk, digest, n_bytes in intents:
             sizes = (chunk.n_entries, chunk.n_values, n_bytes)
             # The touched points are recorded before sending: a killed process records no more.
-            facts = (*sizes, *chunk.times, digest, touched_of(chunk))
+            facts = (*sizes, *chunk.times, digest, touched_of(chunk, self._names))
             self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.cuts, *facts))
             self._add_tallies(request_id, {"open": chunk.tally()})
 
@@ -275,13 +291,27 @@ class Journal:
 
     def _add_tallies(self, owner: str, tallies: dict[str, Tally]) -> None:
         self._db.executemany(
-            "INSERT INTO tallies VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tallies VALUES (?, ?, ?, ?)",
             [
-                (owner, product_key, device_key, day, fate, int(n))
+                (owner, fate, sum(tally.values()), pack_tally(tally, self._names))
                 for fate, tally in tallies.items()
-                for (product_key, device_key, day), n in tally.items()
+                if tally
             ],
         )
+
+    def _add_names(self) -> tuple[int, int]:
+        """Record the devices and points named for the first time; return how many are recorded."""
+        devices, points = self._names.devices, self._names.points
+        if self._named != (len(devices), len(points)):
+            n_devices, n_points = self._named
+            new_devices = islice(devices, n_devices, None)
+            rows = [(n, *key) for n, key in enumerate(new_devices, n_devices)]
+            self._db.executemany("INSERT INTO devices VALUES (?, ?, ?)", rows)
+            new_points = islice(points, n_points, None)
+            self._db.executemany(
+                "INSERT INTO points VALUES (?, ?)", enumerate(new_points, n_points)
+            )
+        return len(devices), len(points)
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -289,55 +319,14 @@ class Journal:
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
+            named = self._add_names()
             if (counts := self.counting()) != self._counted:
                 self._note({"counts": counts})
                 self._counted = counts
             self._db.execute("COMMIT")
+            self._named = named
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-
-
-def _check_intact(path: Path) -> bool:
-    """Return whether a journal has begun; set a damaged one aside and raise, never overwrite it.
-
-    A file of another kind is left alone.
-    """
-    with path.open("rb") as file:
-        begin = file.read(len(_MAGIC))
-        if begin != _MAGIC and begin.strip(b"\0"):  # a power cut may leave zeros
-            raise JournalError(
-                f"{path}: this is no journal, and was left as it is; give the journal another name"
-            )
-    try:
-        with closing(open_read_only(path)) as db:
-            (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
-        damage = "" if found == "ok" else "; ".join(str(found).splitlines())
-        if not damage and tables and not {"run", "requests", "tallies"} <= tables:
-            raise JournalError(
-                f"{path}: this is a database, but no journal of mpreplay; give the journal another "
-                "name"
-            )
-    except sqlite3.DatabaseError as error:
-        damage = str(error)
-    if damage:
-        aside = _set_aside(path)
-        raise JournalError(
-            f"{path}: the journal is damaged ({damage}) and was set aside as {aside.name}. Nothing "
-            "was sent. Run again to begin anew: sending values twice does no harm"
-        )
-    return bool(tables)
-
-
-def _set_aside(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("-wal", "-shm", ""):  # the file itself last, so that a crash repeats the search
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside

@@ -6,11 +6,11 @@ the types themselves are in ``point_types``.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import ConfigError, clipped
+from ..errors.arguments import CLEAN_TEXT, FLAG, Kind, optional, shown_briefly, tuple_of
 from .point_types import (
     ARRAY_ITEM_TYPES,
     FLOAT_RANGE,
@@ -37,8 +37,8 @@ __all__ = [
 
 MAX_STRING_BYTES: Final = 1_024  # EnOS Device Connection 2.4.4, "Limitations"
 MAX_ARRAY_ITEMS: Final = 1_024  # the same page
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 LARGEST: Final = 1.7976931348623157e308  # the largest 64-bit float
+MOST: Final = 2**53  # of a length: JSON carries no larger number unchanged
 QUALITY_RANGE: Final = (0, 9)  # EnOS Device Connection 2.0.9, "Reporting Measurement Points"
 
 
@@ -53,6 +53,28 @@ class _PointError(ConfigError):
 def unplaced(error: ConfigError) -> str:
     """Return the message of an error without the name of the measurepoint, where it has one."""
     return error.fault if isinstance(error, _PointError) else str(error)
+
+
+def _is_key(value: object) -> bool:
+    return CLEAN_TEXT.holds(value) or (type(value) is int and -(2**63) <= value < 2**63)
+
+
+def _is_point(value: object) -> bool:
+    return isinstance(value, Measurepoint)
+
+
+# Fields of a measurepoint, numbers aside.
+_KINDS: Final = {
+    "name": CLEAN_TEXT,
+    "unit": CLEAN_TEXT,
+    "has_quality": FLAG,
+    "exclusive_minimum": FLAG,
+    "exclusive_maximum": FLAG,
+    "required": FLAG,
+    "item_type": optional(str, "a text"),
+    "keys": tuple_of(Kind("", _is_key), "a tuple of texts, or of numbers of 64 bits"),
+    "members": tuple_of(Kind("", _is_point), "a tuple of Measurepoints"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +128,38 @@ class Measurepoint:
     def __post_init__(self) -> None:
         """Raise if no thing model can have such a point."""
         name = self.identifier
-        if not isinstance(name, str) or not name or _SURROGATE.search(name):
+        if not CLEAN_TEXT.holds(name) or not name:
             raise ConfigError(
                 "a measurepoint needs an identifier that UTF-8 can carry, got "
-                f"{clipped(repr(name))}"
+                f"{shown_briefly(name)}"
             )
-        for fault in (self._fault_of_kind(), self._fault_of_parts(), self._fault_of_range()):
-            if fault:
-                raise _PointError(name, fault)
+        for field in ("keys", "members"):  # a list does, and is kept as it was given
+            if isinstance(getattr(self, field), list):
+                object.__setattr__(self, field, tuple(getattr(self, field)))
+        if fault := self._fault_of_kind() or self._fault_of_parts() or self._fault_of_range():
+            raise _PointError(name, fault)
 
     def _fault_of_kind(self) -> str:
         """Return why a field is of the wrong kind; the empty text if none is."""
-        if self.type not in TYPES:
+        if not isinstance(self.type, str) or self.type not in TYPES:
             return (
-                f"unknown type {clipped(repr(self.type))}; expected one of "
+                f"unknown type {shown_briefly(self.type)}; expected one of "
                 f"{', '.join(sorted(TYPES - {'ANY'}))}"
             )
         for field in ("minimum", "maximum", "max_length"):
             value = getattr(self, field)
             wanted = int if field == "max_length" else int | float
             if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
-                return f"its {field} must be a number, got {clipped(repr(value))}"
-        if self.max_length is not None and self.max_length < 0:
-            return f"its max_length must not be negative, got {self.max_length}"
-        if not all(isinstance(member, Measurepoint) for member in self.members):
-            return f"its members must be Measurepoints, got {clipped(repr(self.members))}"
+                return f"its {field} must be a number, got {shown_briefly(value)}"
+        if self.max_length is not None and not 0 <= self.max_length <= MOST:
+            return (
+                f"its max_length must be between 0 and {MOST}, got {shown_briefly(self.max_length)}"
+            )
+        for field, kind in _KINDS.items():
+            if not kind.holds(getattr(self, field)):
+                return (
+                    f"its {field} must be {kind.words}, got {shown_briefly(getattr(self, field))}"
+                )
         return ""
 
     def _fault_of_parts(self) -> str:
@@ -139,12 +168,18 @@ class Measurepoint:
             *others, last = ARRAY_ITEM_TYPES
             return (
                 f"an ARRAY needs an item type of {', '.join(others)} or {last}, "
-                f"got {self.item_type!r}"
+                f"got {shown_briefly(self.item_type)}"
             )
         if self.is_struct:
             return self._fault_of_members()
-        if self.is_enum and len({type(key) for key in self.keys} & {int, str}) != 1:
-            return f"an ENUM needs keys, either all numbers or all texts, got {self.keys!r}"
+        return self._fault_of_keys() if self.is_enum else ""
+
+    def _fault_of_keys(self) -> str:
+        if len({type(key) for key in self.keys}) != 1 or type(self.keys[0]) not in {int, str}:
+            return (
+                "an ENUM needs keys, either all numbers or all texts, got "
+                f"{clipped(repr(self.keys))}"
+            )
         return ""
 
     def _fault_of_members(self) -> str:
@@ -165,7 +200,7 @@ class Measurepoint:
             bound = getattr(self, field)
             if bound is not None and not -LARGEST <= bound <= LARGEST:  # NaN, too
                 return (
-                    f"its {field} must be a finite number of 64 bits, got {clipped(repr(bound))}; "
+                    f"its {field} must be a finite number of 64 bits, got {shown_briefly(bound)}; "
                     "leave it out for no bound"
                 )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import ConfigError
+from ..errors.arguments import kind_of, shown_briefly
 from .thing_model import ThingModel
 
 __all__ = ["ModelSet", "model_of", "schema_digest"]
@@ -33,7 +34,8 @@ class ModelSet:
             for product_key, model in given.items():
                 if not isinstance(product_key, str):
                     raise ConfigError(
-                        f"a mapping of models has product keys, got {product_key!r}; a parsed JSON "
+                        f"a mapping of models has product keys, got {shown_briefly(product_key)}; "
+                        "a parsed JSON "
                         "document is read with ThingModel.load(...)"
                     )
                 model_of(model)
@@ -70,7 +72,8 @@ def model_of(given: Any) -> ThingModel:
     """Return the thing model behind a model or its schema."""
     if isinstance(given, ThingModel):
         return given
-    model = (getattr(given, "metadata", None) or {}).get("thing_model")
+    facts = getattr(given, "metadata", None)
+    model = facts.get("thing_model") if isinstance(facts, Mapping) else None
     if isinstance(model, ThingModel):
         return model
     hint = (
@@ -79,8 +82,9 @@ def model_of(given: Any) -> ThingModel:
         else "begin with model.schema() and add to what it returns"
     )
     raise ConfigError(
-        f"expected a ThingModel or a schema made by model.schema(), got "
-        f"{type(given).__name__}; {hint}"
+        f"expected a ThingModel or a schema made by model.schema(), got {kind_of(given)}; {hint}",
+        argument="model",
+        value=given,
     )
 
 

@@ -7,6 +7,7 @@ right type that the thing model forbids.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -124,19 +125,61 @@ def _range_rules(point: Measurepoint) -> list[Rule]:
 
 
 def _is_inside(point: Measurepoint, low: float | None, high: float | None) -> Allowed:
-    kind = np.float32 if point.type == "FLOAT" else np.float64  # the type of its values
-    with np.errstate(over="ignore"):
-        least = kind(-np.inf if low is None else low)
-        most = kind(np.inf if high is None else high)
+    if point.type == "INT":
+        return _is_between(*_whole_bounds(point, low, high))
+    least, no_less = _float_bound(point, -np.inf if low is None else low, np.inf)
+    most, no_more = _float_bound(point, np.inf if high is None else high, -np.inf)
+    no_less &= point.exclusive_minimum
+    no_more &= point.exclusive_maximum
 
     def is_inside(array: pa.Array) -> NDArray[np.bool_]:
         numbers = array.to_numpy(zero_copy_only=False)
         with np.errstate(invalid="ignore"):  # absent values are NaN here
-            above = numbers > least if point.exclusive_minimum else numbers >= least
-            below = numbers < most if point.exclusive_maximum else numbers <= most
+            above = numbers > least if no_less else numbers >= least
+            below = numbers < most if no_more else numbers <= most
         return np.asarray(above & below, bool)
 
     return is_inside
+
+
+def _float_bound(point: Measurepoint, bound: float, inward: float) -> tuple[Any, bool]:
+    """Return a bound as a number of the point's type, and whether it is the bound itself.
+
+    A bound of a DOUBLE between two of its numbers is the next number inside; one of a FLOAT is
+    rounded as its values are.
+    """
+    with np.errstate(over="ignore"):
+        if point.type == "FLOAT":
+            return np.float32(bound), True
+        try:
+            nearest = np.float64(bound)
+        except OverflowError:  # an integer beyond all floats
+            return np.float64(np.inf if bound > 0 else -np.inf), False
+        is_outside = bound > float(nearest) if inward > 0 else bound < float(nearest)
+        if is_outside:
+            return np.nextafter(nearest, inward), False
+    return nearest, float(nearest) == bound
+
+
+def _whole_bounds(point: Measurepoint, low: float | None, high: float | None) -> tuple[int, int]:
+    """Return the least and the largest integer of a range, as far as 64 bits hold them."""
+    least, most = -(2**63), 2**63 - 1
+    if low is not None and low > least:
+        least = most + 1 if low > most else math.ceil(low)
+        least += point.exclusive_minimum and least == low
+    if high is not None and high < most:
+        most = -(2**63) - 1 if high < -(2**63) else math.floor(high)
+        most -= point.exclusive_maximum and most == high
+    return least, most
+
+
+def _is_between(least: int, most: int) -> Allowed:
+    def is_between(array: pa.Array) -> NDArray[np.bool_]:
+        # As integers: among floats, neighbours beyond 2^53 are one number.
+        numbers = array.fill_null(0).to_numpy(zero_copy_only=False)
+        return np.asarray((numbers >= least) & (numbers <= most), bool)
+
+    return is_between
 
 
 def _member_rules(number: int, member: Measurepoint) -> list[Rule]:

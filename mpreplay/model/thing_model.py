@@ -11,20 +11,41 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigError
+from ..errors.arguments import (
+    CLEAN_TEXT,
+    FLAG,
+    OPTIONAL_TEXT,
+    Kind,
+    check_kinds,
+    kind_of,
+    shown_briefly,
+    wrong,
+)
 from .json_shapes import dump_model, parse_model, parse_text
 from .measurepoint import Measurepoint
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Hashable, Iterable
 
     import pandas as pd
     import pandera.pandas as pandera
 
 
 __all__ = ["ThingModel"]
+
+_KINDS: Final = {
+    "model_id": CLEAN_TEXT,
+    "measurepoints": Kind(
+        "a dict of identifier to Measurepoint", lambda value: isinstance(value, Mapping)
+    ),
+    "name": CLEAN_TEXT,
+    "pass_through": FLAG,
+    "draft": FLAG,
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,8 +80,16 @@ class ThingModel:
 
     def __post_init__(self) -> None:
         """Keep a copy: the caller's mapping may change."""
+        check_kinds({name: (getattr(self, name), kind) for name, kind in _KINDS.items()})
         object.__setattr__(self, "measurepoints", dict(self.measurepoints))
         for identifier, point in self.measurepoints.items():
+            if not isinstance(point, Measurepoint):
+                raise wrong(
+                    "measurepoints",
+                    self.measurepoints,
+                    f"a dict of identifier to Measurepoint; that of {identifier!r:.60} is "
+                    f"{shown_briefly(point)}",
+                )
             if point.identifier != identifier:
                 raise ConfigError(
                     f"measurepoint {identifier!r} calls itself {point.identifier!r}; the key and "
@@ -104,26 +133,34 @@ class ThingModel:
         ...                 '{"dataType": "INT", "dataDefinition": null}}}}')
         ThingModel('M', 1 measurepoints: 1 INT)
         """
+        check_kinds({"model_id": (model_id, OPTIONAL_TEXT)})
         document, origin = _read(source)
         model_id, name, points, passes, draft = parse_model(document, origin, model_id)
         return cls(model_id, points, name, passes, draft)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, *, ignore: tuple[str, ...] = ()) -> ThingModel:
+    def from_frame(cls, frame: pd.DataFrame, *, ignore: Iterable[Hashable] = ()) -> ThingModel:
         """Draft a model from data, for a user without a model.
 
         Parameters
         ----------
         frame : DataFrame
             Readings, a column per measurement point.
-        ignore : tuple of str, optional
+        ignore : iterable of labels, optional
             Columns that are not readings: time, keys, remarks.
 
         Returns
         -------
         ThingModel
-            With ``draft`` set, the types of the columns, and no ranges. The platform's own model
+            With ``draft`` set, the types of the columns, and no ranges; it accepts this very frame.
+            Columns of times, of bytes, and without values are left out. The platform's own model
             may differ, and takes precedence.
+
+        Raises
+        ------
+        ConfigError
+            If a column holds values that no draft can accept, such as values of several kinds, or
+            if its name is no text or occurs twice.
 
         Examples
         --------
@@ -226,7 +263,9 @@ def _read(source: Any) -> tuple[Any, str]:
         return parse_text(path.read_bytes(), str(path)), str(path)
     except TypeError as error:
         raise ConfigError(
-            f"a thing model comes as a path, JSON text, dict or list, not {type(source).__name__}"
+            f"a thing model comes as a path, JSON text, dict or list, not {kind_of(source)}",
+            argument="source",
+            value=source,
         ) from error
     except ConfigError:
         raise

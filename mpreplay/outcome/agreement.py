@@ -7,7 +7,7 @@ audit with its chain and its manifest is ``audit/accounts.py``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ __all__ = [
     "check_outcomes",
     "check_rejects",
     "check_tables",
+    "check_totals",
     "check_touched",
 ]
 
@@ -134,6 +135,13 @@ def check_books(books: pd.DataFrame) -> Iterator[Disagreement]:
         yield _day(row), f"{row.read:,} values were read, and {total:,} are accounted for"
     for row in books[(sums == books["read"]) != books["balanced"]].head(_SHOWN).itertuples():
         yield _day(row), f"it says {row.balanced} of being balanced, which is not so"
+
+
+def check_totals(books: pd.DataFrame, totals: Mapping[str, int]) -> Iterator[Disagreement]:
+    """Yield the numbers of values that are not the sums of the books."""
+    for name in ("read", *FATES):
+        if (booked := int(books[name].sum())) != totals[name]:
+            yield name, f"the books have {booked:,} values, and {totals[name]:,} are counted"
 
 
 def _day(row: Any) -> str:

@@ -32,5 +32,12 @@ class Ready:
         for part in prepared.parts:
             add_tally(tallies["read"], part.tally_read())
             add_tally(tallies["withheld"], part.tally_withheld())
+        # A value that waits for the next slab counts as read together with that slab.
+        for rest in prepared.sent:
+            add_tally(tallies["read"], rest.tally())
+        if prepared.rest is not None:
+            waiting = prepared.rest.tally()
+            add_tally(tallies["read"], {key: -n for key, n in waiting.items()})
+        tallies["read"] = {key: n for key, n in tallies["read"].items() if n}
         rejects = joined(map(rejects_withheld, prepared.parts))
         return cls(prepared, prepared.chunks(), tallies, rejects)

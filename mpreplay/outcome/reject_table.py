@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from ..display.facts import Detail
 from ..display.reasons import advice, reason_column
 from ..frames import REJECT_COLUMNS, typed
+from ..values.epoch import FIRST_TIME, LAST_TIME
 from .advice import BLAMES, advice_of, blame_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FACTS", "NO_REJECTS", "fact_frame", "joined", "reject_frame"]
+__all__ = ["FACTS", "NO_REJECTS", "fact_frame", "joined", "reject_frame", "within_years"]
 
 _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
 # The columns of a rejects frame, with the facts instead of the reason, and without the advice,
@@ -52,6 +53,20 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
     whole = pa.concat_tables(kept).combine_chunks()
     order = pc.sort_indices(whole, [("source", "ascending"), ("row", "ascending")])
     return whole.take(order)
+
+
+def within_years(table: pa.Table) -> pa.Table:
+    """Return rejects without times beyond the years 1 to 9999, which frames cannot show."""
+    times = table["time"].cast(pa.int64())
+    if not len(times) or times.null_count == len(times):
+        return table
+    ends = pc.min_max(times).as_py()
+    if ends["min"] >= FIRST_TIME and ends["max"] <= LAST_TIME:
+        return table
+    known = pc.and_(pc.greater_equal(times, FIRST_TIME), pc.less_equal(times, LAST_TIME))
+    kept = pc.if_else(known, times, pa.scalar(None, pa.int64()))
+    place = table.schema.get_field_index("time")
+    return table.set_column(place, table.schema.field(place), kept.cast(table["time"].type))
 
 
 def reject_frame(table: pa.Table, *, allows_offline: bool = False) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import orjson
 import pandas as pd
 import pyarrow as pa
 
@@ -21,6 +20,7 @@ from ..model.measurepoint import Measurepoint
 from ..values.arrays import objects_of, python_of
 from ..values.column_json import texts_of
 from ..values.conversion import convert
+from ..values.object_json import read_json
 from ..values.plain_text import plain_texts
 from ..values.typed_column import TypedColumn
 
@@ -179,8 +179,8 @@ def _read(value: Any, point: Measurepoint) -> Any:
         case str() if not _is_textual(point):
             text = value.lower() if point.is_bool else value
             try:
-                parsed = orjson.loads(text) if text else None
-            except orjson.JSONDecodeError:
+                parsed = read_json(text) if text else None
+            except ValueError:
                 return value
             return _read(parsed, point) if isinstance(parsed, list | dict) else parsed
         case list() if point.is_array:

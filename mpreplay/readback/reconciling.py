@@ -8,7 +8,7 @@ and compared a slab at a time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -21,12 +21,14 @@ from ..checks.violations import as_frame, table_of
 from ..display.facts import Detail
 from ..display.reasons import reason
 from ..errors import ConfigError, HistoryError, JournalMismatch
+from ..errors.arguments import PAIR, kind_of, labels_of, wrong
 from ..frames import RECONCILED_COLUMNS, typed
 from ..history.sources import FrameSource
-from ..journal.fingerprint import check_same
+from ..journal.differences import told_differences
 from ..model.device import Device
 from ..order import Order
 from ..requests.dividing import chunk_at
+from ..requests.succession import Kept, Succession
 from ..settings import Connection, Limits, Policy
 from ..values.plain_text import plain_texts
 from ..values.times import read_times
@@ -83,7 +85,7 @@ def reconcile(
     if isinstance(query, pd.DataFrame):
         query = _lookup(query, [Device(*one) for one in facts["duplicates"]["devices"]])
     elif not callable(query):
-        raise ConfigError(f"{_EXPECTED}; got {type(query).__name__}")
+        raise ConfigError(f"{_EXPECTED}; got {kind_of(query)}", argument="query", value=query)
     return _frames(requests, query, _identifiers(not_comparable, requests.order.models))
 
 
@@ -95,7 +97,10 @@ def _identifiers(
     An unknown name is an error, since a typo would hide a loss.
     """
     found: set[tuple[str | None, str]] = set()
-    for one in (named,) if isinstance(named, str) else named:
+    for one in labels_of(named, argument="not_comparable"):
+        if not (isinstance(one, str) or PAIR.holds(one)):
+            expected = "identifiers of points, or pairs of product key and identifier"
+            raise wrong("not_comparable", one, expected)
         product_key, identifier = (None, one) if isinstance(one, str) else one
         known = models.all()
         if not any(identifier in m.measurepoints or m.pass_through for m in known):
@@ -119,21 +124,20 @@ class _Requests:
         kept = facts["fingerprint"]
         policy = Policy(**{f.name: kept[f.name] for f in fields(Policy)})
         limits = Limits(**facts["limits"])
-        connection = Connection.from_uri(
-            facts["connection"]
-        )  # the journal keeps three stars for the secret
+        # The journal keeps three stars for the secret, which are none.
+        connection = Connection.from_uri(str(facts["connection"]).replace(":***@", ":-@", 1))
         order = Order.of("reconcile", history, model, connection.device, policy, limits)
         target = {
             name: kept[name] for name in ("platform", "gateway")
         }  # in the spelling of the run
-        try:
-            check_same(journal.path, order.fingerprint(connection) | target)
-        except JournalMismatch as error:
+        given = order.fingerprint(connection) | target
+        names = [source.name for source in history.sources]
+        if told := told_differences(facts, given, names):
             raise JournalMismatch(
-                f"{journal.path}: the run was not made from what is given here; different are: "
-                f"{', '.join(error.differs)}. Pass the history= and model= it was made from",
-                error.differs,
-            ) from None
+                f"{journal.path}: the run was not made from what is given here: "
+                f"{'; '.join(told.values())}. Pass the history= and model= it was made from",
+                tuple(told),
+            )
         return cls(journal, order, order.preparer(Duplicates.from_dict(facts["duplicates"])))
 
     def slabs(self) -> Iterator[list[_Request]]:
@@ -143,9 +147,12 @@ class _Requests:
             for slab, group in groupby(self.journal.arrived(), key=lambda row: row[0])
         }
         order = self.order
-        for raw in order.history.slabs(order.models.all(), without=_AllBut(wanted)):
-            chunks = self.preparer.prepare(raw, order.window).chunks()
-            yield [self._request(chunks, *told) for told in wanted[raw.number]]
+        kept = {n: Kept(*facts) for n, facts in self.journal.slabs().items()}
+        made = Succession(self.preparer, order.window, kept, chosen=wanted.keys())
+        raw = order.history.slabs(order.models.all(), without=_AllBut(made.needed))
+        for prepared in made.prepared(raw):
+            chunks = prepared.chunks()
+            yield [self._request(chunks, *told) for told in wanted[prepared.number]]
 
     def _request(
         self, chunks: list[Chunk], request_id: str, cuts: str, digest: str, outcome: str
@@ -170,7 +177,7 @@ class _Requests:
 class _AllBut:
     """A container of all numbers except the given ones."""
 
-    kept: Mapping[int, Any]
+    kept: Container[int]
 
     def __contains__(self, number: object) -> bool:
         return number not in self.kept
@@ -319,7 +326,7 @@ def _ask(query: Query, device: Device, span: tuple[int, int], code: int) -> Held
         # The message of the error may hold an access key of the user: chained, not repeated.
         raise ConfigError(f"{what} raised {type(error).__name__}; {_EXPECTED}") from error
     if not isinstance(answer, pd.DataFrame):
-        raise ConfigError(f"{what} returned {type(answer).__name__}; {_EXPECTED}")
+        raise ConfigError(f"{what} returned {kind_of(answer)}; {_EXPECTED}")
     answer = _of_device(answer, device)
     time = _times(answer, what)
     names = answer["measurepoint"].to_numpy(object)

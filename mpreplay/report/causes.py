@@ -17,7 +17,7 @@ from ..display.facts import CHECKS, Cause, Check, Detail
 from ..display.reasons import advice, cause_reason
 from ..display.sentences import names
 from ..frames import CAUSE_COLUMNS, REJECT_COLUMNS, typed
-from ..journal.reader import allows_offline
+from ..journal.reader import allows_offline, of_journal
 from ..outcome.advice import advice_of, blame_of
 from ..outcome.reject_table import reject_frame
 
@@ -107,6 +107,7 @@ def gather(
     return Gathered(causes, [_examples(one, n_examples) for _, one in ranked], n_read)
 
 
+@of_journal
 def gathered_of(
     reader: JournalReader, *, n_examples: int = 0, at_most: int | None = None
 ) -> Gathered:

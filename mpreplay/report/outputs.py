@@ -18,6 +18,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import Argument, ConfigError, Message, message
+from ..errors.arguments import shown_briefly
 from ..journal.places import PARTS
 from ..journal.private import short_name
 
@@ -58,7 +59,9 @@ def path_of(given: Any, argument: str) -> Path:
     except (TypeError, ValueError) as error:
         why = str(error)
     raise ConfigError(
-        message(Argument(argument, repr(given)), f": {why}"), argument=argument, value=given
+        message(Argument(argument), f" must be a path, got {shown_briefly(given)}: {why}"),
+        argument=argument,
+        value=given,
     )
 
 
@@ -156,8 +159,8 @@ def written(path: Path, *, is_private: bool = False) -> Iterator[Path]:
     """
     try:
         end = Path(os.path.realpath(path))  # at the end of a link, which stays
-        if end.exists() and not stat.S_ISREG(end.stat().st_mode):
-            yield end
+        if path.exists() and (path.parts[1:2] == ("dev",) or not stat.S_ISREG(path.stat().st_mode)):
+            yield path
             return
         mode = PRIVATE if is_private else SHARED
         part = end.with_name(f".{short_name(end.name)}.{token_hex(4)}.part")

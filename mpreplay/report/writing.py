@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from ..display.amounts import count, visible
 from ..display.facts import OPEN
 from ..errors import ConfigError, ReplayWarning
-from ..outcome.agreement import RejectCounts, check_tables
+from ..journal.reader import of_journal
+from ..outcome.agreement import RejectCounts, check_tables, check_totals
 from ..outcome.reject_table import fact_frame
 from .outputs import check_outputs, written
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["disagreements", "warn_of", "write_report"]
 
 
+@of_journal
 def write_report(reader: JournalReader, path: Path, history: History | None = None) -> None:
     """Write the report of a run, replacing an older report.
 
@@ -85,6 +87,8 @@ def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
     for batch in reader.iter_reject_batches():
         rejects.add(fact_frame(batch))
     n_open = reader.open_ended().get(OPEN, (0, 0))[0]
-    return list(
-        check_tables(reader.results(), rejects, reader.books(), reader.touched(), n_open=n_open)
-    )
+    books = reader.books()
+    return [
+        *check_tables(reader.results(), rejects, books, reader.touched(), n_open=n_open),
+        *check_totals(books, reader.totals()),
+    ]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .entries import Copy, Entries
     from .tallies import Tally
 
-__all__ = ["Chunk", "Prepared", "ProductSlab"]
+__all__ = ["Chunk", "Prepared", "ProductSlab", "Rest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,39 @@ class ProductSlab:
 
 
 @dataclass(frozen=True, slots=True)
+class Rest:
+    """The last entries of a slab: they did not fill a request, and wait for the next slab.
+
+    Parameters
+    ----------
+    slab : int
+        The slab's number in the history.
+    parts : list of ProductSlab
+        The products' parts, with these entries and nothing else.
+    """
+
+    slab: int
+    parts: list[ProductSlab]
+
+    @property
+    def n_entries(self) -> int:
+        """Number of entries."""
+        return sum(len(part.entries.time) for part in self.parts)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows with a value in the entries."""
+        return sum(len(part.readings.rows) for part in self.parts)
+
+    def tally(self) -> Tally:
+        """Return counts of the values, equal copies included."""
+        tally: Tally = {}
+        for part in self.parts:
+            add_tally(tally, part.tally_sent(0, len(part.entries.time)))
+        return tally
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A slab, ready to send.
 
@@ -139,7 +172,11 @@ class Prepared:
     parts : list of ProductSlab
         The products' parts of the slab.
     bounds : ndarray of int64
-        Bounds of the chunks, in entries counted over all parts.
+        Bounds of the chunks, in entries counted over the carried rests and all parts.
+    carried : tuple of Rest
+        Rests of earlier slabs, which come first.
+    rest : Rest, optional
+        Entries of this slab that wait for the next.
     """
 
     number: int
@@ -148,15 +185,35 @@ class Prepared:
     n_empty: int
     parts: list[ProductSlab]
     bounds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    carried: tuple[Rest, ...] = ()
+    rest: Rest | None = None
+
+    @property
+    def sent(self) -> tuple[Rest, ...]:
+        """The rests of earlier slabs that are sent with this slab: all of them, or none yet."""
+        return self.carried if self.bounds[-1] else ()
+
+    @property
+    def carry(self) -> tuple[Rest, ...]:
+        """The rests for the next slab of the source."""
+        waiting = () if self.bounds[-1] else self.carried
+        return waiting if self.rest is None else (*waiting, self.rest)
+
+    @property
+    def n_taken(self) -> int:
+        """Number of rows of which no value waits any longer, rows of earlier slabs included."""
+        waiting = 0 if self.rest is None else self.rest.n_rows
+        return self.n_rows - waiting + sum(rest.n_rows for rest in self.sent)
 
     def chunks(self) -> list[Chunk]:
         """Return the chunks, in the order of sending."""
-        ends = np.cumsum([0] + [len(part.entries.time) for part in self.parts])
+        parts = [part for rest in self.carried for part in rest.parts] + self.parts
+        ends = np.cumsum([0] + [len(part.entries.time) for part in parts])
         chunks = []
         for number, (start, stop) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
             spans = [
                 (part, max(int(start - begin), 0), min(int(stop - begin), int(end - begin)))
-                for part, begin, end in zip(self.parts, ends[:-1], ends[1:], strict=True)
+                for part, begin, end in zip(parts, ends[:-1], ends[1:], strict=True)
                 if max(start, begin) < min(stop, end)  # a product may have nothing to send
             ]
             chunks.append(Chunk(self.number, str(number), spans))
@@ -170,12 +227,13 @@ class Chunk:
     Parameters
     ----------
     slab : int
-        Number of the slab in the history.
+        Number of the slab in the history; the first chunk of a slab also holds the rests of
+        earlier slabs.
     cuts : str
         Number of the chunk in its slab; for a part of a chunk, followed by the row of turns by
         which the part was cut out (``"5/0/1"``). ``dividing`` lists the turns.
     spans : list of (ProductSlab, int, int)
-        Products' parts of the slab, each with its entries [start, stop).
+        Products' parts of slabs, each with its entries [start, stop).
     levels : int, optional
         Cuts deep that the chunk may still be taken apart; None: no cut was made yet.
     """

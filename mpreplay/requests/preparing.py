@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from ..checks.repeats import Duplicates
 from ..checks.sizes import Room, key_bytes
 from ..history.readings import read_slab
 from ..values.column_json import texts_of
+from .carrying import rest_from
 from .chunk import Prepared, ProductSlab
 from .cutting import cut, group_columns
 from .encoding import encode_entries
@@ -33,10 +34,14 @@ if TYPE_CHECKING:
     from ..model.device import Device
     from ..model.model_set import ModelSet
     from ..settings import Limits, Policy
+    from .chunk import Rest
     from .encoding import Encoded
     from .entries import Entries
 
 __all__ = ["Preparer"]
+
+# Most slabs whose rests wait together, so that a source of very few values keeps few in memory.
+MOST_CARRIED: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,23 +65,52 @@ class Preparer:
     own: Device
     duplicates: Duplicates = field(default_factory=Duplicates)
 
-    def prepare(self, raw: RawSlab, window: tuple[int | None, int | None]) -> Prepared:
-        """Return a slab ready to send."""
-        parts = [
+    def prepare(
+        self,
+        raw: RawSlab,
+        window: tuple[int | None, int | None],
+        carried: tuple[Rest, ...] = (),
+    ) -> Prepared:
+        """Return a slab ready to send.
+
+        ``carried`` are the rests of the slabs before. Unless the slab is the last of its source,
+        its last chunk may not be full: the entries of that chunk become the rest of the slab.
+        """
+        parts = self._parts(raw, window)
+        cuts = self._cuts([part for rest in carried for part in rest.parts] + parts)
+        if not raw.is_last and len(carried) < MOST_CARRIED:
+            cuts = cuts[: max(1, len(cuts) - 1)]
+        n_before = sum(rest.n_entries for rest in carried)
+        rest = rest_from(raw.number, parts, max(0, int(cuts[-1]) - n_before))
+        n_rows = sum(len(part.readings.rows) for part in parts)
+        n_values = sum(part.readings.n_values for part in parts)
+        n_empty = _n_empty(parts)
+        return Prepared(raw.number, n_rows, n_values, n_empty, parts, cuts, carried, rest)
+
+    def rest_of(
+        self, raw: RawSlab, window: tuple[int | None, int | None], n_entries: int
+    ) -> Rest | None:
+        """Return the rest of a slab, of which the number of entries is known."""
+        parts = self._parts(raw, window)
+        n = sum(len(part.entries.time) for part in parts)
+        return rest_from(raw.number, parts, max(0, n - n_entries))
+
+    def _parts(self, raw: RawSlab, window: tuple[int | None, int | None]) -> list[ProductSlab]:
+        return [
             self._part(readings, self.duplicates.repeats_of(raw.number, number))
             for number, readings in enumerate(read_slab(raw, self.models, self.own, window))
         ]
-        sizes = [np.diff(part.encoded.offsets) for part in parts]
-        cuts = cut(
-            np.concatenate(sizes) if sizes else np.zeros(0, np.int64),
-            np.concatenate([p.encoded.n_values for p in parts]) if parts else np.zeros(0, np.int64),
+
+    def _cuts(self, parts: Sequence[ProductSlab]) -> NDArray[np.int64]:
+        """Return the bounds of the chunks."""
+        nothing = [np.zeros(0, np.int64)]
+        return cut(
+            np.concatenate([np.diff(part.encoded.offsets) for part in parts] or nothing),
+            np.concatenate([part.encoded.n_values for part in parts] or nothing),
             room=self._room.of_entries,
             max_entries=self.limits.max_entries,
             max_values=self.limits.max_values,
         )
-        n_rows = sum(len(part.readings.rows) for part in parts)
-        n_values = sum(part.readings.n_values for part in parts)
-        return Prepared(raw.number, n_rows, n_values, _n_empty(parts), parts, cuts)
 
     @property
     def _room(self) -> Room:

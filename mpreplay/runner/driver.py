@@ -17,14 +17,13 @@ from ..conversation.transport import Acknowledged, Lost, Message
 from ..display.facts import Ended
 from ..display.sentences import ended_in_words
 from ..errors import ConnectError, JournalMismatch, PlatformError
-from ..history.ahead import ahead
-from ..outcome.recording import Ready
 from ..outcome.reject_table import NO_REJECTS
 from ..outcome.rejects import name_refused, rejects_of_chunk
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
 from ..requests.dividing import chunk_at
 from .link import IDLE, Link, jitter
+from .ready_slabs import ready_slabs
 
 if TYPE_CHECKING:
     from ..conversation.isolation import Isolation
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from ..conversation.transport import Event, Transport
     from ..journal.writer import Journal, Unfinished
     from ..order import Order
+    from ..outcome.recording import Ready
     from ..outcome.settled import Settled
     from ..requests.chunk import Chunk, Prepared
     from ..requests.preparing import Preparer
@@ -135,7 +135,7 @@ class Driver:
             self._heed_interrupts,
             self._handle,
         )
-        self._slabs = self._ready()
+        self._slabs = ready_slabs(self.order, self.preparer, self.unfinished)
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
         self.journal.counting = self._counted  # written with each step: a kill loses none
@@ -240,11 +240,6 @@ class Driver:
             self.session.receive(reply.request_id, reply.code, reply.message, now, jitter())
         )
 
-    def _ready(self) -> Generator[Ready, None, None]:
-        order = self.order
-        raw = order.history.slabs(order.models.all(), without=self.unfinished.settled_slabs)
-        return ahead(raw, lambda one: Ready.of(self.preparer.prepare(one, order.window)))
-
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""
         while not self._exhausted and self.session.wants_more:
@@ -275,7 +270,7 @@ class Driver:
             try:
                 chunk = chunk_at(chunks, intent.cuts, self.order.own)
                 digest = self._digest(intent.request_id, chunk)[0]
-            except LookupError:
+            except (LookupError, ValueError):  # or the cuts are none: the journal is damaged
                 digest = ""
             if digest != intent.digest:
                 raise JournalMismatch(

@@ -15,7 +15,7 @@ from ..conversation.pacing import next_connect
 from ..conversation.reconnect import Reconnect
 from ..conversation.transport import Lost
 from ..display.facts import Ended
-from ..errors import ConnectError, ConnectionLost
+from ..errors import ConfigError, ConnectError, ConnectionLost
 
 if TYPE_CHECKING:
     from ..conversation.session import Session
@@ -163,12 +163,12 @@ class Link:
     def _try_to_connect(self) -> None:
         try:
             self._connect()
-        except ConnectError as error:
+        except (ConnectError, ConfigError) as error:  # the latter: the file of a secret has gone
             if self.heed():
                 return
             log.warning("%s", str(error))  # a log that keeps records must not keep the client
             self._reconnect.on_failed(self.clock.now(), jitter())
-            if error.is_final:
+            if getattr(error, "is_final", True):
                 self.session.end(Ended("refused", (str(error),)))
 
 

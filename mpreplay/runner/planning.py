@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from ..history.history import History
 from ..order import Order
+from ..requests.succession import Succession
 from ..settings import Limits, Policy
 
 __all__ = ["Plan", "plan"]
@@ -80,7 +81,7 @@ def plan(
     history: History,
     model: Any,
     *,
-    gateway: tuple[str, str] = ("", ""),
+    gateway: tuple[str, str] | None = None,
     limits: Limits | None = None,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
@@ -121,13 +122,14 @@ def plan(
     1
     """
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    order = Order.of("plan", history, model, gateway, policy, limits)
+    own = ("", "") if gateway is None else gateway
+    order = Order.of("plan", history, model, own, policy, limits)
     limits, found = order.limits, order.duplicates()
     preparer = order.preparer(found)
     sizes: list[int] = []
     n_rows = n_values = n_sent = n_gone = 0
-    for raw in history.slabs(order.models.all()):
-        prepared = preparer.prepare(raw, order.window)
+    slabs = history.slabs(order.models.all())
+    for prepared in Succession(preparer, order.window).prepared(slabs):
         n_rows += prepared.n_rows
         n_values += prepared.n_values
         n_gone += sum(sum(part.tally_withheld().values()) for part in prepared.parts)

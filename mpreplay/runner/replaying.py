@@ -15,20 +15,24 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
-from ..history.files import grouped
+from ..errors.arguments import check_kinds, one_of
+from ..files.finding import grouped
+from ..history.ahead import check_threads
 from ..history.history import History
 from ..history.sources import digest_of
 from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease
 from ..journal.places import journal_place
-from ..journal.reader import read_journal
+from ..journal.reader import read_journal, readable
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
+from ..protocol.addresses import is_loopback
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
-from ..settings import Connection, Limits, Policy, reveal
+from ..secret import Secret, sealed
+from ..settings import Connection, Limits, Policy
 from ..version import __version__
 from .clock import SystemClock
 from .driver import Driver
@@ -48,7 +52,7 @@ def replay(
     *,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
-    sub_device_secrets: Mapping[tuple[str, str], str] | None = None,
+    sub_device_secrets: Mapping[tuple[str, str], str | Secret] | None = None,
     on_invalid: Literal["raise", "withhold", "send"] = "raise",
     duplicates: Literal["raise", "first", "last"] = "raise",
     isolate: Literal["point", "entry", "device", False] = "point",
@@ -110,7 +114,8 @@ def replay(
     Warns
     -----
     ReplayWarning
-        If sub-devices are neither signed in nor allowed to be offline.
+        If sub-devices are neither signed in nor allowed to be offline, or if the connection is
+        neither encrypted nor on this machine.
 
     Notes
     -----
@@ -132,15 +137,20 @@ def replay(
     ...     mp.replay(mp.read_history(frame), model, platform.connection)
     Run(2 of 2 values accepted)
     """
+    # First of all: an error tracker prints the arguments of every call under way.
+    connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
-    connection = _connection(connection)
+    check_kinds({"progress": (progress, one_of(True, False, "auto"))})
+    check_threads()
+    connection = Connection.of(connection)
+    _warn_of_plain(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
-    reveal(connection.device_secret)  # a wrong reference is an error now, not in an hour
+    connection.device_secret.reveal()  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
-    place = journal_place(journal, made_from)
     with Interrupts(at_once=True) as interrupts, ExitStack() as on_failure, ExitStack() as stack:
+        place = journal_place(journal, made_from)
         if place.temporary is not None:
             on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
         path = stack.enter_context(place).path
@@ -176,12 +186,6 @@ def replay(
     return Run(read_journal(path), place.temporary, history, order.models)
 
 
-def _connection(given: Connection | str | None) -> Connection:
-    if given is None:
-        return Connection.from_environment()
-    return Connection.from_uri(given) if isinstance(given, str) else given
-
-
 def _transport(
     connection: Connection, limits: Limits, sub_devices: SubDevices, interrupts: Interrupts
 ) -> MqttTransport:
@@ -198,9 +202,10 @@ def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinish
     """Survey the history of a new run, or take up the state of an unfinished run."""
     if book.is_new:
         return Unfinished(), order.surveyed()
-    check_same(book.path, made_from)
+    check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
-    return book.take_up(), Duplicates.from_dict(facts["duplicates"])
+    with readable(book.path):
+        return book.take_up(), Duplicates.from_dict(facts["duplicates"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +265,16 @@ def _next_leg(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
     return {"legs": [*facts.get("legs", []), leg], "leg_started_at": now, "ended_at": None}
 
 
-def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, str]) -> None:
+def _warn_of_plain(connection: Connection) -> None:
+    if not connection.tls and not is_loopback(connection.host):
+        told = (
+            f"the connection to {connection.host}:{connection.port} is not encrypted: readings and "
+            "signatures can be read on their way. Use mqtts:// (tls=True) where the platform has it"
+        )
+        warnings.warn(ReplayWarning(told), stacklevel=3)
+
+
+def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, Secret]) -> None:
     others = sorted(duplicates.devices - {order.own})
     if others and not order.policy.allow_offline_sub_device and not secrets:
         told = message(

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..errors.arguments import OPTIONAL_TEXT, TEXT, Kind, check_kinds, optional
 from .faults import FaultScript
 from .limits import PlatformLimits
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from .handle import RehearsalPlatform
 
 __all__ = ["FaultScript", "PlatformLimits", "simulate"]
+
+_PORT = Kind("a port, 0 to 65535", lambda value: type(value) is int and 0 <= value < 65_536)
 
 
 def simulate(
@@ -89,6 +92,14 @@ def simulate(
     ...     platform.connection.device, len(platform.stored())
     (('gateway', 'gw-1'), 0)
     """
+    check_kinds(
+        {
+            "limits": (limits, optional(PlatformLimits, "mp.PlatformLimits(...)")),
+            "host": (host, TEXT),
+            "port": (port, _PORT),
+            "behind": (behind, OPTIONAL_TEXT),
+        }
+    )
     from .handle import RehearsalPlatform
 
     return RehearsalPlatform(

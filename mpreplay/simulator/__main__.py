@@ -8,6 +8,7 @@ a killed parent leaves no orphan.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -25,12 +26,15 @@ from .platform import Platform
 from .world import world_of
 
 END = b"end"
+# A client may nest JSON as deeply as orjson reads it, 1024 levels; Python's own limit is 1000.
+_RECURSION = 10_000
 
 
 def main() -> None:
     """Serve until the input ends."""
     # The parent handles Ctrl-C, and ends this process by closing the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.setrecursionlimit(_RECURSION)
     if not (line := sys.stdin.buffer.readline()):
         return
     configuration = orjson.loads(line)
@@ -47,7 +51,11 @@ def main() -> None:
 def _platform(configuration: dict[str, Any]) -> Platform:
     """Return the platform, with the memory of a former process that was killed."""
     faults = configuration["faults"]
-    platform = Platform(world_of(configuration), faults and FaultScript.from_dict(faults))
+    platform = Platform(
+        world_of(configuration),
+        faults and FaultScript.from_dict(faults),
+        logging.getLogger("mpreplay").warning,
+    )
     memory = Memory(configuration["memory"])
     platform.recall(memory.events(), memory.keep, configuration["killed_at"])
     return platform
@@ -112,7 +120,11 @@ def _answer(platform: Platform, command: bytes, endpoint: Endpoint | None = None
         if name in does:
             _say({"done": does[name](*arguments)})
             return
-    pieces = list(platform.answer(command))
+    try:
+        pieces = list(platform.answer(command))
+    except Exception as error:  # whatever it is: the parent waits for an answer
+        _say({"error": type(error).__name__, "message": f"the rehearsal platform failed: {error}"})
+        raise
     _say({"size": sum(map(len, pieces))}, pieces)
 
 

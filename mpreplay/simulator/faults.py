@@ -41,6 +41,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from ..errors import ConfigError
+from ..errors.arguments import shown_briefly
 from .world import Device
 
 __all__ = ["BEHIND_A_BROKER", "Fault", "FaultScript", "Outbox", "course_of", "seconds_of"]
@@ -184,13 +185,15 @@ class FaultScript:
         match given:
             case FaultScript():
                 return given
-            case int() if not isinstance(given, bool):
+            case int() if not isinstance(given, bool) and abs(given) < 2**64:
                 return cls.seeded(given)
             case str():
                 return _read_text(given)
             case list() | tuple() if all(isinstance(word, str) for word in given):
                 return _read_words(given)
-        raise ConfigError(f"faults must be {_FORMS}, or a list of words; got {given!r}")
+        raise ConfigError(
+            f"faults must be {_FORMS}, or a list of words; got {shown_briefly(given)}"
+        )
 
     @classmethod
     def seeded(cls, seed: int, rate: float = _RATE, *, logins: bool = False) -> FaultScript:

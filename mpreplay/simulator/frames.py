@@ -15,8 +15,9 @@ import orjson
 import pandas as pd
 
 from ..errors import ConfigError
+from .holdings import decoded
 from .judging import split_quality
-from .rules import Record, entry_device
+from .rules import Record, entry_device, entry_time
 from .world import Device, World
 
 __all__ = ["milliseconds", "read_records", "requests_frame", "sessions_frame", "stored_frame"]
@@ -126,7 +127,7 @@ def _gather(records: Iterable[Record], world: World) -> _Written:
     """Take the entries apart; leave out skipped values by the platform's own rules."""
     written = _Written([], [], [], [], [])
     for record in records:
-        params = orjson.loads(record.payload)["params"]
+        params = decoded(record.payload)["params"]
         for entry in params if isinstance(params, list) else [params]:
             device = entry_device(entry, record.device)
             points = entry["measurepoints"]
@@ -134,7 +135,7 @@ def _gather(records: Iterable[Record], world: World) -> _Written:
                 accept = world.checks(device[0]).accept
                 points = {name: value for name, value in points.items() if accept(name, value)}
             written.devices.append(device)
-            written.times.append(entry.get("time", record.received_at))
+            written.times.append(entry_time(entry, record.received_at))
             written.sizes.append(len(points))
             written.names.extend(points)
             written.values.extend(points.values())
@@ -194,6 +195,14 @@ def _texts(names: list[str], codes: np.ndarray[Any, Any]) -> pd.Series:
 
 
 def _values(values: list[Any], rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Return float64 if all values are numbers, otherwise the JSON values unchanged."""
+    """Return float64 if all values are numbers that it holds, otherwise the values unchanged."""
     kept: np.ndarray[Any, Any] = np.fromiter(values, object, len(values))[rows]
-    return kept.astype(np.float64) if set(map(type, kept)) <= _NUMBERS else kept
+    if not set(map(type, kept)) <= _NUMBERS:
+        return kept
+    try:
+        numbers = kept.astype(np.float64)
+    except OverflowError:  # an integer of more than 308 digits
+        return kept
+    large = np.abs(numbers) >= 2**53
+    is_exact = all(int(n) == v for n, v in zip(numbers[large], kept[large], strict=True))
+    return numbers if is_exact else kept

@@ -1,7 +1,7 @@
 """The platform's replies to a gateway about its sub-devices: sign-in, sign-out, topology.
 
 Pure. A handler takes the world, the gateway and the params of a request, changes the world and
-returns a code with the data of the reply.
+returns an answer: a code with the data of the reply.
 
 References
 ----------
@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from .rules import read_request, reply
+from .rules import MESSAGES, read_request, reply
 from .world import Device, World
 
 __all__ = ["SESSION", "TOPOLOGY", "Handler", "answer"]
@@ -32,17 +32,31 @@ _SHARED: Final[dict[str, tuple[type, ...]]] = {
 _SIGNED: Final = {**_SHARED, "productKey": _TEXT, "deviceKey": _TEXT, "sign": _TEXT}
 
 
+class Answer(NamedTuple):
+    """The answer to a request: its code, its data, and a text if not that of the code."""
+
+    code: int
+    data: Any = None
+    text: str = ""
+
+
 class Handler(NamedTuple):
     """A request about sub-devices: its method, its handler, and the data of an empty reply."""
 
     method: str
-    handle: Callable[[World, Device, Any], tuple[int, Any]]
+    handle: Callable[[World, Device, Any], Answer]
     nothing: Any = None
 
 
 def answer(handler: Handler, world: World, gateway: Device, payload: bytes) -> bytes:
     """Return the reply to a request about sub-devices."""
-    request = read_request(payload, handler.method, world.limits.max_bytes, may_be_empty=True)
+    request = read_request(
+        payload,
+        handler.method,
+        world.limits.max_bytes,
+        may_be_empty=True,
+        needs_version=not handler.method.startswith("combine."),
+    )
     if request.code != 200:
         return reply(request.id, request.code, handler.nothing)
     return reply(request.id, *handler.handle(world, gateway, request.params))
@@ -80,51 +94,51 @@ def _login_code(world: World, gateway: Device, shared: Any, sub: Any) -> int:
     return 200
 
 
-def _login(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+def _login(world: World, gateway: Device, params: Any) -> Answer:
     if not _has(params, **_SIGNED):
-        return 1220, None
+        return Answer(1220)
     code = _login_code(world, gateway, params, params)
-    return code, _asset(_device(params)) if code == 200 else None
+    return Answer(code, _asset(_device(params)) if code == 200 else None)
 
 
-def _login_batch(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+def _login_batch(world: World, gateway: Device, params: Any) -> Answer:
     """Sign in as many sub-devices as possible; a failure does not stop the rest."""
     if not _has(params, **_SHARED, subDevices=(list,)) or not params["subDevices"]:
-        return 1220, _NO_LOGINS
+        return Answer(1220, _NO_LOGINS)
     subs = params["subDevices"]
     if not all(_has(sub, productKey=_TEXT, deviceKey=_TEXT, sign=_TEXT) for sub in subs):
-        return 1220, _NO_LOGINS
-    codes = [_login_code(world, gateway, params, sub) for sub in subs]
-    return next((code for code in codes if code != 200), 200), {
-        "loginedSubDevices": [
-            _asset(_device(sub)) for sub, code in zip(subs, codes, strict=True) if code == 200
-        ],
-        "failedSubDevices": [
-            {"productKey": sub["productKey"], "deviceKey": sub["deviceKey"], "message": str(code)}
-            for sub, code in zip(subs, codes, strict=True)
-            if code != 200
-        ],
+        return Answer(1220, _NO_LOGINS)
+    codes = [(_device(sub), _login_code(world, gateway, params, sub)) for sub in subs]
+    failed = [(device, code) for device, code in codes if code != 200]
+    data = {
+        "loginedSubDevices": [_asset(device) for device, code in codes if code == 200],
+        "failedSubDevices": [{"productKey": pk, "deviceKey": dk} for (pk, dk), _ in failed],
     }
+    if not failed:
+        return Answer(200, data)
+    # The reasons stand in this text only, as documented.
+    reasons = (f"{pk}&{dk} has error: {MESSAGES[code]};" for (pk, dk), code in failed)
+    return Answer(failed[0][1], data, "".join(reasons))
 
 
-def _logout(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+def _logout(world: World, gateway: Device, params: Any) -> Answer:
     """Sign a sub-device out; the code is 200 even if the sub-device does not exist."""
     if not _has(params, productKey=_TEXT, deviceKey=_TEXT):
-        return 1220, None
+        return Answer(1220)
     if world.signed_in.get(_device(params)) == gateway:
         del world.signed_in[_device(params)]
-    return 200, _asset(_device(params))
+    return Answer(200, _asset(_device(params)))
 
 
-def _topo_add(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
+def _topo_add(world: World, gateway: Device, params: Any) -> Answer:
     if not isinstance(params, list) or not params:
-        return 1220, None
+        return Answer(1220)
     if gateway[0] != world.gateway_product or not all(
         _may_be_added(world, gateway, sub) for sub in params
     ):
-        return 1255, None
+        return Answer(1255)
     world.gateway_of.update((_device(sub), gateway) for sub in params)
-    return 200, None
+    return Answer(200)
 
 
 def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
@@ -138,24 +152,24 @@ def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
     )
 
 
-def _topo_delete(world: World, gateway: Device, params: Any) -> tuple[int, Any]:
-    """Delete as many sub-devices as possible; a single success is enough for 200."""
+def _topo_delete(world: World, gateway: Device, params: Any) -> Answer:
+    """Delete the sub-devices that are offline; a single success is enough for 200."""
     if not isinstance(params, list) or not params:
-        return 1220, None
+        return Answer(1220)
     subs = [_device(sub) for sub in params if _has(sub, productKey=_TEXT, deviceKey=_TEXT)]
-    mine = [sub for sub in subs if world.gateway_of.get(sub) == gateway]
+    mine = {
+        sub
+        for sub in subs
+        if world.gateway_of.get(sub) == gateway and not world.is_online(sub, gateway)
+    }
     for sub in mine:
-        world.gateway_of.pop(sub, None)
-        world.signed_in.pop(sub, None)
-    return (200 if mine else 1256), None
+        del world.gateway_of[sub]
+    return Answer(200 if mine else 1256)
 
 
-def _topo_get(world: World, gateway: Device, _: Any) -> tuple[int, Any]:
-    return 200, [
-        {"productKey": product_key, "deviceKey": device_key}
-        for (product_key, device_key), parent in sorted(world.gateway_of.items())
-        if parent == gateway
-    ]
+def _topo_get(world: World, gateway: Device, _: Any) -> Answer:
+    mine = sorted(sub for sub, parent in world.gateway_of.items() if parent == gateway)
+    return Answer(200, [{"productKey": pk, "deviceKey": dk} for pk, dk in mine])
 
 
 # Topic tail under /ext/session/{pk}/{dk}/, and under /sys/{pk}/{dk}/. [1]

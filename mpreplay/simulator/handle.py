@@ -24,7 +24,9 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from ..errors import ConfigError, ConnectError
-from ..model.model_set import model_of
+from ..errors.arguments import shown_briefly
+from ..model.model_set import ModelSet, model_of
+from ..secret import for_a_child
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
@@ -161,7 +163,7 @@ class RehearsalPlatform:
         -------
         DataFrame
             ``product_key``, ``device_key``, ``time``, ``measurepoint``, ``value`` and ``quality``,
-            sorted by the first four. ``value`` is float64 if all values are numbers.
+            sorted by the first four. ``value`` is float64 if it holds all values exactly.
 
         Raises
         ------
@@ -364,7 +366,7 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "mpreplay.simulator"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**for_a_child(), "PYTHONPATH": os.pathsep.join(paths)},
         # In its own group, so that Ctrl-C in the terminal reaches the parent alone.
         process_group=0,
         pass_fds=[memory],
@@ -407,6 +409,7 @@ def _family(host: str) -> socket.AddressFamily:
 def _models(given: Any) -> dict[str, str]:
     """Return the models as JSON texts by product key."""
     models = given if isinstance(given, Mapping) else {ANY_PRODUCT: given}
+    ModelSet.of(given)
     return {str(key): model_of(model).to_json() for key, model in models.items()}
 
 
@@ -414,12 +417,16 @@ def _device(given: Any, where: str) -> Device:
     match given:
         case (str(product_key), str(device_key)) if product_key and device_key:
             return product_key, device_key
-    raise ConfigError(f"{where} takes pairs of (product key, device key), got {given!r}")
+    raise ConfigError(
+        f"{where} takes pairs of (product key, device key), got {shown_briefly(given)}",
+        argument=where,
+        value=given,
+    )
 
 
-def _devices(given: Iterable[Any], where: str) -> list[Device]:
-    if isinstance(given, str):
-        raise ConfigError(f"{where} takes pairs of (product key, device key), got {given!r}")
+def _devices(given: Any, where: str) -> list[Device]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        _device(None if isinstance(given, tuple) else given, where)
     return list(dict.fromkeys(_device(pair, where) for pair in given))
 
 

@@ -5,15 +5,20 @@ Pure. The times of each request are kept: a request outside the selection is not
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
-from .rules import Record, entry_device
+from .rules import Record, entry_device, entry_time
 from .world import Device
 
-__all__ = ["Holdings"]
+__all__ = ["Holdings", "decoded"]
+
+# Every digit as a 0, to find integers beyond 64 bits by their lengths.
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+_LONG: Final = (b"0" * 20, b"-" + b"0" * 19)
 
 Span = tuple[int, int]
 
@@ -58,7 +63,7 @@ class Holdings:
                     for entry, device, time in _entries(record)
                     if is_wanted(device, time, time)
                 ]
-                yield record._replace(payload=orjson.dumps({"params": kept}))
+                yield record._replace(payload=_encoded({"params": kept}))
 
     def _all_spans(self) -> list[dict[Device, Span]]:
         for record in self._accepted[len(self._spans) :]:
@@ -70,7 +75,28 @@ class Holdings:
         return self._spans
 
 
+def decoded(payload: bytes) -> Any:
+    """Return the JSON of a payload, all integers with all their digits.
+
+    Examples
+    --------
+    >>> decoded(b"[7, 36893488147419103233]")
+    [7, 36893488147419103233]
+    """
+    digits = payload.translate(_DIGITS)
+    # orjson makes floats of integers beyond 64 bits, json is slow.
+    is_long = any(long in digits for long in _LONG)
+    return json.loads(payload) if is_long else orjson.loads(payload)
+
+
+def _encoded(document: Any) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # an integer beyond 64 bits, or more levels than orjson writes
+        return json.dumps(document, ensure_ascii=False).encode()
+
+
 def _entries(record: Record) -> Iterator[tuple[dict[str, Any], Device, int]]:
-    params = orjson.loads(record.payload)["params"]
+    params = decoded(record.payload)["params"]
     for entry in params if isinstance(params, list) else [params]:
-        yield entry, entry_device(entry, record.device), entry.get("time", record.received_at)
+        yield entry, entry_device(entry, record.device), entry_time(entry, record.received_at)

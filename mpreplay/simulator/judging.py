@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -101,13 +102,23 @@ def _with_quality(check: Check) -> Check:
     return accept
 
 
-def _within(point: Measurepoint, limits: PlatformLimits, low: float, high: float) -> Check:
-    """Return the check of a number's range: the type's and, if enforced, the model's."""
-    least, most = (point.minimum, point.maximum) if limits.range_violations else (None, None)
+def _within(
+    point: Measurepoint,
+    limits: PlatformLimits,
+    low: float,
+    high: float,
+    travelling: Callable[[float], float] = lambda bound: bound,
+) -> Check:
+    """Return the check of a number's range: the type's and, if enforced, the model's.
+
+    Integers are compared with all their digits; ``travelling`` gives a bound as values travel.
+    """
+    bounds = (point.minimum, point.maximum) if limits.range_violations else (None, None)
+    least, most = (None if bound is None else travelling(bound) for bound in bounds)
     low = low if least is None else max(low, least)
     high = high if most is None else min(high, most)
-    no_low = point.minimum if point.exclusive_minimum and least is not None else None
-    no_high = point.maximum if point.exclusive_maximum and most is not None else None
+    no_low = least if point.exclusive_minimum else None
+    no_high = most if point.exclusive_maximum else None
     if no_low is None and no_high is None:
         return lambda value: type(value) in _NUMBERS and low <= value <= high
     return lambda value: (
@@ -116,10 +127,25 @@ def _within(point: Measurepoint, limits: PlatformLimits, low: float, high: float
 
 
 def _float(point: Measurepoint, limits: PlatformLimits) -> Check:
-    # The shortest text of the largest FLOAT, 3.4028235e38, lies above it as a 64-bit number: what
-    # counts is that a number rounds to a FLOAT, as all below the midpoint to the next power do.
-    low, high = (math.nextafter(bound + math.copysign(2.0**103, bound), 0) for bound in FLOAT_RANGE)
-    return _within(point, limits, low, high)
+    """Return the check of a 32-bit number; the model's bounds count as 32-bit numbers, too.
+
+    A value travels in the shortest text of its 32 bits: read as 64 bits, it lies beside the number
+    that is meant. The largest, 3.4028235e38, would be no FLOAT.
+    """
+    within = _within(point, limits, *FLOAT_RANGE, travelling=_single)
+    if point.exclusive_minimum or point.exclusive_maximum:
+        return lambda value: type(value) in _NUMBERS and within(_single(value))
+    # Rounding keeps the order: what lies between the bounds lies there afterwards.
+    return lambda value: within(value) or (type(value) in _NUMBERS and within(_single(value)))
+
+
+def _single(number: float) -> float:
+    """Return the nearest 32-bit number; infinite beyond the largest."""
+    try:
+        single: float = struct.unpack("<f", struct.pack("<f", float(number)))[0]
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf
+    return single
 
 
 def _double(point: Measurepoint, limits: PlatformLimits) -> Check:

@@ -29,14 +29,27 @@ __all__ = [
     "Subscribe",
     "Unsuback",
     "Unsubscribe",
+    "Will",
     "encode",
 ]
 
 LEVEL: Final = 4  # MQTT 3.1.1
+MAX_PACKET: Final = (
+    268_435_460  # the largest remaining length, with its header; [1]_, 2.2.3 [bytes]
+)
+_CONNECT: Final = 1
 
 
 class PacketError(ValueError):
     """Bytes that are no packet of MQTT 3.1.1, or a packet that the platform rejects."""
+
+
+class Will(NamedTuple):
+    """A message to be published if the connection ends without a DISCONNECT."""
+
+    topic: str
+    payload: bytes
+    qos: int = 0
 
 
 class Connect(NamedTuple):
@@ -47,15 +60,18 @@ class Connect(NamedTuple):
     username: str = ""
     password: str = ""
     keepalive: int = 0
+    clean: bool = True
+    will: Will | None = None
 
     def __repr__(self) -> str:
         return f"Connect(level={self.level}, client_id={self.client_id!r}, password=***)"
 
 
 class Connack(NamedTuple):
-    """The answer to a CONNECT."""
+    """The answer to a CONNECT, and whether the platform has kept a session for the client."""
 
     code: int
+    present: bool = False
 
 
 class Publish(NamedTuple):
@@ -131,6 +147,13 @@ Packet = (
 class Decoder:
     """A decoder of a byte stream: pieces of any size in, whole packets out.
 
+    Parameters
+    ----------
+    max_bytes : int
+        Largest packet that is taken; may be changed between packets. [bytes]
+    begins : bool
+        True if the stream has to begin with a CONNECT.
+
     Examples
     --------
     >>> decoder = Decoder()
@@ -138,7 +161,9 @@ class Decoder:
     ([], [Ping()])
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int = MAX_PACKET, *, begins: bool = False) -> None:
+        self.max_bytes = max_bytes
+        self._begins = begins
         self._buffer = bytearray()
         self._needed = 2
 
@@ -150,23 +175,37 @@ class Decoder:
         PacketError
             If the bytes are not MQTT; the connection is of no further use.
         """
+        self.put(data)
+        return list(iter(self.next, None))
+
+    def put(self, data: bytes) -> None:
+        """Take bytes."""
         self._buffer += data
-        packets = []
+
+    def next(self) -> Packet | None:
+        """Return the next packet, or None if it is not whole yet; raise as :meth:`feed` does."""
+        # A wrong first byte is refused at once, rather than after the rest.
+        if self._buffer:
+            _check_flags(self._buffer[0], begins=self._begins)
         # A large packet arrives in many pieces; nothing is decoded until it is whole.
-        while len(self._buffer) >= self._needed:
-            head, size = _fixed_header(self._buffer)
-            self._needed = head + size if head else len(self._buffer) + 1
-            if not head or len(self._buffer) < self._needed:
-                break
-            packets.append(_decode(self._buffer[0], bytes(self._buffer[head : self._needed])))
-            del self._buffer[: self._needed]
-            self._needed = 2
-        return packets
+        if len(self._buffer) < self._needed:
+            return None
+        head, size = _fixed_header(self._buffer)
+        if head + size > self.max_bytes:
+            raise PacketError(
+                f"a packet of {head + size:,} bytes; at most {self.max_bytes:,} are taken"
+            )
+        self._needed = head + size if head else len(self._buffer) + 1
+        if not head or len(self._buffer) < self._needed:
+            return None
+        packet = _decode(self._buffer[0], bytes(self._buffer[head : self._needed]))
+        del self._buffer[: self._needed]
+        self._needed, self._begins = 2, False
+        return packet
 
 
 def _fixed_header(buffer: bytearray) -> tuple[int, int]:
     """Return the sizes of the fixed header and of the rest; zeros if more bytes are needed [1]_."""
-    _check_flags(buffer[0])
     size = 0
     for index, byte in enumerate(buffer[1:5]):
         size |= (byte & 0x7F) << (7 * index)
@@ -228,23 +267,32 @@ def _connect(body: _Body, _: int) -> Connect:
     has_will = flags & 0x04
     if flags & 0x01 or (flags & 0x40 and not flags & 0x80) or (flags & 0x38 and not has_will):
         raise PacketError("the flags of a CONNECT contradict each other")
-    if has_will:  # skipped: no client of the platform uses a will
-        body.text()
-        body.binary()
+    will = Will(_topic(body), body.binary(), _qos(flags >> 3)) if has_will else None
     username = body.text() if flags & 0x80 else ""
     password = body.binary().decode(errors="replace") if flags & 0x40 else ""
-    return Connect(level, client_id, username, password, keepalive)
+    return Connect(level, client_id, username, password, keepalive, bool(flags & 0x02), will)
 
 
-def _publish(body: _Body, flags: int) -> Publish:
-    qos = flags >> 1 & 3
-    if qos > 1:
-        raise PacketError("the platform takes QoS 0 and 1 only")
+def _qos(flags: int) -> int:
+    if (qos := flags & 3) > 1:
+        raise PacketError(f"the platform takes QoS 0 and 1 only, not {qos}")
+    return qos
+
+
+def _topic(body: _Body) -> str:
     topic = body.text()
     if not topic or "+" in topic or "#" in topic:
         raise PacketError("a message is published to one topic")
+    return topic
+
+
+def _publish(body: _Body, flags: int) -> Publish:
+    qos, dup = _qos(flags >> 1), bool(flags & 8)
+    if dup and not qos:
+        raise PacketError("a message of QoS 0 is never a duplicate")
+    topic = _topic(body)
     packet_id = body.packet_id() if qos else 0
-    return Publish(topic, body.rest(), qos, packet_id, bool(flags & 8))
+    return Publish(topic, body.rest(), qos, packet_id, dup)
 
 
 def _subscribe(body: _Body, _: int) -> Subscribe:
@@ -269,7 +317,8 @@ def _suback(body: _Body, _: int) -> Suback:
 
 
 def _connack(body: _Body, _: int) -> Connack:
-    return Connack(body.number(2) & 0xFF)
+    present, code = divmod(body.number(2), 256)
+    return Connack(code, bool(present))
 
 
 # Packet type -> its required flags, and the reader of its body; [1], 2.2.
@@ -288,9 +337,11 @@ _DECODERS: Final[dict[int, tuple[int | None, Callable[[_Body, int], Packet]]]] =
 }
 
 
-def _check_flags(first: int) -> None:
+def _check_flags(first: int, *, begins: bool) -> None:
     """Refuse an unexpected packet at its first byte, rather than await the rest."""
     kind, flags = first >> 4, first & 0x0F
+    if begins and kind != _CONNECT:
+        raise PacketError("the first packet is a CONNECT")
     if kind not in _DECODERS:
         raise PacketError(f"a packet of type {kind} is not taken")
     if _DECODERS[kind][0] not in (None, flags):
@@ -320,8 +371,8 @@ def encode(packet: Packet) -> bytes:
             return _frame(0x30 | dup << 3 | qos << 1, _text(topic), number, payload)
         case Connect():
             return _encode_connect(packet)
-        case Connack(code):
-            return _frame(0x20, bytes([0, code]))
+        case Connack(code, present):
+            return _frame(0x20, bytes([present, code]))
         case Puback(packet_id):
             return _frame(0x40, packet_id.to_bytes(2, "big"))
         case Subscribe(packet_id, filters):
@@ -342,7 +393,12 @@ def encode(packet: Packet) -> bytes:
 
 
 def _encode_connect(packet: Connect) -> bytes:
-    flags = 0x02 | (0x80 if packet.username else 0) | (0x40 if packet.password else 0)
+    flags = (0x80 if packet.username else 0) | (0x40 if packet.password else 0)
+    flags |= 0x02 if packet.clean else 0
+    will = []
+    if packet.will is not None:
+        flags |= 0x04 | packet.will.qos << 3
+        will = [_text(packet.will.topic), _binary(packet.will.payload)]
     sign_in = [_text(part) for part in (packet.username, packet.password) if part]
     return _frame(
         0x10,
@@ -350,12 +406,16 @@ def _encode_connect(packet: Connect) -> bytes:
         bytes([packet.level, flags]),
         packet.keepalive.to_bytes(2, "big"),
         _text(packet.client_id),
+        *will,
         *sign_in,
     )
 
 
 def _text(text: str) -> bytes:
-    data = text.encode()
+    return _binary(text.encode())
+
+
+def _binary(data: bytes) -> bytes:
     return len(data).to_bytes(2, "big") + data
 
 

@@ -15,24 +15,32 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from ..protocol import compression
+from ..protocol.signature import read_client_id
 from . import gateways
 from .faults import Fault, FaultScript
 from .holdings import Holdings
-from .rules import METHODS, Record, Verdict, judge, read_request, reply
+from .limits import Allowance
+from .rules import MESSAGES, METHODS, Record, Verdict, judge, read_request, reply
 from .topics import Topic, read_topic
-from .world import Device, World
+from .world import (
+    ACCEPTED,
+    AWAY,
+    BAD_SIGN_IN,
+    NOT_AUTHORISED,
+    UNAVAILABLE,
+    UNCOUNTED,
+    Decision,
+    Device,
+    Sessions,
+    World,
+    cut,
+)
 
 __all__ = ["ACCEPTED", "BAD_SIGN_IN", "NOT_AUTHORISED", "UNAVAILABLE", "Admission", "Platform"]
 
-# CONNACK return codes of MQTT 3.1.1, section 3.2.2.3. The platform's code for a blocked device is
-# not documented; 5, not authorised, is our choice.
-ACCEPTED, UNAVAILABLE, BAD_SIGN_IN, NOT_AUTHORISED = 0, 3, 4, 5
-
-_OPEN: Final = "open"
-_UNKNOWN: Final = "refused: unknown device"
-_AWAY: Final = "refused: away"
-_UNCOUNTED: Final = frozenset({_UNKNOWN, _AWAY})  # attempts that do not count towards a block
 _LOGINS: Final = frozenset({"combine/login", "combine/login/batch"})
+_MAX_SAID: Final = 100  # lines of the log; a client could cause any number
 
 Event = list[Any]  # a kind and its details; JSON values
 
@@ -54,20 +62,28 @@ class Platform:
         Devices, topology, models and limits.
     faults : FaultScript, optional
         Faults of messages; a shell asks for each with :meth:`draw`.
+    say : callable, optional
+        Takes lines for the log: what was refused since the rehearsal platform does not have it.
     """
 
-    def __init__(self, world: World, faults: FaultScript | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        faults: FaultScript | None = None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
         self.world = world
         self.faults = faults
+        self._say = say
+        self._said: set[str] = set()
         self.accepted: list[Record] = []
         self._holdings = Holdings(self.accepted)
-        self.sessions: list[dict[str, Any]] = []
+        self._sessions = Sessions()
+        self.sessions = self._sessions.rows
         self.requests: list[dict[str, Any]] = []
-        self._current: dict[Device, int] = {}
-        self._attempts: dict[Device, list[int]] = {}
-        self._blocked_until: dict[Device, int] = {}
-        self._bytes: dict[Device, _Allowance] = {}
-        self._values = _Allowance(world.limits.max_values_per_second)
+        self._packed: set[Device] = set()  # whose payloads travel as GZIP
+        self._bytes: dict[Device, Allowance] = {}
+        self._values = Allowance(world.limits.max_values_per_second)
         self._keep: Callable[[Event, bytes], None] = lambda event, payload: None
 
     def recall(
@@ -96,24 +112,20 @@ class Platform:
             "session": self._recall_session,
             "end": lambda _, session, how, at: self.end(session, how, at),
             "request": self._recall_request,
-            "topology": lambda payload, device, tail: gateways.answer(
-                gateways.TOPOLOGY[tail], self.world, tuple(device), payload
-            ),
+            "topology": lambda _, *change: self.world.change_topology(*change),
             "drawn": lambda _: self.faults and self.faults.next(),
         }
         for (kind, *told), payload in events:
             recalled[kind](payload, *told)
         self._keep = keep
-        for session in list(self._current.values()):
+        for session in list(self._sessions.open.values()):
             self.end(session, "killed", now)
 
     def _recall_session(self, _: bytes, row: dict[str, Any]) -> None:
-        device = (row["product_key"], row["device_key"])
-        if row["how"] not in _UNCOUNTED:
-            self._connects_too_often(device, row["connected_at"])
-        if row["how"] == _OPEN:
-            self._current[device] = len(self.sessions)
-        self.sessions.append(row)
+        if row["how"] not in UNCOUNTED:
+            device = (row["product_key"], row["device_key"])
+            self.world.connects_too_often(device, row["connected_at"])
+        self._sessions.add(row)
 
     def _recall_request(self, payload: bytes, row: dict[str, Any], head: list[Any] | None) -> None:
         if head is not None:
@@ -131,7 +143,14 @@ class Platform:
         return self.faults.next()
 
     def connect(
-        self, client_id: str, username: str, password: str, now: int, *, away: bool = False
+        self,
+        client_id: str,
+        username: str,
+        password: str,
+        now: int,
+        *,
+        keepalive: int | None = None,
+        away: bool = False,
     ) -> Admission:
         """Admit or refuse a CONNECT; an admitted device's earlier session is taken over.
 
@@ -141,69 +160,36 @@ class Platform:
             From the CONNECT.
         now : int
             Time of the CONNECT. [ms]
+        keepalive : int, optional
+            From the CONNECT; not checked if left out. [s]
         away : bool
             True while every CONNECT is refused; such attempts do not count towards a block.
         """
         device_key, _, product_key = username.partition("&")
-        device = (product_key, device_key)
-        code, why = (UNAVAILABLE, _AWAY) if away else self._admit(device, client_id, password, now)
-        if code == ACCEPTED and device in self._current:
-            self.end(self._current[device], "taken over", now)
-        session = len(self.sessions)
-        self.sessions.append(
-            {
-                "product_key": product_key,
-                "device_key": device_key,
-                "client_id": client_id,
-                "connected_at": now,
-                "ended_at": None if code == ACCEPTED else now,
-                "how": why,
-            }
+        device, told = (product_key, device_key), read_client_id(client_id)
+        decision = (
+            Decision(UNAVAILABLE, AWAY)
+            if away
+            else self.world.admit(device, told, password, now, keepalive)
         )
-        self._keep(["session", self.sessions[session]], b"")
-        if code == ACCEPTED:
-            self._current[device] = session
-        return Admission(code, device, session)
-
-    def _admit(self, device: Device, client_id: str, password: str, now: int) -> tuple[int, str]:
-        if device not in self.world.secrets:
-            return BAD_SIGN_IN, _UNKNOWN
-        if self._connects_too_often(device, now):
-            return NOT_AUTHORISED, "refused: blocked"
-        name, options = _read_client_id(client_id)
-        if options.get("securemode") != "2":
-            return BAD_SIGN_IN, "refused: securemode is not 2"
-        method, timestamp = options.get("signmethod", ""), options.get("timestamp", "")
-        if not self.world.signature_is_right(device, name, timestamp, method, password):
-            return BAD_SIGN_IN, "refused: bad signature"
-        return ACCEPTED, _OPEN
-
-    def _connects_too_often(self, device: Device, now: int) -> bool:
-        """Count an attempt, good or bad; return True if the device is blocked."""
-        limits = self.world.limits
-        if limits.connects is None:
-            return False
-        if now < self._blocked_until.get(device, now):
-            return True
-        period = limits.connect_period * 1000
-        recent = [at for at in self._attempts.get(device, ()) if now - at < period]
-        self._attempts[device] = [*recent, now]
-        if len(recent) < limits.connects:
-            return False
-        self._attempts[device] = []
-        self._blocked_until[device] = now + int(limits.block * 1000)
-        return True
+        if decision.is_own:
+            self._say_once(f"refused {device_key}: {decision.how}")
+        is_admitted = decision.code == ACCEPTED
+        if is_admitted and device in self._sessions.open:
+            self.end(self._sessions.open[device], "taken over", now)
+        session = len(self.sessions)
+        if row := self._sessions.begin(device, client_id, now, decision):
+            self._keep(["session", row], b"")
+        if is_admitted and told.block.get("compress") == compression.GZIP:
+            self._packed.add(device)
+        return Admission(decision.code, device, session)
 
     def end(self, session: int, how: str, now: int) -> None:
         """Record the end of a session and sign its sub-devices out; a repeat does nothing."""
-        row = self.sessions[session]
-        if row["how"] != _OPEN:
-            return
-        row.update(how=how, ended_at=now)
-        self._keep(["end", session, how, now], b"")
-        device = (row["product_key"], row["device_key"])
-        del self._current[device]
-        self.world.sign_out_all(device)
+        if device := self._sessions.end(session, how, now):
+            self._keep(["end", session, how, now], b"")
+            self._packed.discard(device)
+            self.world.sign_out_all(device)
 
     def may_subscribe(self, device: Device, topic_filter: str) -> bool:
         """Return True if a filter covers only topics of a device and its online sub-devices."""
@@ -214,9 +200,16 @@ class Platform:
         return other == device or self.world.is_online(other, device)
 
     def receive(
-        self, device: Device, topic: str, payload: bytes, now: int, code: int = 0
+        self,
+        device: Device,
+        topic: str,
+        payload: bytes,
+        now: int,
+        code: int = 0,
+        *,
+        is_will: bool = False,
     ) -> bytes | None:
-        """Answer a publish; the reply goes to ``topic + "_reply"``.
+        """Answer a publish; the reply goes to ``topic + "_reply"``, by way of :meth:`travels`.
 
         Parameters
         ----------
@@ -225,40 +218,87 @@ class Platform:
         topic : str
             Topic of the publish.
         payload : bytes
-            Payload of the publish.
+            Payload of the publish, as it travelled.
         now : int
             Time of receipt. [ms]
         code : int, optional
             A fault: answer with this code and store nothing.
+        is_will : bool
+            True for a will, which is part of a CONNECT and never compressed.
 
         Returns
         -------
         bytes or None
-            The reply; None for a topic outside ``/sys`` and ``/ext``, which the platform ignores.
+            The reply, not compressed; None for a topic outside ``/sys`` and ``/ext``, which the
+            platform ignores.
         """
+        n_sent = len(payload)
+        unpacked, flaw = (payload, 0) if is_will else self._unpacked(device, payload)
         parts = read_topic(topic)
         if parts is None or not self._speaks_for(device, parts.device):
-            is_ours = topic.startswith(("/sys/", "/ext/"))
-            return reply(read_request(payload, "", None).id, 1009) if is_ours else None
-        if not code and not self._may_send(device, len(payload), now):
+            refusal = self._refuse(device, topic, unpacked, now)
+            return refusal if topic.startswith(("/sys/", "/ext/")) else None
+        if not code and not self._may_send(device, n_sent, now):
             code = 429
-        if code:
-            verdict = Verdict(code, read_request(payload, "", None).id, 0, 0)
-            return self._note(parts, topic, payload, verdict, now)
+        if code or flaw:
+            verdict = Verdict(code or flaw, read_request(unpacked, "", None).id, 0, 0)
+            return self._note(parts.device, topic, unpacked, verdict, now)
         if _is_report(parts):
-            return self._note(parts, topic, payload, self._judge(parts, payload, now), now)
+            verdict = self._judge(parts, unpacked, now)
+            return self._note(parts.device, topic, unpacked, verdict, now)
         table = gateways.SESSION if parts.kind == "session" else gateways.TOPOLOGY
         if handler := table.get(parts.tail):
-            if table is gateways.TOPOLOGY:
-                self._keep(["topology", parts.device, parts.tail], payload)
-            return gateways.answer(handler, self.world, parts.device, payload)
-        return reply(read_request(payload, "", None).id, 1009)
+            return self._manage(handler, parts.device, unpacked)
+        self._say_once(f"does not serve {topic}")
+        return self._refuse(
+            parts.device,
+            topic,
+            unpacked,
+            now,
+            f"the rehearsal platform does not serve {parts.tail}",
+        )
+
+    def _unpacked(self, device: Device, payload: bytes) -> tuple[bytes, int]:
+        """Return a payload as it was before it was packed, or the code of its flaw."""
+        if device not in self._packed:
+            return payload, 0
+        most = max(compression.MAX_UNPACKED_BYTES, self.world.limits.max_bytes or 0)
+        try:
+            return compression.unpack(payload, most), 0
+        except compression.UnpackedTooLarge:
+            return b"", 1008
+        except compression.PackError:
+            return b"", 1220
+
+    def travels(self, device: Device, payload: bytes) -> bytes:
+        """Return a message to a device as it travels on the device's connection."""
+        return compression.pack(payload) if device in self._packed else payload
+
+    def _manage(self, handler: gateways.Handler, gateway: Device, payload: bytes) -> bytes:
+        """Answer a request about sub-devices; keep what it changes in the topology."""
+        before = set(self.world.gateway_of)
+        answer = gateways.answer(handler, self.world, gateway, payload)
+        after = set(self.world.gateway_of)
+        if before != after:
+            self._keep(["topology", gateway, list(after - before), list(before - after)], b"")
+        return answer
+
+    def _refuse(self, device: Device, topic: str, payload: bytes, now: int, why: str = "") -> bytes:
+        """Answer a message on a topic that the device may not use, or that is not served."""
+        verdict = Verdict(1009, read_request(payload, "", None).id, 0, 0)
+        text = f"{MESSAGES[1009]}: {cut(why)}" if why else ""
+        return self._note(device, cut(topic), payload, verdict, now, text)
+
+    def _say_once(self, what: str) -> None:
+        """Write a line of the log that a client cannot repeat at will."""
+        line = f"the rehearsal platform {cut(what)}"
+        if line not in self._said and len(self._said) < _MAX_SAID:
+            self._said.add(line)
+            self._say(line)
 
     def _may_send(self, device: Device, n_bytes: int, now: int) -> bool:
         rate = self.world.limits.max_bytes_per_second
-        if rate is None:
-            return True
-        return self._bytes.setdefault(device, _Allowance(rate)).take(n_bytes, now)
+        return self._bytes.setdefault(device, Allowance(rate)).take(n_bytes, now)
 
     def _judge(self, parts: Topic, payload: bytes, now: int) -> Verdict:
         verdict = judge(self.world, parts.device, parts.tail, payload, now)
@@ -266,14 +306,16 @@ class Platform:
             return verdict._replace(code=429, record=None)
         return verdict
 
-    def _note(self, parts: Topic, topic: str, payload: bytes, verdict: Verdict, now: int) -> bytes:
+    def _note(
+        self, of: Device, topic: str, payload: bytes, verdict: Verdict, now: int, text: str = ""
+    ) -> bytes:
         """Keep an accepted request, and list every request, before the reply is sent."""
         record = verdict.record
         row = {
             "received_at": now,
-            "device_key": parts.device[1],
+            "device_key": of[1],
             "topic": topic,
-            "request_id": str(verdict.request_id),
+            "request_id": verdict.request_id,
             "n_bytes": len(payload),
             "n_entries": verdict.n_entries,
             "n_values": verdict.n_values,
@@ -284,7 +326,7 @@ class Platform:
         if record is not None:
             self.accepted.append(record)
         self.requests.append(row)
-        return reply(verdict.request_id, verdict.code)
+        return reply(verdict.request_id, verdict.code, text=text)
 
     def answer(self, command: bytes) -> Iterable[bytes]:
         """Answer a question of the parent process, as pieces of bytes.
@@ -305,32 +347,3 @@ class Platform:
 def _is_report(parts: Topic) -> bool:
     """Return True if a topic is for measurement points."""
     return parts.kind == "sys" and parts.tail in METHODS
-
-
-class _Allowance:
-    """A rate with a burst of 1 s; a larger amount passes when the allowance is full."""
-
-    def __init__(self, rate: float | None) -> None:
-        self._rate = rate
-        self._left = rate or 0.0
-        self._at = 0
-
-    def take(self, amount: int, now: int) -> bool:
-        if self._rate is None:
-            return True
-        self._left = min(self._rate, self._left + (now - self._at) / 1000 * self._rate)
-        self._at = now
-        if self._left < min(amount, self._rate):
-            return False
-        self._left -= min(amount, self._rate)
-        return True
-
-
-def _read_client_id(client_id: str) -> tuple[str, dict[str, str]]:
-    """Split ``{clientId}|securemode=2,signmethod=sha256,timestamp=…|``.
-
-    A page of the documents shows a blank after the first comma, so blanks are accepted.
-    """
-    name, _, tail = client_id.partition("|")
-    pairs = (option.strip().partition("=") for option in tail.removesuffix("|").split(","))
-    return name, {key: value for key, _, value in pairs}

@@ -19,7 +19,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from ..errors import ConnectError
-from .endpoint import now_ms
+from .clients import now_ms
 from .faults import Outbox, course_of
 from .platform import Platform
 from .topics import read_topic

@@ -7,7 +7,8 @@ empty (1251), JSON and shape (1220), method (1260), then entry by entry 1212, 12
 References
 ----------
 .. [1] EnOS Device Connection 2.3, "Reporting Offline Measurement Points in Batch".
-.. [2] EnOS Device Connection 3.0, "Common Parameters" (1008, 1220, 1251, 1260).
+.. [2] EnOS Device Connection 3.0, "Common Parameters" (1008, 1009, 1220, 1251, 1260).
+.. [3] EnOS Device Connection 2.1 to 3.0, "Sub-Device Login" (705, 740, 742).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from .limits import PlatformLimits
 from .world import Device, World
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Request",
     "Verdict",
     "entry_device",
+    "entry_time",
     "judge",
     "read_request",
     "reply",
@@ -38,26 +41,25 @@ METHODS: Final = {
     "thing/measurepoint/resume": "thing.measurepoint.resume",
     "thing/measurepoint/resume/batch": "thing.measurepoint.resume.batch",
 }
+# The documents' own words, [1] to [3]; they have none for 429, 1251, 1255 and 1256.
 MESSAGES: Final = {
     200: "",
     429: "Too many requests",
-    705: "Device does not exist",
-    740: "Device does not belong to this gateway",
-    742: "Signature check failed",
-    1008: "Message is too large",
-    1009: "No permission to publish",
+    705: "It failed to query device, not existed this device",
+    740: "Sub device not belong the gateway",
+    742: "Sign check failed",
+    1008: "Msg size is too large, discard the message",
+    1009: "Publish to topic with no write permission",
     1204: "Model validate failed",
     1206: "Measurepoint post data format error",
     1212: "No sub-device permission",
-    1220: "Payload is not valid",
+    1220: "Payload format error",
     1251: "Payload is empty",
     1255: "Adding to the topology failed",
     1256: "Deleting from the topology failed",
-    1260: "Method does not fit the topic",
+    1260: "Methods not consistent",
 }
 _VERSIONS: Final = ("1.0", "1.1")  # the documents' and the Java SDK's
-# The years 1 to 9999, the range of a platform that shows dates. [ms]
-_TIMES: Final = (-62_135_596_800_000, 253_402_300_799_999)
 _MISSING: Final = object()
 
 
@@ -65,7 +67,7 @@ class Request(NamedTuple):
     """A request as far as readable; ``code`` is 200 unless a check failed."""
 
     code: int
-    id: str | int | float
+    id: str
     document: dict[str, Any]
 
     @property
@@ -87,14 +89,14 @@ class Verdict(NamedTuple):
     """The verdict on a request with measurement points."""
 
     code: int
-    request_id: str | int | float
+    request_id: str
     n_entries: int
     n_values: int
     record: Record | None = None
 
 
-def reply(request_id: str | float, code: int, data: Any = None) -> bytes:
-    """Return the platform's reply.
+def reply(request_id: str, code: int, data: Any = None, text: str = "") -> bytes:
+    """Return the platform's reply, with the code's own text unless another is given.
 
     Examples
     --------
@@ -106,15 +108,22 @@ def reply(request_id: str | float, code: int, data: Any = None) -> bytes:
             "id": request_id,
             "code": code,
             "data": {} if data is None else data,
-            "message": MESSAGES.get(code, ""),
+            "message": text or MESSAGES.get(code, ""),
         }
     )
 
 
 def read_request(
-    payload: bytes, method: str, max_bytes: int | None, *, may_be_empty: bool = False
+    payload: bytes,
+    method: str,
+    max_bytes: int | None,
+    *,
+    may_be_empty: bool = False,
+    needs_version: bool = True,
 ) -> Request:
     """Read the fields common to all requests, in the platform's order of checks [2]_.
+
+    The common page calls the version mandatory, but the sample of a sign-in has none [3]_.
 
     Examples
     --------
@@ -126,37 +135,33 @@ def read_request(
     except ValueError:
         document = _MISSING
     fields = document if isinstance(document, dict) else {}
-    request_id = fields.get("id")
-    if request_id is None or type(request_id) not in {str, int, float}:
-        request_id = ""
-    return Request(
-        _envelope_code(payload, document, fields, method, max_bytes, may_be_empty=may_be_empty),
-        request_id,
-        fields,
-    )
-
-
-def _envelope_code(
-    payload: bytes,
-    document: Any,
-    fields: Mapping[str, Any],
-    method: str,
-    max_bytes: int | None,
-    *,
-    may_be_empty: bool,
-) -> int:
+    code = 200
     if max_bytes is not None and len(payload) >= max_bytes:
-        return 1008
-    if not payload.strip():
-        return 1251
-    if isinstance(document, dict) and not may_be_empty and _is_empty(fields.get("params")):
-        return 1251
-    # A tuple compares by equality: the version that a client sends may have no hash.
-    if not isinstance(document, dict) or fields.get("version") not in _VERSIONS:
-        return 1220
+        code = 1008
+    elif not payload.strip() or (
+        isinstance(document, dict) and not may_be_empty and _is_empty(fields.get("params"))
+    ):
+        code = 1251
+    elif not isinstance(document, dict) or not _is_envelope(fields, needs_version=needs_version):
+        code = 1220
+    elif fields.get("method") != method:
+        code = 1260
+    return Request(code, _id_text(fields.get("id")), fields)
+
+
+def _is_envelope(fields: Mapping[str, Any], *, needs_version: bool) -> bool:
     if isinstance(fields.get("id"), bool | list | dict):
-        return 1220
-    return 200 if fields.get("method") == method else 1260
+        return False
+    version = fields.get("version")
+    # A tuple compares by equality: the version that a client sends may have no hash.
+    return version in _VERSIONS or (version is None and not needs_version)
+
+
+def _id_text(given: Any) -> str:
+    """Return an id as the reply carries it: a number comes back as text [3]_."""
+    if type(given) is float and given.is_integer():
+        given = int(given)  # JSON does not tell 7.0 from 7
+    return str(given) if type(given) in {str, int, float} else ""
 
 
 def _is_empty(params: Any) -> bool:
@@ -243,7 +248,7 @@ def _entries_code(
             may = permitted[device] = in_topology and (allow or world.is_online(device, own))
         if not may:
             return 1212
-        if not _is_well_formed(entry):
+        if not _is_well_formed(entry, world.limits):
             return 1206
         if not skip and not _fits_the_model(world, device[0], entry["measurepoints"]):
             return 1204
@@ -255,10 +260,18 @@ def entry_device(entry: Mapping[str, Any], own: Device) -> Device:
     return entry.get("productKey") or own[0], entry.get("deviceKey") or own[1]
 
 
-def _is_well_formed(entry: Mapping[str, Any]) -> bool:
+def entry_time(entry: Mapping[str, Any], received_at: int) -> int:
+    """Return the time of an accepted entry; a missing time is that of the receipt."""
+    return int(entry.get("time", received_at))
+
+
+def _is_well_formed(entry: Mapping[str, Any], limits: PlatformLimits) -> bool:
     """Return True if time and points are valid; a missing time is set on receipt."""
     time, points = entry.get("time", 0), entry.get("measurepoints")
-    if type(time) is not int or not _TIMES[0] <= time <= _TIMES[1]:
+    # The vendor's C client writes 1.7e+12, and JSON does not tell whole floats from integers.
+    if type(time) is not int and not (type(time) is float and time.is_integer()):
+        return False
+    if "time" in entry and not limits.earliest <= time <= limits.latest:
         return False
     return isinstance(points, dict) and bool(points) and None not in points.values()
 

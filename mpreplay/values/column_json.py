@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..model.measurepoint import Measurepoint
+from .misfits import longest_json
 from .number_texts import number_texts
 from .text_pool import NOWHERE, Texts, always, laid_texts, lay_objects, member, texts_at
 
@@ -53,21 +54,8 @@ def texts_of(column: TypedColumn) -> Texts:
 
 def longest_text(column: TypedColumn) -> int:
     """Return an upper bound of the texts' lengths, in bytes, without writing the texts."""
-    misfits = max((len(o.text) for o in column.misfits if o.text is not None), default=0)
-    return max(misfits, _longest(column.values) + len('{"value":,"quality":0}'))
-
-
-def _longest(values: pa.Array) -> int:
-    kind = values.type
-    if pa.types.is_string(kind):  # six bytes a character at most: \\u001f
-        return 6 * (pc.max(pc.binary_length(values)).as_py() or 0) + 2
-    if pa.types.is_list(kind):
-        items = pc.max(pc.list_value_length(values)).as_py() or 0
-        return items * (_longest(values.flatten()) + 1) + 2
-    if pa.types.is_struct(kind):
-        fields = [_longest(pc.struct_field(values, [n])) for n in range(kind.num_fields)]
-        return sum(fields) + sum(6 * len(f.name) + 4 for f in kind) + 2
-    return 26  # the longest number, with quotes
+    fitting = longest_json(column.values) + len('{"value":,"quality":0}')
+    return max(column.misfits.longest(), fitting)
 
 
 def bare_texts(values: pa.Array, point: Measurepoint) -> Texts:

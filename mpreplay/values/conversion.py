@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
-from .arrays import in_known_zones
+from .arrays import in_known_zones, in_one_piece, plain_column
 from .nested import convert_array, convert_struct, struct_of
 from .objects import convert_anything, convert_objects
 from .quality import QUALITY, joined
@@ -48,12 +48,13 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     >>> converted.values.to_pylist(), converted.misfits[0].why.kind
     ([1, None, None], 'not_integer')
     """
+    column = _plain(column)
     if isinstance(column, np.ndarray):
         return convert_objects(column, point, convert)
-    named = _plain(column)
-    column = in_known_zones(named)
-    if column is not named and point.is_date and pa.types.is_timestamp(named.type):
-        return all_misfit(column, point, Detail("unknown_zone", (named.type.tz,)))
+    if pa.types.is_timestamp(column.type):
+        zone, column = column.type.tz, in_known_zones(column)
+        if point.is_date and zone != column.type.tz:
+            return all_misfit(column, point, Detail("unknown_zone", (zone,)))
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), point.arrow_type()))
     if point.has_quality and not point.is_struct and pa.types.is_struct(column.type):
@@ -71,23 +72,17 @@ def convert_members(members: dict[str, Any], point: Measurepoint, length: int) -
     return struct_of(members, point, length, convert)
 
 
-def _plain(column: pa.Array) -> pa.Array:
-    """Return a column without dictionary, view or large offsets."""
+def _plain(column: Any) -> Any:
+    """Return a column as a plain Arrow array without dictionary, or as Python objects."""
     if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    if isinstance(column, pa.ExtensionArray):
-        return _plain(column.storage)
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return column.cast(pa.string())
-    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
-        # Arrow's cast of a slice with nulls fails or reads beyond the slice.
-        return pa.array(column.to_pylist(), pa.list_(kind.value_type))
-    if pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return column.cast(pa.list_(kind.value_type))
-    return column
+        column = in_one_piece(column)
+    elif isinstance(column, pa.Array):
+        column = plain_column(column, is_checked=True)  # when it was read
+    if isinstance(column, np.ndarray):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
 def _convert_with_quality(column: pa.Array, point: Measurepoint) -> Converted:

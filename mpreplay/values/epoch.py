@@ -84,10 +84,7 @@ def microseconds_of(moment: Any) -> int:
 
 def _of_numpy(moment: np.datetime64) -> int:
     unit, count = np.datetime_data(moment.dtype)
-    ticks = int(moment.astype(np.int64))
-    if ticks == _INT64.max:
-        raise OverflowError  # it stands for "no time", as the first of 64 bits does, NaT
-    ticks *= count
+    ticks = int(moment.astype(np.int64)) * count
     if unit in {"Y", "M"}:
         years, months = (ticks, 0) if unit == "Y" else divmod(ticks, 12)
         if abs(years) > _MOST_YEARS:
@@ -227,6 +224,11 @@ def _short(number: decimal.Decimal) -> decimal.Decimal:
 
 
 def _in_64_bits(moment: Any) -> int:
+    """Return a moment in microseconds, or an end of 64 bits, which is far in any case."""
+    if isinstance(moment, pd.Timestamp):
+        moment = moment.asm8
+    if isinstance(moment, np.datetime64) and moment.astype(np.int64) == _INT64.max:
+        raise OverflowError  # it stands for "no time", as the first of 64 bits does, NaT
     number = microseconds_of(moment)
     return max(_INT64.min + 1, min(number, _INT64.max - 1))  # far either way
 

@@ -5,7 +5,8 @@ Pure. ``convert`` converts a member's or an item's column.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import decimal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
@@ -16,36 +17,36 @@ from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import is_present
 from .arrays import objects_of, python_of, without
-from .misfits import Misfit
+from .misfits import Misfit, Misfits, Unfit, longest_json
 from .quality import text_of
-from .typed_column import Converted, all_misfit, replaced, with_misfits
+from .typed_column import Converted, all_misfit, replaced, unfit_at, with_misfits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .typed_column import Converter
 
-__all__ = ["convert_array", "convert_struct", "struct_of"]
+__all__ = ["convert_array", "convert_lists", "convert_struct", "struct_of"]
 
 
 def convert_struct(column: pa.Array, point: Measurepoint, convert: Converter) -> Converted:
     """Convert a column of structs or maps, member by member."""
     if pa.types.is_map(column.type):
-        return convert(objects_of([v and dict(v) for v in python_of(column)]), point)
+        return convert(objects_of(python_of(column)), point)
     if not pa.types.is_struct(column.type):
         return all_misfit(column, point)
     names = [f.name for f in column.type]
     known = {m.identifier for m in point.members}
     fields = {name: pc.struct_field(column, [n]) for n, name in enumerate(names)}
     converted = struct_of({n: fields[n] for n in names if n in known}, point, len(column), convert)
-    strange: dict[int, Misfit] = {}
+    strangers: list[Unfit] = []
+    seen = np.zeros(len(column), bool)
     for name in (n for n in names if n not in known):
-        for position in np.flatnonzero(is_present(fields[name])).tolist():
-            [value] = python_of(column.slice(position, 1))
-            strange.setdefault(
-                position, Misfit.of(position, value, "type", Detail("stranger", (name,)))
-            )
-    return replaced(converted, strange)
+        positions = np.flatnonzero(is_present(fields[name]) & ~seen)
+        if len(positions):
+            seen[positions] = True
+            strangers.append(unfit_at(column, positions, "type", Detail("stranger", (name,))))
+    return replaced(converted, Misfits(strangers))
 
 
 def struct_of(
@@ -65,40 +66,73 @@ def struct_of(
     struct = pa.StructArray.from_arrays(
         [part.values for part in parts.values()], fields=list(point.arrow_type())
     )
-    misfits_at: dict[int, dict[str, Misfit]] = {}
-    for name, part in parts.items():
-        for o in part.misfits:
-            misfits_at.setdefault(o.position, {})[name] = o
     present = np.zeros(length, bool)
     for part in parts.values():
         present |= part.values.is_valid().to_numpy(zero_copy_only=False)
+    misfits = _misfit_structs(parts, struct)
     gone = ~present
-    gone[list(misfits_at)] = True
-    values = without(struct, gone) if gone.any() else struct
-    return Converted(values, [_misfit_struct(p, misfits_at[p], struct) for p in sorted(misfits_at)])
+    gone[misfits.positions] = True
+    return Converted(without(struct, gone) if gone.any() else struct, misfits)
 
 
-def _misfit_struct(position: int, misfits: dict[str, Misfit], struct: pa.StructArray) -> Misfit:
-    pieces = []
-    for n, member in enumerate(struct.type):
-        value = struct.field(n)[position]
-        one = misfits.get(member.name)
-        if one is not None or value.is_valid:
-            text = text_of(value) or b"null" if one is None else one.text or one.told.encode()
-            pieces.append(orjson.dumps(member.name) + b":" + text)
-    name, first = _gravest(misfits)
-    whole = b"{" + b",".join(pieces) + b"}"
-    why = Detail("member", (name,), of=first.why)
-    if first.text is None:
-        return Misfit(position, None, first.check, why, first.shown, whole.decode())
-    return Misfit(position, whole, first.check, why, whole.decode())
+def _misfit_structs(parts: dict[str, Converted], struct: pa.StructArray) -> Misfits:
+    """Return the structs with a misfit among the members.
+
+    Of several, the first that cannot travel at all names the reason, otherwise the first.
+    """
+    found = [
+        (name, one, one.travels()) for name, part in parts.items() for one in part.misfits.groups
+    ]
+    if not found:
+        return Misfits()
+    groups: list[Unfit] = []
+    maker = _Structs(parts, struct)
+    seen = np.zeros(len(struct), bool)
+    for travels in (False, True):
+        for name, one, mask in found:
+            positions = one.positions[(mask == travels) & ~seen[one.positions]]
+            if len(positions):
+                seen[positions] = True
+                maker.travelling[positions] = travels
+                why = Detail("member", (name,), of=one.why)
+                groups.append(Unfit(positions, one.check, why, maker, positions))
+    return Misfits(groups)
 
 
-def _gravest(misfits: dict[str, Misfit]) -> tuple[str, Misfit]:
-    """Return the first member that cannot travel at all, otherwise the first misfit."""
-    return next(
-        (item for item in misfits.items() if item[1].text is None), next(iter(misfits.items()))
-    )
+class _Structs:
+    """Structs with misfits among the members, by their positions in the column."""
+
+    def __init__(self, parts: dict[str, Converted], struct: pa.StructArray) -> None:
+        self._parts, self._struct = parts, struct
+        self.travelling = np.zeros(len(struct), bool)
+
+    def made(self, places: NDArray[np.int64], check: str, why: Detail) -> list[Misfit]:
+        found: dict[int, dict[str, Misfit]] = {place: {} for place in places.tolist()}
+        for name, part in self._parts.items():
+            for one in part.misfits.at(places):
+                found[one.position][name] = one
+        return [self._made(place, found[place], check, why) for place in places.tolist()]
+
+    def _made(self, place: int, misfits: dict[str, Misfit], check: str, why: Detail) -> Misfit:
+        pieces = []
+        for n, member in enumerate(self._struct.type):
+            value = self._struct.field(n)[place]
+            one = misfits.get(member.name)
+            if one is not None or value.is_valid:
+                text = text_of(value) or b"null" if one is None else one.text or one.told.encode()
+                pieces.append(orjson.dumps(member.name) + b":" + text)
+        whole = b"{" + b",".join(pieces) + b"}"
+        if self.travelling[place]:
+            return Misfit(place, whole, check, why, whole.decode())
+        return Misfit(place, None, check, why, misfits[why.facts[0]].shown, whole.decode())
+
+    def travels(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return self.travelling[places]
+
+    def longest(self) -> int:
+        return longest_json(self._struct) + sum(
+            part.misfits.longest() for part in self._parts.values()
+        )
 
 
 def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> Converted:
@@ -107,33 +141,85 @@ def convert_array(column: pa.Array, point: Measurepoint, convert: Converter) -> 
         return all_misfit(column, point)
     item = Measurepoint(point.identifier, str(point.item_type))
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-    items = convert(column.flatten(), item)
+    absent = column.is_null().to_numpy(zero_copy_only=False)
+    return _array_of(convert(column.flatten(), item), lengths, column, absent, point)
+
+
+def convert_lists(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
+    """Convert lists, tuples or arrays of Python, all items of all lists at once.
+
+    Arrow is not shown the lists, but the items of each class by themselves.
+    """
+    item = Measurepoint(point.identifier, str(point.item_type))
+    lists = [_items_of(value) for value in objects]
+    lengths = np.array([len(items or ()) for items in lists], np.int64)
+    flat = objects_of([one for items in lists for one in items or ()])
+    absent = np.array([items is None for items in lists], bool)
+    converted = _array_of(convert(flat, item), lengths, objects, absent, point)
+    why = Detail("wrong_items", (str(point.item_type),))
+    of_type = [one.positions for one in converted.misfits.groups if one.check == "type"]
+    unlike = absent.copy()
+    for n in np.concatenate([np.zeros(0, np.int64), *of_type]).tolist():
+        unlike[n] = _are_unlike(lists[n] or [])
+    if not unlike.any():
+        return converted
+    return replaced(converted, Misfits([unfit_at(objects, np.flatnonzero(unlike), "type", why)]))
+
+
+def _items_of(value: Any) -> list[Any] | None:
+    """Return the items of a list; None for an array of no or of several dimensions."""
+    if not isinstance(value, np.ndarray):
+        return list(value)
+    if value.ndim != 1:
+        return None
+    # Else NumPy makes integers of times.
+    return list(value.tolist() if value.dtype.kind in "biufOU" else value)
+
+
+def _are_unlike(items: list[Any]) -> bool:
+    """Return True if an array's items are of several kinds, or of one that no array holds."""
+    families = {_family(one) for one in items if one is not None}
+    return len(families) > 1 or families == {None}
+
+
+def _family(item: Any) -> str | None:
+    if isinstance(item, np.timedelta64):
+        return None
+    return next((name for kind, name in _FAMILIES if isinstance(item, kind)), None)
+
+
+_FAMILIES: Final = (
+    (bool | np.bool_, "truth value"),
+    (int | float | decimal.Decimal | np.integer | np.floating, "number"),
+    (str, "text"),
+)
+
+
+def _array_of(
+    items: Converted,
+    lengths: NDArray[Any],
+    column: Any,
+    absent: NDArray[np.bool_],
+    point: Measurepoint,
+) -> Converted:
+    """Return arrays from all their items in one column, and the length of each array."""
     parents = np.repeat(np.arange(len(column)), lengths)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
-    absent = column.is_null()
     values = pa.ListArray.from_arrays(
-        pa.array(offsets, mask=np.append(absent.to_numpy(zero_copy_only=False), False)),
-        items.values,
+        pa.array(offsets, mask=np.append(absent, False)), items.values
     )
     missing = ~is_present(items.values)
-    wrong: dict[tuple[str, Detail], list[int]] = {}
-    for o in items.misfits:
-        missing[o.position] = False
-        wrong.setdefault((o.check, Detail("item", of=o.why)), []).append(int(parents[o.position]))
-    wrong.setdefault(("items", Detail("absent_item")), []).extend(parents[missing].tolist())
-    mismatches = [
-        (_mask_of(positions, len(column)), check, why)
-        for (check, why), positions in sorted(wrong.items(), key=_gravity)
-    ]
+    wrong: dict[tuple[str, Detail], NDArray[np.bool_]] = {}
+    for one in items.misfits.groups:
+        missing[one.positions] = False
+        key = (one.check, Detail("item", of=one.why))
+        wrong.setdefault(key, np.zeros(len(column), bool))[parents[one.positions]] = True
+    absent_items = ("items", Detail("absent_item"))
+    wrong.setdefault(absent_items, np.zeros(len(column), bool))[parents[missing]] = True
+    mismatches = [(mask, check, why) for (check, why), mask in sorted(wrong.items(), key=_gravity)]
     return with_misfits(values.cast(point.arrow_type()), column, mismatches)
 
 
 def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
-    # An infinite item keeps the array from travelling, so it comes before all other mismatches.
-    return item[0][0] != "finite"
-
-
-def _mask_of(positions: list[int], length: int) -> NDArray[np.bool_]:
-    mask = np.zeros(length, bool)
-    mask[positions] = True
-    return mask
+    # These keep the array from travelling, so that they come before all other mismatches.
+    return item[0][0] not in {"finite", "text"}

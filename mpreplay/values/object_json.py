@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import decimal
+import enum
 import json
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +17,18 @@ import pandas as pd
 from .absent import is_nan
 from .epoch import microseconds_of
 
-__all__ = ["Unsendable", "has_lone_surrogate", "json_text", "parsed", "shown", "told", "written"]
+__all__ = [
+    "Doubled",
+    "Spelled",
+    "Unsendable",
+    "has_lone_surrogate",
+    "json_text",
+    "parsed",
+    "read_json",
+    "shown",
+    "told",
+    "written",
+]
 
 
 def shown(value: Any) -> str:
@@ -24,7 +38,15 @@ def shown(value: Any) -> str:
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.isoformat()  # with all digits: too many digits are the fault
     text = json_text(value)
-    return str(value) if text is None else text.decode()
+    return _in_words(value) if text is None else text.decode()
+
+
+def _in_words(value: Any) -> str:
+    """Return a value as Python writes it; cells may hold objects of any class, even broken ones."""
+    try:
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # whatever the class of the object raises
+        return f"<{type(value).__name__}>"
 
 
 def written(value: Any) -> str:
@@ -45,11 +67,11 @@ def json_text(value: Any) -> bytes | None:
     >>> json_text({"a": 1.5}), json_text(float("inf"))
     (b'{"a":1.5}', None)
     """
-    if is_nan(value) or _holds_infinity(value):
-        return None
     try:
+        if is_nan(value) or _holds_infinity(value):
+            return None
         return orjson.dumps(value, default=_default, option=_JSON)
-    except (TypeError, orjson.JSONEncodeError):
+    except (TypeError, ValueError, RecursionError):  # orjson's own error is a TypeError
         if isinstance(value, int):  # beyond 64 bits
             return str(value).encode()
         return None
@@ -65,6 +87,33 @@ class Unsendable:
 
     def __str__(self) -> str:
         return self.text
+
+
+class Doubled(Unsendable):
+    """An object in which a name occurs twice: neither of the two values is the right one."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, text: str, name: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+    @classmethod
+    def of(cls, pairs: list[tuple[Any, Any]]) -> Doubled:
+        """Return the substitute for an object of these names and values."""
+        names = [str(name) for name, _ in pairs]
+        twice = next((name for name in names if names.count(name) > 1), "")
+        members = (
+            f"{json.dumps(name)}:{shown(value)}"
+            for name, (_, value) in zip(names, pairs, strict=True)
+        )
+        return cls(f"{{{','.join(members)}}}", twice)
+
+
+class Spelled(str):
+    """The text of a value for which Python has no object; no text of the history."""
+
+    __slots__ = ()
 
 
 UNSENDABLE: Final = "unsendable"
@@ -84,20 +133,54 @@ def told(value: Any) -> str:
         text = json.dumps(value, default=_default, separators=(",", ":"))
         if json_text(parsed(text)) is None:
             return text
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         pass
-    seen = str(value).encode("utf-8", "backslashreplace").decode()
-    return json.dumps({UNSENDABLE: seen}, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps({UNSENDABLE: _in_words(value)}, ensure_ascii=False, separators=(",", ":"))
 
 
 def parsed(text: str) -> Any:
-    """Return the value of a text, JSON or extended JSON; None for any other text."""
+    """Return the value of a text, JSON or extended JSON; None for any other text.
+
+    An object with a name twice is a :class:`Doubled`.
+    """
     try:
-        value = json.loads(text, parse_constant=_CONSTANTS.__getitem__)
+        value = json.loads(
+            text, parse_constant=_CONSTANTS.__getitem__, object_pairs_hook=_object_of
+        )
     except (ValueError, RecursionError):
         return None
     is_unsendable = isinstance(value, dict) and value.keys() == {UNSENDABLE}
     return Unsendable(str(value[UNSENDABLE])) if is_unsendable else value
+
+
+def read_json(text: str) -> Any:
+    """Return the value of a JSON text; integers keep all digits, a name twice is :class:`Doubled`.
+
+    Raises
+    ------
+    ValueError
+        If the text is not JSON.
+
+    Examples
+    --------
+    >>> read_json("[36893488147419103233]"), read_json("7.5")
+    ([36893488147419103233], 7.5)
+    """
+    value = orjson.loads(text)
+    if "{" not in text and len(text) < _LONG:
+        return value
+    try:
+        return json.loads(text, object_pairs_hook=_object_of)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+_LONG: Final = 19  # digits from which an integer may lie beyond 64 bits
+
+
+def _object_of(pairs: list[tuple[str, Any]]) -> Any:
+    made = dict(pairs)
+    return made if len(made) == len(pairs) else Doubled.of(pairs)
 
 
 _CONSTANTS: Final = {"Infinity": np.inf, "-Infinity": -np.inf, "NaN": None}
@@ -108,10 +191,16 @@ _JSON: Final = orjson.OPT_PASSTHROUGH_DATETIME
 def _default(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return list(value)
+    if value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, np.longdouble):
+        return float(value)
     if isinstance(value, np.floating):
         return float(str(value))  # a float32 in its shortest form
     if isinstance(value, np.datetime64):
-        return pd.Timestamp(value)
+        return None if np.isnat(value) else pd.Timestamp(value)
+    if isinstance(value, np.timedelta64):  # NumPy counts it among the integers
+        return None if np.isnat(value) else str(value)
     if isinstance(value, np.bool_ | np.integer | np.str_):
         return value.item()
     if isinstance(value, dt.datetime):  # a TIMESTAMP travels as milliseconds in a text
@@ -119,10 +208,19 @@ def _default(value: Any) -> Any:
     if isinstance(value, dt.date):
         return f"{value.isoformat()} 00:00:00"
     if isinstance(value, decimal.Decimal):
-        return float(value)
+        return _number_of(value)
     if isinstance(value, dt.timedelta | pd.Timedelta | complex):
         return str(value)
     raise TypeError
+
+
+def _number_of(value: decimal.Decimal) -> Any:
+    """Return a decimal as a float if its text is the same number, else with all its digits."""
+    if value.is_nan():
+        return None
+    number = float(value)
+    same = decimal.Decimal(repr(number)) == value
+    return number if same else orjson.Fragment(str(value))
 
 
 def _holds_infinity(value: Any) -> bool:
@@ -135,15 +233,25 @@ def _holds_infinity(value: Any) -> bool:
         return bool(np.isinf(value).any()) if numeric else any(map(_holds_infinity, value.tolist()))
     if isinstance(value, decimal.Decimal):
         return value.is_infinite() or (value.is_finite() and bool(np.isinf(float(value))))
-    return isinstance(value, float | np.floating) and bool(np.isinf(value))
+    if isinstance(value, float | np.floating):
+        return math.isinf(value)  # as a double: a long double may lie beyond
+    if isinstance(value, enum.Enum):
+        return _holds_infinity(value.value)
+    # orjson writes dataclasses, too.
+    return dataclasses.is_dataclass(value) and any(
+        _holds_infinity(getattr(value, field.name, None)) for field in dataclasses.fields(value)
+    )
 
 
 def has_lone_surrogate(value: Any) -> bool:
     """Return True if a text, or any text within a value, holds a lone surrogate."""
-    if isinstance(value, str):
-        return not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)
-    if isinstance(value, dict):
-        return any(map(has_lone_surrogate, [*value, *value.values()]))
-    if isinstance(value, list | tuple | np.ndarray):
-        return any(map(has_lone_surrogate, value))
+    try:
+        if isinstance(value, str):
+            return not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value)
+        if isinstance(value, dict):
+            return any(map(has_lone_surrogate, [*value, *value.values()]))
+        if isinstance(value, list | tuple | np.ndarray):
+            return any(map(has_lone_surrogate, value))
+    except (TypeError, RecursionError):  # an array without dimensions; a list that holds itself
+        pass
     return False

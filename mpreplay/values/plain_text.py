@@ -173,8 +173,5 @@ def plain_texts(column: TypedColumn, positions: NDArray[np.int64]) -> list[str]:
         marked = marked_texts(bare_texts(values, column.point), marks).array().to_pylist()
         choice = zip(marks.is_valid().to_pylist(), marked, shown, strict=True)
         shown = [whole if has_quality else text for has_quality, whole, text in choice]
-    wanted = set(positions.tolist()) if column.misfits else set()
-    misfits = {
-        o.position: plain_of_misfit(o, column.point) for o in column.misfits if o.position in wanted
-    }
+    misfits = {o.position: plain_of_misfit(o, column.point) for o in column.misfits.at(positions)}
     return [misfits.get(p, text) or "" for p, text in zip(positions.tolist(), shown, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +11,14 @@ import pyarrow.compute as pc
 from ..display.facts import Detail
 from ..model.measurepoint import QUALITY_RANGE, Measurepoint
 from .arrays import without
-from .misfits import Misfit
+from .misfits import Misfit, Misfits, Unfit, longest_json
 from .object_json import json_text
 from .typed_column import Converted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 __all__ = ["QUALITY", "joined", "text_of"]
 
@@ -26,35 +31,59 @@ def joined(converted: Converted, marks: Converted, point: Measurepoint) -> Conve
     low, high = QUALITY_RANGE
     numbers = marks.values.fill_null(low).to_numpy(zero_copy_only=False)
     wrong = (numbers < low) | (numbers > high)
-    wrong_marks = {o.position: o for o in marks.misfits}
-    wrong[list(wrong_marks)] = True
-    misfit_before = {o.position for o in converted.misfits}
+    wrong[marks.misfits.positions] = True
     valued = converted.values.is_valid().to_numpy(zero_copy_only=False)
     alone = ~valued & marks.values.is_valid().to_numpy(zero_copy_only=False) & ~wrong
-    alone[list(misfit_before)] = False
-    wrong[list(misfit_before)] = False
-    misfits = list(converted.misfits)
-    for position in np.flatnonzero(wrong | alone).tolist():
-        value = converted.values[position]
-        one = wrong_marks.get(position)
-        mark = (
-            str(marks.values[position].as_py()).encode()
-            if one is None
-            else one.text or one.told.encode()
-        )
-        text = b'"value":' + (written(value) or b"null") + b"," if value.is_valid else b""
-        why = Detail("wrong_quality", (low, high)) if wrong[position] else Detail("lone_quality")
-        whole = b"{" + text + b'"quality":' + mark + b"}"
-        carried = whole if one is None or one.text is not None else None
-        misfits.append(Misfit(position, carried, "quality", why, whole.decode(), whole.decode()))
-    taken = wrong | alone
-    values = converted.values
-    if taken.any():
-        values = without(values, taken)
+    for mask in (alone, wrong):
+        mask[converted.misfits.positions] = False
+    maker = _Marked(converted.values, marks, written)
+    lone = Detail("lone_quality")
+    groups = [
+        Unfit(positions, "quality", why, maker, positions)
+        for mask, why in ((wrong, Detail("wrong_quality", (low, high))), (alone, lone))
+        if len(positions := np.flatnonzero(mask))
+    ]
+    values = without(converted.values, wrong | alone) if groups else converted.values
     present = values.is_valid()
     return Converted(
-        values, sorted(misfits), pc.if_else(present, marks.values, pa.scalar(None, pa.int64()))
+        values,
+        Misfits.joined([converted.misfits, Misfits(groups)]),
+        pc.if_else(present, marks.values, pa.scalar(None, pa.int64())),
     )
+
+
+class _Marked:
+    """Values with a quality that makes them misfits, by their positions in the column."""
+
+    def __init__(
+        self, values: pa.Array, marks: Converted, written: Callable[[pa.Scalar], bytes | None]
+    ) -> None:
+        self._values, self._marks, self._written = values, marks, written
+
+    def made(self, places: NDArray[np.int64], check: str, why: Detail) -> list[Misfit]:
+        wrong = {one.position: one for one in self._marks.misfits.at(places)}
+        return [self._made(place, wrong.get(place), check, why) for place in places.tolist()]
+
+    def _made(self, place: int, one: Misfit | None, check: str, why: Detail) -> Misfit:
+        value, mark = self._values[place], b""
+        if one is None:
+            mark = str(self._marks.values[place].as_py()).encode()
+        else:
+            mark = one.text or one.told.encode()
+        text = b'"value":' + (self._written(value) or b"null") + b"," if value.is_valid else b""
+        whole = b"{" + text + b'"quality":' + mark + b"}"
+        carried = whole if one is None or one.text is not None else None
+        return Misfit(place, carried, check, why, whole.decode(), whole.decode())
+
+    def travels(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        mask = np.ones(len(self._values), bool)
+        for one in self._marks.misfits.groups:
+            mask[one.positions] = one.travels()
+        return mask[places]
+
+    def longest(self) -> int:
+        mark = max(self._marks.misfits.longest(), 26)
+        return longest_json(self._values) + mark + len('{"value":,"quality":}')
 
 
 def _kept_text(value: pa.Scalar) -> bytes | None:

@@ -7,6 +7,7 @@ are converted by the same functions. Values are never rounded into fitting; only
 
 from __future__ import annotations
 
+import decimal
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..display.facts import Detail
 from .absent import is_present
 from .arrays import without
 from .epoch import FIRST_TIME, LAST_TIME
+from .misfits import Misfits
 from .time_numbers import NANOSECONDS, local_of
 from .times import read_aware_texts, read_times
 from .typed_column import Converted, all_misfit, with_misfits
@@ -28,12 +30,19 @@ if TYPE_CHECKING:
     from .time_numbers import Times
     from .typed_column import Converter, Mismatch
 
-__all__ = ["BEYOND_64", "INFINITE", "SCALARS"]
+__all__ = [
+    "BEYOND_64",
+    "INFINITE",
+    "SCALARS",
+    "TOO_FINE",
+    "convert_decimals",
+    "convert_long_floats",
+]
 
 BEYOND_64: Final = Detail("beyond_64")
 INFINITE: Final = Detail("infinite")
 NOT_INTEGER: Final = Detail("not_integer")
-_TOO_FINE: Final = Detail("timestamp_too_fine")
+TOO_FINE: Final = Detail("timestamp_too_fine")
 _FAR: Final = Detail("beyond_years")
 # What a time that cannot be one of a row is as a value.
 _NO_MOMENTS: Final = {"far_time": _FAR, "stand_in": Detail("no_moment")}
@@ -48,7 +57,7 @@ def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
     if pa.types.is_integer(kind):
         return Converted(column.cast(pa.int64()))
     if pa.types.is_decimal(kind):
-        return _convert_decimals(column)
+        return convert_decimals(column, point)
     if not pa.types.is_floating(kind):
         return all_misfit(column, point)
     numbers, absent = _floats(column)
@@ -68,34 +77,84 @@ def _convert_int(column: pa.Array, point: Measurepoint) -> Converted:
     )
 
 
-def _convert_decimals(column: pa.Array) -> Converted:
-    """Convert decimals as integers, one by one: a float would lose digits on the way."""
-    decimals = column.to_pylist()
-    whole = [d is None or d == d.to_integral_value() for d in decimals]
-    near = [d is None or -(2**63) <= d < 2**63 for d in decimals]
-    fits = zip(decimals, whole, near, strict=True)
-    integers = [int(d) if d is not None and w and n else None for d, w, n in fits]
-    return with_misfits(
-        pa.array(integers, pa.int64()),
-        column,
-        [
-            (~np.array(whole, bool), "type", NOT_INTEGER),
-            (~np.array(near, bool), "range", BEYOND_64),
-        ],
-    )
+def convert_decimals(column: pa.Array | NDArray[Any], point: Measurepoint) -> Converted:
+    """Convert decimals, of Arrow or of Python, into integers or into the nearest floats.
+
+    Infinite decimals of Python are misfits. All others are finite.
+    """
+    if point.type in _FLOATS:
+        return _nearest_floats(column, point)
+    zero = decimal.Decimal(0)
+    decimals = [zero if d is None else d for d in column.tolist()]
+    finite = np.array([d.is_finite() for d in decimals], bool)
+    near = np.array([d.is_finite() and -(2**63) <= d < 2**63 for d in decimals], bool)
+    whole = np.array([d.is_finite() and d == d.to_integral_value() for d in decimals], bool)
+    fits = (near & whole).tolist()
+    integers = [int(d) if fit else 0 for d, fit in zip(decimals, fits, strict=True)]
+    absent = None if isinstance(column, np.ndarray) else ~is_present(column)
+    mismatches = [
+        (~finite, "finite", INFINITE),
+        (~whole, "type", NOT_INTEGER),
+        (~near, "range", BEYOND_64),
+    ]
+    return with_misfits(pa.array(integers, pa.int64(), mask=absent), column, mismatches)
+
+
+def _nearest_floats(column: pa.Array | NDArray[Any], point: Measurepoint) -> Converted:
+    """Convert decimals into the nearest floats of a point's type.
+
+    By way of their texts: Arrow's own cast divides by a power of ten that is rounded itself, and
+    a FLOAT that is rounded twice, first to 64 bits, may be the second nearest.
+    """
+    if isinstance(column, np.ndarray):
+        finite = np.array([d.is_finite() for d in column], bool)
+        texts = pa.array([str(d) if d.is_finite() else "0" for d in column], pa.string())
+    else:
+        finite = np.ones(len(column), bool)
+        texts = column.cast(pa.string())
+    numbers = texts.cast(_FLOATS[point.type])
+    beyond = np.isinf(numbers.to_numpy(zero_copy_only=False))
+    mismatches: list[Mismatch] = [
+        (~finite, "finite", INFINITE),
+        (beyond, "range", _BEYOND[point.type]),
+    ]
+    return with_misfits(numbers, column, mismatches)
+
+
+def convert_long_floats(column: NDArray[Any], point: Measurepoint) -> Converted:
+    """Convert long doubles of NumPy into integers or into the nearest floats, rounded once."""
+    numbers = np.array(column.tolist(), np.longdouble)
+    infinite = np.isinf(numbers)
+    mismatches: list[Mismatch] = [(infinite, "finite", INFINITE)]
+    if point.type in _FLOATS:
+        with np.errstate(over="ignore", under="ignore"):
+            values = numbers.astype(_FLOATS[point.type].to_pandas_dtype())
+        mismatches.append((np.isinf(values), "range", _BEYOND[point.type]))
+        return with_misfits(pa.array(values), column, mismatches)
+    near = (numbers >= -(2.0**63)) & (numbers < 2.0**63)
+    whole = np.floor(numbers) == numbers
+    integers = np.where(near & whole, numbers, 0).astype(np.int64)
+    mismatches += [(~whole, "type", NOT_INTEGER), (~near, "range", BEYOND_64)]
+    return with_misfits(pa.array(integers), column, mismatches)
+
+
+_FLOATS: Final = {"FLOAT": pa.float32(), "DOUBLE": pa.float64()}
+_BEYOND: Final = {"FLOAT": Detail("beyond_float"), "DOUBLE": BEYOND_64}
 
 
 def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
     kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+    if pa.types.is_decimal(kind):
+        return convert_decimals(column, point)
+    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         return all_misfit(column, point)
-    numbers, absent = _floats(column)
+    numbers, absent = _floats(column, np.float32 if point.type == "FLOAT" else np.float64)
     infinite = np.isinf(numbers)
     mismatches: list[Mismatch] = [(infinite, "finite", INFINITE)]
     if point.type == "FLOAT":
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32, copy=False)
-        mismatches.append((np.isinf(numbers) & ~infinite, "range", Detail("beyond_float")))
+        mismatches.append((np.isinf(numbers) & ~infinite, "range", _BEYOND[point.type]))
     else:
         numbers = numbers.astype(np.float64, copy=False)
     if point.type == "DOUBLE" and pa.types.is_integer(kind):
@@ -117,8 +176,16 @@ def _is_inexact(column: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
     return inexact
 
 
-def _floats(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return numbers as floats, and a mask, True where absent (null or NaN)."""
+def _floats(
+    column: pa.Array, width: type[np.floating[Any]] = np.float64
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return numbers as floats, and a mask, True where absent (null or NaN).
+
+    Integers become floats of ``width`` at once, since rounding twice may lead further away.
+    """
+    if pa.types.is_integer(column.type):
+        absent = column.is_null().to_numpy(zero_copy_only=False)
+        return column.fill_null(0).to_numpy(zero_copy_only=False).astype(width), absent
     if not pa.types.is_floating(column.type) or pa.types.is_float16(column.type):
         column = column.cast(pa.float64(), safe=False)
     numbers = column.to_numpy(zero_copy_only=False)
@@ -203,8 +270,7 @@ def _convert_timestamp(column: pa.Array, point: Measurepoint) -> Converted:
     times = read_times(milliseconds.values, name=point.identifier, first_row=0, tz=None, unit="ms")
     values = milliseconds.values.view(point.arrow_type())
     found = with_misfits(values, column, _no_moments(times))
-    misfits = sorted([*milliseconds.misfits, *found.misfits])
-    return Converted(found.values, misfits)
+    return Converted(found.values, Misfits.joined([milliseconds.misfits, found.misfits]))
 
 
 def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
@@ -212,7 +278,7 @@ def _convert_instants(column: pa.Array, point: Measurepoint) -> Converted:
         return all_misfit(column, point, Detail("naive"))
     times = read_times(column, name=point.identifier, first_row=0, tz=None, unit=None)
     finer = _is_finer(column, NANOSECONDS["ms"])
-    mismatches: list[Mismatch] = [*_no_moments(times), (finer, "type", _TOO_FINE)]
+    mismatches: list[Mismatch] = [*_no_moments(times), (finer, "type", TOO_FINE)]
     return with_misfits(_instants(times, point), column, mismatches)
 
 
@@ -229,7 +295,7 @@ def _convert_time_texts(column: pa.Array, point: Measurepoint) -> Converted:
         *_no_moments(counted),
         *_no_moments(times),
         (unread, "type", Detail("not_a", (point.type,))),
-        (finer, "type", _TOO_FINE),
+        (finer, "type", TOO_FINE),
     ]
     return with_misfits(values, column, mismatches)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +15,8 @@ import pyarrow as pa
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
 from .absent import is_present
-from .arrays import python_of, without
-from .misfits import Misfit
+from .arrays import without
+from .misfits import Cells, Misfit, Misfits, Unfit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,7 @@ __all__ = [
     "TypedColumn",
     "all_misfit",
     "replaced",
+    "unfit_at",
     "with_misfits",
 ]
 
@@ -44,7 +45,7 @@ class TypedColumn:
         Values; null if absent or a misfit.
     quality : Array of int64, shape (n,), optional
         Quality of each value; null without a quality.
-    misfits : list of Misfit
+    misfits : Misfits
         Values that do not fit their type; positions are into ``values``.
     at : ndarray of int64, shape (n,)
         Position of each value in the readings.
@@ -53,14 +54,18 @@ class TypedColumn:
     point: Measurepoint
     values: pa.Array
     quality: pa.Array | None
-    misfits: list[Misfit]
+    misfits: Misfits
     at: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Take any misfits."""
+        object.__setattr__(self, "misfits", Misfits.of(self.misfits))
 
     def present(self) -> NDArray[np.bool_]:
         """Return a mask, True for present values, misfits included."""
         mask = np.array(self.values.is_valid().to_numpy(zero_copy_only=False), bool)
         if self.misfits:
-            mask[[o.position for o in self.misfits]] = True
+            mask[self.misfits.positions] = True
         return mask
 
     @property
@@ -74,10 +79,11 @@ class TypedColumn:
         """Return the values at the given positions, in the order of the positions."""
         chosen = pa.array(positions)
         quality = None if self.quality is None else self.quality.take(chosen)
-        place = {p: n for n, p in enumerate(positions.tolist())} if self.misfits else {}
-        misfits = [
-            o._replace(position=place[o.position]) for o in self.misfits if o.position in place
-        ]
+        misfits = self.misfits
+        if misfits:
+            place = np.full(len(self.values), -1, np.int64)
+            place[positions] = np.arange(len(positions))
+            misfits = misfits.placed(place)
         return TypedColumn(
             self.point, self.values.take(chosen), quality, misfits, self.at[positions]
         )
@@ -91,15 +97,19 @@ class Converted:
     ----------
     values : Array, shape (n,)
         Values; null if absent or a misfit.
-    misfits : list of Misfit
+    misfits : Misfits
         Values that do not fit; few, as a rule.
     quality : Array of int64, shape (n,), optional
         Quality of each value; null without a quality.
     """
 
     values: pa.Array
-    misfits: list[Misfit] = field(default_factory=list)
+    misfits: Misfits = field(default_factory=Misfits)
     quality: pa.Array | None = None
+
+    def __post_init__(self) -> None:
+        """Take any misfits."""
+        object.__setattr__(self, "misfits", Misfits.of(self.misfits))
 
 
 Converter = Callable[[pa.Array, Measurepoint], Converted]
@@ -114,28 +124,37 @@ def all_misfit(column: pa.Array, point: Measurepoint, why: Detail | None = None)
     return with_misfits(nothing, column, [(is_present(column), "type", why)])
 
 
-def with_misfits(values: pa.Array, column: pa.Array, mismatches: list[Mismatch]) -> Converted:
-    """Return converted values, with misfits instead of the values under each mask."""
-    misfits: list[Misfit] = []
+def with_misfits(values: pa.Array, column: Any, mismatches: list[Mismatch]) -> Converted:
+    """Return converted values, with misfits instead of the values under each mask.
+
+    ``column`` has the values as read: an Arrow array, or an array of Python objects.
+    """
+    groups: list[Unfit] = []
     taken = np.zeros(len(values), bool)
     for mask, check, why in mismatches:
         positions = np.flatnonzero(mask & ~taken)
-        taken |= mask
-        for position, value in zip(
-            positions.tolist(), python_of(column.take(pa.array(positions))), strict=True
-        ):
-            misfits.append(Misfit.of(position, value, check, why))
-    if taken.any():
+        if len(positions):
+            taken |= mask
+            groups.append(unfit_at(column, positions, check, why))
+    if groups:
         values = without(values, taken)
-    return Converted(values, sorted(misfits))
+    return Converted(values, Misfits(groups))
 
 
-def replaced(converted: Converted, misfits: dict[int, Misfit]) -> Converted:
+def unfit_at(column: Any, positions: NDArray[np.int64], check: str, why: Detail) -> Unfit:
+    """Return the values at some positions of a column, as read, as values that fail a check."""
+    is_objects = isinstance(column, np.ndarray)
+    cells = column[positions] if is_objects else column.take(pa.array(positions))
+    return Unfit(positions, check, why, Cells(cells), np.arange(len(positions)))
+
+
+def replaced(converted: Converted, misfits: Misfits | dict[int, Misfit]) -> Converted:
     """Return converted values with further misfits instead of the values at their positions."""
     if not misfits:
         return converted
+    more = Misfits.of(misfits.values() if isinstance(misfits, dict) else misfits)
     taken = np.zeros(len(converted.values), bool)
-    taken[list(misfits)] = True
+    taken[more.positions] = True
     values = without(converted.values, taken)
-    rest = [o for o in converted.misfits if o.position not in misfits]
-    return Converted(values, sorted([*misfits.values(), *rest]), converted.quality)
+    rest = converted.misfits.without(taken)
+    return Converted(values, Misfits.joined([more, rest]), converted.quality)

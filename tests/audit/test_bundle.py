@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -27,6 +28,7 @@ from mpreplay.audit.chain import manifest_text
 from mpreplay.cli.commands import main
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
+from mpreplay.outcome.packed_counts import Names, pack
 from mpreplay.report.writing import disagreements
 
 FILES = {
@@ -45,8 +47,12 @@ def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
         chunk.tally = lambda: {KEY: 3}
     of_slab = [{"device_key": "d", "time": DAY * 86_400_000}] * 2
     of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
-    touched = json.dumps([[[["p", "d"]], ["P"], [[0, 0, 5, 6, 3]], []]]).encode()
-    with mock.patch("mpreplay.journal.writer.touched_of", lambda _: touched):
+
+    def touched(_: Any, names: Names) -> bytes:
+        [device], [point] = names.of_devices([("p", "d")]), names.of_points(["P"])
+        return pack(np.array([[device], [point], [5], [6], [3], [0]]))
+
+    with mock.patch("mpreplay.journal.writer.touched_of", touched):
         journal.intend(slab(0, 4), chunks, tallies, rejects(*of_slab))
     if not is_killed:
         journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
@@ -245,8 +251,8 @@ def test_no_file_of_an_audit_holds_a_secret(
 ) -> None:
     """An audit is mailed around."""
     connection = platform.connection
-    subs = {device: platform.connection_for(*device).device_secret for device in FARM}
-    (tmp_path / "gateway").write_text(connection.device_secret, encoding="utf-8")
+    subs = {device: platform.connection_for(*device).device_secret.reveal() for device in FARM}
+    (tmp_path / "gateway").write_text(connection.device_secret.reveal(), encoding="utf-8")
     run = mp.replay(
         history,
         model,
@@ -260,7 +266,7 @@ def test_no_file_of_an_audit_holds_a_secret(
         everything += pd.read_parquet(path).to_csv().encode()
 
     assert b"accepted" in everything
-    for secret in (connection.device_secret, *subs.values()):
+    for secret in (connection.device_secret.reveal(), *subs.values()):
         assert secret.encode() not in everything
     settings = json.loads((tmp_path / "audit/manifest.json").read_bytes())["settings"]
     assert settings["platform"] == f"{connection.host}:{connection.port}"

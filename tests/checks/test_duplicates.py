@@ -77,16 +77,15 @@ def found(slabs: list[Prepared], place: dict[tuple[str, int], int]) -> Fates:
                 for position in np.flatnonzero(part.withheld[number] & column.present()):
                     lost = (number, position) in superseded
                     say(readings.source, rows[position], name, "superseded" if lost else "withheld")
-            for chunk in slab.chunks():
-                for owner, start, stop in chunk.spans:
-                    if owner is part:
-                        for number, positions in part.cells(start, stop):
-                            column = readings.columns[number]
-                            for row in readings.rows[column.at[positions]]:
-                                say(readings.source, row, column.point.identifier, "sent")
-                        for copy in part.copies(start, stop):
-                            name = readings.columns[copy.column].point.identifier
-                            say(copy.source, copy.row, name, "copy")
+        for part, start, stop in (span for chunk in slab.chunks() for span in chunk.spans):
+            readings = part.readings
+            for number, positions in part.cells(start, stop):
+                column = readings.columns[number]
+                for row in readings.rows[column.at[positions]]:
+                    say(readings.source, row, column.point.identifier, "sent")
+            for copy in part.copies(start, stop):
+                name = readings.columns[copy.column].point.identifier
+                say(copy.source, copy.row, name, "copy")
     return fates
 
 

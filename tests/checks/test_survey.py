@@ -154,7 +154,7 @@ def test_a_conflict_that_is_decided_is_ok_and_shows_what_is_not_sent(
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ({"duplicates": "newest"}, "duplicates must be one of raise, first, last"),
+        ({"duplicates": "newest"}, "duplicates= must be 'raise', 'first' or 'last'"),
         ({"history": "x.parquet"}, r"validate takes what read_history returned, not str"),
     ],
 )

@@ -130,7 +130,8 @@ def test_sub_devices_are_signed_in_from_a_file(tmp_path: Path) -> None:
     model = mp.ThingModel.load(MODEL)
     with mp.simulate(model, sub_devices=TURBINES) as platform:
         secrets = {
-            "/".join(device): platform.connection_for(*device).device_secret for device in TURBINES
+            "/".join(device): platform.connection_for(*device).device_secret.reveal()
+            for device in TURBINES
         }
         path = tmp_path / "secrets.json"
         path.write_text(json.dumps(secrets))
@@ -170,11 +171,11 @@ def _wrong(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
             "'Pavg' is not in the thing model.*nearest: P_avg.*--ignore",
         ),
         "closed port": (
-            [*KNOWN, HISTORY, "--connection", gone], 3, "nobody listens.*host and port",
+            [*KNOWN, HISTORY], 3, "nobody listens.*host and port", gone,
         ),
         "unknown host": (
-            [*KNOWN, HISTORY, "--connection", "mqtt://gw-1:s@no-such-host.invalid/gateway"],
-            3, "unknown host: check the host name",
+            [*KNOWN, HISTORY], 3, "unknown host: check the host name",
+            "mqtts://gw-1:s@no-such-host.invalid/gateway",
         ),
         "no connection": ([*KNOWN, HISTORY], 2, "set MPREPLAY_CONNECTION to mqtt://"),
     }  # fmt: skip
@@ -189,11 +190,11 @@ def test_what_cannot_work_ends_with_one_line_that_names_cause_and_remedy(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An error at three in the morning tells what to do next, without a traceback."""
-    monkeypatch.delenv("MPREPLAY_CONNECTION", raising=False)
-    arguments, status, told = _wrong(tmp_path)[name]
+    arguments, status, told, *uri = _wrong(tmp_path)[name]
     options = ["--on-invalid=withhold", "--duplicates=last", "--allow-offline-sub-device"]
-    if "--connection" not in arguments and name != "no connection":
-        options += ["--connection", "mqtt://gw-1:s@127.0.0.1:9/gateway"]
+    monkeypatch.setenv("MPREPLAY_CONNECTION", (*uri, "mqtt://gw-1:s@127.0.0.1:9/gateway")[0])
+    if name == "no connection":
+        monkeypatch.delenv("MPREPLAY_CONNECTION")
 
     assert main(["replay", *arguments, *options]) == status
     shown = capsys.readouterr().err
@@ -206,13 +207,15 @@ def test_what_cannot_work_ends_with_one_line_that_names_cause_and_remedy(
     [("gateway", "gw-1", "device secret is wrong"), ("gateway", "gw-2", "no such device")],
 )
 def test_a_refused_sign_in_says_what_to_check(
-    platform: object, capsys: pytest.CaptureFixture[str], product: str, device: str, told: str
-) -> None:
+    platform: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    product: str, device: str, told: str,
+) -> None:  # fmt: skip
     """A wrong secret and an unknown device look the same to the platform."""
     uri = f"mqtt://{device}:wrong-secret@127.0.0.1:{platform.port}/{product}"
+    monkeypatch.setenv("MPREPLAY_CONNECTION", uri)
     command = ["replay", HISTORY, *KNOWN, "--on-invalid=withhold", "--duplicates=last"]
 
-    assert main([*command, "--allow-offline-sub-device", "--connection", uri]) == 3
+    assert main([*command, "--allow-offline-sub-device"]) == 3
     shown = capsys.readouterr().err
     assert told in shown
     assert "wrong-secret" not in shown
@@ -242,7 +245,7 @@ def test_a_model_is_shown_converted_and_drafted(capsys: pytest.CaptureFixture[st
 
 def _mosquitto(program: str, platform: mp.Connection, *arguments: str) -> list[str]:
     fields = sign_in(
-        platform.product_key, platform.device_key, platform.device_secret,
+        platform.product_key, platform.device_key, platform.device_secret.reveal(),
         client_id="m", timestamp=1,
     )  # fmt: skip
     return [

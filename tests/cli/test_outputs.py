@@ -111,3 +111,28 @@ def test_a_report_is_refused_before_any_part_of_it_is_written(
     assert main(["report", "run.db", "--html", "page.html", "--rejects", "rejects.csv"]) == 0
     assert stat.S_IMODE(Path("rejects.csv").stat().st_mode) == 0o600
     assert files >= {"run.db", "rejects.csv", "books.csv"}
+
+
+def test_a_table_that_cannot_be_written_at_the_end_hides_neither_run_nor_other_tables(
+    platform: object, folder: Path, monkeypatch: pytest.MonkeyPatch,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """A disk that fills up meanwhile: everything was sent, and the journal has it."""
+    uri = platform.connection.to_uri(reveal_secret=True)  # type: ignore[attr-defined]
+    monkeypatch.setenv("MPREPLAY_CONNECTION", uri)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    policy = ["--on-invalid=withhold", "--duplicates=last", "--allow-offline-sub-device"]
+    tables = ["--rejects", "rejects.parquet", "--books", "books.csv"]
+    assert main([*REPLAY, *policy, *tables, "--journal", "run.db"]) == 2
+
+    shown = capsys.readouterr()
+    assert "rejects.parquet: cannot be written (No space left on device)" in shown.err
+    assert "23,025 of 23,036 values accepted" in shown.out
+    assert "journal: " in shown.out
+    assert sorted(path.suffix for path in folder.iterdir() if path.is_file()) == [
+        ".csv", ".csv", ".db", ".json"
+    ]  # fmt: skip

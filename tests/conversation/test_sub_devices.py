@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from mpreplay import ConfigError, Connection
+from mpreplay import ConfigError, Connection, Secret
 from mpreplay.conversation import sub_devices
 from mpreplay.conversation.logins import LOGIN_TIMEOUT
 from mpreplay.conversation.sub_devices import SubDevices, checked_secrets
@@ -59,9 +59,9 @@ class Answers:
         return None
 
 
-def farm(n: int = 2) -> dict[Device, str]:
+def farm(n: int = 2) -> dict[Device, Secret]:
     """Return secrets of some turbines."""
-    return {Device("t", f"T{number}"): f"secret-{number}" for number in range(n)}
+    return {Device("t", f"T{number}"): Secret(f"secret-{number}") for number in range(n)}
 
 
 def signed(message: dict[str, Any]) -> list[str]:
@@ -189,13 +189,21 @@ def test_secrets_are_checked_before_anything_is_sent(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("T1_SECRET", "x")
 
     assert checked_secrets(None) == {}
-    assert checked_secrets({("t", "T1"): "env:T1_SECRET"}) == {Device("t", "T1"): "env:T1_SECRET"}
+    checked = checked_secrets({("t", "T1"): "env:T1_SECRET"})
+    assert checked == {Device("t", "T1"): Secret("env:T1_SECRET")}
     for wrong in (
         {"T1": "Zebra"},
         {("t",): "Zebra"},
         {("t", ""): "Zebra"},
         {("t", "T1"): b"Zebra"},
+        {("t", "T1"): "Zebra\ud800"},
+        {("t", "T/1"): "Zebra"},
+        {("t\0", "T1"): "Zebra"},
+        {"Zebra": ("t", "T1")},
+        [("t", "T1", "Zebra")],
+        "Zebra",
     ):
-        with pytest.raises(ConfigError) as caught:
-            checked_secrets(wrong)  # type: ignore[arg-type]
+        with pytest.raises(ConfigError, match="sub_device_secrets") as caught:
+            checked_secrets(wrong)
         assert "Zebra" not in str(caught.value)
+        assert caught.value.argument is not None

@@ -52,6 +52,7 @@ SAID = [
     (Detail("unknown_zone", ("Mars",)),
      "the zone 'Mars' is not known here, so neither is its local time"),
     (Detail("surrogate"), "holds a lone surrogate, which UTF-8 cannot carry"),
+    (Detail("twice", ("z",)), "has the member 'z' twice"),
     (Detail("no_json"), "JSON cannot carry it"),
     (Detail("wrong_items", ("DOUBLE",)), "its items are not all numbers"),
     (Detail("stranger", ("z",)), "has no member 'z'"),

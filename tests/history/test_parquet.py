@@ -14,7 +14,7 @@ from varied_parquet import encrypted
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.history.pages import Page, read_page
+from mpreplay.files.pages import Page, read_page
 
 BEGIN = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 ROWS = 50
@@ -205,7 +205,7 @@ def test_a_page_beyond_all_measure_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: pa.DataType
 ) -> None:
     """A few packed kilobytes may be gigabytes of a single text, which no request could carry."""
-    monkeypatch.setattr("mpreplay.history.counting.LARGEST", 100_000)
+    monkeypatch.setattr("mpreplay.files.counting.LARGEST", 100_000)
     path = tmp_path / "x.parquet"
     text = "a" * 200_000
     pq.write_table(table(1, y=pa.array([text if kind == pa.string() else [text]], kind)), path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from mpreplay.frames import REJECT_COLUMNS
 from mpreplay.history import history as history_module
 from mpreplay.history.history import History
 from mpreplay.history.rejects_file import REJECT_NAMES
+from mpreplay.history.sources import digest_of
 from mpreplay.outcome.reject_table import joined, reject_frame
 from mpreplay.outcome.rejects import rejects_of_chunk, rejects_withheld
 from mpreplay.outcome.settled import Settled
@@ -417,6 +419,27 @@ def test_deleted_rows_columns_more_and_an_empty_file_are_as_one_expects(tmp_path
     for part in (rejects.iloc[:1], rejects.iloc[1:]):
         part.to_parquet(tmp_path / f"{part.index[0]}.parquet")
     assert mp.validate(mp.read_history(tmp_path), P).n_values == 2
+
+
+def test_the_digest_of_a_csv_file_is_of_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file may be mended on while its history waits; an audit must not vouch for that."""
+    rejects = superseded_rejects(pd.DataFrame(TWICE), P)
+    path = tmp_path / "mended.csv"
+    rejects.to_csv(path, index=False)
+    read = path.read_bytes()
+    history = mp.read_history(path)
+    path.write_text("mended further")
+
+    assert digest_of(history.sources[0]) == {
+        "name": "mended.csv",
+        "bytes": len(read),
+        "sha256": hashlib.sha256(read).hexdigest(),
+    }
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DataFrame").write_text("a file that happens to be called so")
+    assert digest_of(mp.read_history(rejects).sources[0])["sha256"] is None
 
 
 def test_what_is_no_rejects_file_is_told_apart(tmp_path: Path) -> None:

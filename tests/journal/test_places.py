@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import threading
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,18 @@ def test_a_refused_run_leaves_nothing(folder: Path, refused: Any) -> None:
     assert state_of(folder) == {}
 
 
+def test_a_run_that_cannot_be_continued_leaves_one_file(
+    folder: Path, play: Play, refused: Any
+) -> None:
+    """A journal is archived as one file, whoever has looked into it since."""
+    run, _ = play(journal=folder / "run.db")
+    error = refused(folder / "run.db")
+
+    assert isinstance(error, mp.JournalMismatch)
+    assert [path.name for path in folder.iterdir()] == ["run.db"]
+    assert run.complete
+
+
 def test_an_empty_file_outlives_a_refused_run(folder: Path, refused: Any) -> None:
     """The name may come from mktemp: whoever made it reckons with it, and with its mode."""
     path = folder / "run.db"
@@ -75,6 +89,38 @@ def test_an_empty_file_becomes_the_journal_and_keeps_its_mode(folder: Path, play
 
     assert run.complete
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_what_a_run_has_left_that_died_at_once_outlives_a_refused_run(
+    folder: Path, refused: Any, play: Play
+) -> None:
+    """It is a database without a table; whose it is nobody knows."""
+    with closing(sqlite3.connect(folder / "run.db")) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+    before = state_of(folder)
+    assert isinstance(refused(folder / "run.db"), mp.InvalidHistory)
+    assert state_of(folder) == before
+
+    assert play(journal=folder / "run.db")[0].complete
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, MemoryError, OSError(28, "No space left")])
+def test_whatever_ends_a_run_before_it_begins_leaves_nothing(
+    folder: Path, play: Play, monkeypatch: pytest.MonkeyPatch, ending: Any
+) -> None:
+    """An interrupt comes while a long history is looked through, a full disk when it is noted."""
+
+    def end(*_: Any, **__: Any) -> None:
+        raise ending
+
+    for where in ("mpreplay.order.Order.surveyed", "mpreplay.journal.writer.Journal._note"):
+        with monkeypatch.context() as patch:
+            patch.setattr(where, end)
+            with suppress(MemoryError, OSError):
+                play(journal=f"{folder}/runs/")
+            with suppress(MemoryError, OSError):
+                play(journal=folder / "run.db")
+        assert state_of(folder) == {}
 
 
 def test_a_new_journal_is_for_its_owner_alone(folder: Path, play: Play) -> None:

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpreplay import JournalError, open_run
+from mpreplay import ConfigError, JournalError, open_run
 from mpreplay.display.facts import Detail
 from mpreplay.frames import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS
 from mpreplay.journal.packing import packed as pack
@@ -29,6 +29,7 @@ from mpreplay.outcome.reject_table import FACTS, NO_REJECTS, reject_frame
 from mpreplay.outcome.settled import Settled
 
 DAY = 19_875
+FIRST_DAY = -719_162  # of the year 1
 
 
 KEY = ("p", "d", DAY)
@@ -36,7 +37,7 @@ KEY = ("p", "d", DAY)
 
 def slab(number: int = 0, n_rows: int = 0) -> Any:
     """Return what a journal asks of a slab."""
-    return SimpleNamespace(number=number, n_rows=n_rows, n_empty=0)
+    return SimpleNamespace(number=number, n_taken=n_rows, n_empty=0, rest=None, carry=())
 
 
 def request(number: int, n_values: int = 3, slab: int = 0) -> tuple[str, Any, str, int]:
@@ -144,13 +145,14 @@ def test_what_is_settled_reads_back(journal: Journal) -> None:
 def test_books_add_up_what_was_noted(
     tmp_path_factory: pytest.TempPathFactory, notes: list[tuple[str, str, int | None, int]]
 ) -> None:
-    """Days before 1970 and days that could not be read among them."""
+    """Days before 1970, days before the year 1, and days that could not be read among them."""
     journal = Journal(tmp_path_factory.mktemp("books") / "run.db")
     journal.begin()
     expected: dict[tuple[str, int | None], dict[str, int]] = {}
     for number, (fate, device, day, n) in enumerate(notes):
         journal.intend(slab(number), [], {fate: {("p", device, day): n}}, NO_REJECTS)
-        book = expected.setdefault((device, day), dict.fromkeys(("read", *FATES), 0))
+        known = day if day is not None and day >= FIRST_DAY else None
+        book = expected.setdefault((device, known), dict.fromkeys(("read", *FATES), 0))
         book[fate] += n
     journal.close()
     books = open_run(journal.path).books
@@ -302,6 +304,13 @@ def test_a_file_that_is_no_journal_is_an_error_of_ours(tmp_path: Path, content: 
         open_run(path)
     with pytest.raises(JournalError, match="there is no journal"):
         open_run(tmp_path / "none.db")
+
+
+@pytest.mark.parametrize("given", ["", "a\0b", "\ud800", "x" * 300, 5, None], ids=ascii)
+def test_a_path_that_no_journal_has_is_an_error_of_ours(given: Any) -> None:
+    """A name from a job's settings may be anything."""
+    with pytest.raises((JournalError, ConfigError)):
+        open_run(given)
 
 
 def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel
-from mpreplay.model.schemas import arrow_of, schema_of, series_of
+from mpreplay.model.schemas import arrow_of, rules_of, schema_of, series_of
 
 
 def failures(point: Measurepoint, cells: list[Any]) -> dict[int, list[str]]:
@@ -48,6 +48,13 @@ BOUNDS: list[tuple[Measurepoint, list[Any], list[int]]] = [
     (Measurepoint("x", "FLOAT", maximum=0.1), [0.1, 0.10000001], [1]),
     (Measurepoint("x", "FLOAT", maximum=0.1, exclusive_maximum=True), [0.1, 0.09], [0]),
     (Measurepoint("x", "DOUBLE", maximum=0.1), [0.1, 0.10000000000000002, -1e308], [1]),
+    (
+        Measurepoint("x", "INT", minimum=2**60 + 1, maximum=2**62),
+        [2**60, 2**60 + 1, 2**62, 2**62 + 1, None],
+        [0, 1, 2, 3],
+    ),
+    (Measurepoint("x", "DOUBLE", minimum=2**60 + 1), [float(2**60), float(2**60 + 256)], [0]),
+    (Measurepoint("x", "DOUBLE", maximum=2**60 - 1), [float(2**60), float(2**60 - 128)], [0]),
     (Measurepoint("x", "DOUBLE"), [1e308, -1e308, None], []),
     (Measurepoint("x", "ENUM", keys=(1, 3)), [1, 3, 2, None], [2]),
     (Measurepoint("x", "ENUM", keys=("on", "off")), ["on", "On", "", None], [1, 2]),
@@ -63,6 +70,30 @@ def test_a_bound_is_where_the_model_says(
 ) -> None:
     """Off by one, a month of good values would be withheld, or one bad value would go."""
     assert sorted(failures(point, cells)) == wrong
+
+
+@pytest.mark.parametrize(
+    ("facts", "wrong"),
+    [
+        ({"minimum": 2**60 + 1}, [2**60]),
+        ({"minimum": 2**60, "exclusive_minimum": True}, [2**60]),
+        ({"maximum": 2**60}, [2**60 + 1, 2**60 + 2]),
+        ({"maximum": 2**60 + 1, "exclusive_maximum": True}, [2**60 + 1, 2**60 + 2]),
+        ({"minimum": -(2**70), "maximum": 2**70}, []),
+        ({"minimum": 2**63, "maximum": 2**64}, [2**60, 2**60 + 1, 2**60 + 2]),
+        ({"minimum": float(2**60), "maximum": 1e300}, []),
+    ],
+)
+def test_neighbours_beyond_2_to_53_are_two_integers(facts: Any, wrong: list[int]) -> None:
+    """As floats they are one number, and a counter one too high would go."""
+    cells = pa.array([2**60, 2**60 + 1, 2**60 + 2, None], pa.int64())
+    *_, own = rules_of(Measurepoint("x", "INT", **facts))
+
+    allowed = own.allowed(cells)
+
+    assert [
+        c for c, good in zip(cells.to_pylist(), allowed, strict=True) if c and not good
+    ] == wrong
 
 
 @pytest.mark.parametrize(

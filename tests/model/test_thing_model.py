@@ -203,6 +203,8 @@ def element(**fields: Any) -> dict[str, Any]:
         (element(minimum=-(10**400)), "its minimum must be a finite number"),
         (element(dataType="STRING", maxLength=1.5), "'maxLength' must be a whole number"),
         (element(name={"i18nValue": 5}), "the 'i18nValue' of 'name' must be an object"),
+        (element(dataType="ENUM", enumType="INT", enumDesc={str(2**63): {}}), "numbers of 64 bits"),
+        (element(dataType="ENUM", enumDesc={"a\ud800": {}}), "keys must be a tuple of texts"),
         (element(unit=[1]), "'unit' must be a text, got a list"),
         (element(identifier=["p"]), "is no identifier"),
         (element(elementType=5), "none of the standard elements"),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
 import pytest
@@ -22,6 +23,7 @@ from strategies import OWN, Case, cases, prepare
 import mpreplay as mp
 from mpreplay.frames import TOUCHED_COLUMNS, typed
 from mpreplay.model.device import Device
+from mpreplay.outcome.packed_counts import Names, pack
 from mpreplay.outcome.touched import touched_frame, touched_of
 from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.dividing import divide
@@ -59,7 +61,9 @@ def test_the_records_say_what_the_requests_write(
     """Whatever is overwritten by them has to be found where it went to."""
     policy = replace(SEND, on_invalid=on_invalid)
     chunks = chunks_of(case, max_entries, policy)
-    found = touched_frame([("accepted", touched_of(chunk)) for chunk in chunks], skips=False)
+    names = Names()
+    records = [("accepted", touched_of(chunk, names)) for chunk in chunks]
+    found = touched_frame(records, names, skips=False)
 
     pd.testing.assert_frame_equal(found, expected(chunk.payload("1", policy) for chunk in chunks))
 
@@ -68,7 +72,8 @@ def test_the_records_say_what_the_requests_write(
 def test_what_the_platform_skips_is_not_written(case: Case, max_entries: int) -> None:
     """It said 200, and left out what the model check faults; in doubt it may hold all of it."""
     chunks = chunks_of(case, max_entries, SEND)
-    records = [touched_of(chunk) for chunk in chunks]
+    names = Names()
+    records = [touched_of(chunk, names) for chunk in chunks]
     n_sent = sum(chunk.n_values for chunk in chunks)
     n_suspects = sum(
         len(positions)
@@ -76,8 +81,8 @@ def test_what_the_platform_skips_is_not_written(case: Case, max_entries: int) ->
         for span in chunk.spans
         for _, positions in span[0].suspects(*span[1:])
     )
-    accepted = touched_frame([("accepted", record) for record in records], skips=True)
-    in_doubt = touched_frame([("in_doubt", record) for record in records], skips=True)
+    accepted = touched_frame([("accepted", record) for record in records], names, skips=True)
+    in_doubt = touched_frame([("in_doubt", record) for record in records], names, skips=True)
 
     assert accepted["n_values"].sum() == n_sent - n_suspects
     assert in_doubt["n_in_doubt"].sum() == n_sent
@@ -86,8 +91,10 @@ def test_what_the_platform_skips_is_not_written(case: Case, max_entries: int) ->
 
 def test_nothing_written_is_a_frame_of_the_same_types() -> None:
     """Scripts put frames of many runs together."""
-    full = touched_frame([("accepted", b'[[[["p","d"]],["P"],[[0,0,5,6,2]],[]]]')], skips=False)
-    empty = touched_frame([], skips=False)
+    names = Names({("p", "d"): 0}, {"P": 0})
+    record = pack(np.array([[0], [0], [5], [6], [2], [0]]))
+    full = touched_frame([("accepted", record)], names, skips=False)
+    empty = touched_frame([], names, skips=False)
 
     assert len(empty) == 0
     pd.testing.assert_series_equal(empty.dtypes, full.dtypes)
@@ -103,7 +110,7 @@ def test_the_record_of_a_large_request_is_small() -> None:
     [chunk] = [c for slab in prepare(history, model, limits=mp.Limits()) for c in slab.chunks()][:1]
 
     assert chunk.n_values > 5_000
-    assert len(touched_of(chunk)) < 100
+    assert len(touched_of(chunk, Names())) < 100
 
 
 def test_the_records_of_very_many_devices_are_small() -> None:
@@ -113,10 +120,11 @@ def test_the_records_of_very_many_devices_are_small() -> None:
     history = mp.read_history(frame, time_column="ts", device_column="unit", product_key="p")
     points = {name: mp.Measurepoint(name, "DOUBLE") for name in "PQ"}
     [slab] = prepare(history, mp.ThingModel("M", points))
-    records = [touched_of(chunk) for chunk in slab.chunks()]
+    names = Names()
+    records = [touched_of(chunk, names) for chunk in slab.chunks()]
 
     assert sum(map(len, records)) < sum(c.n_bytes("1", SEND) for c in slab.chunks()) / 10
-    found = touched_frame([("accepted", record) for record in records], skips=False)
+    found = touched_frame([("accepted", record) for record in records], names, skips=False)
     assert len(found) == found["n_values"].sum() == 6_000
 
 

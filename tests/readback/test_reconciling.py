@@ -183,6 +183,8 @@ def state_of(point: mp.Measurepoint, sent: Any, found: Any) -> str:
         (INT, 7, "7"),
         (INT, 7, "7.0"),
         (INT, 7, np.int16(7)),
+        (INT, 2**60 + 1, str(2**60 + 1)),
+        (ANY, 2**70 + 1, 2**70 + 1),
         (BOOL, True, 1),
         (BOOL, False, 0.0),
         (BOOL, True, True),
@@ -222,6 +224,12 @@ def test_values_that_say_the_same_are_stored(point: mp.Measurepoint, sent: Any, 
         (FLOAT, 7.12, float("inf")),
         (DOUBLE, 0.1, np.float32(0.1)),
         (DOUBLE, 2.0**53, 2**53 + 1),
+        (INT, 2**60 + 1, 2**60),
+        (INT, 2**60 + 1, float(2**60)),
+        (INT, 2**60 + 1, str(2**60)),
+        (ANY, 2**60 + 1, 2**60),
+        (ANY, 2**70 + 1, 2**70),
+        (STRUCT, {"I": 1, "S": "1"}, '{"I": 1, "S": "2", "S": "1"}'),
         (INT, 7, 7.5),
         (INT, 7, True),
         (BOOL, True, 0),
@@ -497,7 +505,9 @@ def test_a_journal_alone_keeps_no_values(
     run = mp.open_run(tmp_path / "run.db")
     with pytest.raises(mp.ConfigError, match="a journal keeps no values: give history= and model="):
         run.iter_reconcile(GOOD)
-    with pytest.raises(mp.JournalMismatch, match="different are: model") as caught:
+    with pytest.raises(
+        mp.JournalMismatch, match="what is given here: the thing model is another"
+    ) as caught:
         run.iter_reconcile(GOOD, history=history, model=mp.ThingModel("N", model.measurepoints))
     assert caught.value.differs == ("model",)
 
@@ -508,7 +518,7 @@ def test_a_history_that_has_changed_since_is_refused(
     """Its values are not those that were sent."""
     run, _ = play()
     changed_frame = frame.assign(P=frame["P"] + 1)
-    with pytest.raises(mp.JournalMismatch, match="different are: history"):
+    with pytest.raises(mp.JournalMismatch, match="what is given here: the history is another"):
         run.iter_reconcile(GOOD, history=history_of(changed_frame))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,23 @@ def test_a_device_is_written_to_and_stays(tmp_path: Path) -> None:
 
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
     assert path.is_symlink()
+
+
+def test_a_page_may_go_to_a_pipe(tmp_path: Path) -> None:
+    """``--html /dev/stdout`` is read by the next program."""
+    code = """
+from pathlib import Path
+from mpreplay.report.outputs import check_file, written
+check_file(Path("/dev/stdout"), "html")
+with written(Path("/dev/stdout")) as file:
+    file.write_text("page")
+"""
+    command = [sys.executable, "-c", code]
+    into_a_pipe = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    with (tmp_path / "out").open("w") as file:
+        subprocess.run(command, stdout=file, check=True)
+
+    assert into_a_pipe == (tmp_path / "out").read_text() == "page"
 
 
 def test_files_with_readings_are_for_their_owner_alone(tmp_path: Path) -> None:

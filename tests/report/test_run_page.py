@@ -367,7 +367,7 @@ def test_no_secret_is_in_a_report(
     )  # fmt: skip
     page = render(read_journal(run.path))
 
-    assert platform.connection.device_secret not in page
+    assert platform.connection.device_secret.reveal() not in page
     assert "***@" in page
     assert "All 22 values were accepted" in page
 

@@ -26,6 +26,7 @@ from mpreplay.model.model_set import ModelSet
 from mpreplay.requests.encoding import encode_entries
 from mpreplay.requests.entries import Entries, entries_of
 from mpreplay.requests.preparing import Preparer
+from mpreplay.requests.succession import Succession
 from mpreplay.settings import Policy
 from mpreplay.values import number_texts as numerals
 from mpreplay.values.column_json import longest_text, texts_of
@@ -105,7 +106,7 @@ def test_a_request_is_what_the_oracle_writes(case: strategies.Case) -> None:
     policy = Policy(True, False, "withhold")
     preparer = Preparer(models, Checker(models), policy, Limits(), OWN)
 
-    slabs = [preparer.prepare(raw, (None, None)) for raw in case.history.slabs(models.all())]
+    slabs = list(Succession(preparer, (None, None)).prepared(case.history.slabs(models.all())))
     payloads = [c.payload("7", policy) for slab in slabs for c in slab.chunks()]
 
     made = oracle.entries(case.rows, case.model, OWN)
@@ -121,7 +122,7 @@ def test_invalid_values_never_garble_a_request(case: strategies.Case) -> None:
     policy = Policy(on_invalid="withhold")
     preparer = Preparer(models, Checker(models), policy, Limits(), OWN)
 
-    slabs = [preparer.prepare(raw, (None, None)) for raw in case.history.slabs(models.all())]
+    slabs = list(Succession(preparer, (None, None)).prepared(case.history.slabs(models.all())))
     sent = [
         entry
         for slab in slabs

@@ -261,6 +261,25 @@ def test_each_connect_is_on_record_before_it_is_made(
     assert len(remembered) == 6
 
 
+def test_a_secret_that_has_gone_ends_a_run_in_order(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A vault may take its file away; what was sent is on record all the same."""
+    connect = Scripted.connect
+
+    def connects(transport: Scripted) -> None:
+        if transport.connects:
+            raise mp.ConfigError("the secret refers to file:'gw-1', which cannot be read")
+        connect(transport)
+
+    monkeypatch.setattr(Scripted, "connect", connects)
+    run, _ = play(lambda n, _: [(0.0, Lost("reset"))] if n == 3 else None)
+
+    assert not run.complete
+    assert "the secret refers to" in str(run.summary()["stopped"])
+    assert run.summary()["accepted"] > 0
+
+
 def test_a_first_connect_that_fails_is_an_error_and_on_record(
     play: Play, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ from mpreplay.simulator.proxy import FaultProxy
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0  # for anything that should happen soon, on a busy machine [s]
 KEEPALIVE = 2  # [s]
-UNLIMITED = mp.PlatformLimits(connects=None)
+UNLIMITED = mp.PlatformLimits(connects=None, min_keepalive=None)
 # A request for each entry, sixty a second: long enough for something to happen meanwhile.
 SLOW = mp.Limits(max_entries=1, connects=None, values_per_second=60, keepalive=KEEPALIVE,
                  reply_timeout=10.0)  # fmt: skip
@@ -362,7 +362,7 @@ def test_an_exception_in_the_network_thread_cannot_stall_a_run(
 def rival(connection: mp.Connection) -> Iterator[mqtt.Client]:
     """Sign in as a device with a client that comes back whenever it is put off."""
     fields = signature.sign_in(
-        *connection.device, connection.device_secret, client_id="rival", timestamp=1
+        *connection.device, connection.device_secret.reveal(), client_id="rival", timestamp=1
     )
     client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=fields.client_id)
     client.username_pw_set(fields.username, fields.password)

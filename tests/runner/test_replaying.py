@@ -393,11 +393,11 @@ def test_the_temporary_journal_goes_with_its_run(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"on_invalid": "ignore"}, "on_invalid must be one of raise, withhold, send"),
-        ({"duplicates": "keep"}, "duplicates must be one of raise, first, last"),
+        ({"on_invalid": "ignore"}, "on_invalid= must be 'raise', 'withhold' or 'send'"),
+        ({"duplicates": "keep"}, "duplicates= must be 'raise', 'first' or 'last'"),
         ({"isolate": "line"}, "isolate"),
         ({"sub_device_secrets": {"T1": "s"}}, "maps .product key, device key. to a secret"),
-        ({"sub_device_secrets": {T1: ""}}, "no text"),
+        ({"sub_device_secrets": {T1: ""}}, "is empty"),
         ({"sub_device_secrets": {T1: "env:NO_SUCH_VARIABLE"}}, "NO_SUCH_VARIABLE is not set"),
         ({"journal": "no/such/folder/run.db"}, "there is no folder"),
     ],

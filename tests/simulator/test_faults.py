@@ -50,7 +50,7 @@ class Raw:
 
     def __init__(self, of: Any) -> None:
         connection = of.connection
-        fields = sign_in(*GATEWAY, connection.device_secret, client_id="raw", timestamp=1)
+        fields = sign_in(*GATEWAY, connection.device_secret.reveal(), client_id="raw", timestamp=1)
         self.sock = socket.create_connection((connection.host, connection.port), timeout=PATIENCE)
         self._decoder = mqtt.Decoder()
         self._events: list[Any] = []
@@ -238,7 +238,7 @@ def test_a_platform_fails_on_demand() -> None:
 def test_logins_are_spared_unless_asked_for(faults: list[str], code: int) -> None:
     """Whoever rehearses sending is not stopped at signing in."""
     with simulate(MODEL, sub_devices=SUBS, faults=faults) as own, Raw(own) as client:
-        subs = [(*sub, own.connection_for(*sub).device_secret) for sub in SUBS]
+        subs = [(*sub, own.connection_for(*sub).device_secret.reveal()) for sub in SUBS]
         client.send(mqtt.Publish(LOGIN, batch_login("5", subs, client_id="x", timestamp=1)))
         assert client.next() == f"5:{code}"
 

@@ -32,11 +32,13 @@ PATIENCE = 10.0  # for anything that should happen at once [s]
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0+#"), min_size=1)
 ids = st.integers(1, 65_535)
+wills = st.builds(mqtt.Will, texts, st.binary(max_size=300), st.integers(0, 1))
 packets = st.one_of(
-    st.builds(mqtt.Connect, st.just(4), texts, texts, texts, st.integers(0, 65_535)),
-    st.builds(mqtt.Connack, st.integers(0, 5)),
+    st.builds(mqtt.Connect, st.just(4), texts, texts, texts, st.integers(0, 65_535),
+              st.booleans(), st.none() | wills),
+    st.builds(mqtt.Connack, st.integers(0, 5), st.booleans()),
     st.builds(mqtt.Publish, texts, st.binary(max_size=300), st.just(1), ids, st.booleans()),
-    st.builds(mqtt.Publish, texts, st.binary(max_size=300), st.just(0), st.just(0), st.booleans()),
+    st.builds(mqtt.Publish, texts, st.binary(max_size=300), st.just(0), st.just(0), st.just(False)),
     st.builds(mqtt.Puback, ids),
     st.builds(mqtt.Subscribe, ids,
               st.lists(st.tuples(texts, st.integers(0, 2)), min_size=1).map(tuple)),
@@ -101,6 +103,13 @@ def test_any_bytes_are_packets_or_a_packet_error(data: bytes) -> None:
         b"\x10\x0c\x00\x04MQTT\x04\x01\x00\x00\x00\x00",  # a reserved flag
         b"\x10\x0d\x00\x04MQTT\x04\x80\x00\x00\x00\x00\x00",  # a name that ends too early
         b"\x30\x03\x00\x01\xff",  # a topic that is no UTF-8
+        b"\x30\x04\x00\x02a\x00",  # a topic with a null character
+        b"\x38\x03\x00\x01t",  # a duplicate at QoS 0
+        b"\x10\x13\x00\x04MQTT\x04\x1e\x00\x3c\x00\x01c\x00\x01t\x00\x01x",  # a will of QoS 3
+        b"\x10\x13\x00\x04MQTT\x04\x16\x00\x3c\x00\x01c\x00\x01t\x00\x01x",  # a will of QoS 2
+        b"\x10\x13\x00\x04MQTT\x04\x06\x00\x3c\x00\x01c\x00\x01#\x00\x01x",  # a will to a wildcard
+        b"\x10\x12\x00\x04MQTT\x04\x06\x00\x3c\x00\x01c\x00\x00\x00\x01x",  # a will to no topic
+        b"\x10\x0d\x00\x04MQTT\x04\x22\x00\x3c\x00\x01c",  # retained, and no will
     ],
 )
 def test_malformed_packets_are_refused(data: bytes) -> None:
@@ -129,7 +138,7 @@ class Client:
     """A device on paho; what happens to it stands in a queue."""
 
     def __init__(self, connection: Connection, *, sign: bool = True, level: int = paho.MQTTv311):
-        fields = sign_in(*connection.device, connection.device_secret,
+        fields = sign_in(*connection.device, connection.device_secret.reveal(),
                          client_id="test", timestamp=1)  # fmt: skip
         self.connection = connection
         self.events: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -200,7 +209,7 @@ def entry(time: int = 1_000, device_key: str | None = None, **points: Any) -> di
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Any]:
     """One platform for the tests that do not mind each other; connects are not counted."""
-    limits = PlatformLimits(connects=None)
+    limits = PlatformLimits(connects=None, min_keepalive=None)
     with simulate(MODEL, sub_devices=SUBS, online=SUBS[:1], devices=[("turbine", "T9")],
                   limits=limits) as running:  # fmt: skip
         yield running
@@ -335,7 +344,9 @@ def test_a_stranger_is_put_off(platform: Any, sent: bytes) -> None:
 def raw_session(of: Any, keepalive: int = 60) -> socket.socket:
     """Sign the gateway in over a plain socket."""
     connection = of.connection
-    fields = sign_in(*connection.device, connection.device_secret, client_id="raw", timestamp=1)
+    fields = sign_in(
+        *connection.device, connection.device_secret.reveal(), client_id="raw", timestamp=1
+    )
     sock = socket.create_connection((of.host, of.port), timeout=PATIENCE)
     packet = mqtt.Connect(4, fields.client_id, fields.username, fields.password, keepalive)
     sock.sendall(mqtt.encode(packet))
@@ -398,7 +409,7 @@ def test_after_unsubscribing_there_are_no_replies(platform: Any) -> None:
 @pytest.mark.skipif(not CLIENTS_INSTALLED, reason="mosquitto_pub or mosquitto_sub is not installed")
 def test_mosquittos_own_programs_work(platform: Any) -> None:
     """A client that is not ours and not paho."""
-    fields = sign_in(*platform.connection.device, platform.connection.device_secret,
+    fields = sign_in(*platform.connection.device, platform.connection.device_secret.reveal(),
                      client_id="m", timestamp=1)  # fmt: skip
     common = ["-h", platform.host, "-p", str(platform.port), "-V", "311", "-i", fields.client_id,
               "-u", fields.username, "-P", fields.password, "-q", "1"]  # fmt: skip

@@ -191,7 +191,11 @@ def test_a_connection_leads_through_the_proxy(echo: tuple[str, int]) -> None:
         shown = repr(proxy)
 
     assert (through.host, through.port) == (proxy.host, proxy.port)
-    assert (through.device, through.device_secret, through.client_id) == (("p", "d"), "s", "c")
+    assert (through.device, through.device_secret.reveal(), through.client_id) == (
+        ("p", "d"),
+        "s",
+        "c",
+    )
     assert shown == f"<fault proxy at 127.0.0.1:{proxy.port} to 127.0.0.1:{echo[1]}>"
 
 

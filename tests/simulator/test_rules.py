@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import orjson
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, Measurepoint, ThingModel
+from mpreplay.model.schemas import rules_of
 from mpreplay.protocol.messages import batch_login, logout
 from mpreplay.protocol.signature import sign, sign_in
 from mpreplay.simulator import PlatformLimits
@@ -145,6 +148,13 @@ def test_the_flags_do_what_the_vendors_sample_shows(situation: str, column: int)
         (request(entry(P=1.0, time=None)), 1206),
         (request(entry(P=1.0, time=2**60)), 1206),
         (request(entry(P=1.0, time=-1)), 200),
+        (request(entry(P=1.0, time=1.7e12)), 200),
+        (request(entry(P=1.0, time=-0.0)), 200),
+        (request(entry(P=1.0, time=1.7e12 + 0.5)), 1206),
+        (request(entry(P=1.0, time=1e300)), 1206),
+        (request(entry(P=1.0, time=253_402_300_799_999)), 200),
+        (request(entry(P=1.0, time=253_402_300_800_000)), 1206),
+        (request(entry(P=1.0, time=-62_135_596_800_001)), 1206),
         (request({"measurepoints": {"P": 1.0}}), 200),
         (request({"time": 1}), 1206),
         (request(entry()), 1206),
@@ -199,14 +209,17 @@ def test_a_falsy_flag_is_false(falsy: Any) -> None:
 @pytest.mark.parametrize(
     ("payload", "expected"),
     [
-        (request(GOOD, id=7), 7),
+        (request(GOOD, id=7), "7"),
+        (request(GOOD, id=7.0), "7"),
+        (request(GOOD, id=-1.5), "-1.5"),
+        (request(GOOD, id=2**64 - 1), "18446744073709551615"),
         (request(GOOD, id="x-7"), "x-7"),
         (request(GOOD, id=None), ""),
         (b"{", ""),
         (request(GOOD, id="big", padding="x" * 2_000), "big"),
     ],
 )
-def test_the_id_comes_back_as_it_was_sent(payload: bytes, expected: Any) -> None:
+def test_the_id_comes_back_as_text(payload: bytes, expected: str) -> None:
     """Replies are told apart by it alone, also the reply to a request that was too large."""
     assert ask(platform(max_bytes=2_000), payload)["id"] == expected
 
@@ -280,6 +293,28 @@ def test_a_missing_time_is_the_time_of_receipt() -> None:
     assert stored(of)["time"].tolist() == [pd.Timestamp(NOW, unit="ms", tz="UTC")]
 
 
+def test_a_time_in_float_notation_is_stored_as_a_time() -> None:
+    """The vendor's C client writes every large number so: 1.7e+12 is a millisecond, too."""
+    of = platform()
+    written = [b"1.700000000001e+12", b"1.7E12", b"1700000000000.0"]
+    for text in written:
+        payload = request(entry(P=1.0, time=7)).replace(b'"time":7', b'"time":' + text)
+        assert ask(of, payload)["code"] == 200
+    answer = b"".join(of.answer(b'["stored",null,null,1700000000001,null]'))
+
+    assert stored(of)["time"].astype("int64").tolist() == [1_700_000_000_000, 1_700_000_000_001]
+    assert answer.count(b"measurepoints") == 1
+
+
+def test_the_range_of_times_is_a_choice() -> None:
+    """The documents give none, so a user who knows the platform's sets it."""
+    assert code(request(entry(P=1.0, time=4_000)), latest=3_999) == 1206
+    assert code(request(entry(P=1.0, time=-5)), earliest=0) == 1206
+    assert code(request(entry(P=1.0, time=4_000)), latest=4_000, earliest=4_000) == 200
+    # A missing time is that of the receipt, whatever the range.
+    assert code(request({"measurepoints": {"P": 1.0}}), latest=10) == 200
+
+
 @pytest.mark.parametrize(
     ("point", "good", "bad"),
     [
@@ -292,7 +327,21 @@ def test_a_missing_time_is_the_time_of_receipt() -> None:
             [3.4028235e38, -3.4028235e38, 3.4028235677973362e38],
             [3.4028235677973366e38, -3.4028236e38],
         ),
+        (Measurepoint("p", "FLOAT", minimum=0.1, maximum=7.12),
+         [0.1, 7.12, 7.1200001], [0.09, 7.13]),
+        (
+            Measurepoint("p", "FLOAT", minimum=0.1, exclusive_minimum=True, maximum=10**40),
+            [0.11, 3.4e38], [0.1, 0.100000001, 10**39],
+        ),
         (Measurepoint("p", "DOUBLE"), [1e300, -4], [False, "", {}]),
+        (
+            Measurepoint("p", "DOUBLE", maximum=2**53),
+            [2**53, 2.0**53, -(2**63)], [2**53 + 1, 2.0**53 + 2],
+        ),
+        (
+            Measurepoint("p", "DOUBLE", minimum=2**63 - 1, exclusive_minimum=True),
+            [2**63, 2**64 - 1], [2**63 - 1, 2**63 - 2],
+        ),
         (Measurepoint("p", "BOOL"), [0, 1, True, False], [2, -1, "true", 1.0]),
         (Measurepoint("p", "ENUM", keys=(1, 2)), [1, 2, 2.0], [3, "1", True, [1]]),
         (Measurepoint("p", "ENUM", keys=("on", "off")), ["on"], ["ON", 1]),
@@ -326,6 +375,27 @@ def test_each_type_takes_its_values_and_no_others(
 
     assert [value for value in good if not check(value)] == []
     assert [value for value in [*bad, None] if check(value)] == []
+
+
+singles = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(
+    singles,
+    st.floats(allow_nan=False, allow_infinity=False) | singles | st.integers(-(2**70), 2**70),
+    st.booleans(),
+)
+def test_a_float_is_in_range_for_the_platform_if_it_is_for_the_client(
+    value: float, bound: float, exclusive: bool
+) -> None:
+    """A bound like 7.12 is no 32-bit number: a value of 7.12 must not be declined for that."""
+    travels = orjson.loads(orjson.dumps(np.float32(value), option=orjson.OPT_SERIALIZE_NUMPY))
+    for side in ("minimum", "maximum"):
+        point = Measurepoint("p", "FLOAT", **{side: bound, f"exclusive_{side}": exclusive})
+        (rule,) = rules_of(point)
+
+        said = check_of(point, PlatformLimits())(travels)
+        assert said == rule.allowed(pa.array([value], pa.float32()))[0]
 
 
 def test_what_the_documents_leave_open_is_a_setting() -> None:
@@ -366,6 +436,52 @@ def test_a_pass_through_model_takes_unknown_points() -> None:
 def test_a_topic_that_is_not_the_devices_own_is_1009(topic: str) -> None:
     """A client with a wrong key in its topic must hear of it."""
     assert ask(platform(), request(params=GOOD, tail="resume"), topic)["code"] == 1009
+
+
+@pytest.mark.parametrize(
+    ("topic", "told"),
+    [
+        ("/sys/gateway/gw-1/thing/tsltemplate/get", "thing/tsltemplate/get"),
+        ("/sys/gateway/gw-1/thing/event/e1/post", "thing/event/e1/post"),
+        ("/ext/session/gateway/gw-1/combine/register", "combine/register"),
+        ("/sys/gateway/gw-1/" + "x" * 60_000, "x" * 200),
+    ],
+)
+def test_a_topic_that_is_not_served_says_so(topic: str, told: str) -> None:
+    """The platform has many more topics: a client must not take a gap here for its own mistake."""
+    of, said = platform(), []
+    of._say = said.append
+    first, _ = ask(of, request(id=5), topic), ask(of, request(id=6), topic)
+
+    assert (first["code"], first["id"]) == (1009, "5")
+    assert f"the rehearsal platform does not serve {told}" in first["message"]
+    assert first["message"].startswith("Publish to topic with no write permission: ")
+    assert len(first["message"]) < 400
+    assert len(said) == 1
+    assert said[0].startswith("the rehearsal platform does not serve /")
+    assert [(row["code"], row["request_id"]) for row in of.requests] == [(1009, "5"), (1009, "6")]
+    assert topic.startswith(of.requests[0]["topic"].removesuffix("…"))
+
+
+@pytest.mark.parametrize(
+    "topic", ["elsewhere", "/sys/turbine/T9/thing/measurepoint/post", "/sys/a"]
+)
+def test_what_a_device_may_not_publish_is_listed(topic: str) -> None:
+    """A message that went nowhere is found in the platform's list of requests."""
+    of = platform()
+    of.receive(GATEWAY, topic, request(GOOD), NOW)
+
+    assert [(row["topic"], row["code"]) for row in of.requests] == [(topic, 1009)]
+
+
+def test_the_log_of_what_is_not_served_is_bounded() -> None:
+    """A client could cause any number of lines."""
+    of, said = platform(), []
+    of._say = said.append
+    for n in range(1_000):
+        ask(of, request(), f"/sys/gateway/gw-1/thing/{n}")
+
+    assert len(said) == 100
 
 
 def test_a_gateway_speaks_on_the_topic_of_a_sub_device_that_is_online() -> None:
@@ -421,6 +537,75 @@ def test_a_sign_in_that_fails_says_why(device: Any, secret: str, expected: int) 
     assert reply["code"] == expected
     assert len(reply["data"]["loginedSubDevices"]) == (expected == 200)
     assert len(reply["data"]["failedSubDevices"]) == (expected != 200)
+
+
+def test_the_reasons_of_failed_sign_ins_stand_in_the_text_of_the_reply() -> None:
+    """As documented: the list of failed devices has keys only."""
+    reply = ask(platform(), login((STRANGER, "x"), (OFFLINE, "wrong"), (("t", "u"), "x")), LOGIN)
+
+    assert reply["message"] == (
+        "turbine&T9 has error: Sub device not belong the gateway;"
+        "turbine&T2 has error: Sign check failed;"
+        "t&u has error: It failed to query device, not existed this device;"
+    )
+    assert [set(sub) for sub in reply["data"]["failedSubDevices"]] == [
+        {"productKey", "deviceKey"}
+    ] * 3
+    assert reply["code"] == 740
+
+
+DOCUMENTED = {
+    705: "It failed to query device, not existed this device",
+    740: "Sub device not belong the gateway",
+    742: "Sign check failed",
+    1008: "Msg size is too large, discard the message",
+    1009: "Publish to topic with no write permission",
+    1204: "Model validate failed",
+    1206: "Measurepoint post data format error",
+    1212: "No sub-device permission",
+    1220: "Payload format error",
+    1260: "Methods not consistent",
+}
+
+
+@pytest.mark.parametrize(
+    ("payload", "expected"),
+    [
+        (request(GOOD), 200),
+        (b"x" * 2_000, 1008),
+        (request(entry(nope=1)), 1204),
+        (request(entry(P=None)), 1206),
+        (request(entry(OFFLINE, P=1.0)), 1212),
+        (b"{", 1220),
+        (request(GOOD, method="other"), 1260),
+    ],
+)
+def test_texts_are_those_of_the_documents(payload: bytes, expected: int) -> None:
+    """Users read them, and look for them in the platform's documents."""
+    reply = ask(platform(max_bytes=2_000), payload)
+
+    assert (reply["code"], reply["message"]) == (expected, DOCUMENTED.get(expected, ""))
+    assert list(reply) == ["id", "code", "data", "message"]
+
+
+@pytest.mark.parametrize(("version", "expected"), [(None, 200), ("1.1", 200), ("2.0", 1220)])
+def test_a_sign_in_needs_no_version(version: str | None, expected: int) -> None:
+    """The sample of the documents has none; a version that is no version is still a mistake."""
+    document = orjson.loads(login((OFFLINE, SECRETS[OFFLINE])))
+    document["version"] = version
+    if version is None:
+        del document["version"]
+
+    assert ask(platform(), orjson.dumps(document), LOGIN)["code"] == expected
+
+
+def test_a_numeric_id_of_a_sign_out_is_answered_as_text() -> None:
+    """As in the sample of the documents."""
+    document = {"id": 123, "params": {"productKey": "turbine", "deviceKey": "T1"},
+                "method": "combine.logout"}  # fmt: skip
+    reply = ask(platform(), orjson.dumps(document), "/ext/session/gateway/gw-1/combine/logout")
+
+    assert (reply["id"], reply["code"]) == ("123", 200)
 
 
 def test_one_bad_sign_in_does_not_hold_back_the_good_ones() -> None:
@@ -509,6 +694,20 @@ def test_the_topology_is_kept_by_its_gateway() -> None:
                          {"productKey": "no", "deviceKey": "body"}))["code"] == 200  # fmt: skip
     assert ask(of, payload)["code"] == 1212
     assert ask(of, *topo("delete", {"productKey": "turbine", "deviceKey": "T9"}))["code"] == 1256
+
+
+@pytest.mark.parametrize("also", [[], [{"productKey": "no", "deviceKey": "body"}]])
+def test_a_sub_device_that_is_online_cannot_be_deleted(also: list[Any]) -> None:
+    """Signed out it can; one success is enough for 200."""
+    of = platform()
+    t1, t2 = ({"productKey": "turbine", "deviceKey": key} for key in ("T1", "T2"))
+    ask(of, login((OFFLINE, SECRETS[OFFLINE])), LOGIN)
+
+    assert ask(of, *topo("delete", t1, t2, *also))["code"] == 1256
+    assert len(ask(of, *topo("get"))["data"]) == 2
+    ask(of, logout("2", *OFFLINE), "/ext/session/gateway/gw-1/combine/logout")
+    assert ask(of, *topo("delete", t1, t2, t2, *also))["code"] == 200
+    assert ask(of, *topo("get"))["data"] == [t1]
 
 
 @pytest.mark.parametrize(
@@ -604,6 +803,83 @@ def test_the_signature_of_a_connect_is_checked(
     assert platform().connect(client_id, "gw-1&gateway", password, NOW).code == expected
 
 
+JAVA = "{ip=10.0.0.1,version=2.2.16,compress=%s}"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected", "how"),
+    [
+        ("any", 0, "open"),
+        ("any" + JAVA % "DEFAULT", 0, "open"),
+        ("any" + JAVA % "GZIP", 0, "open"),
+        ("any{compress=GZIP}", 0, "open"),
+        ("any" + JAVA % "LZ4", 2, "refused: compression by LZ4 is not served"),
+        ("any" + JAVA % "LZO", 2, "refused: compression by LZO is not served"),
+        ("any" + JAVA % "gzip", 2, "refused: compression by gzip is not served"),
+        ("", 2, "refused: empty client id"),
+        ("{compress=GZIP}", 2, "refused: empty client id"),
+        ("x" * 64 + JAVA % "GZIP", 0, "open"),
+        ("x" * 65, 2, "refused: client id of 65 characters"),
+        ("é" * 64, 0, "open"),
+    ],
+)
+def test_a_client_id_decides_about_compression(name: str, expected: int, how: str) -> None:
+    """What is not served is refused by name, rather than answered in a form nobody can read."""
+    of = platform()
+    fields = sign_in(*GATEWAY, SECRETS[GATEWAY], client_id=name, timestamp=5)
+
+    assert of.connect(fields.client_id, fields.username, fields.password, NOW).code == expected
+    assert of.sessions[0]["how"] == how
+
+
+def test_the_signature_covers_the_block_of_the_client_id() -> None:
+    """A client that signs its name alone would be refused by the platform."""
+    fields = sign_in(*GATEWAY, SECRETS[GATEWAY], client_id="any", timestamp=5)
+    client_id = fields.client_id.replace("any", "any{compress=GZIP}")
+
+    assert platform().connect(client_id, fields.username, fields.password, NOW).code == 4
+
+
+@pytest.mark.parametrize(
+    ("keepalive", "limits", "expected"),
+    [
+        (60, {}, 0), (300, {}, 0), (59, {}, 5), (301, {}, 5), (0, {}, 5),
+        (1, {"min_keepalive": None}, 0),
+        (0, {"min_keepalive": None}, 5),
+        (65_535, {"max_keepalive": None}, 0),
+        (0, {"max_keepalive": None}, 0),
+        (10, {"min_keepalive": 10, "max_keepalive": 10}, 0),
+    ],
+)  # fmt: skip
+def test_a_keepalive_is_within_the_platforms_range(
+    keepalive: int, limits: dict[str, Any], expected: int
+) -> None:
+    """Documented as 60 to 300 s; a client without any would never be missed."""
+    of = platform(**limits)
+    fields = sign_in(*GATEWAY, SECRETS[GATEWAY], client_id="any", timestamp=5)
+    admission = of.connect(
+        fields.client_id, fields.username, fields.password, NOW, keepalive=keepalive
+    )
+
+    assert admission.code == expected
+    assert of.sessions[0]["how"] == (f"refused: keepalive of {keepalive} s" if expected else "open")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "device", "expected"),
+    [(True, ONLINE, 0), (False, ONLINE, 5), (False, STRANGER, 0), (False, GATEWAY, 0)],
+)
+def test_whether_a_sub_device_may_connect_is_a_choice(
+    allowed: bool, device: tuple[str, str], expected: int
+) -> None:
+    """The platform knows code 771 for it; a device outside any topology is on its own."""
+    of = platform(sub_devices_connect=allowed)
+    fields = sign_in(*device, SECRETS[device], client_id="any", timestamp=5)
+
+    assert of.connect(fields.client_id, fields.username, fields.password, NOW).code == expected
+    assert ("771" in of.sessions[0]["how"]) == bool(expected)
+
+
 def test_a_newcomer_takes_the_session_over() -> None:
     """One session per device: two clients with the same credentials fight."""
     of = platform()
@@ -684,6 +960,15 @@ def test_no_secret_is_shown() -> None:
         {"block": None},
         {"bool_form": "text"},
         {"max_values_per_second": True},
+        {"sub_devices_connect": 1},
+        {"range_violations": "no"},
+        {"latest": 1.5},
+        {"latest": None},
+        {"earliest": -(2**64)},
+        {"earliest": 1, "latest": 0},
+        {"min_keepalive": 400},
+        {"max_keepalive": 0},
+        {"max_client_id": True},
     ],
 )
 def test_a_limit_that_means_nothing_is_refused(limits: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.history.files import find_files
+from mpreplay.files.finding import find_files
 
 BEGIN = 1_704_067_200_000  # 2024-01-01T00:00:00Z
 MODEL = ThingModel("M", {"x": Measurepoint("x", "DOUBLE"), "n": Measurepoint("n", "INT")})

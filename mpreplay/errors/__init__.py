@@ -70,16 +70,28 @@ def clipped(text: str, most: int | None = MAX_TEXT) -> str:
 class Argument(NamedTuple):
     """An argument of the library in a message, with the value to give, if any.
 
+    Parameters
+    ----------
+    name : str
+        Its name.
+    value : object, optional
+        The value to give.
+    is_named : bool, optional
+        True if the sentence is about the argument, and does not ask for it.
+
     Examples
     --------
-    >>> print(Argument("tz"), Argument("tz", "Europe/Paris"))
-    tz= tz='Europe/Paris'
+    >>> print(Argument("tz"), Argument("tz", "Europe/Paris"), Argument("tz", is_named=True))
+    tz= tz='Europe/Paris' tz
     """
 
     name: str
     value: Any = None
+    is_named: bool = False
 
     def __str__(self) -> str:
+        if self.is_named:
+            return self.name
         return f"{self.name}=" if self.value is None else f"{self.name}={self.value!r}"
 
 

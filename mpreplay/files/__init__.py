@@ -1,0 +1,1 @@
+"""Files of readings: found in folders, marked by their bytes, counted against their footers."""

@@ -1,0 +1,76 @@
+"""Counts of values by device and day, and other tables of whole numbers, packed for a journal.
+
+Pure. A blob names devices and points by numbers, which the journal keeps once.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..requests.tallies import Tally
+
+__all__ = ["NO_DAY", "Names", "pack", "pack_tally", "unpack"]
+
+LONG: Final = 256  # blobs are compressed from here on [bytes]
+NO_DAY: Final = np.iinfo(np.int64).min  # the day of a time that could not be read
+_PLAIN, _COMPRESSED = b"\0", b"\1"
+
+
+@dataclass(slots=True)
+class Names:
+    """Numbers of the devices and points of a run, in the order of their first use."""
+
+    devices: dict[tuple[str, str], int] = field(default_factory=dict)
+    points: dict[str, int] = field(default_factory=dict)
+
+    def of_devices(self, devices: Iterable[tuple[str, str]]) -> list[int]:
+        """Return the numbers of devices, given by product key and device key."""
+        known = self.devices
+        return [known.setdefault((product, key), len(known)) for product, key in devices]
+
+    def of_points(self, identifiers: Iterable[str]) -> list[int]:
+        """Return the numbers of points."""
+        known = self.points
+        return [known.setdefault(one, len(known)) for one in identifiers]
+
+
+def pack(columns: Iterable[NDArray[np.int64]]) -> bytes:
+    """Return columns of whole numbers, all of one length, as bytes."""
+    plain = b"".join(np.asarray(column, "<i8").tobytes() for column in columns)
+    return _PLAIN + plain if len(plain) < LONG else _COMPRESSED + zlib.compress(plain, level=1)
+
+
+def unpack(blob: bytes, n_columns: int, what: str = "of counts") -> NDArray[np.int64]:
+    """Return packed columns, shape (n_columns, n); ``what`` names the record in an error.
+
+    Raises
+    ------
+    ValueError
+        If the blob is damaged.
+
+    Examples
+    --------
+    >>> unpack(pack([np.array([1, 2]), np.array([3, 4])]), 2).tolist()
+    [[1, 2], [3, 4]]
+    """
+    try:
+        plain = zlib.decompress(blob[1:]) if blob[:1] == _COMPRESSED else blob[1:]
+        return np.frombuffer(plain, "<i8").reshape(n_columns, -1)
+    except (zlib.error, ValueError, TypeError) as error:
+        raise ValueError(f"the record {what} is damaged") from error
+
+
+def pack_tally(tally: Tally, names: Names) -> bytes:
+    """Return a tally as bytes: columns of devices, days and counts."""
+    devices = names.of_devices((product, key) for product, key, _ in tally)
+    days = [NO_DAY if day is None else day for *_, day in tally]
+    counts = [int(n) for n in tally.values()]
+    return pack([np.array(column, np.int64) for column in (devices, days, counts)])
