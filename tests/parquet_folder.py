@@ -39,7 +39,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import mpreplay as mp
-from mpreplay.files.counting import LARGEST
+from mpreplay.files.counting import LARGEST, leaves_of, prove
 
 # Outcomes, and whether they are failures.
 OUTCOMES: Final = {
@@ -202,6 +202,9 @@ class _Trial:
         history = mp.read_history(self.path, time_column=name)
         with suppress(mp.HistoryError):
             list(history.slabs([model]))
+            with suppress(Exception):  # unread for its size alone
+                if _unpacked(pq.ParquetFile(self.path), name) > LARGEST:
+                    return
             raise Failed("differs", f"{name!r} is read, and pyarrow alone cannot read it")
 
     def _refused_columns(self, path: Path, times: dict[str, Any], model: Any) -> list[str]:
@@ -261,21 +264,26 @@ def _opens(path: Path) -> bool:
 def _independent(path: Path, without: list[str]) -> tuple[pa.Table, list[str]]:
     """Return a file as pyarrow alone reads it, and the columns that it cannot read."""
     file = pq.ParquetFile(path, coerce_int96_timestamp_unit="us", page_checksum_verification=True)
-    groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
-    leaves = [group.column(n) for group in groups for n in range(group.num_columns)]
-    heavy = {one.path_in_schema for one in leaves if one.total_uncompressed_size > LARGEST}
     columns, unread = {}, []
     for name in dict.fromkeys(file.schema_arrow.names):
         if name in without[1:]:
             continue
-        if any(path == name or path.startswith(f"{name}.") for path in heavy):
-            unread.append(name)
-            continue
         try:
+            if _unpacked(file, name) > LARGEST:
+                raise ValueError(name)
             columns[name] = file.read(columns=[name], use_threads=False)[name]
         except Exception:
             unread.append(name)
     return pa.table(columns), unread
+
+
+def _unpacked(file: pq.ParquetFile, name: str) -> int:
+    """Return the size of a column in bytes."""
+    leaves = list(leaves_of(file.metadata.schema, [name]))
+    for group in range(file.num_row_groups):
+        prove(file, group, leaves)
+    groups = map(file.metadata.row_group, range(file.num_row_groups))
+    return sum(group.column(leaf).total_uncompressed_size for group in groups for leaf in leaves)
 
 
 def _drafted(table: pa.Table) -> Any:

@@ -27,7 +27,7 @@ SHELLS = {
     "model.thing_model",  # ThingModel.load, which reads a file
     "history.sources", "history.parquet", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "checks.survey",
-    "checks.validation", "history.parquet_weights", "conversation.mqtt",
+    "checks.validation", "history.parquet_weights", "history.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
 }  # fmt: skip

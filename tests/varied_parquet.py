@@ -87,6 +87,11 @@ def _miscalculated() -> bytes:
     return _altered(_written(columns, **options), columns["double"][20].tobytes(), b"\x01" * 8)
 
 
+def _misdescribed() -> bytes:
+    data = _written(_numbers(), store_schema=False)
+    return _altered(data, b"\x25\x02\x18\x06double", b"\x25\x00\x18\x06double")  # not optional
+
+
 def encrypted(columns: dict[str, Any], *, plain_footer: bool) -> bytes:
     """Return a file in which the column "double" is encrypted, and the footer where asked."""
     import pyarrow.parquet.encryption as pe
@@ -132,6 +137,7 @@ FILES: Final[dict[str, tuple[Callable[[], bytes], str]]] = {
     "broken/short.parquet": (lambda: _written(_numbers())[:-50], "refused"),
     "broken/counts.parquet": (_miscounted, "refused"),
     "broken/checksum.parquet": (_miscalculated, "partly"),
+    "broken/kind.parquet": (_misdescribed, "partly"),
     "broken/twice.parquet": (
         lambda: _altered(_written({"ts": [1], "a1": [1], "a2": [2]}), b"a2", b"a1"),
         "partly",

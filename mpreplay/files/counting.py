@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, Final
 from ..errors import HistoryError
 from .pages import Page, read_page
 
-__all__ = ["LARGEST", "Counts", "check_footer", "disagreement"]
+__all__ = ["LARGEST", "Counts", "check_footer", "disagreement", "leaves_of", "prove"]
 
+# Files that Spark and others write beside the files of a folder.
+_SUMMARIES: Final = frozenset({"_metadata", "_common_metadata"})
 _TAIL: Final = 8  # length of the footer, and the last mark [bytes]
 _SIGNATURE: Final = 28  # nonce and tag behind a footer in plain text; parquet-format, Encryption
 # Most bytes of a page, unpacked; writers end them at 1 MB (Arrow, Spark) to 100 MB (DuckDB).
@@ -33,11 +35,11 @@ def disagreement(path: Path, one: str, promised: int, other: str, held: int) -> 
 
 
 def check_footer(path: Path, metadata: Any) -> None:
-    """Raise unless the row groups of a file have the rows of the whole, in this file.
-
-    The footer is looked at as bytes first: pyarrow ends the process where it is asked about a
-    column that is encrypted below a footer that is not.
-    """
+    """Raise unless the row groups of a file have the rows of the whole, in this file."""
+    if path.name in _SUMMARIES:
+        raise HistoryError(
+            f"{path}: a summary of other Parquet files, without rows of its own; give their folder"
+        )
     with path.open("rb") as file:
         file.seek(-_TAIL, os.SEEK_END)
         length = int.from_bytes(file.read(4), "little")
@@ -56,10 +58,16 @@ def check_footer(path: Path, metadata: Any) -> None:
         raise disagreement(
             path, "the footer promises", metadata.num_rows, "its row groups", sum(sizes)
         )
-    if sizes and metadata.num_columns and metadata.row_group(0).column(0).file_path:
-        raise HistoryError(
-            f"{path}: a summary of other Parquet files, without rows of its own; give their folder"
-        )
+
+
+def prove(file: Any, group: int, columns: list[int]) -> None:
+    """Raise what pyarrow has against some columns of a row group; no page is read.
+
+    To be called before pyarrow is asked about them: if it cannot know them, as those that are
+    encrypted below a footer that is not, the question would end the process.
+    """
+    for _ in file.reader.iter_batches(0, [group], columns, use_threads=False):
+        pass
 
 
 class Counts:
@@ -76,7 +84,7 @@ class Counts:
         self._exact: dict[tuple[int, int], bool] = {}
 
     def parts(
-        self, file: BinaryIO, metadata: Any, groups: list[int], names: Iterable[str]
+        self, file: Any, raw: BinaryIO, groups: list[int], names: Iterable[str]
     ) -> list[list[int]]:
         """Return the row groups to read at once, in order.
 
@@ -88,14 +96,17 @@ class Counts:
         HistoryError
             If a column has other counts than its row group.
         """
-        leaves = list(_leaves(metadata.schema, names))
-        known = [self._counted(file, metadata, g, n) for g in groups for n in leaves]
+        leaves = list(leaves_of(file.metadata.schema, names))
+        for group in groups:
+            if new := [leaf for leaf in leaves if (group, leaf) not in self._exact]:
+                prove(file, group, new)
+                for leaf in new:
+                    self._exact[group, leaf] = self._counted(raw, file.metadata, group, leaf)
+        known = (self._exact[group, leaf] for group in groups for leaf in leaves)
         return [groups] if all(known) else [[group] for group in groups]
 
     def _counted(self, file: BinaryIO, metadata: Any, group: int, number: int) -> bool:
         """Return True if the pages of a column show exactly the rows of their row group."""
-        if (known := self._exact.get((group, number))) is not None:
-            return known
         n_rows = metadata.row_group(group).num_rows
         column = metadata.row_group(group).column(number)
         exact = bool(metadata.schema.column(number).max_repetition_level == 0)
@@ -110,7 +121,6 @@ class Counts:
                     one = f"row group {group} promises"
                     raise disagreement(self.path, one, n_rows, what, found)
             exact = n_values == n_rows
-        self._exact[group, number] = exact
         return exact
 
     def _too_large(self, group: int, column: Any, n_bytes: int) -> HistoryError:
@@ -121,7 +131,7 @@ class Counts:
         )
 
 
-def _leaves(schema: Any, names: Iterable[str]) -> Iterator[int]:
+def leaves_of(schema: Any, names: Iterable[str]) -> Iterator[int]:
     """Yield the numbers of the stored columns that belong to columns of these names."""
     wanted = set(names)
     heads = tuple(f"{name}." for name in wanted)

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import accumulate, pairwise, product
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from ..errors import HistoryError
 from ..files.counting import Counts, check_footer, disagreement
 from ..files.file_mark import FileMark
-from ..values.epoch import EPOCH, MILLISECOND
 from .parquet_weights import Weights
+from .row_groups import UNREADABLE, bounds_of, groups_in, groups_of
 from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 from .weights import light_spans
 
@@ -32,16 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["ParquetSource"]
 
 NEARBY: Final = 8  # slabs whose rows may be decoded at once, where some are cut by their bytes
-# What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
-_UNREADABLE: Final = (
-    pa.ArrowException,
-    OSError,
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    RecursionError,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +58,7 @@ class ParquetSource:
                 check_footer(path, file.metadata)
         except HistoryError:
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             raise HistoryError(
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
                 "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
@@ -111,18 +101,27 @@ class ParquetSource:
         asked = (n_rows, window, time, tuple(weighty))
         if asked not in self.cuts:
             try:
-                with _parquet(self.path) as file:
-                    runs = list(_row_groups(file.metadata, window, time))
+                with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
+                    runs = list(groups_in(file, window, time))
+                    for run in runs:  # what is weighed must be sound, and fit in memory
+                        groups = groups_of(file.metadata, run)
+                        self.counts.parts(file, raw, groups, self._own(weighty))
                 weights = Weights(self.path, n_rows, weighty)
                 spans = (span for first, stop in runs for span in cut_spans(first, stop, n_rows))
                 self.cuts[asked] = list(light_spans(spans, weights.of))
-            except _UNREADABLE as error:
-                raise self._unreadable(error) from error
+            except HistoryError:
+                raise
+            except UNREADABLE as error:
+                raise self._unreadable(error, self._own(weighty)) from error
         return self.cuts[asked]
+
+    def _own(self, needed: Iterable[str]) -> list[str]:
+        return [name for name in needed if name in self.schema.names]
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
-        own = [name for name in needed if name in self.schema.names]
+        own = self._own(needed)
+        self._check_members(own)
         self.mark.check()
         try:
             with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
@@ -132,19 +131,28 @@ class ParquetSource:
         except HistoryError:
             self.mark.check()  # a change of the file explains the error
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             self.mark.check()
             raise self._unreadable(error, own) from error
         self.mark.check()
+
+    def _check_members(self, names: list[str]) -> None:
+        """Raise if a struct has two members of one name, of which a value can keep one."""
+        for name in names:
+            if twice := _twice(self.schema.field(name).type):
+                raise HistoryError(
+                    f"{self.path}: column {name!r} has a struct with two members {twice!r}; "
+                    "rename one"
+                )
 
     def _batches(
         self, file: pq.ParquetFile, raw: Any, names: list[str], run: list[Span]
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows from the first to the last of adjacent spans, row group by row group."""
         first, stop = run[0][0], run[-1][1]
-        bounds = _bounds(file.metadata)
-        groups = [n for n, (begin, end) in enumerate(bounds) if begin < stop and end > first]
-        parts = self.counts.parts(raw, file.metadata, groups, names)
+        bounds = bounds_of(file.metadata)
+        groups = groups_of(file.metadata, (first, stop))
+        parts = self.counts.parts(file, raw, groups, names)
         if len({end - begin for begin, end in run[:-1]}) > 1:  # some are cut by their bytes
             parts = [[group] for group in groups]
         for part in parts:
@@ -185,12 +193,20 @@ class ParquetSource:
                 )
 
 
+def _twice(kind: pa.DataType) -> str | None:
+    """Return the name that two members of a struct have, at any depth."""
+    inner = [kind.field(n) for n in range(kind.num_fields)]
+    names = [one.name for one in inner]
+    doubled = (name for name in names if names.count(name) > 1)
+    return next(doubled, None) or next(filter(None, (_twice(one.type) for one in inner)), None)
+
+
 def _is_told(value: pa.Scalar, told: str | None) -> bool:
     """Return True if a folder's text may stand for a value: ``01`` for the number 1."""
     if not value.is_valid or told is None:
         return not value.is_valid and told in {None, ""}
     for kind in (value.type, pa.float64()):  # 5.0 for the number 5
-        with suppress(*_UNREADABLE):
+        with suppress(*UNREADABLE):
             if pa.scalar(told).cast(kind).equals(value.cast(kind)):
                 return True
     return str(value.as_py()) == told
@@ -233,12 +249,6 @@ def _at_once(run: list[Span], first: int, stop: int) -> int:
     return int(lengths.max() if len(set(lengths[:-1].tolist())) < 2 else max(1, sums.min() // near))
 
 
-def _bounds(metadata: Any) -> list[Span]:
-    """Return the rows of each row group."""
-    sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-    return list(pairwise([0, *accumulate(sizes)]))
-
-
 def _place_of_fault(path: Path, names: list[str]) -> str:
     """Return the row group and the column that cannot be read, found by reading each alone."""
     try:
@@ -247,9 +257,9 @@ def _place_of_fault(path: Path, names: list[str]) -> str:
                 try:
                     for _ in file.iter_batches(65_536, [group], columns=[name]):
                         pass
-                except _UNREADABLE:
+                except UNREADABLE:
                     return f"row group {group}, column {name!r}: "
-    except _UNREADABLE:
+    except UNREADABLE:
         pass
     return ""
 
@@ -259,49 +269,6 @@ def _why(error: Exception) -> str:
     if "crypt" in told.lower():
         return f"{told}: the file is encrypted; read it with pyarrow and its keys, pass the table"
     return told
-
-
-def _row_groups(metadata: Any, window: Window, time: str | None) -> Iterator[Span]:
-    """Yield the rows of row groups that may hold times of the window, neighbours joined."""
-    held: Span | None = None
-    row = 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        if _may_hold(group, time, window):
-            held = (row if held is None else held[0], row + group.num_rows)
-        elif held is not None:
-            yield held
-            held = None
-        row += group.num_rows
-    if held is not None:
-        yield held
-
-
-def _may_hold(group: Any, time: str | None, window: Window) -> bool:
-    if window == (None, None) or time is None:
-        return True
-    columns = [group.column(n) for n in range(group.num_columns)]
-    found = [column for column in columns if column.path_in_schema == time]
-    if len(found) != 1 or not found[0].is_stats_set:  # a member of a struct may have this path, too
-        return True
-    try:
-        return _meets(found[0].statistics, window)
-    except _UNREADABLE:  # statistics that are no times, as year 10000
-        return True
-
-
-def _meets(statistics: Any, window: Window) -> bool:
-    """Return True unless all times of a column lie outside the window."""
-    if statistics.null_count != 0:  # a row without a time is a violation, wherever it stands
-        return True
-    if not statistics.has_min_max or not hasattr(statistics.min, "timestamp"):
-        return True
-    if statistics.min.tzinfo is None:  # a naive time means what tz= says; leave it to the rows
-        return True
-    # Rounded down as the rows' own times are, so that both agree at the window's edges.
-    low, high = ((t - EPOCH) // MILLISECOND for t in (statistics.min, statistics.max))
-    start, end = window
-    return (start is None or high >= start) and (end is None or low < end)
 
 
 def _in_lengths(batches: Iterable[pa.RecordBatch], run: list[Span]) -> Iterator[pa.Table]:

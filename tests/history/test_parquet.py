@@ -228,6 +228,24 @@ def test_an_encrypted_file_is_refused_and_does_not_end_the_process(
         mp.read_history(path, time_column="ts")
 
 
+@pytest.mark.parametrize("window", [{}, {"start": "2024-01-01"}])
+@pytest.mark.parametrize("name", ["x", "ts"])
+def test_a_column_that_pyarrow_cannot_describe_does_not_end_the_process(
+    tmp_path: Path, name: str, window: dict[str, str]
+) -> None:
+    """Its sizes are those of another kind of column; asked about it, pyarrow aborts."""
+    path = tmp_path / "x.parquet"
+    pq.write_table(table(), path, store_schema=False)
+    data = path.read_bytes()
+    named = bytes([0x18, len(name)]) + name.encode()
+    optional, required = b"\x25\x02" + named, b"\x25\x00" + named
+    assert data.count(optional) == 1
+    path.write_bytes(data.replace(optional, required))
+
+    with pytest.raises(HistoryError, match=rf"x\.parquet: .*row group 0, column '{name}'"):
+        read(path, **window)
+
+
 def test_a_footer_with_more_bytes_than_it_needs_is_refused(tmp_path: Path) -> None:
     """It ends before its row groups do, and reads as a file without rows."""
     path = tmp_path / "x.parquet"
@@ -248,6 +266,43 @@ def test_a_column_without_a_name_is_named_in_the_error(tmp_path: Path) -> None:
 
     with pytest.raises(HistoryError, match=r"x\.parquet: column '' is not in the thing model"):
         mp.validate(mp.read_history(path, time_column="ts"), model)
+
+
+def test_names_that_occur_twice_are_named_with_the_file(tmp_path: Path) -> None:
+    """One of two columns, or of two members, would be read, and nobody could say which."""
+    path = tmp_path / "x.parquet"
+    model = ThingModel("ANY", {}, pass_through=True)
+    ts, x = table()["ts"], table()["x"].combine_chunks()
+    member = pa.StructArray.from_arrays([x, x], ["a", "a"])
+    inner = pa.StructArray.from_arrays([member], ["b"])
+    for columns, told in (
+        ([ts, x, x], "the column 'x' occurs twice"),
+        ([ts, member], "column 'x' has a struct with two members 'a'"),
+        ([ts, inner], "column 'x' has a struct with two members 'a'"),
+    ):
+        names = ["ts", "x", "x"][: len(columns)]
+        pq.write_table(pa.Table.from_arrays(columns, names), path)
+
+        with pytest.raises(HistoryError, match=rf"x\.parquet: {told}"):
+            mp.validate(mp.read_history(path, time_column="ts"), model)
+
+
+def test_files_of_a_folder_may_have_other_columns_and_types(tmp_path: Path) -> None:
+    """Over the years a column comes, and another becomes a text; each is read by its point."""
+    written: list[Any] = [
+        {"x": [1.5], "y": [2.5]}, {"x": pa.array([2], pa.int8())}, {"x": ["3.5"]},
+        {"x": pa.nulls(1)}, {"x": [[4.5]]}, {"y": pa.array([5], pa.decimal128(5, 2))},
+    ]  # fmt: skip
+    for n, columns in enumerate(written):
+        unit = ["s", "ms", "us", "ns"][n % 4]
+        ts = table()["ts"].slice(n, 1).cast(pa.timestamp(unit, "UTC"))
+        pq.write_table(pa.table({"ts": ts, **columns}), tmp_path / f"{n}.parquet")
+
+    looked = mp.validate(mp.read_history(tmp_path, time_column="ts"), MODEL)
+
+    assert looked.n_values == 6
+    faults = looked.violations[["source", "measurepoint", "check"]].to_numpy().tolist()
+    assert faults == [[str(tmp_path / f"{n}.parquet"), "x", "type"] for n in (2, 4)]
 
 
 def test_a_summary_of_other_files_is_refused(tmp_path: Path) -> None:
