@@ -108,7 +108,7 @@ def _write(reader: JournalReader, part: Path) -> str:
 
     _write_table(part / "results.parquet", [reader.results()])
     _write_table(part / "rejects.parquet", reader.iter_rejects())
-    _write_table(part / "books.parquet", [reader.books()])
+    _write_table(part / "books.parquet", reader.book_parts())
     _write_table(part / "touched.parquet", [reader.touched()])
     page = render(reader, checked(reader))
     (part / REPORT).write_text(page, encoding="utf-8", errors="backslashreplace")

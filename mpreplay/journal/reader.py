@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ..errors import JournalError, MpReplayError
 from ..frames import FATES, RESULT_COLUMNS, typed
-from ..outcome.books import books_of
+from ..outcome.books import Books
 from ..outcome.packed_counts import Names
 from ..outcome.reject_table import reject_frame, within_years
 from ..protocol.codes import return_code
@@ -148,9 +148,15 @@ class JournalReader:
 
     def books(self) -> pd.DataFrame:
         """Return one row per device and UTC day; values not settled count as in doubt."""
+        books = self.book_parts()
+        with _readable(self.path):
+            return books.frame()
+
+    def book_parts(self) -> Books:
+        """Return the books as an iterable of frames, for very many devices and days."""
         with _readable(self.path):
             rows = self._rows(f"SELECT {_FATE}, counts FROM tallies")
-            return books_of(rows, list(self.names().devices))
+            return Books(rows, list(self.names().devices))
 
     def names(self) -> Names:
         """Return the devices and points by which tallies and touched ranges name them."""

@@ -7,7 +7,7 @@ audit with its chain and its manifest is ``audit/accounts.py``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -39,6 +39,8 @@ _CODES: Final[dict[str, tuple[str, Callable[[pd.Series], pd.Series]]]] = {
     "in_doubt": ("no code", pd.Series.isna),
     "not_sent": ("no code", pd.Series.isna),
 }
+# The books of a run, whole or in parts; they are read more than once.
+Books = pd.DataFrame | Iterable[pd.DataFrame]
 # The place of a contradiction, and its description.
 Disagreement = tuple[str, str]
 
@@ -112,7 +114,7 @@ def check_outcomes(results: pd.DataFrame) -> Iterator[Disagreement]:
 def check_tables(
     results: pd.DataFrame,
     rejects: RejectCounts,
-    books: pd.DataFrame,
+    books: Books,
     touched: pd.DataFrame,
     *,
     n_open: int,
@@ -127,29 +129,57 @@ def check_tables(
     yield from check_touched(touched, results, rejects)
 
 
-def check_books(books: pd.DataFrame) -> Iterator[Disagreement]:
+def check_books(books: Books) -> Iterator[Disagreement]:
     """Yield the days with a book that does not balance, or with a wrong ``balanced``."""
-    sums = books[list(FATES)].sum(axis=1)
-    for row in books[sums != books["read"]].head(_SHOWN).itertuples():
-        total = sum(getattr(row, fate) for fate in FATES)
-        yield _day(row), f"{row.read:,} values were read, and {total:,} are accounted for"
-    for row in books[(sums == books["read"]) != books["balanced"]].head(_SHOWN).itertuples():
-        yield _day(row), f"it says {row.balanced} of being balanced, which is not so"
+    open_days: list[Disagreement] = []
+    wrong: list[Disagreement] = []
+    for part in _parts(books):
+        sums = part[list(FATES)].sum(axis=1)
+        for row in part[sums != part["read"]].head(_SHOWN - len(open_days)).itertuples():
+            total = sum(getattr(row, fate) for fate in FATES)
+            told = f"{row.read:,} values were read, and {total:,} are accounted for"
+            open_days.append((_day(row), told))
+        odd = part[(sums == part["read"]) != part["balanced"]].head(_SHOWN - len(wrong))
+        for row in odd.itertuples():
+            told = f"it says {row.balanced} of being balanced, which is not so"
+            wrong.append((_day(row), told))
+    yield from open_days
+    yield from wrong
 
 
-def check_totals(books: pd.DataFrame, totals: Mapping[str, int]) -> Iterator[Disagreement]:
+def check_totals(books: Books, totals: Mapping[str, int]) -> Iterator[Disagreement]:
     """Yield the numbers of values that are not the sums of the books."""
-    for name in ("read", *FATES):
-        if (booked := int(books[name].sum())) != totals[name]:
-            yield name, f"the books have {booked:,} values, and {totals[name]:,} are counted"
+    names = ["read", *FATES]
+    booked = dict.fromkeys(names, 0)
+    for part in _parts(books):
+        for name in names:
+            booked[name] += int(part[name].sum())
+    for name in names:
+        if booked[name] != totals[name]:
+            yield name, f"the books have {booked[name]:,} values, and {totals[name]:,} are counted"
 
 
 def _day(row: Any) -> str:
     return f"{row.product_key}/{row.device_key}, {'no day' if pd.isna(row.day) else row.day.date()}"
 
 
+def _rejected(books: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], int]]:
+    """Yield the numbers of rejects in the books by device, day and fate; none is left out."""
+    books = books[(books[list(FATES[1:])] != 0).any(axis=1)]
+    keys = [plain_values(books[name]) for name in ("product_key", "device_key")]
+    days = list(zip(*keys, _days(books["day"]), strict=True))
+    for fate in FATES[1:]:
+        for key, n in zip(days, books[fate].tolist(), strict=True):
+            if n:
+                yield (*key, fate), n
+
+
+def _parts(books: Books) -> Iterable[pd.DataFrame]:
+    return [books] if isinstance(books, pd.DataFrame) else books
+
+
 def check_rejects(
-    books: pd.DataFrame, results: pd.DataFrame, rejects: RejectCounts, *, n_open: int
+    books: Books, results: pd.DataFrame, rejects: RejectCounts, *, n_open: int
 ) -> Iterator[Disagreement]:
     """Yield the differences in number between rejects, books and requests.
 
@@ -158,14 +188,7 @@ def check_rejects(
     n_open : int
         Number of unsettled requests: their values are in doubt in the books, but no rejects yet.
     """
-    keys = [plain_values(books[name]) for name in ("product_key", "device_key")]
-    days = list(zip(*keys, _days(books["day"]), strict=True))
-    booked = {
-        (*key, fate): n
-        for fate in FATES[1:]
-        for key, n in zip(days, books[fate].tolist(), strict=True)
-        if n
-    }
+    booked = {key: n for part in _parts(books) for key, n in _rejected(part)}
     shown = 0
     for key in sorted(booked.keys() | rejects.by_day.keys(), key=str):
         wanted, found = booked.get(key, 0), rejects.by_day[key]

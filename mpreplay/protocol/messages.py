@@ -19,7 +19,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from ..errors import PlatformError
+from ..errors import PlatformError, clipped
 from .signature import SIGN_METHOD, sign
 
 __all__ = [
@@ -41,6 +41,7 @@ MAX_PUBLISH_BYTES: Final = 524_288  # a publish must stay below it; [3]_
 MAX_CODE: Final = 2**31 - 1  # documented codes have at most five digits; journals hold 64 bits
 MAX_DIGITS: Final = 11
 MAX_REPLY_BYTES: Final = 4_194_304  # eight times the largest request; MQTT carries 64 times as much
+MAX_SAID: Final = 500  # of what a reply says [characters]
 SHOWN: Final = 40  # of an odd value, in a message [characters]
 _ONCE: Final = ("id", "code")
 
@@ -186,9 +187,13 @@ def _id_of(reply: dict[str, Any]) -> str:
 
 
 def _text_of(said: Any) -> str:
-    """Return what a reply says as text; it only informs, and may have any shape."""
+    """Return what a reply says as text; it only informs, and may have any shape and length.
+
+    The text goes into the reason of each value of its request.
+    """
     try:
-        return said if isinstance(said, str) else orjson.dumps(said).decode() if said else ""
+        text = said if isinstance(said, str) else orjson.dumps(said).decode() if said else ""
+        return clipped(text, MAX_SAID)
     except TypeError:  # nested deeper than the encoder goes
         return ""
 

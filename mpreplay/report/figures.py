@@ -6,7 +6,7 @@ Pure: frames in, small tables out.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -20,6 +20,8 @@ from ..protocol.codes import ACCEPTED
 from ..values.epoch import DAY
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from .legs import Leg
 
 __all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
@@ -44,30 +46,59 @@ NO_REPLY: Final = "no reply"
 _STEPS: Final = (("D", "day"), ("W-SUN", "week"), ("M", "month"), ("Q", "quarter"), ("Y", "year"))
 
 
-def arrivals(books: pd.DataFrame) -> Arrivals:
+def arrivals(books: Iterable[pd.DataFrame]) -> Arrivals:
     """Return the books as a map of few rows and columns.
 
-    Of many devices, only the devices with the most rejects have a row of their own.
+    Of many devices, only the devices with the most rejects have a row of their own. The books come
+    in parts, and are summed by device and day first.
     """
-    timeless = int(books.loc[books["day"].isna(), "read"].sum())
-    dated = books[books["day"].notna()]
-    if dated.empty:
+    timeless = 0
+    summed: list[pd.DataFrame] = []
+    days = np.zeros(0, "datetime64[ms]")
+    for part in books:
+        timeless += int(part.loc[part["day"].isna(), "read"].sum())
+        dated = part[part["day"].notna()]
+        # A device's days are adjacent; the days of one part are few.
+        by_device = dated.groupby(["product_key", "device_key"], dropna=False, sort=False)
+        summed.append(by_device[["read", "accepted"]].sum().reset_index())
+        days = np.union1d(days, _naive(dated))
+    if not len(days):
         empty = np.zeros((0, 0), np.int64)
         return Arrivals("day", [], [], empty, empty, empty, 0, timeless)
-    step, column, periods = _periods(dated["day"])
-    names = _device_names(dated)
-    row, devices, n_others = _rows(names, dated["read"] - dated["accepted"])
+    step, column, periods = _periods(pd.Series(days))
+    every = pd.concat(summed, ignore_index=True)
+    every["name"] = _device_names(every)
+    row, devices, n_others = _rows(every["name"], every["read"] - every["accepted"])
+    row_of = dict(
+        zip(zip(every["product_key"], every["device_key"], strict=True), row, strict=True)
+    )
     columns = ("read", *FATES)
     cells = np.zeros((len(columns), len(devices), len(periods)), np.int64)
-    for n, name in enumerate(columns):
-        np.add.at(cells[n], (row, column), dated[name].to_numpy())
+    for part in books:
+        dated = part[part["day"].notna()]
+        at = _rows_of(dated, row_of), column[np.searchsorted(days, _naive(dated))]
+        for n, name in enumerate(columns):
+            np.add.at(cells[n], at, dated[name].to_numpy())
     most = cells[2:].argmax(axis=0) + 1
     return Arrivals(step, periods, devices, cells[0], cells[1], most, n_others, timeless)
 
 
-def _periods(days: pd.Series) -> tuple[str, Any, list[str]]:
+def _rows_of(books: pd.DataFrame, row_of: dict[tuple[str, str], int]) -> NDArray[np.int64]:
+    """Return the row of the map for each row of the books; a device's days are adjacent."""
+    product, device = books["product_key"].to_numpy(object), books["device_key"].to_numpy(object)
+    new = np.ones(len(books), bool)
+    new[1:] = (product[1:] != product[:-1]) | (device[1:] != device[:-1])
+    found = [row_of[one] for one in zip(product[new], device[new], strict=True)]
+    return np.array(found, np.int64)[np.cumsum(new) - 1]
+
+
+def _naive(books: pd.DataFrame) -> NDArray[np.datetime64]:
+    """Return the days of the books, in UTC."""
+    return np.asarray(books["day"].dt.tz_convert(None), "datetime64[ms]")
+
+
+def _periods(naive: pd.Series) -> tuple[str, NDArray[np.int64], list[str]]:
     """Return the step, the column of each day, and the first day of each column."""
-    naive = days.dt.tz_convert(None)
     for code, step in _STEPS:
         taken = naive.dt.to_period(code)
         first, last = taken.min(), taken.max()

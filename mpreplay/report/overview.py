@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from ..display.amounts import count, share, shares
 from ..display.facts import OPEN
 from ..display.page import mark, safe
@@ -16,6 +14,10 @@ from ..frames import FATES
 from .figures import arrivals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
     from ..display.facts import Standing
     from ..display.pictures import Arrivals
 LITTLE: Final = 0.005  # share from which a part of a bar has its true width
@@ -58,7 +60,7 @@ def _labelled(fate: str) -> Any:
     return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
 
 
-def map_section(books: pd.DataFrame, standing: Standing) -> dict[str, Any] | None:
+def map_section(books: Iterable[pd.DataFrame], standing: Standing) -> dict[str, Any] | None:
     """Return the map of arrivals by device and period, or None without a device."""
     found = arrivals(books)
     if not found.devices:

@@ -87,7 +87,7 @@ def _disagreements_of(reader: JournalReader) -> list[Disagreement]:
     for batch in reader.iter_reject_batches():
         rejects.add(fact_frame(batch))
     n_open = reader.open_ended().get(OPEN, (0, 0))[0]
-    books = reader.books()
+    books = reader.book_parts()
     return [
         *check_tables(reader.results(), rejects, books, reader.touched(), n_open=n_open),
         *check_totals(books, reader.totals()),

@@ -256,3 +256,18 @@ def test_a_reply_may_name_its_id_and_code_as_text_or_number() -> None:
     """Versions of the platform differ in it; the id that was sent is text."""
     assert decode_reply(b'{"id":17,"code":"1204","message":null}')[:3] == ("17", 1204, "")
     assert decode_reply(b'{"code":200}').request_id == ""
+
+
+@pytest.mark.parametrize("said", ["x" * 2_000_000, {"why": "x" * 2_000_000}, ["x"] * 500_000])
+def test_what_a_reply_says_is_clipped(said: object) -> None:
+    """The text is kept with each value of its request: 20,000 times a megabyte would be fatal."""
+    message = decode_reply(orjson.dumps({"id": "1", "code": 1204, "message": said})).message
+
+    assert len(message) == 500
+    assert message.endswith("…")
+
+
+def test_what_a_reply_says_is_kept_whole_up_to_500_characters() -> None:
+    """Operators search for the platform's own words."""
+    for said in ("x" * 500, "\u00e4" * 500, "no such device"):
+        assert decode_reply(orjson.dumps({"code": 1204, "message": said})).message == said

@@ -430,7 +430,7 @@ def test_the_map_has_few_columns_however_long_the_history(
     days: list[int], step: str, n_periods: int
 ) -> None:
     """Twenty years of days would be lines that nobody can tell apart."""
-    found = arrivals(_books(2, days))
+    found = arrivals([_books(2, days)])
 
     assert (found.step, len(found.periods)) == (step, n_periods)
     assert found.read.shape == (2, n_periods)
@@ -440,7 +440,7 @@ def test_the_map_has_few_columns_however_long_the_history(
 
 def test_the_map_shows_the_devices_with_the_most_rejects_first() -> None:
     """Of a thousand devices the one that failed must not be among the others."""
-    found = arrivals(_books(200, [0, 1]))
+    found = arrivals([_books(200, [0, 1])])
 
     assert found.devices[0] == "T007"
     assert len(found.devices) == MAX_DEVICES
@@ -452,7 +452,7 @@ def test_the_map_shows_the_devices_with_the_most_rejects_first() -> None:
 def test_dates_below_the_map_stand_apart() -> None:
     """Of three or four days each is narrower than its date."""
     for n in range(1, 12):
-        picture = arrival_map(arrivals(_books(1, list(range(n)))))
+        picture = arrival_map(arrivals([_books(1, list(range(n)))]))
         places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="\d+">', picture)]
         assert places
         assert all(after - before >= 80 for before, after in pairwise(places))
@@ -461,7 +461,7 @@ def test_dates_below_the_map_stand_apart() -> None:
 def test_long_keys_keep_the_end_that_tells_them_apart() -> None:
     """A site's devices differ in their last digits."""
     books = _books(2, [0]).assign(device_key=[f"north-sea-park-turbine-{n:03}" for n in (1, 2)])
-    picture = arrival_map(arrivals(books))
+    picture = arrival_map(arrivals([books]))
 
     assert "turbine-001<" in picture
     assert "turbine-002<" in picture
@@ -470,7 +470,7 @@ def test_long_keys_keep_the_end_that_tells_them_apart() -> None:
 
 def test_values_without_a_time_are_told_beside_the_map() -> None:
     """They are on no day, and still in the sum."""
-    found = arrivals(_books(1, [None, 3]))
+    found = arrivals([_books(1, [None, 3])])
 
     assert (found.n_timeless, int(found.read.sum())) == (5, 5)
 
