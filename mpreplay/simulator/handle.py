@@ -25,10 +25,10 @@ import orjson
 
 from ..errors import ConfigError, ConnectError
 from ..model.model_set import model_of
+from ..protocol.addresses import fault_in_key
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
-from .topics import are_keys
 from .world import ANY_PRODUCT, Device, world_of
 
 if TYPE_CHECKING:
@@ -415,12 +415,14 @@ def _models(given: Any) -> dict[str, str]:
 
 def _device(given: Any, where: str) -> Device:
     match given:
-        case (str(product_key), str(device_key)) if are_keys(product_key, device_key):
+        case (str(product_key), str(device_key)) if product_key and device_key:
+            fault = fault_in_key(product_key) or fault_in_key(device_key)
+            if not fault and "&" in device_key:
+                fault = "holds '&', which ends the device key in a user name"
+            if fault:
+                raise ConfigError(f"{where}: a key of {given!r} {fault}")
             return product_key, device_key
-    raise ConfigError(
-        f"{where} takes pairs of (product key, device key), got {given!r}; a key has no "
-        "'+', '#' or '/', and a device key no '&'"
-    )
+    raise ConfigError(f"{where} takes pairs of (product key, device key), got {given!r}")
 
 
 def _devices(given: Iterable[Any], where: str) -> list[Device]:
