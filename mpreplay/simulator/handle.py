@@ -420,6 +420,13 @@ def _device(given: Any, where: str) -> Device:
     match given:
         case (str(product_key), str(device_key)) if product_key and device_key:
             check_keys(where, product_key, device_key)
+            if "&" in device_key:
+                raise ConfigError(
+                    f"{where}: device key {shown_briefly(device_key)} holds '&', which ends the "
+                    "device key in a user name",
+                    argument=where,
+                    value=given,
+                )
             return product_key, device_key
     raise ConfigError(
         f"{where} takes pairs of (product key, device key), got {shown_briefly(given)}",

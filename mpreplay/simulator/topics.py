@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from .world import Device
 
-__all__ = ["Due", "Subscriber", "Topic", "are_keys", "is_filter", "read_topic", "topic_matches"]
+__all__ = ["Due", "Subscriber", "Topic", "is_filter", "read_topic", "topic_matches"]
 
 _MAX_FILTERS: Final = 1_000  # of a subscriber
 _MAX_KEPT: Final = 1_000  # messages kept for a subscriber; the oldest go first
@@ -43,22 +43,6 @@ def read_topic(topic: str) -> Topic | None:
     if levels[:3] == ["", "ext", "session"] and len(levels) > 5:
         return Topic("session", (levels[3], levels[4]), "/".join(levels[5:]))
     return None
-
-
-def are_keys(product_key: str, device_key: str) -> bool:
-    """Return True if both can be a level of a topic [1]_, and a user name tells them apart.
-
-    A user name is the device key, an ampersand, and the product key.
-
-    Examples
-    --------
-    >>> [are_keys("p", key) for key in ("gw-1", "gw/1", "+", "gw#", "g&w", "")]
-    [True, False, False, False, False, False]
-    """
-    fit = all(
-        key and key.isprintable() and not set("+#/") & set(key) for key in (product_key, device_key)
-    )
-    return fit and "&" not in device_key
 
 
 def is_filter(topic_filter: str) -> bool:
