@@ -89,7 +89,8 @@ def _rows_of(books: pd.DataFrame, row_of: dict[tuple[str, str], int]) -> NDArray
     new = np.ones(len(books), bool)
     new[1:] = (product[1:] != product[:-1]) | (device[1:] != device[:-1])
     found = [row_of[one] for one in zip(product[new], device[new], strict=True)]
-    return np.array(found, np.int64)[np.cumsum(new) - 1]
+    rows: NDArray[np.int64] = np.array(found, np.int64)[np.cumsum(new) - 1]
+    return rows
 
 
 def _naive(books: pd.DataFrame) -> NDArray[np.datetime64]:

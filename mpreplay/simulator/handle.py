@@ -24,14 +24,12 @@ from urllib.parse import unquote, urlsplit
 import orjson
 
 from ..errors import ConfigError, ConnectError
-from ..errors.arguments import shown_briefly
 from ..model.model_set import ModelSet, model_of
-from ..protocol.addresses import check_keys
 from ..secret import for_a_child
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
-from .world import ANY_PRODUCT, Device, world_of
+from .world import ANY_PRODUCT, Device, device_of, devices_of, world_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,14 +60,14 @@ class RehearsalPlatform:
         behind: str | None,
         faults: Any,
     ) -> None:
-        self._gateway = _device(gateway, "gateway")
-        subs = _devices(sub_devices, "sub_devices")
-        signed_in = _devices(online, "online")
+        self._gateway = device_of(gateway, "gateway")
+        subs = devices_of(sub_devices, "sub_devices")
+        signed_in = devices_of(online, "online")
         if strangers := sorted(set(signed_in) - set(subs)):
             raise ConfigError(f"online names {strangers[0]!r}, which is not among sub_devices")
         if self._gateway in subs:
             raise ConfigError(f"the gateway {self._gateway!r} cannot be a sub-device of itself")
-        everyone = dict.fromkeys([self._gateway, *subs, *_devices(devices, "devices")])
+        everyone = dict.fromkeys([self._gateway, *subs, *devices_of(devices, "devices")])
         self._secrets = {device: secrets.token_hex(16) for device in everyone}
         self._n_sub_devices = len(subs)
         self._configuration = {
@@ -414,31 +412,6 @@ def _models(given: Any) -> dict[str, str]:
     models = given if isinstance(given, Mapping) else {ANY_PRODUCT: given}
     ModelSet.of(given)
     return {str(key): model_of(model).to_json() for key, model in models.items()}
-
-
-def _device(given: Any, where: str) -> Device:
-    match given:
-        case (str(product_key), str(device_key)) if product_key and device_key:
-            check_keys(where, product_key, device_key)
-            if "&" in device_key:
-                raise ConfigError(
-                    f"{where}: device key {shown_briefly(device_key)} holds '&', which ends the "
-                    "device key in a user name",
-                    argument=where,
-                    value=given,
-                )
-            return product_key, device_key
-    raise ConfigError(
-        f"{where} takes pairs of (product key, device key), got {shown_briefly(given)}",
-        argument=where,
-        value=given,
-    )
-
-
-def _devices(given: Any, where: str) -> list[Device]:
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        _device(None if isinstance(given, tuple) else given, where)
-    return list(dict.fromkeys(_device(pair, where) for pair in given))
 
 
 def _broker(uri: str) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
+from ..errors import ConfigError
+from ..errors.arguments import shown_briefly
 from ..model.thing_model import ThingModel
+from ..protocol.addresses import check_keys
 from ..protocol.compression import GZIP, PLAIN
 from ..protocol.signature import ClientId, sign
 from .judging import Checks, checks_of
@@ -29,6 +32,8 @@ __all__ = [
     "Sessions",
     "World",
     "cut",
+    "device_of",
+    "devices_of",
     "world_of",
 ]
 
@@ -240,3 +245,30 @@ def world_of(configuration: Mapping[str, Any]) -> World:
 def _device(pair: Iterable[str]) -> Device:
     product_key, device_key = pair
     return product_key, device_key
+
+
+def device_of(given: Any, where: str) -> Device:
+    """Return a pair of keys, checked; ``where`` names the argument."""
+    match given:
+        case (str(product_key), str(device_key)) if product_key and device_key:
+            check_keys(where, product_key, device_key)
+            if "&" in device_key:
+                raise ConfigError(
+                    f"{where}: device key {shown_briefly(device_key)} holds '&', which ends the "
+                    "device key in a user name",
+                    argument=where,
+                    value=given,
+                )
+            return product_key, device_key
+    raise ConfigError(
+        f"{where} takes pairs of (product key, device key), got {shown_briefly(given)}",
+        argument=where,
+        value=given,
+    )
+
+
+def devices_of(given: Any, where: str) -> list[Device]:
+    """Return pairs of keys, each once."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        device_of(None if isinstance(given, tuple) else given, where)
+    return list(dict.fromkeys(device_of(pair, where) for pair in given))
