@@ -33,6 +33,7 @@ from datetime import time as time_of_day
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 import pandas as pd
 import pyarrow as pa
@@ -307,7 +308,7 @@ def _compare(table: pa.Table, at: list[Any], gone: set[tuple[int, str]], stored:
     wanted: dict[tuple[Any, str], Any] = {}
     for name in table.column_names:
         try:
-            cells = table[name].to_pylist()
+            cells = table[name].to_pylist(maps_as_pydicts="lossy")  # the last of a key
         except Exception:  # Python has no such value: only its place is compared
             cells = [_SOME if one else None for one in table[name].is_valid().to_pylist()]
         for row, cell in enumerate(cells):
@@ -355,12 +356,12 @@ def same(value: Any, held: Any) -> bool:
         return _same_time(value, held)
     if isinstance(value, timedelta):
         return _is(lambda: pd.Timedelta(held) == pd.Timedelta(value))
-    if isinstance(value, time_of_day):
+    if isinstance(value, time_of_day | UUID):
         return str(value) == held
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace") == held
     if isinstance(value, dict) and isinstance(held, dict):
-        present = {name: one for name, one in value.items() if not _is_absent(one)}
+        present = {str(name): one for name, one in value.items() if not _is_absent(one)}
         present_held = {name: one for name, one in held.items() if not _is_absent(one)}
         return present.keys() == present_held.keys() and all(
             same(one, present_held[name]) for name, one in present.items()

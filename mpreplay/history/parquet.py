@@ -172,6 +172,7 @@ class ParquetSource:
         return HistoryError(f"{self.path}: cannot be read: {place}{_why(error)}")
 
     def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
+        self._check_indices(part)
         columns = columns_of(part)
         for name in needed:
             if name not in columns:
@@ -180,6 +181,21 @@ class ParquetSource:
             elif name in self.partitions:
                 self._check_partition(name, columns[name])
         return columns
+
+    def _check_indices(self, part: pa.Table) -> None:
+        """Raise if a place in a dictionary is beyond its end, which no reader of it checks."""
+        for name, column in zip(part.column_names, part.columns, strict=True):
+            if not pa.types.is_dictionary(column.type):
+                continue
+            for chunk in column.chunks:
+                ends = pc.min_max(chunk.indices)
+                if ends["min"].is_valid and not (
+                    0 <= ends["min"].as_py() <= ends["max"].as_py() < len(chunk.dictionary)
+                ):
+                    raise HistoryError(
+                        f"{self.path}: column {name!r} has a value {ends['max'].as_py()} of a "
+                        f"dictionary of {len(chunk.dictionary)}: the file is damaged"
+                    )
 
     def _check_partition(self, name: str, column: pa.Array) -> None:
         """Raise if a column contradicts the folder that names its value."""

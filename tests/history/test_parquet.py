@@ -125,6 +125,25 @@ def test_a_wrong_checksum_is_an_error(tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_place_beyond_a_dictionary_is_an_error(tmp_path: Path) -> None:
+    """The texts behind its end are those of other memory."""
+    path = tmp_path / "x.parquet"
+    texts = pa.array([f"v{n % 5}" for n in range(8)]).dictionary_encode()
+    pq.write_table(table(8, y=texts), path, compression="none")
+    data = bytearray(path.read_bytes())
+    column = pq.ParquetFile(path).metadata.row_group(0).column(2)
+    end = column.dictionary_page_offset + column.total_compressed_size
+    assert data[end - 5] == 3  # bits of a place; eight places in three bytes
+    data[end - 3 : end] = b"\xff\xff\xff"
+    path.write_bytes(bytes(data))
+
+    with pytest.raises(HistoryError, match=r"x\.parquet: .*column 'y' has a value 7 .* of 5"):
+        mp.validate(
+            mp.read_history(path, time_column="ts", ignore=["x"]),
+            ThingModel("M", {"y": Measurepoint("y", "STRING")}),
+        )
+
+
 def test_an_error_names_row_group_and_column(tmp_path: Path) -> None:
     """One column of a wide file may be damaged, and the others can be saved."""
     path = tmp_path / "x.parquet"
