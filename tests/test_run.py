@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import orjson
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -20,6 +20,7 @@ import mpreplay as mp
 from mpreplay.journal.packing import packed, unpacked
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
+from mpreplay.outcome.packed_counts import pack, unpack
 from mpreplay.run import Run
 from mpreplay.values.epoch import DAY, FIRST_TIME, LAST_TIME
 
@@ -123,8 +124,12 @@ def test_a_journal_with_times_that_nothing_can_show_is_read(tmp_path: Path, far:
     run_of(path).audit(tmp_path / "before")
     with closing(sqlite3.connect(path)) as db:
         db.execute("UPDATE requests SET first_time = ?, last_time = ?", (far, far))
-        db.execute("UPDATE tallies SET day = ?", (far // DAY,))
-        touched = orjson.dumps([[[["p", "d"]], ["P"], [[0, 0, far, far, 3]], []]])
+        for rowid, counts in db.execute("SELECT rowid, counts FROM tallies").fetchall():
+            device, day, n = unpack(counts, 3)
+            moved = pack([device, np.full_like(day, far // DAY), n])
+            db.execute("UPDATE tallies SET counts = ? WHERE rowid = ?", (moved, rowid))
+        db.execute("INSERT INTO points VALUES (0, 'P')")
+        touched = pack([np.array([one]) for one in (0, 0, far, far, 3, 0)])
         db.execute("UPDATE requests SET touched = ?", (touched,))
         for number, frame in db.execute("SELECT number, frame FROM rejects").fetchall():
             table = unpacked(frame)

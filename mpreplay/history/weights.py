@@ -25,6 +25,12 @@ __all__ = ["NUMBER", "SLAB_BYTES", "Span", "has_weight", "light_spans", "row_byt
 SLAB_BYTES: Final = 8_000_000
 LIGHT: Final = SLAB_BYTES // 4  # of one column of Python objects [bytes]
 SAMPLE: Final = 16  # cells whose kinds are looked at
+_BYTES: Final = (
+    pa.types.is_string,
+    pa.types.is_large_string,
+    pa.types.is_binary,
+    pa.types.is_large_binary,
+)
 Span = tuple[int, int]  # rows [first, stop)
 NUMBER: Final = 8  # bytes of a number
 
@@ -110,13 +116,14 @@ def _arrow_bytes(column: pa.Array) -> NDArray[np.int64]:
         return np.asarray(inner[starts[1:]] - inner[starts[:-1]], np.int64)
     if pa.types.is_fixed_size_list(kind):
         return np.full(len(column), NUMBER * kind.list_size, np.int64)
-    if has_weight(kind):
-        if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
-            column = column.cast(pa.large_binary())
-        if not pa.types.is_fixed_size_binary(kind):
-            lengths = pc.binary_length(column).fill_null(0)
-            return np.asarray(lengths.to_numpy(zero_copy_only=False), np.int64)
-    return np.full(len(column), NUMBER, np.int64)
+    if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
+        return _arrow_bytes(column.cast(pa.large_binary()))
+    if any(is_bytes(kind) for is_bytes in _BYTES):
+        lengths = pc.binary_length(column).fill_null(0)
+        return np.asarray(lengths.to_numpy(zero_copy_only=False), np.int64)
+    # Numbers, and rare nested types, whose rows are taken to be alike.
+    each = -(-column.nbytes // max(1, len(column))) if pa.types.is_nested(kind) else NUMBER
+    return np.full(len(column), max(NUMBER, each), np.int64)
 
 
 def _items(column: Any) -> pa.Array:

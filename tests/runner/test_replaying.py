@@ -666,6 +666,7 @@ def test_an_own_devices_keys_are_left_out(
     history = mp.read_history(frame.iloc[:4], time_column="ts", ignore=("unit",))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "the connection to h:11883 is not encrypted")
         run, transport = play(lambda _n, _m: None, history=history, limits=mp.Limits(),
                               allow_offline_sub_device=False)  # fmt: skip
 

@@ -441,7 +441,7 @@ def test_a_port_in_use_is_a_connect_error(platform: Any) -> None:
         ({"online": [("turbine", "T1")]}, "not among sub_devices"),
         ({"sub_devices": [("gateway", "gw-1")]}, "sub-device of itself"),
         ({"behind": "https://example.com"}, "mqtt://host:port"),
-        ({"port": 99_999}, "port=0 lets the system choose"),
+        ({"port": 99_999}, "port= must be a port, 0 to 65535, got 99999"),
     ],
 )
 def test_arguments_that_cannot_work_are_refused(given: dict[str, Any], match: str) -> None:
