@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
@@ -89,7 +90,7 @@ def survey(
     withhold : bool, optional
         Whether violations of the model are withheld, so that they supersede nothing.
     most : int, optional
-        Violations to keep; one slab of them may be more.
+        Violations to keep, the first; a little more, if those of a row would be cut apart.
     n_conflicts : int, optional
         Conflicts to keep.
     """
@@ -105,11 +106,23 @@ def survey(
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
             if found and kept < most:
-                table = pa.concat_tables([violations(readings, f, most) for f in found])
-                tables.append(table.sort_by("row"))
-                kept += len(table)
+                tables.append(_first_violations(readings, found, most - kept))
+                kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
     return Survey(duplicates, n_values, counts, tables)
+
+
+def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
+    """Return the violations of the first rows, so many that they are ``most`` or a little more."""
+    rows = [
+        fault.positions if fault.column < 0 else readings.columns[fault.column].at[fault.positions]
+        for fault in faults
+    ]
+    together = np.concatenate(rows)
+    last = np.partition(together, most - 1)[most - 1] if len(together) > most else together.max()
+    kept = [(fault.chosen(at <= last)) for fault, at in zip(faults, rows, strict=True)]
+    tables = [violations(readings, fault) for fault in kept if len(fault.positions)]
+    return pa.concat_tables(tables).sort_by("row")
 
 
 def _judged(

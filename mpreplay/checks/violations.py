@@ -34,9 +34,8 @@ SCHEMA: Final = pa.schema(
 )
 
 
-def violations(readings: Readings, fault: Fault, most: int | None = None) -> pa.Table:
+def violations(readings: Readings, fault: Fault) -> pa.Table:
     """Return one row per value of a fault, with the facts of the reason."""
-    fault = fault.chosen(np.arange(len(fault.positions))[:most])
     if fault.column < 0:
         rows, shown, identifier = fault.positions, [""] * len(fault.positions), ""
     else:

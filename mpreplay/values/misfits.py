@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, overload
 
 import numpy as np
 import pyarrow as pa
@@ -227,23 +227,19 @@ class Cells:
 
     def travels(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return a mask of the places with a JSON text."""
-        if not self._is_simple():
-            return np.array([self._texts[place] is not None for place in places.tolist()], bool)
-        if not pa.types.is_floating(self._column.type):
-            return np.ones(len(places), bool)
-        numbers = self._column.take(pa.array(places)).to_numpy(zero_copy_only=False)
-        return np.asarray(np.isfinite(numbers), bool)
+        if self._infinite is not None:
+            return ~self._infinite[places]
+        return np.array([self._texts[place] is not None for place in places.tolist()], bool)
 
     def longest(self) -> int:
         """Return an upper bound of the lengths of the JSON texts."""
-        if not self._is_simple():
-            return max((len(text) for text in self._texts if text is not None), default=0)
-        return longest_json(self._column)
+        if self._infinite is not None:
+            return longest_json(self._column)
+        return max((len(text) for text in self._texts if text is not None), default=0)
 
-    def _is_simple(self) -> bool:
-        if isinstance(self._column, np.ndarray):
-            return False
-        return any(is_simple(self._column.type) for is_simple in _SIMPLE)
+    @cached_property
+    def _infinite(self) -> NDArray[np.bool_] | None:
+        return None if isinstance(self._column, np.ndarray) else _infinite_in(self._column)
 
     @cached_property
     def _texts(self) -> list[bytes | None]:
@@ -251,14 +247,44 @@ class Cells:
         return [json_text(value) for value in values]
 
 
-# Types whose values have a JSON text, and a short one, but for floats that are not finite.
-_SIMPLE = (
+# Types whose values have a JSON text, and a short one, but for floats that are infinite.
+_SIMPLE: Final = (
     pa.types.is_integer,
     pa.types.is_floating,
     pa.types.is_boolean,
     pa.types.is_string,
     pa.types.is_timestamp,
 )
+
+
+def _infinite_in(values: pa.Array) -> NDArray[np.bool_] | None:
+    """Return a mask of the values that are or hold an infinity, which has no JSON text.
+
+    None for types of which a value may lack a JSON text for another reason.
+    """
+    kind = values.type
+    if pa.types.is_floating(kind):
+        return np.asarray(np.isinf(values.to_numpy(zero_copy_only=False)), bool)
+    if any(is_simple(kind) for is_simple in _SIMPLE):
+        return np.zeros(len(values), bool)
+    if pa.types.is_struct(kind) and len({field.name for field in kind}) == kind.num_fields:
+        fields = [_infinite_in(pc.struct_field(values, [n])) for n in range(kind.num_fields)]
+        known = [mask for mask in fields if mask is not None]
+        if len(known) < len(fields):
+            return None
+        mask = np.zeros(len(values), bool)
+        for one in known:
+            mask |= one
+        return mask
+    if not pa.types.is_list(kind):
+        return None
+    items = _infinite_in(values.flatten())
+    if items is None:
+        return None
+    lengths = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
+    mask = np.zeros(len(values), bool)
+    mask[np.repeat(np.arange(len(values)), lengths)[items]] = True
+    return mask
 
 
 def longest_json(values: pa.Array) -> int:

@@ -144,7 +144,11 @@ def _ends(nanoseconds: int, slack: int) -> tuple[int, int]:
 
 def _named(ticks: NDArray[np.int64], unit: Any) -> pa.Array:
     """Return times as texts: dates if the unit is given, else the numbers."""
-    return pa.array([str(np.datetime64(n, unit)) if unit else str(n) for n in ticks.tolist()])
+    if not unit:
+        return pa.array(ticks).cast(pa.string())
+    return pa.array(
+        np.datetime_as_string(ticks.astype(f"datetime64[{unit}]")).tolist(), pa.string()
+    )
 
 
 def with_absent(ms: NDArray[np.int64], absent: NDArray[np.bool_]) -> Times:
