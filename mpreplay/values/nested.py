@@ -222,6 +222,8 @@ def _array_of(
     return with_misfits(values.cast(point.arrow_type()), column, mismatches)
 
 
-def _gravity(item: tuple[tuple[str, Detail], Any]) -> bool:
-    # These keep the array from travelling, so that they come before all other mismatches.
-    return item[0][0] not in {"finite", "text"}
+def _gravity(item: tuple[tuple[str, Detail], Any]) -> tuple[bool, bool, str, str]:
+    """Return the rank of a reason among those of one array, whatever stands in other arrays."""
+    check, why = item[0]
+    # The first two keep the array from travelling; an absent item is the least.
+    return check not in {"finite", "text"}, check == "items", check, why.as_text()
