@@ -101,7 +101,8 @@ def _arrow_bytes(column: pa.Array) -> NDArray[np.int64]:
     kind = column.type
     if pa.types.is_dictionary(kind):
         used, index = np.unique(
-            column.indices.fill_null(-1).to_numpy(zero_copy_only=False), return_inverse=True
+            column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False),
+            return_inverse=True,
         )  # the dictionary may be that of a whole history
         entries = column.dictionary.take(pa.array(used, mask=used < 0))
         return _arrow_bytes(entries)[index]
