@@ -154,6 +154,7 @@ class MqttTransport:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         client.loop_stop()
+        client.release()
 
     def _unacknowledged_for_long(self) -> Lost | None:
         n = len(self._unacknowledged)

@@ -96,6 +96,18 @@ class PahoClient(mqtt.Client):
         self._tell(("reached", None))
         return done
 
+    def loop_forever(self, *given: Any, **named: Any) -> Any:
+        """Serve the connection; one that nobody waits for any more leaves no sockets behind."""
+        try:
+            return super().loop_forever(*given, **named)
+        finally:
+            if not self.is_wanted:
+                self.release()
+
+    def release(self) -> None:
+        """Close all sockets, those between paho's threads too, which paho leaves to the garbage."""
+        self._reset_sockets()
+
     def send(self, topic: str, payload: bytes) -> int:
         """Publish at QoS 1, and return the packet id.
 
