@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..requests.chunk import Chunk, ProductSlab
+    from ..requests.entries import Entries
     from .packed_counts import Names
 
 __all__ = ["touched_frame", "touched_of"]
@@ -52,37 +53,47 @@ def touched_of(chunk: Chunk, names: Names) -> bytes:
 
 
 def _span(part: ProductSlab, start: int, stop: int, names: Names) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of the entries [start, stop) of a product, point by point.
+    """Yield the rows of the entries [start, stop) of a product, of all its points at once.
 
     The devices of the entries ``[7, 7, 7, 9]`` make two runs, which begin at ``[0, 3]``.
     """
-    entries = part.entries
+    entries, columns = part.entries, part.readings.columns
     device, time = entries.device[start:stop], entries.time[start:stop]
     # Entries are sorted by device and time, so that each device is a run of entries.
     runs = np.flatnonzero(np.diff(device, prepend=-1))
     owners = np.array(names.of_devices(part.readings.devices[c] for c in device[runs].tolist()))
-    for number, column in enumerate(entries.cells):
-        cells = column[start:stop]
-        there = cells >= 0
-        if not there.any():
-            continue
-        [point] = names.of_points([part.readings.columns[number].point.identifier])
-        bad = there & entries.suspects[number][cells] if entries.suspects else np.zeros_like(there)
-        for mask, is_suspect in ((there & ~bad, 0), (bad, 1)):
-            at, *facts = _rows(mask, time, runs)
-            same = np.ones((2, len(at)), np.int64) * [[point], [is_suspect]]
-            yield np.stack([owners[at], same[0], *facts, same[1]])
+    cells = np.stack([column[start:stop] for column in entries.cells])
+    there = cells >= 0
+    used = np.flatnonzero(there.any(axis=1))
+    numbers = names.of_points(columns[number].point.identifier for number in used.tolist())
+    points, there, cells = np.array(numbers, np.int64), there[used], cells[used]
+    bad = _suspects(entries, used, cells, there)
+    masks = [(there, 0)] if bad is None else [(there & ~bad, 0), (bad, 1)]
+    for mask, is_suspect in masks:
+        column, at, *facts = _rows(mask, time, runs)
+        yield np.stack([owners[at], points[column], *facts, np.full(len(at), is_suspect)])
+
+
+def _suspects(
+    entries: Entries, used: NDArray[np.int64], cells: NDArray[np.int64], there: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    """Return True for each cell with a fault by the model check; None if there is no such cell."""
+    bad = np.zeros_like(there)
+    for place, number in enumerate(used.tolist() if entries.suspects else ()):
+        if (suspect := entries.suspects[number]).any():
+            bad[place] = there[place] & suspect[cells[place]]
+    return bad if bad.any() else None
 
 
 def _rows(
     mask: NDArray[np.bool_], time: NDArray[np.int64], runs: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], ...]:
-    """Return the runs with values of a point, their first and last times, and their counts.
+    """Return point and run of the values, their first and last times, and their counts.
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (n_entries,)
-        True where an entry has a value of the point.
+    mask : ndarray of bool, shape (n_points, n_entries)
+        True where an entry has a value of a point.
     time : ndarray of int64, shape (n_entries,)
         Time of each entry. [ms]
     runs : ndarray of int64, shape (n_devices,)
@@ -92,17 +103,17 @@ def _rows(
     --------
     The entries 0 to 2 are of a first device, entry 3 of a second; entry 0 lacks the point:
 
-    >>> mask, time = np.array([False, True, True, True]), np.array([10, 20, 30, 10])
+    >>> mask, time = np.array([[False, True, True, True]]), np.array([10, 20, 30, 10])
     >>> [column.tolist() for column in _rows(mask, time, runs=np.array([0, 3]))]
-    [[0, 1], [20, 10], [30, 10], [2, 1]]
+    [[0, 0], [0, 1], [20, 10], [30, 10], [2, 1]]
     """
     if not mask.any():
-        return (np.zeros(0, np.int64),) * 4
-    counts = np.add.reduceat(mask, runs, dtype=np.int64)
-    first = np.minimum.reduceat(np.where(mask, time, _TIMES.max), runs)
-    last = np.maximum.reduceat(np.where(mask, time, _TIMES.min), runs)
-    at = np.flatnonzero(counts)
-    return at, first[at], last[at], counts[at]
+        return (np.zeros(0, np.int64),) * 5
+    counts = np.add.reduceat(mask, runs, axis=1, dtype=np.int64)
+    first = np.minimum.reduceat(np.where(mask, time, _TIMES.max), runs, axis=1)
+    last = np.maximum.reduceat(np.where(mask, time, _TIMES.min), runs, axis=1)
+    point, at = np.nonzero(counts)
+    return point, at, first[point, at], last[point, at], counts[point, at]
 
 
 def touched_frame(
