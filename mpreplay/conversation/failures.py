@@ -94,6 +94,8 @@ _OWN: Final = Failure(
 _NO_OWN: Final = Failure(
     "the server asks for a client certificate: give cert_file and key_file", True
 )
+# OpenSSL's words for a version that its own configuration forbids: Python has no name for it.
+_LEGACY: Final = "legacy sigalg disallowed"
 # By OpenSSL's name of the reason [2]_; an alert is what the server says.
 _TLS: Final = {
     **dict.fromkeys(
@@ -202,6 +204,8 @@ def _of_certificate(error: BaseException) -> Failure | None:
 
 
 def _of_tls(text: str) -> Failure | None:
+    if _LEGACY in text:
+        return _VERSION
     found = _REASON.search(text)
     return _TLS.get(found[1]) if found else None
 
