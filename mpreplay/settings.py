@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
-from .errors import ConfigError
+from .errors import Argument, ConfigError, message
 from .errors.arguments import FLAG, OPTIONAL_TEXT, Kind, check_kinds, kind_of, one_of, shown_briefly
 from .protocol.addresses import FORM, OPTIONS, fault_in_host, fault_in_key, fault_in_text, fields_of
 from .protocol.messages import MAX_PUBLISH_BYTES, envelope
@@ -273,17 +273,23 @@ class Limits:
                 or not least <= value <= MOST
             ):
                 hint = "; None switches it off" if "None" in str(field.type) else ""
-                kind = "a whole number of" if str(field.type).startswith("int") else ""
+                whole = str(field.type).startswith("int")
+                kind = f"a whole number of at least {least:g}" if whole else "a number above 0"
                 raise ConfigError(
-                    f"{field.name} must be {kind}{' ' if kind else ''}at least {least:g}, "
-                    f"got {shown_briefly(value)}{hint}",
+                    message(
+                        Argument(field.name, is_named=True),
+                        f" must be {kind}, got {shown_briefly(value)}{hint}",
+                    ),
                     argument=field.name,
                     value=value,
                 )
         if self.max_bytes > MAX_PUBLISH_BYTES:  # a request stays below max_bytes
             raise ConfigError(
-                f"max_bytes is {self.max_bytes}, but the platform refuses publishes of "
-                f"{MAX_PUBLISH_BYTES} bytes and more"
+                message(
+                    Argument("max_bytes", is_named=True),
+                    f" is {self.max_bytes}, but the platform refuses publishes of "
+                    f"{MAX_PUBLISH_BYTES} bytes and more",
+                )
             )
 
     @classmethod

@@ -183,7 +183,7 @@ def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:
         f"{first['source']}: {clipped(first['measurepoint']) or 'the row'} = "
         f"{clipped(first['value']) or '?'} is {first['reason']}; ",
         Argument("on_invalid", "withhold"),
-        " sends the rest, validate() lists them",
+        " sends the rest, validate lists them",
     )
 
 

@@ -70,9 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _history(options: argparse.Namespace) -> Any:
+    from ..errors import ConfigError
     from ..history.history import read_history
 
-    long = [*(options.long or "").split(","), None, None, None][:3]
+    parts = (options.long or "").split(",")
+    if options.long and not (2 <= len(parts) <= 3 and all(parts)):
+        raise ConfigError(f"--long {options.long}: expected POINT,VALUE or POINT,VALUE,QUALITY")
+    long = [*parts, None, None, None][:3]
     return read_history(
         options.history,
         time_column=options.time,

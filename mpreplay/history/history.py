@@ -266,7 +266,12 @@ def read_history(
     window = _instant(start, "start"), _instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
-            f"start {shown_briefly(start)} must be before end {shown_briefly(end)}",
+            message(
+                Argument("start", is_named=True),
+                f" {shown_briefly(start)} must be before ",
+                Argument("end", is_named=True),
+                f" {shown_briefly(end)}",
+            ),
             argument="start",
             value=start,
         )
@@ -319,20 +324,28 @@ def _instant(value: Any, name: str) -> int | None:
         instant = pd.Timestamp(value) if is_time else None
     except (TypeError, ValueError) as error:
         raise HistoryError(
-            f"{name}={shown_briefly(value)} is not a time ({first_line(error)})",
+            message(
+                Argument(name, is_named=True),
+                f" {shown_briefly(value)} is not a time ({first_line(error)})",
+            ),
             argument=name,
             value=value,
         ) from error
     if instant is None or pd.isna(instant):
         raise HistoryError(
-            f"{name}={shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
+            message(
+                Argument(name, is_named=True),
+                f" {shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
+            ),
             argument=name,
             value=value,
         )
     ms = -(-microseconds_of(instant) // 1_000)
     if not FIRST_TIME <= ms <= LAST_TIME + 1:
         raise HistoryError(
-            f"{name}={value!r} does not lie within the years 1 to 9999", argument=name, value=value
+            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
+            argument=name,
+            value=value,
         )
     return ms
 

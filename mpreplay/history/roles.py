@@ -104,7 +104,11 @@ def check_roles(columns: Columns) -> None:
             value=columns.time_unit,
         )
     if columns.device and columns.device_key:
-        raise HistoryError("give device_column or device_key, not both")
+        raise HistoryError(
+            message(
+                "give ", Argument("device_column"), " or ", Argument("device_key"), ", not both"
+            )
+        )
     if columns.product and columns.product_key:
         raise HistoryError("give product_column or product_key, not both")
     names_device = bool(columns.device or columns.device_key)
@@ -121,7 +125,14 @@ def check_roles(columns: Columns) -> None:
             )
         )
     if (columns.point is None) != (columns.value is None):
-        raise HistoryError("the long form needs both point_column and value_column")
+        raise HistoryError(
+            message(
+                "the long form needs both ",
+                Argument("point_column"),
+                " and ",
+                Argument("value_column"),
+            )
+        )
     if columns.value_quality and not columns.is_long:
         raise HistoryError(
             message(

@@ -96,6 +96,27 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     assert option(Argument("points", {"a": "P"})) == "--point a=P"
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--max-bytes", "5"], "--max-bytes must be a whole number of at least 256, got 5"),
+        (["--window", "0"], "--window must be a whole number of at least 1"),
+        (["--start", "soon"], "--start 'soon' (str) is not a time"),
+        (["--start", "2024-01-02", "--end", "2024-01-01"], "must be before --end '2024-01-01'"),
+        (["--device-key", "x"], "give --device or --device-key, not both"),
+        (["--long", "a"], "--long a: expected POINT,VALUE or POINT,VALUE,QUALITY"),
+    ],
+)
+def test_a_wrong_option_is_called_as_it_was_typed(
+    options: list[str], told: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Names of Python arguments mean nothing to somebody at a shell."""
+    monkeypatch.setenv("MPREPLAY_CONNECTION", "mqtt://gw-1:s@127.0.0.1:9/gateway")
+    assert main(["replay", HISTORY, *KNOWN, *options]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_replay_ends_with_one_where_values_were_withheld(
     platform: object, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
