@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -164,3 +165,24 @@ def test_an_argument_that_cannot_work_is_refused(arguments: dict[str, Any], matc
 
     with pytest.raises(mp.ConfigError, match=match):
         mp.validate(given_.pop("history"), given_.pop("model"), **given_)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(P="x" * 600_000)],
+        [row(note="y" * 2_000_000)],
+        [row(note="a" * 600_000), row(note="b" * 600_000)],
+        [row(unit="T" * 600_000, P=99.0)],
+    ],
+    ids=["a number", "a long text", "a conflict", "a device"],
+)
+def test_no_cell_is_quoted_in_full(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    """A log that keeps the error would keep the file, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MPREPLAY_STATE", str(tmp_path))
+        error, _ = scripted_replay(patch, always, history_of(rows), MODEL)
+
+    assert isinstance(error, mp.InvalidHistory)
+    assert len(str(error)) < 2_500
+    assert str(error).endswith("Nothing was sent")

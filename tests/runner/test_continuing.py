@@ -129,6 +129,9 @@ def test_the_counts_of_a_killed_run_are_those_of_all_its_legs(
     kill(replay, 4)
     killed = mp.open_run(tmp_path / "run.db").summary()
     assert (killed["published"], killed["connects"], killed["ended_at"]) == (3, 1, "")
+    said = repr(mp.open_run(tmp_path / "run.db"))
+    assert "not settled" in said  # in flight, or waiting: nobody knows yet
+    assert "in doubt" not in said
     kill(replay, 3)
     run, _ = replay()
 
