@@ -145,9 +145,13 @@ class MqttTransport:
         # Without disconnect() first, loop_stop() can wait for acknowledgements for ever; without a
         # shutdown of the socket, as long as the network takes nothing: a minute and more.
         client.disconnect()
-        if client.is_reaching:
-            return  # the thread ends by itself, once the network lets it
-        if (thread := client._thread) is not None:
+        thread = client._thread
+        if client.is_reaching:  # the thread ends by itself, once the network lets it
+            client.is_left = True
+            if thread is None or not thread.is_alive():
+                client.release()
+            return
+        if thread is not None:
             thread.join(0.0 if self._is_silent else FAREWELL)
         sock: Any = client.socket()
         if sock is not None:

@@ -60,6 +60,7 @@ class PahoClient(mqtt.Client):
             reconnect_on_failure=False,
         )
         self.is_wanted = True  # False once the caller has closed the connection
+        self.is_left = False  # True once the caller has gone on without the thread's end
         self.is_reaching = False  # True while the connection is being made
         self.is_final = False  # of the loss: True if trying again cannot help
         self.connect_timeout = timeout
@@ -97,11 +98,11 @@ class PahoClient(mqtt.Client):
         return done
 
     def loop_forever(self, *given: Any, **named: Any) -> Any:
-        """Serve the connection; one that nobody waits for any more leaves no sockets behind."""
+        """Serve the connection; a thread that nobody waits for any more closes its sockets."""
         try:
             return super().loop_forever(*given, **named)
         finally:
-            if not self.is_wanted:
+            if self.is_left:
                 self.release()
 
     def release(self) -> None:
