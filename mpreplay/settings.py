@@ -275,22 +275,13 @@ class Limits:
                 hint = "; None switches it off" if "None" in str(field.type) else ""
                 whole = str(field.type).startswith("int")
                 kind = f"a whole number of at least {least:g}" if whole else "a number above 0"
-                raise ConfigError(
-                    message(
-                        Argument(field.name, is_named=True),
-                        f" must be {kind}, got {shown_briefly(value)}{hint}",
-                    ),
-                    argument=field.name,
-                    value=value,
-                )
+                told = f" must be {kind}, got {shown_briefly(value)}{hint}"
+                named = Argument(field.name, is_named=True)
+                raise ConfigError(message(named, told), argument=field.name, value=value)
         if self.max_bytes > MAX_PUBLISH_BYTES:  # a request stays below max_bytes
-            raise ConfigError(
-                message(
-                    Argument("max_bytes", is_named=True),
-                    f" is {self.max_bytes}, but the platform refuses publishes of "
-                    f"{MAX_PUBLISH_BYTES} bytes and more",
-                )
-            )
+            told = f"the platform refuses publishes of {MAX_PUBLISH_BYTES} bytes and more"
+            named = Argument("max_bytes", is_named=True)
+            raise ConfigError(message(named, f" is {self.max_bytes}, but {told}"))
 
     @classmethod
     def of(cls, given: Any) -> Limits:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from ..frames import BOOK_COLUMNS, FATES, typed
 from ..values.epoch import DAY, FIRST_TIME, LAST_TIME
 from .packed_counts import NO_DAY, Names, pack_tally, unpack
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ..requests.tallies import Tally
 
 __all__ = ["Books", "books_frame"]
@@ -25,6 +24,7 @@ AT_ONCE: Final = 65_536  # device-days of a frame
 MANY: Final = 1_000_000  # counts are summed up as soon as there are so many
 # Cells of a table of all devices and days for each count: beyond, counts are sorted instead.
 DENSE: Final = 4
+_NO_DAY: Final = np.iinfo(np.int32).min  # the day of a time that could not be read, in 32 bits
 
 
 def books_frame(tallies: Mapping[str, Tally]) -> pd.DataFrame:
@@ -83,7 +83,8 @@ class Books:
         return self._part(slice(None))
 
     def _part(self, rows: slice) -> pd.DataFrame:
-        device, day, counts = pa.array(self._device[rows]), self._day[rows], self._counts[:, rows]
+        device, day = pa.array(self._device[rows]), self._day[rows]
+        counts = np.stack([counts[rows] for counts in self._counts])
         columns: dict[str, Any] = {
             name: key.take(device).to_pandas()
             for name, key in zip(("product_key", "device_key"), self._keys, strict=True)
@@ -91,53 +92,89 @@ class Books:
         known = day != NO_DAY
         times = np.where(known, day * DAY, NO_DAY).astype("datetime64[ms]")  # NO_DAY is NaT
         columns["day"] = pd.Series(times).dt.tz_localize("UTC")
-        columns |= dict(zip(COUNTED, counts.astype(np.int64), strict=True))
+        columns |= dict(zip(COUNTED, counts, strict=True))
         columns["balanced"] = counts[0] == counts[1:].sum(axis=0)
         return typed(columns, BOOK_COLUMNS)
+
+
+# Device, day and count, of each cell; sorted by device and day where they are sums.
+_Cells = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]
 
 
 class _Sums:
     """Sums of counts by device, day and fate.
 
-    The counts of each fate are summed apart, so that what is sorted at once stays small.
+    The counts of each fate are summed apart, and days are numbers of 32 bits: there may be millions
+    of cells.
     """
 
     def __init__(self) -> None:
-        self._parts: list[list[NDArray[np.int64]]] = [[] for _ in COUNTED]
+        self._parts: list[list[_Cells]] = [[] for _ in COUNTED]
         self._n = [0] * len(COUNTED)
 
     def add(
         self, device: NDArray[np.int64], day: NDArray[np.int64], fate: int, n: NDArray[np.int64]
     ) -> None:
         parts = self._parts[fate]
-        parts.append(np.stack([device, day, n]))
+        days = np.where(day == NO_DAY, _NO_DAY, day).astype(np.int32)
+        parts.append((device.astype(np.int32), days, n))
         self._n[fate] += len(n)
-        if self._n[fate] > MANY and self._n[fate] > 2 * parts[0].shape[1]:
+        if self._n[fate] > MANY and self._n[fate] > 2 * len(parts[0][0]):
             self._parts[fate] = [_summed(parts)]
-            self._n[fate] = self._parts[fate][0].shape[1]
+            self._n[fate] = len(self._parts[fate][0][0])
 
-    def table(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return device, day and counts, one row of counts for each of ``COUNTED``."""
-        whole = [_summed(parts) for parts in self._parts]
-        self._parts.clear()
-        keys = _summed([np.stack([*one[:2], np.zeros_like(one[2])]) for one in whole])
-        device, day = keys[0], keys[1]
-        counts = np.zeros((len(COUNTED), len(day)), np.int64)
-        days = np.unique(day)
-        place = device * max(1, len(days)) + np.searchsorted(days, day)
-        for number, (own_device, own_day, n) in enumerate(whole):
-            own = own_device * max(1, len(days)) + np.searchsorted(days, own_day)
-            counts[number, np.searchsorted(place, own)] = n
-        return device, day, counts
+    def table(self) -> tuple[NDArray[np.int32], NDArray[np.int64], list[NDArray[np.int64]]]:
+        """Return device, day and the counts of each of ``COUNTED``."""
+        sums: list[_Cells] = []
+        for parts in self._parts:
+            sums.append(_summed(parts))
+            parts.clear()
+        days = np.unique(np.concatenate([np.unique(day) for _, day, _ in sums]))
+        places = [_places(device, day, days) for device, day, _ in sums]
+        place = places[0]
+        for other in places[1:]:
+            place = place if _is_within(other, place) else np.union1d(place, other)
+        width = max(1, len(days))
+        counts = [_at(own, n, place) for own, (_, _, n) in zip(places, sums, strict=True)]
+        day = days[place % width].astype(np.int64)
+        day[day == _NO_DAY] = NO_DAY
+        return (place // width).astype(np.int32), day, counts
 
 
-def _summed(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """Return device, day and count, one column for each device and day, sorted."""
-    whole = np.concatenate([np.zeros((3, 0), np.int64), *parts], axis=1)
-    device, day, n = whole
+def _places(
+    device: NDArray[np.int32], day: NDArray[np.int32], days: NDArray[np.int32]
+) -> NDArray[np.int64]:
+    """Return the number of each cell in a table of all devices and days."""
+    return device.astype(np.int64) * max(1, len(days)) + np.searchsorted(days, day)
+
+
+def _is_within(some: NDArray[np.int64], places: NDArray[np.int64]) -> bool:
+    """Return True if all of some places are among others, both sorted."""
+    if len(some) == len(places):
+        return bool((some == places).all())
+    return len(some) < len(places) and bool(
+        (places[np.minimum(np.searchsorted(places, some), len(places) - 1)] == some).all()
+    )
+
+
+def _at(own: NDArray[np.int64], n: NDArray[np.int64], places: NDArray[np.int64]) -> Any:
+    """Return counts at all places: without a copy where none, or all, of them have counts."""
+    if len(own) == len(places):
+        return n
+    if not len(own):
+        return np.broadcast_to(np.int64(0), len(places))
+    counts = np.zeros(len(places), np.int64)
+    counts[np.searchsorted(places, own)] = n
+    return counts
+
+
+def _summed(parts: Sequence[_Cells]) -> _Cells:
+    """Return device, day and count, once for each device and day, sorted."""
+    nothing: _Cells = (np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int64))
+    device, day, n = (np.concatenate(column) for column in zip(nothing, *parts, strict=True))
     days = np.unique(day)  # few, however far apart
     width = max(1, len(days))
-    place = device * width + np.searchsorted(days, day)
+    place = _places(device, day, days)
     size = (int(device.max()) + 1) * width if len(device) else 0
     if size <= max(DENSE * len(place), AT_ONCE):  # most devices report on most days
         sums = np.zeros(size, np.int64)
@@ -145,8 +182,8 @@ def _summed(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         seen = np.zeros(size, bool)
         seen[place] = True
         found = np.flatnonzero(seen)
-        return np.stack([found // width, days[found % width], sums[found]])
+        return (found // width).astype(np.int32), days[found % width], sums[found]
     order = np.argsort(place, kind="stable")
     starts = np.flatnonzero(np.diff(place[order], prepend=-1))
     sums = np.add.reduceat(n[order], starts)
-    return np.stack([device[order[starts]], day[order[starts]], sums])
+    return device[order[starts]], day[order[starts]], sums
