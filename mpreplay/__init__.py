@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .audit.verifying import verify_audit
+    from .cells.column import Column
+    from .cells.text_format import TextFormat
     from .checks.validation import Validation, validate
     from .errors import (
         ConfigError,
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
         ReplayWarning,
         TransportError,
     )
-    from .history.history import History, read_history
+    from .history.history import History
+    from .history.opening import read_history
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
     from .run import Run, open_run
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from .simulator import PlatformLimits, simulate
 
 _HOMES = {
+    "Column": "cells.column",
     "ConfigError": "errors",
     "ConnectError": "errors",
     "Connection": "settings",
@@ -59,12 +63,13 @@ _HOMES = {
     "ReplayWarning": "errors",
     "Run": "run",
     "Secret": "secret",
+    "TextFormat": "cells.text_format",
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
     "open_run": "run",
     "plan": "runner.planning",
-    "read_history": "history.history",
+    "read_history": "history.opening",
     "replay": "runner.replaying",
     "simulate": "simulator",
     "validate": "checks.validation",
@@ -72,6 +77,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Column",
     "ConfigError",
     "ConnectError",
     "Connection",
@@ -91,6 +97,7 @@ __all__ = [
     "ReplayWarning",
     "Run",
     "Secret",
+    "TextFormat",
     "ThingModel",
     "TransportError",
     "Validation",

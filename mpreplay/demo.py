@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from .errors import InvalidHistory, ReplayWarning
-from .history.history import History, read_history
+from .history.history import History
+from .history.opening import read_history
 from .model.measurepoint import Measurepoint
 from .model.thing_model import ThingModel
 from .runner.replaying import replay

@@ -26,7 +26,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mpreplay import Measurepoint
-from mpreplay.values.arrays import objects_of
+from mpreplay.cells.arrays import objects_of
 from mpreplay.values.conversion import convert
 
 ROUNDS: Final = 300  # of one child process, each with a column of its own

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from oracle import Row
 
 from mpreplay import Limits, Measurepoint, ThingModel, read_history
-from mpreplay.history.history import FrameSource, History
+from mpreplay.history.history import History
 from mpreplay.model.point_types import ARRAY_ITEM_TYPES, POINT_TYPES
 from mpreplay.order import Order
 from mpreplay.requests.chunk import Prepared
 from mpreplay.requests.succession import Succession
 from mpreplay.settings import Policy
+from mpreplay.sources.source import FrameSource
 
 PRODUCTS = ("p1", 'p"2', "größe")
 OWN = ("p1", "d0")

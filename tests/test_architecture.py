@@ -17,17 +17,17 @@ PACKAGE = Path(mpreplay.__file__).parent
 # The order in which data flows: a room imports only from rooms above it. A room without a folder is
 # a module of its own.
 ROOMS = (
-    "errors", "frames", "version", "model", "protocol", "secret", "settings", "display", "values",
-    "files", "history", "checks", "requests", "outcome", "conversation", "journal", "order",
+    "errors", "frames", "version", "model", "protocol", "secret", "settings", "display", "cells",
+    "times", "values", "files", "sources", "history", "checks", "requests", "outcome", "conversation", "journal", "order",
     "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
     "secret", "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
-    "history.sources", "history.parquet", "files.counting", "history.rejects_file",
-    "history.ahead", "files.file_mark", "history.history", "checks.survey",
-    "checks.validation", "history.parquet_weights", "history.row_groups", "conversation.mqtt",
+    "sources.source", "sources.parquet", "files.counting", "history.rejects_file",
+    "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
+    "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
 }  # fmt: skip

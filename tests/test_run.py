@@ -17,12 +17,12 @@ import pytest
 from journal.test_writer import KEY, NO_REJECTS, rejects, request, settled, slab
 
 import mpreplay as mp
+from mpreplay.cells.epoch import DAY, FIRST_TIME, LAST_TIME
 from mpreplay.journal.packing import packed, unpacked
 from mpreplay.journal.reader import read_journal
 from mpreplay.journal.writer import Journal
 from mpreplay.outcome.packed_counts import pack, unpack
 from mpreplay.run import Run
-from mpreplay.values.epoch import DAY, FIRST_TIME, LAST_TIME
 
 
 def run_of(path: Path, **facts: Any) -> Run:

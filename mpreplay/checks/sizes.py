@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
+from ..cells.epoch import FIRST_TIME
 from ..display.facts import Detail
 from ..values.column_json import longest_text, texts_of
-from ..values.epoch import FIRST_TIME
 from .faults import Fault
 
 if TYPE_CHECKING:

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _history(options: argparse.Namespace) -> Any:
     from ..errors import ConfigError
-    from ..history.history import read_history
+    from ..history.opening import read_history
 
     parts = (options.long or "").split(",")
     if options.long and not (2 <= len(parts) <= 3 and all(parts)):

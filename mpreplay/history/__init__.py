@@ -1,1 +1,1 @@
-"""The way from a source to the readings of a slab."""
+"""The way from the rows of a source to the readings of a slab."""

@@ -1,42 +1,34 @@
-"""Histories from DataFrames, Arrow tables, Parquet files, folders and globs.
+"""Histories: sources with the roles of their columns, read in slabs.
 
 A shell: reads a slab at a time, and never holds a whole file. The meaning of the columns is decided
-in ``columns.py`` and ``readings.py``.
+in ``columns.py`` and ``readings.py``; ``opening.py`` makes a history.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import html
 import logging
-import os
 from collections import deque
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from ..display.sentences import left_out_in_words
-from ..errors import Argument, ConfigError, HistoryError, message
-from ..errors.arguments import kind_of, labels_of, shown_briefly
-from ..files.finding import Found, LeftOut, find_files, grouped
-from ..values.epoch import FIRST_TIME, LAST_TIME, microseconds_of
+from ..errors import ConfigError, HistoryError
+from ..errors.arguments import kind_of
+from ..files.finding import LeftOut, grouped
+from ..sources.source import Source
 from .columns import Columns, Layout, resolve
-from .parquet import ParquetSource
-from .rejects_file import REJECTS, is_rejects, read_rejects
-from .roles import check_named, check_roles
 from .slab import RawSlab
-from .sources import FrameSource, Source, TableSource, first_line, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Iterable
 
     from ..model.thing_model import ThingModel
 
-__all__ = ["SLAB_ROWS", "History", "checked_history", "read_history"]
+__all__ = ["SLAB_ROWS", "History", "checked_history"]
 
 log = logging.getLogger("mpreplay")
 # Most rows of a slab. Slabs of 65,536 rows are no faster, and take 120 MB more.
@@ -168,220 +160,3 @@ def checked_history(given: Any, caller: str) -> History:
         argument="history",
         value=given,
     )
-
-
-def read_history(
-    source: Any,
-    *,
-    time_column: str | None = None,
-    tz: str | None = None,
-    time_unit: str | None = None,
-    device_column: str | None = None,
-    device_key: str | None = None,
-    product_column: str | None = None,
-    product_key: str | None = None,
-    points: Mapping[str, str] | None = None,
-    quality: Mapping[str, str] | None = None,
-    ignore: Iterable[Hashable] = (),
-    point_column: str | None = None,
-    value_column: str | None = None,
-    quality_column: str | None = None,
-    start: Any = None,
-    end: Any = None,
-) -> History:
-    """Read past readings, lazily; nothing is copied or changed.
-
-    Parameters
-    ----------
-    source : DataFrame, Arrow Table, path or glob
-        A Parquet file, a folder of Parquet files (with hive partitions, if any) or a pattern; what
-        is left out of these, and why, is shown with the history. Also a file written from
-        ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
-        argument names a column.
-    time_column : str, optional
-        Datetimes with a zone, ISO 8601 texts with an offset, naive times with ``tz``, or numbers
-        with ``time_unit``. None: the index of a DataFrame.
-    tz : str, optional
-        The zone of naive times, such as ``"Europe/Paris"``.
-    time_unit : {"s", "ms", "us", "ns"}, optional
-        The unit of numeric times, counted from 1970-01-01 UTC.
-    device_column, device_key : str, optional
-        A column of device keys, or one fixed key. Neither: the connection's own device.
-    product_column, product_key : str, optional
-        Likewise for product keys; needed wherever a device is named.
-    points : dict of str to str, optional
-        Column to identifier, where the two differ.
-    quality : dict of str to str, optional
-        Column of readings to the column of their quality.
-    ignore : iterable of labels, optional
-        Columns without readings; each must be in a source. Their names need not be texts.
-    point_column, value_column, quality_column : str, optional
-        Columns of the long form, one row a value.
-    start, end : str or datetime, optional
-        Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
-        not read.
-
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    HistoryError
-        If the source cannot be read, or the arguments contradict each other.
-
-    Notes
-    -----
-    A struct point comes as an Arrow struct, as dicts, or as dotted columns (``Power.value``); an
-    array as lists. Files of a folder are read in the order of their names. Folders named
-    ``key=value`` are columns too, left out unless they are named here or in the model.
-
-    Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
-    ``value`` are read, each value by the type of its point. Other columns are ignored, except that
-    superseded values are withheld again. A deleted row is not sent.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> frame = pd.DataFrame({"ts": ["2024-01-01T00:00:00Z"], "turbine": ["T1"], "P": [1.5]})
-    >>> read_history(frame, time_column="ts", device_column="turbine", product_key="wind")
-    History(DataFrame: 1 rows, wide)
-    """
-    columns = Columns(
-        time=time_column,
-        tz=tz,
-        time_unit=time_unit,
-        device=device_column,
-        device_key=device_key,
-        product=product_column,
-        product_key=product_key,
-        points=points,
-        quality=quality,
-        ignore=labels_of(ignore, HistoryError),
-        point=point_column,
-        value=value_column,
-        value_quality=quality_column,
-    )
-    check_roles(columns)
-    window = _instant(start, "start"), _instant(end, "end")
-    if None not in window and window[0] >= window[1]:  # type: ignore[operator]
-        raise HistoryError(
-            message(
-                Argument("start", is_named=True),
-                f" {shown_briefly(start)} must be before ",
-                Argument("end", is_named=True),
-                f" {shown_briefly(end)}",
-            ),
-            argument="start",
-            value=start,
-        )
-    files = find_files(source) if isinstance(source, str | os.PathLike) else Found([])
-    _tell_of(files, source)
-    if rejects := _rejects(source, files) if columns == Columns() else ():
-        return History(tuple(rejects), REJECTS, *window, files.left_out)
-    sources = tuple(_sources(source, columns, files))
-    check_named([(one.name, one.columns) for one in sources], columns)
-    return History(sources, columns, *window, files.left_out)
-
-
-def _tell_of(files: Found, source: Any) -> None:
-    """Log what is left out, as a warning if it may hold readings."""
-    if files.left_out:
-        told = left_out_in_words(grouped(files.left_out))
-        level = logging.WARNING if any(one.has_data for one in files.left_out) else logging.INFO
-        log.log(level, "%s: %d files are read; left out: %s", source, len(files.files), told)
-
-
-def _rejects(source: Any, files: Found) -> Sequence[Source]:
-    """Return the sources if their columns are those of rejects, else nothing."""
-    if isinstance(source, pd.DataFrame):
-        return [FrameSource(source, False)] if is_rejects(source.columns) else ()
-    if isinstance(source, pa.Table | pa.RecordBatch):
-        return [TableSource(_table(source))] if is_rejects(names_of(source.schema, "Table")) else ()
-    if not isinstance(source, str | os.PathLike):
-        return ()
-    found: list[Source] = []
-    for path, _ in files.files:
-        if path.suffix.lower() == ".csv":
-            found.append(read_rejects(path))
-        elif is_rejects((one := ParquetSource.open(path, {})).columns):
-            found.append(one)
-        else:
-            return ()
-    return found
-
-
-def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
-    return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
-
-
-def _instant(value: Any, name: str) -> int | None:
-    """Return a bound in milliseconds."""
-    if value is None:
-        return None
-    try:
-        is_time = isinstance(value, str | dt.date | np.datetime64)
-        instant = pd.Timestamp(value) if is_time else None
-    except (TypeError, ValueError) as error:
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time ({first_line(error)})",
-            ),
-            argument=name,
-            value=value,
-        ) from error
-    if instant is None or pd.isna(instant):
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
-            ),
-            argument=name,
-            value=value,
-        )
-    ms = -(-microseconds_of(instant) // 1_000)
-    if not FIRST_TIME <= ms <= LAST_TIME + 1:
-        raise HistoryError(
-            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
-            argument=name,
-            value=value,
-        )
-    return ms
-
-
-def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
-    if isinstance(source, pd.DataFrame):
-        if isinstance(source.columns, pd.MultiIndex) or (
-            columns.time is None and isinstance(source.index, pd.MultiIndex)
-        ):
-            raise HistoryError(
-                "DataFrame: several levels of columns or index; flatten them first, for example "
-                "with frame.reset_index() and frame.columns.map('.'.join)"
-            )
-        yield FrameSource(source, columns.time is None)
-        return
-    if isinstance(source, pa.Table | pa.RecordBatch):
-        _need_time_column(columns)
-        yield TableSource(_table(source))
-        return
-    if not isinstance(source, str | os.PathLike):
-        raise HistoryError(
-            "a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
-            f"{kind_of(source)}",
-            argument="source",
-            value=source,
-        )
-    _need_time_column(columns)
-    for path, partitions in files.files:
-        yield ParquetSource.open(path, partitions)
-
-
-def _need_time_column(columns: Columns) -> None:
-    if columns.time is None:
-        raise HistoryError(
-            message(
-                "only a DataFrame has an index, and these are not rejects: name the time with ",
-                Argument("time_column"),
-            )
-        )

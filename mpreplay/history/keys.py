@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.absent import absent_in
+from ..cells.arrays import without
+from ..cells.object_json import has_lone_surrogate, written
 from ..display.facts import Detail
 from ..errors import HistoryError, message
 from ..model.device import Device
-from ..values.absent import absent_in
-from ..values.arrays import without
-from ..values.object_json import has_lone_surrogate, written
-from ..values.time_numbers import Times
-from ..values.times import read_times
+from ..times.time_numbers import Times
+from ..times.times import read_times
 from .columns import INDEX
 from .slab import Readings, Unreadable
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from ..cells.absent import absent_in, is_present
+from ..cells.arrays import objects_of, python_of
+from ..cells.object_json import read_json, shown
 from ..display.facts import SUPERSEDED, Detail
 from ..model.measurepoint import Measurepoint
 from ..model.model_set import model_of
-from ..values.absent import absent_in, is_present
-from ..values.arrays import objects_of, python_of
 from ..values.conversion import convert, convert_members, with_quality
 from ..values.misfits import Misfit, Misfits
-from ..values.object_json import read_json, shown
 from ..values.plain_text import read_plain
 from ..values.typed_column import TypedColumn, unfit_at
 from .columns import point_named

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from ..cells.arrays import without
 from ..errors import HistoryError
 from ..frames import REJECT_COLUMNS
-from ..values.arrays import without
+from ..sources.source import FileFacts, TableSource, first_line
 from .columns import Columns
-from .sources import FileFacts, TableSource, first_line
 
 __all__ = [
     "NO_POINT",

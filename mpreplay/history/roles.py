@@ -14,9 +14,11 @@ from typing import Any, Final
 
 import pandas as pd
 
+from ..cells.column import Column
+from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly
-from ..values.time_numbers import NANOSECONDS
+from ..times.time_numbers import NANOSECONDS
 
 __all__ = [
     "Columns",
@@ -72,6 +74,15 @@ class Columns:
     value_quality: str | None = None
     # Of rejects: the check that each value failed. The values are then texts, as in rejects.
     check: str | None = None
+    # How cells are written, and which of them are read.
+    text: TextFormat | None = None
+    forms: Mapping[str, Column] | None = None  # column to how its cells become values
+    only: bool = False
+    devices: tuple[Any, ...] | None = None
+    time_format: str | None = None
+    ambiguous: str = "raise"
+    nonexistent: str = "raise"
+    plausible: tuple[Any, Any] | None = None
 
     @property
     def is_long(self) -> bool:

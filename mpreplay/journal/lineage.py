@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 import pyarrow as pa
 
+from ..cells.absent import is_nan
 from ..errors import JournalError
 from ..frames import FATES, LINEAGE_COLUMNS, typed
 from ..history.rejects_file import RUN_ATTRIBUTE
 from ..outcome.reject_table import fact_frame
-from ..values.absent import is_nan
 from .reader import of_journal, read_journal, run_id_of
 from .recent_runs import recent_runs, remember_run
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import pandas as pd
 
+from ..cells.epoch import DAY
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
-from ..values.epoch import DAY
 
 __all__ = [
     "Disagreement",

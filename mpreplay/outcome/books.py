@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME
 from ..frames import BOOK_COLUMNS, FATES, typed
-from ..values.epoch import DAY, FIRST_TIME, LAST_TIME
 from .packed_counts import NO_DAY, Names, pack_tally, unpack
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.epoch import FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
 from ..display.reasons import advice, reason_column
 from ..frames import REJECT_COLUMNS, typed
-from ..values.epoch import FIRST_TIME, LAST_TIME
 from .advice import BLAMES, advice_of, blame_of
 
 if TYPE_CHECKING:

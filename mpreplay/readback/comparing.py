@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..cells.arrays import objects_of, python_of
+from ..cells.object_json import read_json
 from ..model.measurepoint import Measurepoint
-from ..values.arrays import objects_of, python_of
 from ..values.column_json import texts_of
 from ..values.conversion import convert
-from ..values.object_json import read_json
 from ..values.plain_text import plain_texts
 from ..values.typed_column import TypedColumn
 

@@ -23,15 +23,15 @@ from ..display.reasons import reason
 from ..errors import ConfigError, HistoryError, JournalMismatch
 from ..errors.arguments import PAIR, kind_of, labels_of, wrong
 from ..frames import RECONCILED_COLUMNS, typed
-from ..history.sources import FrameSource
 from ..journal.differences import told_differences
 from ..model.device import Device
 from ..order import Order
 from ..requests.dividing import chunk_at
 from ..requests.succession import Kept, Succession
 from ..settings import Connection, Limits, Policy
+from ..sources.source import FrameSource
+from ..times.times import read_times
 from ..values.plain_text import plain_texts
-from ..values.times import read_times
 from .comparing import Held, compare, held_together
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..cells.epoch import DAY
 from ..display.amounts import MAX_NAME, visible
 from ..display.facts import OPEN, SHOWN_FATES
 from ..display.pictures import Arrivals, Timeline
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
-from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

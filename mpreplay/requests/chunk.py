@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..values.epoch import DAY
+from ..cells.epoch import DAY
 from .tallies import add_tally, per_row, tally_of, tally_rows
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..cells.epoch import DAY
 from ..history.ordering import order_of
 from ..history.slab import Readings
-from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..cells.epoch import DAY
 from ..model.device import Device
-from ..values.epoch import DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,6 @@ from ..errors.arguments import check_kinds, one_of
 from ..files.finding import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
-from ..history.sources import digest_of
 from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease
@@ -33,6 +32,7 @@ from ..protocol.messages import batch_reply_topic
 from ..run import Run
 from ..secret import Secret, sealed
 from ..settings import Connection, Limits, Policy
+from ..sources.source import digest_of
 from ..version import __version__
 from .clock import SystemClock
 from .driver import Driver

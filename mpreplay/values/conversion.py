@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.arrays import in_known_zones, in_one_piece, plain_column
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
-from .arrays import in_known_zones, in_one_piece, plain_column
 from .nested import convert_array, convert_struct, struct_of
 from .objects import convert_anything, convert_objects
 from .quality import QUALITY, joined

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.arrays import objects_taken
+from ..cells.object_json import json_text, shown, told
 from ..display.facts import Detail
-from .arrays import objects_taken
-from .object_json import json_text, shown, told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

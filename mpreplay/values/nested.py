@@ -13,10 +13,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.absent import is_present
+from ..cells.arrays import objects_of, python_of, without
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
-from .absent import is_present
-from .arrays import objects_of, python_of, without
 from .misfits import Misfit, Misfits, Unfit, longest_json
 from .quality import text_of
 from .typed_column import Converted, all_misfit, replaced, unfit_at, with_misfits

@@ -16,14 +16,14 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..cells.absent import absent_in, is_nan
+from ..cells.arrays import objects_of, python_of
+from ..cells.epoch import instants_of, is_aware, naive_of
+from ..cells.object_json import Doubled, Spelled, has_lone_surrogate, json_text
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
-from .absent import absent_in, is_nan
-from .arrays import objects_of, python_of
-from .epoch import instants_of, is_aware, naive_of
 from .misfits import Misfits
 from .nested import convert_lists, struct_of
-from .object_json import Doubled, Spelled, has_lone_surrogate, json_text
 from .quality import QUALITY, joined
 from .scalars import (
     BEYOND_64,

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..cells.object_json import Unsendable, has_lone_surrogate, json_text, parsed, told
 from ..display.facts import SUPERSEDED
 from ..model.measurepoint import Measurepoint
 from .column_json import bare_texts, marked_texts
-from .object_json import Unsendable, has_lone_surrogate, json_text, parsed, told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.arrays import without
+from ..cells.object_json import json_text
 from ..display.facts import Detail
 from ..model.measurepoint import QUALITY_RANGE, Measurepoint
-from .arrays import without
 from .misfits import Misfit, Misfits, Unfit, longest_json
-from .object_json import json_text
 from .typed_column import Converted
 
 if TYPE_CHECKING:

@@ -14,20 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.absent import is_present
+from ..cells.arrays import without
+from ..cells.epoch import FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
-from .absent import is_present
-from .arrays import without
-from .epoch import FIRST_TIME, LAST_TIME
+from ..times.time_numbers import NANOSECONDS, local_of
+from ..times.times import read_aware_texts, read_times
 from .misfits import Misfits
-from .time_numbers import NANOSECONDS, local_of
-from .times import read_aware_texts, read_times
 from .typed_column import Converted, all_misfit, with_misfits
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.measurepoint import Measurepoint
-    from .time_numbers import Times
+    from ..times.time_numbers import Times
     from .typed_column import Converter, Mismatch
 
 __all__ = [

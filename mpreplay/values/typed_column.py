@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from ..cells.absent import is_present
+from ..cells.arrays import without
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
-from .absent import is_present
-from .arrays import without
 from .misfits import Cells, Misfit, Misfits, Unfit
 
 if TYPE_CHECKING:

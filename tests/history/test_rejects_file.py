@@ -27,12 +27,12 @@ from mpreplay.frames import REJECT_COLUMNS
 from mpreplay.history import history as history_module
 from mpreplay.history.history import History
 from mpreplay.history.rejects_file import REJECT_NAMES
-from mpreplay.history.sources import digest_of
 from mpreplay.outcome.reject_table import joined, reject_frame
 from mpreplay.outcome.rejects import rejects_of_chunk, rejects_withheld
 from mpreplay.outcome.settled import Settled
 from mpreplay.requests.chunk import Chunk, Prepared
 from mpreplay.settings import Policy
+from mpreplay.sources.source import digest_of
 from mpreplay.values.column_json import texts_of
 from mpreplay.values.plain_text import plain_text, read_plain
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpreplay as mp
-from mpreplay.values.arrays import objects_of
+from mpreplay.cells.arrays import objects_of
 
 WHOLE = [0, 1, -5, 2**31 - 1, 2**31, -(2**31) - 1, 2**40, 2**53 + 1, 2**63 - 1, 2**64 - 1, 2**64]
 NUMBERS = [*WHOLE, 1.5, 1e300, float("inf"), float("nan"), decimal.Decimal("999.9"),

@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 
 import mpreplay
 from mpreplay import Measurepoint
+from mpreplay.cells.arrays import objects_of
 from mpreplay.model.point_types import POINT_TYPES, TYPES, PointType
 from mpreplay.model.schemas import rules_of
 from mpreplay.simulator.judging import _MAKERS, check_of
 from mpreplay.simulator.limits import PlatformLimits
-from mpreplay.values.arrays import objects_of
 from mpreplay.values.column_json import longest_text, texts_of
 from mpreplay.values.conversion import _NESTED, convert
 from mpreplay.values.plain_text import plain_texts, read_plain

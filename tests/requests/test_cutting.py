@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import ConfigError, Limits, Measurepoint, ThingModel, read_history
+from mpreplay.cells.epoch import FIRST_TIME
 from mpreplay.history import history as history_module
 from mpreplay.requests.cutting import cut, group_columns
 from mpreplay.settings import Policy
-from mpreplay.values.epoch import FIRST_TIME
 
 LONG = ThingModel(
     "M",

@@ -20,10 +20,10 @@ from scripted import GATEWAY, Clock, Killed, Scripted, always, scripted_replay
 import mpreplay as mp
 from mpreplay.conversation.transport import Lost
 from mpreplay.history import history as history_module
-from mpreplay.history.parquet import ParquetSource
 from mpreplay.order import Order
 from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.preparing import Preparer
+from mpreplay.sources.parquet import ParquetSource
 
 SOLO = mp.Limits(max_entries=1, give_up_after=None)  # a request for each entry
 ONE_BY_ONE = dataclasses.replace(SOLO, window=1)

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import Measurepoint
-from mpreplay.values.arrays import in_one_piece, plain_column, python_of
+from mpreplay.cells.arrays import in_one_piece, plain_column, python_of
 
 NOON = dt.datetime(2024, 1, 1, 12, tzinfo=dt.UTC)
 

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
+from mpreplay.cells.arrays import objects_of
+from mpreplay.cells.object_json import has_lone_surrogate, json_text, shown
 from mpreplay.display.facts import Detail
 from mpreplay.display.reasons import reason
 from mpreplay.model.point_types import POINT_TYPES
-from mpreplay.values.arrays import objects_of
 from mpreplay.values.conversion import convert, convert_members, with_quality
 from mpreplay.values.misfits import Misfit
-from mpreplay.values.object_json import has_lone_surrogate, json_text, shown
 from mpreplay.values.typed_column import Converted
 
 POINTS = {

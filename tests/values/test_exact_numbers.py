@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
-from mpreplay.history.sources import FrameSource, TableSource
-from mpreplay.values.arrays import objects_of
+from mpreplay.cells.arrays import objects_of
+from mpreplay.sources.source import FrameSource, TableSource
 from mpreplay.values.column_json import texts_of
 from mpreplay.values.conversion import convert
 from mpreplay.values.typed_column import TypedColumn

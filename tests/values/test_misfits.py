@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpreplay.cells.arrays import objects_of
 from mpreplay.display.facts import Detail
-from mpreplay.values.arrays import objects_of
 from mpreplay.values.misfits import Cells, Misfit, Misfits, Unfit
 
 WHY = Detail("not_integer")

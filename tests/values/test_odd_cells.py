@@ -21,12 +21,12 @@ from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import Measurepoint
+from mpreplay.cells.arrays import objects_of, plain_column, python_of
+from mpreplay.cells.object_json import json_text, read_json
 from mpreplay.display.reasons import reason
 from mpreplay.model.point_types import POINT_TYPES
 from mpreplay.values import objects as objects_module
-from mpreplay.values.arrays import objects_of, plain_column, python_of
 from mpreplay.values.conversion import convert
-from mpreplay.values.object_json import json_text, read_json
 from mpreplay.values.typed_column import Converted
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
-from mpreplay.values.arrays import objects_of
+from mpreplay.cells.arrays import objects_of
+from mpreplay.cells.epoch import EPOCH, FIRST_TIME, LAST_TIME
 from mpreplay.values.conversion import convert
-from mpreplay.values.epoch import EPOCH, FIRST_TIME, LAST_TIME
 
 ENDS = [-(2**63), 2**63 - 1]
 SECOND = 10**9

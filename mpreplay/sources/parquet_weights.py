@@ -19,7 +19,7 @@ from .weights import NUMBER, SLAB_BYTES, row_bytes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .sources import Span
+    from .source import Span
 
 __all__ = ["Weights"]
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel, read_history, validate
+from mpreplay.cells.epoch import FIRST_TIME, LAST_TIME
 from mpreplay.history.history import History
 from mpreplay.history.readings import read_slab
 from mpreplay.model.device import Device
 from mpreplay.model.model_set import ModelSet
-from mpreplay.values.epoch import FIRST_TIME, LAST_TIME
 
 MODEL = ThingModel("M", {"x": Measurepoint("x", "DOUBLE")})
 ENDS = [-(2**63), 2**63 - 1]

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cells.absent import absent_in
+from ..cells.arrays import without
+from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME, parts_of
+from ..cells.object_json import written
 from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
-from .absent import absent_in
-from .arrays import without
-from .epoch import DAY, FIRST_TIME, LAST_TIME, parts_of
-from .object_json import written
 from .time_numbers import (
     NANOSECONDS,
     NO_TIME,

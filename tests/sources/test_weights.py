@@ -21,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint, ThingModel, read_history
-from mpreplay.history import weights as weights_module
 from mpreplay.history.history import SLAB_ROWS, History
-from mpreplay.history.weights import SLAB_BYTES, light_spans, row_bytes
 from mpreplay.settings import Policy
+from mpreplay.sources import weights as weights_module
+from mpreplay.sources.weights import SLAB_BYTES, light_spans, row_bytes
 
 MODEL = ThingModel(
     "M",
@@ -119,7 +119,7 @@ def test_slabs_of_numbers_and_short_texts_are_not_weighed(tmp_path: Path) -> Non
         "s": pa.array([f"state {k % 50}" for k in range(n)]), "P": np.arange(float(n)),
     })  # fmt: skip
     pq.write_table(table, tmp_path / "x.parquet")
-    with mock.patch("mpreplay.history.parquet_weights.Weights._weigh", side_effect=AssertionError):
+    with mock.patch("mpreplay.sources.parquet_weights.Weights._weigh", side_effect=AssertionError):
         found = spans_of(read_history(tmp_path / "x.parquet", time_column="t"))
 
     assert found == [(0, SLAB_ROWS), (SLAB_ROWS, SLAB_ROWS), (2 * SLAB_ROWS, n - 2 * SLAB_ROWS)]

@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from ..cells.arrays import in_one_piece, plain_column
 from ..errors import HistoryError
-from ..values.arrays import in_one_piece, plain_column
-from .cells import digest_of_cells
+from .digest import digest_of_cells
 from .weights import Span, has_weight, light_spans, weights
 
 __all__ = [

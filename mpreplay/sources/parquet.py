@@ -23,11 +23,11 @@ from ..files.counting import Counts, check_footer, disagreement
 from ..files.file_mark import FileMark
 from .parquet_weights import Weights
 from .row_groups import UNREADABLE, bounds_of, groups_in, groups_of
-from .sources import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
+from .source import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 from .weights import light_spans
 
 if TYPE_CHECKING:
-    from .sources import Span, Window
+    from .source import Span, Window
 
 __all__ = ["ParquetSource"]
 

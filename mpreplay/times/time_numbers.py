@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
-from .epoch import DAY, FIRST_TIME, LAST_TIME
 
 __all__ = ["NANOSECONDS", "NO_TIME", "Times", "Unread", "local_of"]
 

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mpreplay as mp
-from mpreplay.history.cells import digest_of_cells
+from mpreplay.sources.digest import digest_of_cells
 
 TEXTS = st.none() | st.text(max_size=3)
 LONG = st.integers(-(2**63), 2**63 - 1)
@@ -202,7 +202,7 @@ def test_objects_are_told_apart_by_their_values() -> None:
 def test_the_digest_is_the_same_in_another_process() -> None:
     """Texts hash to other numbers there, and objects have other addresses."""
     code = (
-        "import numpy as np; from mpreplay.history.cells import digest_of_cells\n"
+        "import numpy as np; from mpreplay.sources.digest import digest_of_cells\n"
         "class Plain: pass\n"
         "cells = np.array([{'a', 'b', 'c'}, frozenset([1]), Plain(), {'k': [1, 2.5]}], object)\n"
         "print(digest_of_cells([{'x': cells}]))"

@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import HistoryError
+from mpreplay.cells.arrays import objects_of
+from mpreplay.cells.epoch import FIRST_TIME, LAST_TIME
 from mpreplay.display.reasons import reason
-from mpreplay.values.arrays import objects_of
-from mpreplay.values.epoch import FIRST_TIME, LAST_TIME
-from mpreplay.values.time_numbers import NANOSECONDS, Times
-from mpreplay.values.times import read_aware_texts, read_times
+from mpreplay.times.time_numbers import NANOSECONDS, Times
+from mpreplay.times.times import read_aware_texts, read_times
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MOMENTS = st.datetimes(

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..cells.epoch import EPOCH, MILLISECOND
 from ..files.counting import leaves_of, prove
-from ..values.epoch import EPOCH, MILLISECOND
 
 if TYPE_CHECKING:
-    from .sources import Span, Window
+    from .source import Span, Window
 
 __all__ = ["UNREADABLE", "bounds_of", "groups_in", "groups_of"]
 

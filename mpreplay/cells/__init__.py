@@ -1,0 +1,1 @@
+"""Cells as they come: Arrow arrays, Python objects, absent cells, texts, instants. Pure."""

@@ -1,0 +1,1 @@
+"""Columns of times: numbers, datetimes and texts, into milliseconds. Pure."""
