@@ -31,6 +31,11 @@ class Column:
         Words that mean that there is no value, in this column; None: those of the text format.
     decimal : str, optional
         Decimal separator in this column; None: that of the text format.
+
+    Examples
+    --------
+    >>> Column("Run", values={"ON": 1, "OFF": 0}).point
+    'Run'
     """
 
     point: str

@@ -23,6 +23,11 @@ class TextFormat:
         Words that mean that there is no value.
     strip : bool, optional
         Whether blanks around texts are removed.
+
+    Examples
+    --------
+    >>> TextFormat(delimiter=";", decimal=",", absent=("-", "Bad")).decimal
+    ','
     """
 
     delimiter: str = ","
