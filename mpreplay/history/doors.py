@@ -15,11 +15,13 @@ import pyarrow as pa
 
 from ..errors import HistoryError
 from ..errors.arguments import kind_of
-from ..files.finding import LeftOut, find_files
+from ..files.finding import PARQUET, LeftOut, begins_as_parquet, find_files
+from ..sources.csv import CsvSource
+from ..sources.csv_text import ENDINGS, refuse_other
 from ..sources.parquet import ParquetSource
 from ..sources.source import FrameSource, Source, TableSource
 from .columns import Columns
-from .rejects_file import read_rejects
+from .rejects_file import holds_rejects, read_rejects
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
 
@@ -99,14 +101,12 @@ def _open_batch(given: Given) -> Opened:
 def _open_path(given: Given) -> Opened:
     """Open a file, the files of a folder, or those of a pattern."""
     files = find_files(given.source)
-    sources = [
-        FILES.get(path.suffix.lower(), _open_parquet)(path, partitions, given)
-        for path, partitions in files.files
-    ]
+    sources = [_opener(path)(path, partitions, given) for path, partitions in files.files]
     return Opened(tuple(sources), files.left_out)
 
 
 _Partitions = Mapping[str, str | None]
+_Opener = Callable[[Path, _Partitions, Given], Source]
 
 
 def _open_parquet(path: Path, partitions: _Partitions, given: Given) -> Source:
@@ -114,11 +114,29 @@ def _open_parquet(path: Path, partitions: _Partitions, given: Given) -> Source:
 
 
 def _open_csv(path: Path, partitions: _Partitions, given: Given) -> Source:
-    return read_rejects(path) if given.may_be_rejects else _open_parquet(path, partitions, given)
+    if given.may_be_rejects and holds_rejects(path):
+        return read_rejects(path)
+    return CsvSource.open(path, partitions, given.columns.text)
 
 
-# Ending of a file to how the file is opened; other files are Parquet.
-FILES: Final[dict[str, Callable[[Path, _Partitions, Given], Source]]] = {".csv": _open_csv}
+def _open_other(path: Path, partitions: _Partitions, given: Given) -> Source:
+    """Open a file whose ending says nothing: Parquet, or CSV where its texts were described."""
+    if given.columns.text is not None and not begins_as_parquet(path):
+        refuse_other(path)
+        return CsvSource.open(path, partitions, given.columns.text)
+    return _open_parquet(path, partitions, given)
+
+
+def _opener(path: Path) -> _Opener:
+    name = path.name.lower()
+    return next((one for ending, one in FILES.items() if name.endswith(ending)), _open_other)
+
+
+# Ending of a file to how the file is opened.
+FILES: Final[dict[str, _Opener]] = {
+    **dict.fromkeys(PARQUET, _open_parquet),
+    **dict.fromkeys(ENDINGS, _open_csv),
+}
 # The first row that takes a source opens it.
 DOORS: Final[tuple[Door, ...]] = (
     Door(_is_a(pd.DataFrame), _open_frame),

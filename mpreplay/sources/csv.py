@@ -7,7 +7,7 @@ point. A cell that is empty and has no quotes is absent.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -152,7 +152,7 @@ class CsvSource:
         # The last block is shorter than the others.
         return replace(self, n_rows=n_rows, fewest=min(counts[1:-1], default=counts[-1]))
 
-    def _tables(self, names: list[str], spans: Sequence[Span]) -> Iterator[pa.Table]:
+    def _tables(self, names: list[str], spans: Sequence[Span]) -> Generator[pa.Table, None, None]:
         """Yield the rows of each span, of the file's own columns."""
         self.mark.check()
         try:
@@ -167,6 +167,11 @@ class CsvSource:
         numbers = [str(n) for n in range(len(self.names))]
         wanted = {str(self.names.index(name)): name for name in names} or {"0": ""}
         odd: list[Any] = []
+
+        def refused(row: Any) -> str:
+            odd.append(row)
+            return "error"
+
         n_rows = 0
         try:
             with (
@@ -182,7 +187,7 @@ class CsvSource:
                     arrow_csv.ParseOptions(
                         delimiter=self.text.delimiter,
                         newlines_in_values=True,
-                        invalid_row_handler=lambda row: odd.append(row) or "error",
+                        invalid_row_handler=refused,
                     ),
                     arrow_csv.ConvertOptions(
                         check_utf8=False,  # it was decoded

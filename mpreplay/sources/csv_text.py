@@ -17,7 +17,16 @@ import pyarrow as pa
 from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, clipped, message
 
-__all__ = ["ENDINGS", "PACKINGS", "TABBED", "Utf8", "opened", "packing_of"]
+__all__ = [
+    "ENDINGS",
+    "PACKINGS",
+    "TABBED",
+    "Utf8",
+    "opened",
+    "packing_of",
+    "refuse_other",
+    "unpacked",
+]
 
 # Ending of a packed file to pyarrow's name of the packing.
 PACKINGS: Final = {".gz": "gzip", ".zst": "zstd"}
@@ -32,6 +41,17 @@ _MARKS: Final = {
     codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
 }
 _STRICT: Final = ("utf-8", "utf-8-sig", "ascii")  # encodings that few other texts keep
+# Endings of tables that are not read, with the way out.
+_OTHERS: Final = {
+    (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"): "pass pandas.read_excel(…), or save it as CSV",
+    (".bz2", ".xz", ".lz4", ".br", ".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz"): (
+        "unpack it; CSV may be packed as .csv.gz or .csv.zst"
+    ),
+    (".json", ".jsonl", ".ndjson"): "pass pandas.read_json(…)",
+    (".h5", ".hdf5", ".hdf", ".mat", ".nc"): "read it with its own library, and pass a DataFrame",
+    (".orc", ".avro"): "read it with its own library, and pass the Arrow table",
+    (".db", ".sqlite", ".duckdb"): "read it with its own library, and pass a DataFrame",
+}
 _USUAL: Final = "cp1252"  # of exports that are not UTF-8
 _AROUND: Final = 30  # bytes around one that cannot be decoded
 _PIECE: Final = 1_048_576  # read at once [bytes]
@@ -39,15 +59,29 @@ _PIECE: Final = 1_048_576  # read at once [bytes]
 
 def packing_of(path: Path) -> str | None:
     """Return pyarrow's name of how a file is packed, by its ending."""
-    return PACKINGS.get(path.suffix.lower())
+    return next((how for end, how in PACKINGS.items() if path.name.lower().endswith(end)), None)
+
+
+def unpacked(path: Path, file: Any) -> Any:
+    """Return the bytes of a file as they are before it is packed, as a file object."""
+    packing = packing_of(path)
+    return pa.CompressedInputStream(pa.PythonFile(file, "r"), packing) if packing else file
 
 
 @contextmanager
 def opened(path: Path, text: TextFormat, last: str = "") -> Iterator[Utf8]:
     """Open a file as UTF-8, with a line of ours behind its own."""
-    with pa.OSFile(str(path)) as raw:
-        packing = packing_of(path)
-        yield Utf8(path, pa.CompressedInputStream(raw, packing) if packing else raw, text, last)
+    with path.open("rb", buffering=0) as file:
+        yield Utf8(path, unpacked(path, file), text, last)
+
+
+def refuse_other(path: Path) -> None:
+    """Raise HistoryError for a file whose ending names another format, with the way out."""
+    for endings, advice in _OTHERS.items():
+        if path.name.lower().endswith(endings):
+            raise HistoryError(
+                f"{path}: a {path.suffix} file is not read; {advice}", argument="source"
+            )
 
 
 class Utf8:
@@ -123,9 +157,8 @@ class Utf8:
     def _check_mark(self, piece: bytes) -> None:
         """Raise if the first bytes say another encoding than the caller."""
         mark = next(filter(piece.startswith, _MARKS), None)
-        known = _MARKS.get(mark or b"", ())
         given = self._text.encoding
-        if mark is None or codecs.lookup(given).name in known:
+        if mark is None or codecs.lookup(given).name in (known := _MARKS[mark]):
             return
         raise HistoryError(
             message(
@@ -143,7 +176,7 @@ class Utf8:
         line = self._lines + held[: error.start].count(b"\n")
         unpacked = " of the unpacked text" if packing_of(self._path) else ""
         told = f"{self._path}: line {line:,}: byte {at:,}{unpacked}"
-        if error.reason.startswith(("unexpected end", "truncated")):
+        if not piece:  # what is left at the end
             told += f" begins a character of {encoding} that does not end"
             return HistoryError(f"{told}: the file was not written to its end")
         told += f" (0x{held[error.start]:02x}) is no {encoding}"

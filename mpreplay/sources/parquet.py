@@ -61,7 +61,7 @@ class ParquetSource:
         except UNREADABLE as error:
             raise HistoryError(
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
-                "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
+                "Parquet file. A CSV file ends in .csv, or is described with text=mp.TextFormat()"
             ) from error
         return cls(path, str(path), schema, n_rows, partitions, mark, Counts(path))
 
