@@ -28,7 +28,8 @@ SHELLS = {
     "model.thing_model",  # ThingModel.load, which reads a file
     "sources.source", "sources.parquet", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
-    "history.doors",
+    "history.doors", "sources.datasets", "sources.file_view", "sources.spool",
+    "sources.spooled", "sources.streams",
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
