@@ -103,6 +103,13 @@ class Columns:
         ]
         return [name for name in named if name is not None] + list((self.quality or {}).values())
 
+    @property
+    def keys(self) -> list[str]:
+        """Columns that every source must have: those named for a purpose other than a reading."""
+        quality = self.quality or {}
+        mapped = {*(self.points or {}), *quality, *quality.values()}
+        return [name for name in self.named if name not in mapped]
+
 
 def check_roles(columns: Columns) -> None:
     """Raise HistoryError if the roles given by the caller cannot be, whatever the source."""
@@ -322,9 +329,8 @@ def check_there(names: Sequence[str], columns: Columns, source: str, elsewhere: 
     """Raise unless a source has the columns named as keys, and any source those of points."""
     quality = columns.quality or {}
     mapped = [*(columns.points or {}), *quality, *quality.values()]
-    keys = [name for name in columns.named if name not in mapped]
     there = set(names)
-    for name in [*keys, *(name for name in mapped if name not in elsewhere)]:
+    for name in [*columns.keys, *(name for name in mapped if name not in elsewhere)]:
         if name not in there:
             raise HistoryError(f"{source}: there is no column {name!r}{nearest(name, names)}")
 
