@@ -17,13 +17,14 @@ PACKAGE = Path(mpreplay.__file__).parent
 # The order in which data flows: a room imports only from rooms above it. A room without a folder is
 # a module of its own.
 ROOMS = (
-    "errors", "frames", "version", "model", "protocol", "secret", "settings", "display", "cells",
-    "times", "values", "files", "sources", "history", "checks", "requests", "outcome", "conversation", "journal", "order",
-    "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
+    "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings", "display",
+    "cells", "times", "values", "files", "sources", "history", "checks", "requests", "outcome",
+    "conversation", "journal", "order", "report", "audit", "readback", "run", "runner", "simulator",
+    "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
-    "secret", "settings", "order", "run", "demo",
+    "secret", "settings", "order", "run", "demo", "outputs",
     "model.thing_model",  # ThingModel.load, which reads a file
     "sources.source", "sources.parquet", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",

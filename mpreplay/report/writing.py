@@ -17,7 +17,8 @@ from ..errors import ConfigError, ReplayWarning
 from ..journal.reader import of_journal
 from ..outcome.agreement import RejectCounts, check_tables, check_totals
 from ..outcome.reject_table import fact_frame
-from .outputs import check_outputs, written
+from ..outputs import written
+from .outputs import check_outputs
 
 if TYPE_CHECKING:
     from ..history.history import History
