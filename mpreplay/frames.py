@@ -16,6 +16,7 @@ __all__ = [
     "CONFLICT_COLUMNS",
     "FATES",
     "LINEAGE_COLUMNS",
+    "POINT_COLUMNS",
     "RECONCILED_COLUMNS",
     "REJECT_COLUMNS",
     "RESULT_COLUMNS",
@@ -36,6 +37,17 @@ _VALUE: Final = {
     "value": "str",
 }
 VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str"}
+POINT_COLUMNS: Final = {
+    "measurepoint": "str",
+    "type": "str",
+    "allowed": "str",
+    "unit": "str",
+    "values": "int64",
+    "absent": "int64",
+    "invalid": "int64",
+    "violations": "int64",
+    "found": "str",
+}
 CONFLICT_COLUMNS: Final = {
     **_VALUE,
     "other_source": "str",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ..settings import Policy
     from .checker import Checker
     from .faults import Fault
+    from .findings import Findings
     from .repeats import Duplicates, Keep
 
 __all__ = ["Survey", "duplicates_of", "survey"]
@@ -78,6 +79,7 @@ def survey(
     withhold: bool = True,
     most: int = MAX_EXAMPLES,
     n_conflicts: int = 1,
+    findings: Findings | None = None,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -93,6 +95,8 @@ def survey(
         Violations to keep, the first; a little more, if those of a row would be cut apart.
     n_conflicts : int, optional
         Conflicts to keep.
+    findings : Findings, optional
+        Where to note what is found, point by point.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
@@ -105,6 +109,8 @@ def survey(
             search.hold(readings, number, faults)
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
+            if findings is not None:
+                findings.add(readings, found)
             if found and kept < most:
                 tables.append(_first_violations(readings, found, most - kept))
                 kept += len(tables[-1])

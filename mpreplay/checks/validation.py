@@ -5,25 +5,33 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-import html
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from ..display.page import need_jinja2
+from ..display.verdict import Failed, PointVerdict, Verdict
 from ..frames import CONFLICT_COLUMNS, typed
-from ..history.history import checked_history
+from ..history.history import checked_history, files_of
 from ..model.device import Device
 from ..model.model_set import ModelSet
+from ..outputs import check_apart, check_file, path_of, written
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
+from .findings import Findings
+from .shown import in_notebook, in_text, picture_of, point_frame
 from .sizes import Room
 from .survey import survey
+from .validation_page import render_validation
 from .violations import in_order
 
 if TYPE_CHECKING:
     from ..display.facts import Conflict
+    from ..display.picture import Picture
     from ..history.history import History
 
 __all__ = ["Validation", "validate"]
@@ -61,6 +69,11 @@ class Validation:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     duplicates: Literal["raise", "first", "last"] = "raise"
     _conflicts: tuple[Conflict, ...] = ()
+    _points: tuple[PointVerdict, ...] = ()
+    _rows: tuple[Failed, ...] = ()
+    _missing: tuple[str, ...] = ()
+    _sources: tuple[str, ...] = ()
+    _files: tuple[Path, ...] = ()
 
     @property
     def conflicts(self) -> pd.DataFrame:
@@ -76,17 +89,63 @@ class Validation:
         """True if ``replay`` with the same arguments would raise for nothing."""
         return not self.n_violations and not (self.n_conflicts and self.duplicates == "raise")
 
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row a measurepoint, in the order of the columns, also where all values are valid.
+
+        ``values`` and ``absent`` count cells, ``invalid`` values that fail a check or stand in a
+        row that fails one, ``violations`` failed checks; ``found`` says which, with an example.
+        """
+        return point_frame(self._verdict)
+
+    @property
+    def _verdict(self) -> Verdict:
+        numbers = (self.n_values, self.n_violations, self.n_conflicts, self.duplicates)
+        found = (self._points, self._rows, self._missing, self._conflicts)
+        return Verdict(*numbers, *found)
+
+    def plot(self) -> Picture:
+        """Return the values of each point as a picture, which a notebook draws.
+
+        Returns
+        -------
+        Picture
+            With ``save(path)``, which writes it as SVG.
+        """
+        return picture_of(self._verdict)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write the validation as one HTML file, readable without a network.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing file is overwritten.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written, is a file of the history, or jinja2 is missing:
+            ``pip install 'mpreplay[report]'``.
+        """
+        need_jinja2()
+        file = path_of(path, "path")
+        check_file(file, "path")
+        check_apart({"path": file}, {"a file of the history": self._files})
+        text = render_validation(self._verdict, self.violations, self._sources)
+        with written(file) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
+
     def __repr__(self) -> str:
         parts = [f"{n:,} {point or 'row'} {check}" for (point, check), n in self.counts.items()]
         if self.n_conflicts:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
-        return f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
+        first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
+        return in_text(self._verdict, first_line)
 
     def _repr_html_(self) -> str:
-        tables = [frame.head(10) for frame in (self.violations, self.conflicts) if len(frame)]
-        shown = "".join(frame.to_html(index=False) for frame in tables)
-        return f"<p>{html.escape(repr(self))}</p>{shown}"
+        return in_notebook(self._verdict)
 
 
 def validate(
@@ -132,6 +191,7 @@ def validate(
     >>> validation = validate(read_history(frame), model)
     >>> validation
     Validation(2 values: 1 P range)
+      1 P range, such as row 1 of DataFrame (2024-01-02 00:00:00): 11, outside (-inf, 10]
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """
@@ -139,6 +199,7 @@ def validate(
     checked_history(history, "validate")
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
+    findings = Findings()
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
     looked = survey(
         history,
@@ -148,6 +209,7 @@ def validate(
         keep=policy.keep,
         most=MAX_SHOWN,
         n_conflicts=MAX_SHOWN,
+        findings=findings,
     )
     return Validation(
         looked.n_values,
@@ -157,4 +219,9 @@ def validate(
         looked.counts,
         duplicates,
         looked.duplicates.conflicts,
+        findings.points(),
+        findings.rows(),
+        findings.missing(models),
+        tuple(source.name for source in history.sources),
+        tuple(files_of(history)),
     )

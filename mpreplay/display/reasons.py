@@ -17,6 +17,7 @@ from ..model.point_types import POINT_TYPES
 from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
 from .facts import Detail
+from .text_findings import lacks_in_words
 
 __all__ = ["ADVICE_BY_CHECK", "advice", "cause_reason", "reason", "reason_column"]
 
@@ -36,6 +37,16 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
+def _known(texts: Iterable[str], n: int) -> str:
+    told = [repr(text) for text in texts]
+    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
+
+
+def _labels(pairs: Iterable[tuple[Any, str]], n: int) -> str:
+    told = [f"{key} = {label!r}" for key, label in pairs]
+    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
+
+
 # Words of each kind of reason, from its facts, the instance's facts, and the reason within.
 _REASONS: Final[dict[str, Callable[..., str]]] = {
     **RULE_WORDS,
@@ -45,6 +56,15 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "beyond_float": lambda: "beyond the 32 bits of a FLOAT",
     "inexact": lambda: "an integer with more digits than a DOUBLE holds",
     "not_integer": lambda: "not an integer",
+    "misspelt": lambda kind, needs, suffix: (
+        f"not {_kind(kind)} as it is written: {lacks_in_words(needs, suffix)}"
+    ),
+    "scaled_part": lambda scale: f"times {scale!r} it is not an integer",
+    "unmapped": lambda known, n: f"none of the texts that values= names: {_known(known, n)}",
+    "no_label": lambda pairs, n: f"no label of the enumeration, which has {_labels(pairs, n)}",
+    "a_label": lambda pairs, n: (
+        f"a label of the enumeration ({_labels(pairs, n)}), not a key; give mp.Column(labels=True)"
+    ),
     "not_a": lambda kind: f"not {_kind(kind)}",
     "arrow_type": lambda found, kind: f"a value of type {found} is not {_kind(kind)}",
     "class": lambda found, kind: f"a {found} is not {_kind(kind)}",

@@ -27,6 +27,7 @@ __all__ = [
     "left_out_in_words",
     "names",
     "to_continue",
+    "unit_in_words",
     "unsettled_in_words",
 ]
 
@@ -297,14 +298,25 @@ def _joint(cause: Cause) -> str:
 def _bound(cause: Cause) -> str:
     """Return the violated bound in words."""
     low, high, no_low, no_high, unit = cause.detail.facts
-    unit = visible(unit, MAX_NAME)
-    unit = _UNITS.get(unit, unit)
-    unit = unit if unit in {"", "°", "%"} else f" {unit}"
+    unit = unit_in_words(unit)
     if low is not None and cause.highest is not None and cause.highest <= low:
         return f"{'not above' if no_low else 'below'} its minimum of {low:.15g}{unit}"
     if high is not None and cause.lowest is not None and cause.lowest >= high:
         return f"{'not below' if no_high else 'above'} its maximum of {high:.15g}{unit}"
     return f"outside its range of {range_text(low, high, no_low, no_high)}{unit}"
+
+
+def unit_in_words(unit: str) -> str:
+    """Return a unit as it follows a number, with its space; the empty text for none.
+
+    Examples
+    --------
+    >>> unit_in_words("degC"), unit_in_words("percent"), unit_in_words("")
+    (' °C', '%', '')
+    """
+    unit = visible(unit, MAX_NAME)
+    unit = _UNITS.get(unit, unit)
+    return unit if unit in {"", "°", "%"} else f" {unit}"
 
 
 def _found(cause: Cause) -> str:

@@ -153,12 +153,12 @@ def read_history(
         product_key=product_key,
         points=names,
         forms=forms,
+        text=text,
         quality=quality,
         ignore=labels_of(ignore, HistoryError),
         point=point_column,
         value=value_column,
         value_quality=quality_column,
-        text=text,
     )
     check_roles(columns)
     window = _instant(start, "start"), _instant(end, "end")
@@ -264,5 +264,5 @@ def _points_and_forms(
     """Return column to identifier, and column to how its cells become values, if any say so."""
     if not isinstance(points, Mapping) or not any(isinstance(p, Column) for p in points.values()):
         return points, None
-    forms = {name: point for name, point in points.items() if isinstance(point, Column)}
-    return {n: p.point if isinstance(p, Column) else p for n, p in points.items()}, forms
+    forms = {n: p for n, p in points.items() if isinstance(p, Column) and not p.is_plain}
+    return {n: p.point if isinstance(p, Column) else p for n, p in points.items()}, forms or None
