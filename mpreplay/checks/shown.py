@@ -55,7 +55,8 @@ def in_text(verdict: Verdict, first_line: str) -> str:
     """Return a verdict as text: the first line, and a line for each failed check."""
     failed = [failed_in_words(*one) for one in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
-    return "\n  ".join([first_line, *failed[:LINES], *more])
+    hints = [visible(one) for one in verdict.hints[:LINES]]
+    return "\n  ".join([first_line, *failed[:LINES], *more, *hints])
 
 
 def most_wrong(verdict: Verdict) -> list[PointVerdict]:
@@ -170,6 +171,7 @@ def in_notebook(verdict: Verdict) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
+        *(note(visible(one)) for one in verdict.hints[:LINES]),
         note(missing_in_words(verdict.missing), _where(verdict)),
     )
 

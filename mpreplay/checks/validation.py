@@ -60,6 +60,9 @@ class Validation:
         Measurepoint and check to the number of failures.
     duplicates : {"raise", "first", "last"}
         The policy that was asked for.
+    hints : tuple of str
+        What keeps whole columns of texts from being values, with the arguments that would read
+        them; and keys with blanks around them.
     """
 
     n_values: int
@@ -74,6 +77,7 @@ class Validation:
     _missing: tuple[str, ...] = ()
     _sources: tuple[str, ...] = ()
     _files: tuple[Path, ...] = ()
+    hints: tuple[str, ...] = ()
 
     @property
     def conflicts(self) -> pd.DataFrame:
@@ -102,7 +106,7 @@ class Validation:
     def _verdict(self) -> Verdict:
         numbers = (self.n_values, self.n_violations, self.n_conflicts, self.duplicates)
         found = (self._points, self._rows, self._missing, self._conflicts)
-        return Verdict(*numbers, *found)
+        return Verdict(*numbers, *found, hints=self.hints)
 
     def plot(self) -> Picture:
         """Return the values of each point as a picture, which a notebook draws.
@@ -224,4 +228,5 @@ def validate(
         findings.missing(models),
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
+        tuple(map(str, looked.hints)),
     )
