@@ -51,6 +51,7 @@ class _Point:
     words: Counter[str] = field(default_factory=Counter)
     n_words: int = 0
     has_more: bool = False
+    is_long: bool = False  # so that points= cannot say anything of it
 
 
 class LackSearch:
@@ -81,7 +82,12 @@ class LackSearch:
         is_formed = bool(layout.forms)
         one = self._points.get(path)
         if one is None:
-            one = _Point(column.identifier, point, *_column_of(path, layout))
+            one = _Point(
+                column.identifier,
+                point,
+                *_column_of(path, layout),
+                is_long=layout.columns.is_long,
+            )
         n = len(group.positions)
         if why.kind == MISSPELT:
             one.lacks[why.facts[1], why.facts[2]] += n
@@ -121,7 +127,9 @@ class LackSearch:
                 bare = self._bare[kind]
                 keys = sorted(blank, key=lambda key: (key.strip() not in bare, key))
                 twin = keys[0].strip()
-                found.append(BlankKeys(kind, len(keys), keys[0], twin if twin in bare else ""))
+                twin = twin if twin in bare else ""
+                strip = _format({"strip": True})
+                found.append(BlankKeys(kind, len(keys), keys[0], twin, strip))
         return tuple(found)
 
 
@@ -187,10 +195,10 @@ def _lacks(one: _Point, n_cells: int) -> Iterator[Lack]:
 
 def _proposal(one: _Point, needs: tuple[str, ...], suffix: str) -> tuple[Argument, ...]:
     """Return the arguments that would read numbers."""
-    if {"groups", "comma?", "point?"} & set(needs):
+    if {"groups", "comma?", "point?"} & set(needs) or (one.is_long and suffix):
         return ()
     if needs == ("label",):
-        return (Argument("points", _column(one, labels=True)),)
+        return () if one.is_long else (Argument("points", _column(one, labels=True)),)
     changes: dict[str, Any] = {}
     if "blanks" in needs:
         changes["strip"] = True
@@ -222,7 +230,7 @@ def _for_words(one: _Point, words: tuple[str, ...], n_cells: int) -> tuple[Argum
     known = dict(given.values) if given is not None and given.values else {}
     is_single = not one.point.is_struct and not one.point.is_array
     are_states = one.point.is_bool or one.n_words * 2 > n_cells
-    if known or (are_states and is_single):
+    if (known or (are_states and is_single)) and not one.is_long:
         return (Argument("points", _column(one, values={**known, **dict.fromkeys(words, "?")})),)
     kept = () if one.text is None or one.text.absent == ("",) else one.text.absent
     return (Argument("absent", tuple(dict.fromkeys([*kept, *words]))),)

@@ -30,8 +30,11 @@ from .validation_page import render_validation
 from .violations import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..display.facts import Conflict
     from ..display.picture import Picture
+    from ..errors import Argument, Message
     from ..history.history import History
 
 __all__ = ["Validation", "validate"]
@@ -60,9 +63,6 @@ class Validation:
         Measurepoint and check to the number of failures.
     duplicates : {"raise", "first", "last"}
         The policy that was asked for.
-    hints : tuple of str
-        What keeps whole columns of texts from being values, with the arguments that would read
-        them; and keys with blanks around them.
     """
 
     n_values: int
@@ -77,7 +77,15 @@ class Validation:
     _missing: tuple[str, ...] = ()
     _sources: tuple[str, ...] = ()
     _files: tuple[Path, ...] = ()
-    hints: tuple[str, ...] = ()
+    _hints: tuple[Message, ...] = ()
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Sentences about whole columns: what keeps texts from being values, and what to give.
+
+        Also about keys with blanks around them.
+        """
+        return tuple(map(str, self._hints))
 
     @property
     def conflicts(self) -> pd.DataFrame:
@@ -141,12 +149,16 @@ class Validation:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def __repr__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Argument], str]) -> str:
+        """Return the validation as text, with ``spell(argument)`` for each argument to give."""
         parts = [f"{n:,} {point or 'row'} {check}" for (point, check), n in self.counts.items()]
         if self.n_conflicts:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
-        return in_text(self._verdict, first_line)
+        return in_text(self._verdict, first_line, [one.spelled(spell) for one in self._hints])
 
     def _repr_html_(self) -> str:
         return in_notebook(self._verdict)
@@ -228,5 +240,5 @@ def validate(
         findings.missing(models),
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
-        tuple(map(str, looked.hints)),
+        looked.hints,
     )

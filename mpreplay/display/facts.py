@@ -242,6 +242,7 @@ class BlankKeys(NamedTuple):
     n: int
     example: str
     twin: str  # the same key without blanks, if it occurs, too
+    proposal: Any  # an argument that removes the blanks
 
 
 class Conflict(NamedTuple):

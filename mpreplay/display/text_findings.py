@@ -120,7 +120,8 @@ def keys_in_words(found: BlankKeys) -> Message:
 
     Examples
     --------
-    >>> print(keys_in_words(BlankKeys("device key", 1, "T1 ", "T1")))
+    >>> strip = Argument("strip", True)
+    >>> print(keys_in_words(BlankKeys("device key", 1, "T1 ", "T1", strip)))
     1 device key has blanks around it, such as 'T1 ' (beside 'T1'): strip=True
     """
     have = "has blanks around it" if found.n == 1 else "have blanks around them"
@@ -128,5 +129,5 @@ def keys_in_words(found: BlankKeys) -> Message:
     return message(
         f"{count(found.n, found.kind)} {have}, such as {clipped(found.example, MAX_WORD)!r}"
         f"{beside}: ",
-        Argument("strip", True),
+        found.proposal,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 import mpreplay as mp
 from mpreplay import Measurepoint
+from mpreplay.cli.commands import main
 
 MODEL = mp.ThingModel(
     "M",
@@ -155,7 +157,8 @@ def test_keys_with_blanks_are_pointed_at_and_stripped() -> None:
     validation = mp.validate(mp.read_history(frame, **given), MODEL)
 
     assert validation.hints == (
-        "2 device keys have blanks around them, such as 'T1 ' (beside 'T1'): strip=True",
+        "2 device keys have blanks around them, such as 'T1 ' (beside 'T1'): "
+        "text=TextFormat(strip=True)",
     )
     text = mp.TextFormat(strip=True)
     assert mp.validate(mp.read_history(frame, **given, text=text), MODEL).hints == ()
@@ -172,3 +175,31 @@ def test_very_many_words_are_counted_and_not_kept() -> None:
     (told,) = hints({"P": words.to_pylist()})
 
     assert told.startswith("P: 600 of 600 cells are other texts, such as")
+
+
+def test_the_long_form_has_remedies_of_its_own() -> None:
+    """points= belongs to the wide form, so that nothing is proposed that is refused."""
+    frame = pd.DataFrame(
+        {"p": ["P", "P", "Run"], "v": ["1,5", "7 kW", "ON"]},
+        index=pd.date_range("2024", periods=3, tz="UTC"),
+    )
+    history = mp.read_history(frame, point_column="p", value_column="v")
+
+    assert mp.validate(history, MODEL).hints == (
+        "P: 1 of 2 cells is a number with a decimal comma: text=TextFormat(decimal=','); "
+        "1 is a number followed by 'kW'",
+        "Run: 1 of 1 cell is 'ON': absent=('ON',)",
+    )
+
+
+def test_the_command_line_proposes_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is proposed can be typed."""
+    frame = pd.DataFrame({"t": pd.date_range("2024", periods=300, tz="UTC"), "P": COMMA})
+    frame.to_parquet(tmp_path / "a.parquet")
+    (tmp_path / "model.json").write_text(MODEL.to_json())
+
+    command = ["validate", str(tmp_path / "a.parquet"), "--model", str(tmp_path / "model.json")]
+    assert main([*command, "--time", "t"]) == 1
+    assert "300 cells are numbers with a decimal comma: --" in capsys.readouterr().out
