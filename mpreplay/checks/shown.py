@@ -5,7 +5,7 @@ Pure: facts in; every text from data is escaped where HTML is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -51,11 +51,12 @@ DRAWN: Final = 40  # points
 MAX_VALUE: Final = 40  # characters of a value in a table
 
 
-def in_text(verdict: Verdict, first_line: str) -> str:
-    """Return a verdict as text: the first line, and a line for each failed check."""
+def in_text(verdict: Verdict, first_line: str, hints: Sequence[str] = ()) -> str:
+    """Return a verdict as text: the first line, and a line for each failed check and each hint."""
     failed = [failed_in_words(*one) for one in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
-    return "\n  ".join([first_line, *failed[:LINES], *more])
+    told = [visible(one) for one in hints[:LINES]]
+    return "\n  ".join([first_line, *failed[:LINES], *more, *told])
 
 
 def most_wrong(verdict: Verdict) -> list[PointVerdict]:
@@ -170,6 +171,7 @@ def in_notebook(verdict: Verdict) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
+        *(note(visible(one)) for one in verdict.hints[:LINES]),
         note(missing_in_words(verdict.missing), _where(verdict)),
     )
 

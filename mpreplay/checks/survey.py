@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
+from ..display.text_findings import column_in_words, keys_in_words
 from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
 from .duplicates import Search, find_duplicates
+from .lacks import LackSearch
 from .violations import as_frame, violations
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..display.facts import Conflict
+    from ..display.facts import BlankKeys, ColumnLacks, Conflict
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Survey", "duplicates_of", "survey"]
 
+MAX_HINTS: Final = 6  # that InvalidHistory tells
 MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
 
 # Readings of one product in a slab, with the checks that they fail.
@@ -56,12 +59,24 @@ class Survey:
         Measurepoint and check to the number of values that failed it.
     tables : list of Table
         The first violations, slab by slab.
+    lacks : tuple of ColumnLacks
+        What keeps the texts of whole columns from being values.
+    keys : tuple of BlankKeys
+        Keys with blanks around them.
     """
 
     duplicates: Duplicates
     n_values: int
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
+    lacks: tuple[ColumnLacks, ...] = ()
+    keys: tuple[BlankKeys, ...] = ()
+
+    @property
+    def hints(self) -> tuple[Message, ...]:
+        """What would read the texts of whole columns, in words."""
+        columns = map(column_in_words, self.lacks)
+        return (*columns, *map(keys_in_words, self.keys))
 
     @property
     def n_violations(self) -> int:
@@ -101,11 +116,13 @@ def survey(
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
     tables: list[pa.Table] = []
+    lacks = LackSearch()
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
+            lacks.see(raw, readings)
             search.hold(readings, number, faults)
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
@@ -115,7 +132,7 @@ def survey(
                 tables.append(_first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables)
+    return Survey(duplicates, n_values, counts, tables, lacks.columns(), lacks.keys())
 
 
 def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
@@ -172,6 +189,7 @@ def duplicates_of(
         if looked.n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
             told.append(_told_of_violations(found, looked.n_violations))
+            told += looked.hints[:MAX_HINTS]
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
     if policy.duplicates == "raise" and duplicates.conflicts:

@@ -60,6 +60,7 @@ def render_validation(verdict: Verdict, violations: pd.DataFrame, sources: Seque
         ],
         points=point_table(verdict, MAX_ROWS) if points else "",
         missing=missing_in_words(verdict.missing),
+        hints=[visible(one) for one in verdict.hints],
         groups=list(_groups(violations, verdict))[:GROUPS],
         conflicts=conflict_table(verdict, MAX_ROWS) if verdict.conflicts else "",
     )

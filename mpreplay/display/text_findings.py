@@ -1,6 +1,6 @@
-"""Words about the texts of a column: what they lack to be numbers, and what to give.
+"""Words about the texts of a column: what they lack to be values, and what to give.
 
-Pure: facts in, clauses out.
+Pure: facts in, clauses and sentences out.
 """
 
 from __future__ import annotations
@@ -8,19 +8,43 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["lacks_in_words"]
+from ..errors import Argument, Message, clipped, message
+from .amounts import count
+from .facts import BlankKeys, ColumnLacks, Lack
 
-# What a text has that its form does not allow for, in the order in which it is told.
+__all__ = ["column_in_words", "keys_in_words", "lacks_in_words"]
+
+MAX_WORD: Final = 40  # characters
+# What a text has that its form does not allow for: of one, and of many.
 _LACKS: Final = {
-    "text": "it is a text (text=TextFormat())",
-    "comma": "it has a decimal comma (text=TextFormat(decimal=','))",
-    "comma?": "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, "
-    "which are not read",
-    "point": "it has a decimal point (text=TextFormat(decimal='.'))",
-    "point?": "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, "
-    "which are not read",
-    "groups": "it has separators of thousands, which are not read; write it without them",
-    "blanks": "it has blanks around it (text=TextFormat(strip=True))",
+    "comma": (
+        "it has a decimal comma (text=TextFormat(decimal=','))",
+        "with a decimal comma",
+    ),
+    "comma?": (
+        "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, which "
+        "are not read",
+        "with a comma before three digits, which is a decimal one, or one of thousands, which are "
+        "not read",
+    ),
+    "point": (
+        "it has a decimal point (text=TextFormat(decimal='.'))",
+        "with a decimal point",
+    ),
+    "point?": (
+        "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, which "
+        "are not read",
+        "with a point before three digits, which is a decimal one, or one of thousands, which are "
+        "not read",
+    ),
+    "groups": (
+        "it has separators of thousands, which are not read; write it without them",
+        "with separators of thousands, which are not read: export them without",
+    ),
+    "blanks": (
+        "it has blanks around it (text=TextFormat(strip=True))",
+        "with blanks around",
+    ),
 }
 
 
@@ -35,7 +59,75 @@ def lacks_in_words(needs: Iterable[str], suffix: str) -> str:
     told = [
         f"{suffix!r} follows it (mp.Column(suffix={suffix!r}))"
         if need == "suffix"
-        else _LACKS[need]
+        else _LACKS[need][0]
         for need in needs
     ]
     return ", and ".join(told)
+
+
+def column_in_words(found: ColumnLacks) -> Message:
+    """Return what keeps the cells of a column from being values, and what would read them.
+
+    Examples
+    --------
+    >>> from mpreplay.errors import Argument
+    >>> lack = Lack(9, words=("-", "Bad"), proposal=(Argument("absent", ("-", "Bad")),))
+    >>> print(column_in_words(ColumnLacks("P", "", 300, (lack,))))
+    P: 9 of 300 cells are '-' or 'Bad': absent=('-', 'Bad')
+    """
+    name = clipped(found.point, MAX_WORD)
+    if found.column not in {"", found.point}:
+        name = f"{name} (column {clipped(found.column, MAX_WORD)!r})"
+    parts: list[str | Argument] = []
+    for number, lack in enumerate(found.lacks):
+        are = "is" if lack.n == 1 else "are"
+        of = f"{lack.n:,}" if number else f"{lack.n:,} of {count(found.n_cells, 'cell')}"
+        parts.append(f"{'; ' if number else f'{name}: '}{of} {are} {_are(lack)}")
+        for place, argument in enumerate(lack.proposal):
+            parts += [", " if place else ": ", argument]
+    return message(*parts)
+
+
+def _are(lack: Lack) -> str:
+    """Return what cells are, after their number."""
+    if lack.needs == ("label",):
+        return "labels of the enumeration" if lack.n > 1 else "a label of the enumeration"
+    if not lack.needs:
+        return _words(lack)
+    numbers = "numbers" if lack.n > 1 else "a number"
+    if lack.needs == ("text",):
+        return f"{numbers} in {'texts' if lack.n > 1 else 'a text'}"
+    told = [f"followed by {lack.suffix!r}" if n == "suffix" else _LACKS[n][1] for n in lack.needs]
+    return f"{numbers} {_listed(told, 'and')}"
+
+
+def _words(lack: Lack) -> str:
+    """Return words in quotes; of very many, examples."""
+    words = [repr(clipped(word, MAX_WORD)) for word in lack.words]
+    if not words:
+        return "no values of their point" if lack.n > 1 else "no value of its point"
+    if lack.has_more:
+        return f"{'other texts' if lack.n > 1 else 'another text'}, such as {', '.join(words)}"
+    return _listed(words, "or")
+
+
+def _listed(parts: list[str], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def keys_in_words(found: BlankKeys) -> Message:
+    """Return that keys have blanks around them, by which a platform knows no device.
+
+    Examples
+    --------
+    >>> strip = Argument("strip", True)
+    >>> print(keys_in_words(BlankKeys("device key", 1, "T1 ", "T1", strip)))
+    1 device key has blanks around it, such as 'T1 ' (beside 'T1'): strip=True
+    """
+    have = "has blanks around it" if found.n == 1 else "have blanks around them"
+    beside = f" (beside {clipped(found.twin, MAX_WORD)!r})" if found.twin else ""
+    return message(
+        f"{count(found.n, found.kind)} {have}, such as {clipped(found.example, MAX_WORD)!r}"
+        f"{beside}: ",
+        found.proposal,
+    )

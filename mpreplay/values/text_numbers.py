@@ -42,14 +42,24 @@ def number_texts(texts: pa.Array, form: Form) -> pa.Array:
     ['1.5', '2', None, None]
     """
     if form.suffix:
-        pattern = f"{BLANKS}*{re.escape(form.suffix)}$"
-        texts = pc.replace_substring_regex(texts, pattern, "")
+        texts = _without_suffix(texts, form.suffix)
     valid = matches(texts, _NUMBER.format(re.escape(form.decimal)))
     if form.decimal != ".":
         texts = pc.replace_substring(texts, form.decimal, ".")
     if pc.any(pc.starts_with(texts, "+")).as_py():
         texts = pc.replace_substring_regex(texts, r"^\+", "")
     return texts if valid.all() else without(texts, ~valid)
+
+
+def _without_suffix(texts: pa.Array, suffix: str) -> pa.Array:
+    """Return texts without a suffix and the blanks before it, where they have it."""
+    has = pc.ends_with(texts, suffix)
+    cut = pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(texts, 0, -len(suffix)))
+    if pc.all(has).as_py():
+        return cut
+    mask = np.asarray(has.fill_null(False).to_numpy(zero_copy_only=False), bool)
+    index = np.arange(len(texts)) + np.where(mask, 0, len(texts))
+    return pa.concat_arrays([cut, texts]).take(pa.array(index))
 
 
 def matches(texts: pa.Array, pattern: str) -> NDArray[np.bool_]:
