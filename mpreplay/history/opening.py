@@ -5,25 +5,23 @@ A shell: looks for files, and reads what they say of themselves. Slabs are read 
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from ..cells.column import Column
-from ..cells.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import kind_of, labels_of, shown_briefly
 from ..files.finding import Found, find_files, grouped
 from ..sources.parquet import ParquetSource
-from ..sources.source import FrameSource, Source, TableSource, first_line, names_of
+from ..sources.source import FrameSource, Source, TableSource, names_of
+from ..times.bounds import bound_of
 from .columns import Columns
 from .history import History
 from .rejects_file import REJECTS, is_rejects, read_rejects
@@ -95,8 +93,8 @@ def read_history(
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
     start, end : str or datetime, optional
-        Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
-        not read.
+        Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
+        groups outside are not read.
 
     Returns
     -------
@@ -143,7 +141,7 @@ def read_history(
         value_quality=quality_column,
     )
     check_roles(columns)
-    window = _instant(start, "start"), _instant(end, "end")
+    window = bound_of(start, "start"), bound_of(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
             message(
@@ -193,41 +191,6 @@ def _rejects(source: Any, files: Found) -> Sequence[Source]:
 
 def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
     return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
-
-
-def _instant(value: Any, name: str) -> int | None:
-    """Return a bound in milliseconds."""
-    if value is None:
-        return None
-    try:
-        is_time = isinstance(value, str | dt.date | np.datetime64)
-        instant = pd.Timestamp(value) if is_time else None
-    except (TypeError, ValueError) as error:
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time ({first_line(error)})",
-            ),
-            argument=name,
-            value=value,
-        ) from error
-    if instant is None or pd.isna(instant):
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
-            ),
-            argument=name,
-            value=value,
-        )
-    ms = -(-microseconds_of(instant) // 1_000)
-    if not FIRST_TIME <= ms <= LAST_TIME + 1:
-        raise HistoryError(
-            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
-            argument=name,
-            value=value,
-        )
-    return ms
 
 
 def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
