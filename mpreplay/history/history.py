@@ -20,8 +20,10 @@ from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.finding import LeftOut, grouped
 from ..sources.source import Source
-from .columns import Columns, Layout, resolve
+from .columns import Columns, Layout, check_some, resolve
+from .roles import listed, spelled
 from .slab import RawSlab
+from .wanted import is_mapped, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +62,7 @@ class History:
         models = list(models)
         names = [source.columns for source in self.sources]
         everywhere = {name for columns in names for name in columns}
-        return [
+        layouts = [
             resolve(
                 own,
                 self.columns,
@@ -71,6 +73,20 @@ class History:
             )
             for source, own in zip(self.sources, names, strict=True)
         ]
+        if self.columns.only:
+            check_some(layouts, self.columns, models)
+        return layouts
+
+    def columns_left_out(self, models: Iterable[ThingModel] = ()) -> list[str]:
+        """Return the columns that ``only=True`` leaves out, in the order of the sources.
+
+        Without models, what depends on them is not known: the list is then empty.
+        """
+        if self.columns.only and is_mapped(self.columns):
+            return list(dict.fromkeys(_mapped_out(self.sources, self.columns)))
+        models = list(models)
+        layouts = self.layouts(models) if self.columns.only and models else []
+        return list(dict.fromkeys(name for layout in layouts for name in layout.left_out))
 
     def slabs(
         self,
@@ -134,10 +150,27 @@ class History:
         )
         rest = f"; left out: {left_out_in_words(grouped(self.left_out))}" if self.left_out else ""
         more = ", …" if len(self.sources) > 1 else ""
-        return f"History({name}{more}: {what}, {form}{window}{rest})"
+        return f"History({name}{more}: {what}, {form}{window}{self._only_in_words}{rest})"
+
+    @property
+    def _only_in_words(self) -> str:
+        """Columns that ``only=True`` leaves out; empty where it does not."""
+        columns = self.columns
+        if not columns.only or columns.is_long:
+            return ""
+        if not is_mapped(columns):
+            return "; only the columns of the thing model"
+        names = self.columns_left_out()
+        return f"; {len(names):,} columns left out: {listed(names)}" if names else ""
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
+
+
+def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:
+    for source in sources:
+        gone = left_out(source.columns, columns)
+        yield from (spelled(name) for name in gone if name not in source.partitions)
 
 
 _HOW: Final = {

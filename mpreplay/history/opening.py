@@ -139,6 +139,7 @@ def read_history(
         point=point_column,
         value=value_column,
         value_quality=quality_column,
+        only=only,
     )
     check_roles(columns)
     window = bound_of(start, "start"), bound_of(end, "end")
@@ -232,7 +233,7 @@ def _need_time_column(columns: Columns) -> None:
 
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "text": None, "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
+    "text": None, "devices": None, "time_format": None, "ambiguous": "raise",
     "nonexistent": "raise", "plausible": None, "filesystem": None, "name": None, "spool": None,
 }  # fmt: skip
 

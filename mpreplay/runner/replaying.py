@@ -248,6 +248,7 @@ class _Beginning:
             n_rows=history.n_rows,
             sources=[digest_of(source) for source in history.sources],
             left_out=grouped(history.left_out),
+            columns_left_out=history.columns_left_out(self.order.models.all()),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
             fingerprint=self.made_from,

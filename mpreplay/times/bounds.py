@@ -38,6 +38,7 @@ _ISO: Final = tuple(
 # Dates as people write them: two numbers and a year, or a year and two numbers.
 _YEAR_LAST: Final = re.compile(r"\s*(\d{1,2})([./-])(\d{1,2})\2(\d{4})(.*)", re.ASCII | re.DOTALL)
 _YEAR_FIRST: Final = re.compile(r"\s*(\d{4})([./-])(\d{1,2})\2(\d{1,2})(.*)", re.ASCII | re.DOTALL)
+_MOST_SECONDS: Final = 253_402_300_800  # the year 10000
 _DIGITS: Final = re.compile(r"\s*[+-]?\d+(\.\d+)?\s*", re.ASCII)
 
 
@@ -106,7 +107,9 @@ def _read(value: Any) -> pd.Timestamp | None:
 def _proposal(value: Any) -> str:
     """Return what to give instead of a value that is no time, or none that is certain."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-        return f"a datetime, such as pd.Timestamp({value}, unit='s', tz='UTC')"
+        # Beyond so many seconds the number has another unit, or is none of a time.
+        number = value if abs(value) < _MOST_SECONDS else "…"
+        return f"a datetime, such as pd.Timestamp({number}, unit='s', tz='UTC')"
     plain = "a datetime or an ISO 8601 text"
     if not isinstance(value, str):
         return plain
