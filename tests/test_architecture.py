@@ -27,6 +27,7 @@ SHELLS = {
     "model.thing_model",  # ThingModel.load, which reads a file
     "sources.source", "sources.parquet", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
+    "history.census",
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",

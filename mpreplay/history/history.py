@@ -10,7 +10,7 @@ import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -20,7 +20,9 @@ from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.finding import LeftOut, grouped
 from ..sources.source import Source
+from .census import Census, census_of, spans_of
 from .columns import Columns, Layout, check_some, resolve
+from .devices import devices_in_words
 from .roles import listed, spelled
 from .slab import RawSlab
 from .wanted import is_mapped, left_out
@@ -51,11 +53,33 @@ class History:
     start: int | None = None
     end: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    _census: list[Census] = field(init=False, default_factory=list, compare=False)
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, including rows outside ``start`` and ``end``."""
+        """Number of rows of all devices, including rows outside ``start`` and ``end``."""
         return sum(source.n_rows for source in self.sources)
+
+    @property
+    def n_rows_wanted(self) -> int:
+        """Number of rows of the devices that are asked for; their column is read for it."""
+        census = self.census()
+        return self.n_rows if census is None else census.n_rows
+
+    def census(self) -> Census | None:
+        """Return the wanted rows, found at the first call; None if all devices are wanted.
+
+        Raises
+        ------
+        HistoryError
+            If a device that is asked for occurs nowhere.
+        """
+        if self.columns.devices is None:
+            return None
+        if not self._census:
+            window = (self.start, self.end)
+            self._census.append(census_of(self.sources, self.columns, window))
+        return self._census[0]
 
     def layouts(self, models: Iterable[ThingModel]) -> list[Layout]:
         """Return the layout of each source's columns."""
@@ -107,11 +131,14 @@ class History:
             Numbers of slabs to leave out, unread.
         """
         number = 0
-        for source, layout in zip(self.sources, self.layouts(models), strict=True):
+        census = self.census()
+        layouts = self.layouts(models)
+        for place, (source, layout) in enumerate(zip(self.sources, layouts, strict=True)):
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
             weighty = [name for name in needed if name not in self._key_columns]
-            spans = source.spans(n_rows, (self.start, self.end), self.columns.time, weighty)
+            spans = spans_of(source, n_rows, (self.start, self.end), self.columns, weighty)
+            spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = self._keys(layout) if keys_only else needed
@@ -148,9 +175,11 @@ class History:
             for word, ms in (("from", self.start), ("before", self.end))
             if ms is not None
         )
+        devices = self.columns.devices
+        chosen = f"; only of {devices_in_words(devices)}" if devices else ""
         rest = f"; left out: {left_out_in_words(grouped(self.left_out))}" if self.left_out else ""
         more = ", …" if len(self.sources) > 1 else ""
-        return f"History({name}{more}: {what}, {form}{window}{self._only_in_words}{rest})"
+        return f"History({name}{more}: {what}, {form}{window}{chosen}{self._only_in_words}{rest})"
 
     @property
     def _only_in_words(self) -> str:

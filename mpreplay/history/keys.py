@@ -18,6 +18,7 @@ from ..model.device import Device
 from ..times.time_numbers import Times
 from ..times.times import read_times
 from .columns import INDEX
+from .devices import restricted
 from .slab import Readings, Unreadable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["read_keys"]
+__all__ = ["pair", "read_keys"]
 
 
 def read_keys(
@@ -36,7 +37,7 @@ def read_keys(
 ) -> Readings:
     """Return devices and times of a slab, for all products together, without values.
 
-    Rows outside the window are left out.
+    Rows outside the window are left out, and those of devices that are not asked for.
     """
     columns = raw.layout.columns
     n = raw.n_rows
@@ -44,9 +45,12 @@ def read_keys(
     unreadable = [Unreadable("time", one.why, one.positions, one.shown) for one in times.unread]
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
-    devices, device = _pair(products, names)
+    devices, device = pair(products, names)
+    mine: NDArray[np.bool_] | None = None
+    if columns.devices is not None:
+        devices, device, mine = restricted(devices, device, columns.devices)
     taken = times.is_unread if times.unread else np.zeros(n, bool)
-    if (device < 0).any():
+    if mine is None and (device < 0).any():
         unreadable += _without_device(raw, (device < 0) & ~taken)
     for code, one in enumerate(devices):
         if models.find(one.product_key) is None:
@@ -56,7 +60,7 @@ def read_keys(
                 unreadable.append(Unreadable("product", why, positions))
     rows = np.arange(raw.first_row, raw.first_row + n)
     readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
-    return _within(readings, window)
+    return _within(readings if mine is None else rows_taken(readings, mine), window)
 
 
 # What a column of keys of a kind is called in a reason.
@@ -145,7 +149,7 @@ def is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
+def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
     """Return the devices, sorted, and the device of each row as an index, -1 without a device.
 
     Product keys A, B and device keys x, y are numbered from 1, so ``width = 3``, and a row is

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -18,11 +19,12 @@ from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import kind_of, labels_of, shown_briefly
-from ..files.finding import Found, find_files, grouped
+from ..files.finding import Found, LeftOut, find_files, grouped
 from ..sources.parquet import ParquetSource
 from ..sources.source import FrameSource, Source, TableSource, names_of
 from ..times.bounds import bound_of
 from .columns import Columns
+from .devices import check_devices, check_folders, devices_of, may_be
 from .history import History
 from .rejects_file import REJECTS, is_rejects, read_rejects
 from .roles import check_named, check_roles
@@ -140,6 +142,7 @@ def read_history(
         value=value_column,
         value_quality=quality_column,
         only=only,
+        devices=devices_of(devices),
     )
     check_roles(columns)
     window = bound_of(start, "start"), bound_of(end, "end")
@@ -156,11 +159,33 @@ def read_history(
         )
     files = find_files(source) if isinstance(source, str | os.PathLike) else Found([])
     _tell_of(files, source)
-    if rejects := _rejects(source, files) if columns == Columns() else ():
-        return History(tuple(rejects), REJECTS, *window, files.left_out)
+    is_bare = columns == Columns(devices=columns.devices)
+    if rejects := _rejects(source, files) if is_bare else ():
+        roles = replace(REJECTS, devices=columns.devices)
+        return _opened(History(tuple(rejects), roles, *window, files.left_out))
+    check_devices(columns)
+    files = _of_devices(files, columns)
     sources = tuple(_sources(source, columns, files))
     check_named([(one.name, one.columns) for one in sources], columns)
-    return History(sources, columns, *window, files.left_out)
+    return _opened(History(sources, columns, *window, files.left_out))
+
+
+def _opened(history: History) -> History:
+    """Return a history; raise if a device occurs nowhere, where that is known without a file."""
+    if all(isinstance(source, FrameSource | TableSource) for source in history.sources):
+        history.census()
+    return history
+
+
+def _of_devices(files: Found, columns: Columns) -> Found:
+    """Return files without those whose folders say that they are of other devices."""
+    if columns.devices is None:
+        return files
+    check_folders([folders for _, folders in files.files], columns)
+    kept = [one for one in files.files if may_be(one[1], columns)]
+    # Nobody has to be warned of data that was not asked for.
+    gone = [LeftOut("device", "", str(one[0]), False) for one in files.files if one not in kept]
+    return Found(kept, (*files.left_out, *gone))
 
 
 def _tell_of(files: Found, source: Any) -> None:
@@ -233,7 +258,7 @@ def _need_time_column(columns: Columns) -> None:
 
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "text": None, "devices": None, "time_format": None, "ambiguous": "raise",
+    "text": None, "time_format": None, "ambiguous": "raise",
     "nonexistent": "raise", "plausible": None, "filesystem": None, "name": None, "spool": None,
 }  # fmt: skip
 

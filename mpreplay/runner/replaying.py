@@ -178,7 +178,7 @@ def replay(
             ),
             next_id=lambda: str(next(numbers)),
             clock=clock,
-            bar=stack.enter_context(Bar(history.n_rows, progress)),
+            bar=stack.enter_context(Bar(history.n_rows_wanted, progress)),
         )
         interrupts.at_once = False  # from here on there may be replies to wait for
         driver.run()
@@ -245,7 +245,7 @@ class _Beginning:
             leg_started_at=now,
             is_kept=self.is_kept,
             **begin_lineage(history, book.path, now),
-            n_rows=history.n_rows,
+            n_rows=history.n_rows_wanted,
             sources=[digest_of(source) for source in history.sources],
             left_out=grouped(history.left_out),
             columns_left_out=history.columns_left_out(self.order.models.all()),

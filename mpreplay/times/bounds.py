@@ -108,7 +108,8 @@ def _proposal(value: Any) -> str:
     """Return what to give instead of a value that is no time, or none that is certain."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         # Beyond so many seconds the number has another unit, or is none of a time.
-        number = value if abs(value) < _MOST_SECONDS else "…"
+        number: Any = value
+        number = number if abs(number) < _MOST_SECONDS else "…"
         return f"a datetime, such as pd.Timestamp({number}, unit='s', tz='UTC')"
     plain = "a datetime or an ISO 8601 text"
     if not isinstance(value, str):
