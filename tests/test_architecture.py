@@ -18,8 +18,8 @@ PACKAGE = Path(mpreplay.__file__).parent
 # a module of its own.
 ROOMS = (
     "errors", "frames", "version", "model", "protocol", "secret", "settings", "display", "cells",
-    "times", "values", "files", "sources", "history", "checks", "requests", "outcome", "conversation", "journal", "order",
-    "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
+    "times", "values", "files", "sources", "history", "checks", "requests", "outcome",
+    "conversation", "journal", "order", "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -38,7 +38,7 @@ PURE = {
     "simulator.limits", "journal.forms",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
-    "simulator.faults", "simulator.frames",
+    "simulator.faults", "simulator.frames", "runner.forecast",
 }  # fmt: skip
 FORBIDDEN = {
     "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",

@@ -6,22 +6,49 @@ Reads the history; otherwise pure.
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..history.history import History
+import orjson
+import pandas as pd
+
+from ..checks.survey import told_of_faults
+from ..conversation.sub_devices import checked_secrets
+from ..display.amounts import count, duration
+from ..errors import ConfigError, message
 from ..order import Order
+from ..report.causes import Gathered, cause_frame, gather
 from ..requests.succession import Succession
-from ..settings import Limits, Policy
+from ..secret import sealed
+from ..settings import Connection, Limits, Policy
+from .forecast import Forecast, gaps_of
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from ..checks.repeats import Duplicates
+    from ..history.history import History
+    from ..secret import Secret
 
 __all__ = ["Plan", "plan"]
 
 # The only limit that EnOS 2.1 documents for the writes of an organisation.
 POINTS_PER_SECOND: Final = 5_000  # values/s; EnOS 2.1, "Resource Management", TSDB
-ID: Final = "0" * 19  # has the length of a real request id
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, eq=False)
+class _Made:
+    """The parts of a plan that are made into tables when they are asked for."""
+
+    forecast: Forecast
+    gathered: Gathered
+    history: History
+    limits: Limits
+
+
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The requests that a replay would send, in numbers.
 
@@ -33,14 +60,27 @@ class Plan:
         Requests, with their values and bytes.
     n_withheld, n_superseded, n_copies : int
         Values against the model, values superseded by another reading, and equal copies.
+    n_declined : int
+        Values that fail the model check and are sent all the same: the platform is expected to
+        decline them, or to skip them.
     n_devices : int
         Number of reporting devices.
+    n_offline : int
+        Number of sub-devices that are neither signed in by the replay nor allowed to be offline:
+        if they are offline, the platform declines what is theirs.
     largest : int
         Size of the largest request. [bytes]
     seconds : float
         Least time under the limits on bytes and values. [s]
     seconds_at_5000 : float
         Least time under 5,000 values/s, the old contract of an organisation. [s]
+    limited_by : {"bytes_per_second", "values_per_second", None}
+        The limit that decides ``seconds``; None: the platform's replies alone.
+    slowest_reply : float
+        Time of a reply from which on the window of requests in flight limits the replay. [s]
+    would_raise : str or None
+        The reason for which ``replay`` with the same arguments would raise and send nothing. The
+        numbers then are those of a replay that withholds what is wrong.
     """
 
     n_rows: int
@@ -51,27 +91,56 @@ class Plan:
     n_withheld: int
     n_superseded: int
     n_copies: int
+    n_declined: int
     n_devices: int
+    n_offline: int
     largest: int
     seconds: float
     seconds_at_5000: float
+    limited_by: str | None
+    slowest_reply: float
+    would_raise: str | None
+    _made: _Made = field(compare=False)
+
+    @cached_property
+    def coverage(self) -> pd.DataFrame:
+        """One row a device and UTC day, with the fates that its values are expected to have."""
+        return self._made.forecast.books.frame().drop(columns="balanced")
+
+    @cached_property
+    def gaps(self) -> pd.DataFrame:
+        """One row a stretch of days without a value, between a device's first and last day."""
+        return gaps_of(self.coverage)
+
+    @cached_property
+    def causes(self) -> pd.DataFrame:
+        """One row a cause for which values are to be withheld, or declined by the platform."""
+        return cause_frame(self._made.gathered.causes)
+
+    @cached_property
+    def first_request(self) -> str:
+        """The first request, as JSON over several lines; its id is made up."""
+        first = self._made.forecast.first
+        return (
+            orjson.dumps(orjson.loads(first), option=orjson.OPT_INDENT_2).decode() if first else ""
+        )
 
     def __repr__(self) -> str:
-        kept = [
-            f"{n:,} {what}"
-            for n, what in (
-                (self.n_withheld, "withheld"),
-                (self.n_superseded, "superseded"),
-                (self.n_copies, "equal copies"),
-            )
-            if n
-        ]
+        kept = [f"{n:,} {what}" for n, what in self._left() if n]
+        raised = "replay would raise; " if self.would_raise else ""
         return (
-            f"Plan({self.n_sent:,} of {self.n_values:,} values of {self.n_devices} devices in "
-            f"{self.n_requests:,} requests, {self.n_bytes / 1e6:,.1f} MB"
-            f"{''.join(f', {part}' for part in kept)}; at least {_duration(self.seconds)}, "
-            f"at 5,000 values/s {_duration(self.seconds_at_5000)})"
+            f"Plan({raised}{self.n_sent:,} of {self.n_values:,} values of "
+            f"{count(self.n_devices, 'device')} in "
+            f"{count(self.n_requests, 'request')}, {self.n_bytes / 1e6:,.1f} MB"
+            f"{''.join(f', {part}' for part in kept)}; at least {duration(self.seconds)}, "
+            f"at 5,000 values/s {duration(self.seconds_at_5000)})"
         )
+
+    def _left(self) -> Iterator[tuple[int, str]]:
+        yield self.n_withheld, "withheld"
+        yield self.n_superseded, "superseded"
+        yield self.n_copies, "equal copies"
+        yield self.n_declined, "expected to be declined"
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
@@ -80,13 +149,16 @@ class Plan:
 def plan(
     history: History,
     model: Any,
+    connection: Connection | str | None = None,
     *,
     gateway: tuple[str, str] | None = None,
-    limits: Limits | None = None,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
-    on_invalid: Literal["raise", "withhold", "send"] = "withhold",
-    duplicates: Literal["raise", "first", "last"] = "last",
+    sub_device_secrets: Mapping[tuple[str, str], str | Secret] | None = None,
+    on_invalid: Literal["raise", "withhold", "send"] = "raise",
+    duplicates: Literal["raise", "first", "last"] = "raise",
+    isolate: Literal["point", "entry", "device", False] = "point",
+    limits: Limits | None = None,
 ) -> Plan:
     """Return the plan of a replay, without sending anything.
 
@@ -96,12 +168,15 @@ def plan(
         Result of ``read_history``.
     model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
         Thing model of the values.
+    connection : Connection or str, optional
+        The connection of the replay, for its keys; nothing is connected.
     gateway : (str, str), optional
-        Product key and device key of the connection.
-    limits : Limits, optional
-        Sizes and rates.
-    allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates
-        As for ``replay``; with "raise", a plan is made all the same.
+        Product key and device key of the connection, in its place.
+    allow_offline_sub_device, skip_invalid_measurepoints, sub_device_secrets
+        As for ``replay``.
+    on_invalid, duplicates, isolate, limits
+        As for ``replay``, and with its defaults. A plan never raises for values:
+        ``would_raise`` says why ``replay`` would.
 
     Returns
     -------
@@ -121,48 +196,74 @@ def plan(
     >>> plan(read_history(frame), model, gateway=("meter", "m-1")).n_requests
     1
     """
+    connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    own = ("", "") if gateway is None else gateway
-    order = Order.of("plan", history, model, own, policy, limits)
-    limits, found = order.limits, order.duplicates()
-    preparer = order.preparer(found)
-    sizes: list[int] = []
-    n_rows = n_values = n_sent = n_gone = 0
-    slabs = history.slabs(order.models.all())
-    for prepared in Succession(preparer, order.window).prepared(slabs):
-        n_rows += prepared.n_rows
-        n_values += prepared.n_values
-        n_gone += sum(sum(part.tally_withheld().values()) for part in prepared.parts)
-        for chunk in prepared.chunks():
-            sizes.append(chunk.n_bytes(ID, policy))
-            n_sent += chunk.n_values
-    by_rates = [
-        total / rate
-        for total, rate in (
-            (sum(sizes), limits.bytes_per_second),
-            (n_sent, limits.values_per_second),
+    own = _own_device(connection, gateway)
+    order = Order.of("plan", history, model, own, policy, limits, isolate)
+    secrets = checked_secrets(sub_device_secrets)
+    found = order.duplicates()
+    forecast = Forecast(policy)
+    gathered = gather(
+        _foreseen(forecast, order, found), allows_offline=policy.allow_offline_sub_device
+    )
+    is_awaited = not (policy.allow_offline_sub_device or secrets)
+    return _plan_of(order, found, forecast, gathered, is_awaited=is_awaited)
+
+
+def _own_device(connection: Any, gateway: tuple[str, str] | None) -> tuple[str, str]:
+    """Return the keys of the connection; without a connection they may be unknown."""
+    if connection is None:
+        return ("", "") if gateway is None else gateway
+    own = Connection.of(connection).device
+    if gateway is not None and tuple(gateway) != tuple(own):
+        raise ConfigError(
+            f"gateway {gateway!r} is another device than that of the connection, "
+            f"{tuple(own)!r}; give one of the two",
+            argument="gateway",
+            value=gateway,
+        )
+    return own
+
+
+def _foreseen(forecast: Forecast, order: Order, found: Duplicates) -> Iterator[pa.Table]:
+    """Prepare all slabs, add them to a forecast, and yield the rejects that are to come."""
+    slabs = order.history.slabs(order.models.all())
+    for prepared in Succession(order.preparer(found), order.window).prepared(slabs):
+        yield from forecast.add(prepared)
+
+
+def _plan_of(
+    order: Order, found: Duplicates, forecast: Forecast, gathered: Gathered, *, is_awaited: bool
+) -> Plan:
+    limits, sizes, n_sent = order.limits, forecast.sizes, forecast.n_sent
+    by_rates = {
+        name: total / rate
+        for name, total, rate in (
+            ("bytes_per_second", sum(sizes), limits.bytes_per_second),
+            ("values_per_second", n_sent, limits.values_per_second),
         )
         if rate is not None
-    ]
+    }
+    slowest = max(by_rates, key=by_rates.__getitem__, default=None)
+    seconds = 0.0 if slowest is None else by_rates[slowest]
+    told = told_of_faults(order.policy, forecast.found, forecast.n_violations, found)
     return Plan(
-        n_rows=n_rows,
-        n_values=n_values,
+        n_rows=forecast.n_rows,
+        n_values=forecast.n_values,
         n_requests=len(sizes),
         n_sent=n_sent,
         n_bytes=sum(sizes),
-        n_withheld=n_gone - found.n_superseded,
+        n_withheld=forecast.n_withheld - found.n_superseded,
         n_superseded=found.n_superseded,
         n_copies=found.n_copies,
+        n_declined=forecast.n_declined,
         n_devices=len(found.devices),
-        largest=max(sizes, default=0),
-        seconds=max(by_rates, default=0.0),
+        n_offline=len(found.devices - {order.own}) if is_awaited else 0,
+        largest=forecast.largest,
+        seconds=seconds,
         seconds_at_5000=n_sent / POINTS_PER_SECOND,
+        limited_by=slowest if sizes else None,
+        slowest_reply=limits.window * seconds / len(sizes) if sizes else 0.0,
+        would_raise=str(message(*(message(one, ". ") for one in told))).strip() or None,
+        _made=_Made(forecast, gathered, order.history, limits),
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"
