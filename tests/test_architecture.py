@@ -19,7 +19,8 @@ PACKAGE = Path(mpreplay.__file__).parent
 ROOMS = (
     "errors", "frames", "version", "model", "protocol", "secret", "settings", "display", "cells",
     "times", "values", "files", "sources", "history", "checks", "requests", "outcome",
-    "conversation", "journal", "order", "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
+    "conversation", "journal", "order", "report", "audit", "readback", "run", "runner",
+    "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
