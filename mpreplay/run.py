@@ -24,7 +24,7 @@ from .journal.reader import JournalReader, allows_offline, read_journal, readabl
 from .journal.summary import is_complete, summary_of
 from .outcome.reject_table import joined, reject_frame
 from .report.causes import cause_frame, gathered_of
-from .report.notebook import short_form
+from .report.notebook import About, short_form
 from .report.standing import standing_of
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ class Run:
         """True if everything was read and every request has an answer."""
         return is_complete(self._journal)
 
-    def summary(self) -> dict[str, int | str]:
+    def summary(self) -> dict[str, int | str | bool]:
         """Return the run in a few numbers and words.
 
         Returns
@@ -224,7 +224,8 @@ class Run:
         dict
             ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
             sources, ``empty_entries`` rows without a value to send, ``extra_requests`` requests
-            sent because another request was taken apart.
+            sent because another request was taken apart; ``first_time`` and ``last_time`` are those
+            of the values in requests, ISO 8601, and ``complete`` is a bool.
         """
         return summary_of(self._journal)
 
@@ -301,7 +302,10 @@ class Run:
         return f"Run({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
-        return short_form(self._standing(), gathered_of(self._journal, at_most=LOOKED_AT))
+        journal = self._journal
+        with readable(self.path):
+            about = About(str(journal.facts().get("gateway") or ""), *journal.span())
+        return short_form(self._standing(), gathered_of(journal, at_most=LOOKED_AT), about)
 
     def _standing(self) -> Standing:
         journal = self._journal
