@@ -260,7 +260,7 @@ class Run:
             If the file cannot be written, is the journal or a file of the history, or jinja2 is
             missing: ``pip install 'mpreplay[report]'``.
         """
-        from .report.outputs import path_of
+        from .outputs import path_of
         from .report.writing import write_report
 
         write_report(self._journal, path_of(path, "path"), self._history)
@@ -288,7 +288,7 @@ class Run:
             If the folder cannot be written or is not empty, or jinja2 is missing.
         """
         from .audit.bundle import write_bundle
-        from .report.outputs import path_of
+        from .outputs import path_of
 
         return write_bundle(self._journal, path_of(folder, "folder"))
 
@@ -348,6 +348,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Traceback (most recent call last):
     mpreplay.errors.JournalError: no-such-run.db: there is no journal
     """
-    from .report.outputs import path_of
+    from .outputs import path_of
 
     return Run(read_journal(path_of(path, "path")))

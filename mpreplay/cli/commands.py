@@ -266,7 +266,8 @@ def _report(options: argparse.Namespace) -> int:
     from ..audit.bundle import check_free
     from ..errors import ReplayWarning
     from ..journal.reader import read_journal
-    from ..report.outputs import check_apart, check_outputs, path_of
+    from ..outputs import check_apart, path_of
+    from ..report.outputs import check_outputs
     from ..report.writing import disagreements, warn_of
     from ..run import open_run
 
