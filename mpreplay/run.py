@@ -25,10 +25,12 @@ from .journal.summary import is_complete, summary_of
 from .outcome.reject_table import joined, reject_frame
 from .report.causes import cause_frame, gathered_of
 from .report.notebook import About, short_form
+from .report.plot import run_picture
 from .report.standing import standing_of
 
 if TYPE_CHECKING:
     from .display.facts import Standing
+    from .display.picture import Picture
     from .history.history import History
     from .readback.reconciling import Query
 
@@ -245,6 +247,17 @@ class Run:
     def causes(self) -> pd.DataFrame:
         """One row per cause of rejects, the most frequent first: values, reason, advice."""
         return cause_frame(gathered_of(self._journal).causes)
+
+    def plot(self) -> Picture:
+        """Return the fates of the values: as a balance, and by device and day.
+
+        Returns
+        -------
+        Picture
+            A notebook draws it; ``.save(path)`` writes it as SVG.
+        """
+        with readable(self.path):
+            return run_picture(self._standing(), self._journal.book_parts())
 
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file, readable without a network.

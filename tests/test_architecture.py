@@ -40,7 +40,8 @@ PURE = {
     "simulator.limits", "journal.forms",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
-    "simulator.faults", "simulator.frames", "runner.forecast",
+    "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",
+    "runner.plan_words",
 }  # fmt: skip
 FORBIDDEN = {
     "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",

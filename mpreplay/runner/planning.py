@@ -5,30 +5,30 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-import html
+import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
-
-import orjson
-import pandas as pd
 
 from ..checks.survey import told_of_faults
 from ..conversation.sub_devices import checked_secrets
 from ..display.amounts import count, duration
 from ..errors import ConfigError, message
 from ..order import Order
-from ..report.causes import Gathered, cause_frame, gather
+from ..outputs import check_file, path_of, written
+from ..report.causes import Gathered, gather
 from ..requests.succession import Succession
 from ..secret import sealed
 from ..settings import Connection, Limits, Policy
-from .forecast import Forecast, gaps_of
+from .forecast import Forecast
+from .plan_page import rendered
+from .plan_words import notebook_form, picture
+from .planned import Made, Planned
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..checks.repeats import Duplicates
+    from ..display.picture import Picture
     from ..history.history import History
     from ..secret import Secret
 
@@ -38,18 +38,7 @@ __all__ = ["Plan", "plan"]
 POINTS_PER_SECOND: Final = 5_000  # values/s; EnOS 2.1, "Resource Management", TSDB
 
 
-@dataclass(frozen=True, slots=True, repr=False, eq=False)
-class _Made:
-    """The parts of a plan that are made into tables when they are asked for."""
-
-    forecast: Forecast
-    gathered: Gathered
-    history: History
-    limits: Limits
-
-
-@dataclass(frozen=True, repr=False)
-class Plan:
+class Plan(Planned):
     """The requests that a replay would send, in numbers.
 
     Attributes
@@ -81,49 +70,12 @@ class Plan:
     would_raise : str or None
         The reason for which ``replay`` with the same arguments would raise and send nothing. The
         numbers then are those of a replay that withholds what is wrong.
+    coverage, gaps, causes : DataFrame
+        Values by device and day with their expected fates; stretches of days without a value; and
+        the causes for which values would not arrive, as ``run.causes``.
+    first_request : str
+        The first request, as JSON over several lines; its id is made up.
     """
-
-    n_rows: int
-    n_values: int
-    n_requests: int
-    n_sent: int
-    n_bytes: int
-    n_withheld: int
-    n_superseded: int
-    n_copies: int
-    n_declined: int
-    n_devices: int
-    n_offline: int
-    largest: int
-    seconds: float
-    seconds_at_5000: float
-    limited_by: str | None
-    slowest_reply: float
-    would_raise: str | None
-    _made: _Made = field(compare=False)
-
-    @cached_property
-    def coverage(self) -> pd.DataFrame:
-        """One row a device and UTC day, with the fates that its values are expected to have."""
-        return self._made.forecast.books.frame().drop(columns="balanced")
-
-    @cached_property
-    def gaps(self) -> pd.DataFrame:
-        """One row a stretch of days without a value, between a device's first and last day."""
-        return gaps_of(self.coverage)
-
-    @cached_property
-    def causes(self) -> pd.DataFrame:
-        """One row a cause for which values are to be withheld, or declined by the platform."""
-        return cause_frame(self._made.gathered.causes)
-
-    @cached_property
-    def first_request(self) -> str:
-        """The first request, as JSON over several lines; its id is made up."""
-        first = self._made.forecast.first
-        return (
-            orjson.dumps(orjson.loads(first), option=orjson.OPT_INDENT_2).decode() if first else ""
-        )
 
     def __repr__(self) -> str:
         kept = [f"{n:,} {what}" for n, what in self._left() if n]
@@ -143,7 +95,36 @@ class Plan:
         yield self.n_declined, "expected to be declined"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+        return notebook_form(self)
+
+    def plot(self) -> Picture:
+        """Return the map of devices and days: what is to be sent, withheld, declined.
+
+        Returns
+        -------
+        Picture
+            A notebook draws it; ``.save(path)`` writes it as SVG.
+        """
+        return picture(self)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan as one HTML file, readable without a network.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing file is overwritten.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written, or jinja2 is not installed.
+        """
+        file = path_of(path, "path")
+        check_file(file, "path")
+        text = rendered(self)
+        with written(file) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def plan(
@@ -265,5 +246,11 @@ def _plan_of(
         limited_by=slowest if sizes else None,
         slowest_reply=limits.window * seconds / len(sizes) if sizes else 0.0,
         would_raise=str(message(*(message(one, ". ") for one in told))).strip() or None,
-        _made=_Made(forecast, gathered, order.history, limits),
+        made=Made(
+            forecast,
+            gathered,
+            limits,
+            order.own.device_key,
+            tuple(source.name for source in order.history.sources),
+        ),
     )
