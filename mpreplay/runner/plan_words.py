@@ -86,7 +86,7 @@ def fate_words(plan: Planned) -> list[tuple[str, int, str]]:
 
 def causes_told(plan: Planned) -> list[tuple[str, Told]]:
     """Return the fate and the words of each cause."""
-    return [(one.outcome, cause_in_words(one)) for one in plan.made.gathered.causes]
+    return [(one.outcome, cause_in_words(one)) for one in plan.foreseen]
 
 
 def map_of(plan: Planned) -> Arrivals:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import orjson
 import pandas as pd
 
-from ..report.causes import Gathered, cause_frame
+from ..report.causes import Gathering, cause_frame
 from .forecast import gaps_of
 
 if TYPE_CHECKING:
+    from ..display.facts import Cause
     from ..settings import Limits
     from .forecast import Forecast
 
@@ -27,8 +28,8 @@ class Made:
     ----------
     forecast : Forecast
         Sums over the prepared slabs.
-    gathered : Gathered
-        Causes of the rejects that are to come.
+    gathering : Gathering
+        Rejects that are to come.
     limits : Limits
         Limits of the replay.
     gateway : str
@@ -38,7 +39,7 @@ class Made:
     """
 
     forecast: Forecast
-    gathered: Gathered
+    gathering: Gathering
     limits: Limits
     gateway: str
     names: tuple[str, ...]
@@ -80,7 +81,12 @@ class Planned:
     @cached_property
     def causes(self) -> pd.DataFrame:
         """One row a cause for which values are to be withheld, or declined by the platform."""
-        return cause_frame(self.made.gathered.causes)
+        return cause_frame(self.foreseen)
+
+    @cached_property
+    def foreseen(self) -> list[Cause]:
+        """The causes as facts, the most frequent first."""
+        return self.made.gathering.result().causes
 
     @cached_property
     def first_request(self) -> str:

@@ -15,7 +15,7 @@ from ..display.amounts import count, duration
 from ..errors import ConfigError, message
 from ..order import Order
 from ..outputs import check_file, path_of, written
-from ..report.causes import Gathered, gather
+from ..report.causes import Gathering
 from ..requests.succession import Succession
 from ..secret import sealed
 from ..settings import Connection, Limits, Policy
@@ -25,8 +25,6 @@ from .plan_words import notebook_form, picture
 from .planned import Made, Planned
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ..checks.repeats import Duplicates
     from ..display.picture import Picture
     from ..history.history import History
@@ -184,11 +182,13 @@ def plan(
     secrets = checked_secrets(sub_device_secrets)
     found = order.duplicates()
     forecast = Forecast(policy)
-    gathered = gather(
-        _foreseen(forecast, order, found), allows_offline=policy.allow_offline_sub_device
-    )
+    gathering = Gathering(n_examples=0, allows_offline=policy.allow_offline_sub_device)
+    slabs = history.slabs(order.models.all())
+    for prepared in Succession(order.preparer(found), order.window).prepared(slabs):
+        for table in forecast.add(prepared):
+            gathering.add(table)
     is_awaited = not (policy.allow_offline_sub_device or secrets)
-    return _plan_of(order, found, forecast, gathered, is_awaited=is_awaited)
+    return _plan_of(order, found, forecast, gathering, is_awaited=is_awaited)
 
 
 def _own_device(connection: Any, gateway: tuple[str, str] | None) -> tuple[str, str]:
@@ -206,15 +206,8 @@ def _own_device(connection: Any, gateway: tuple[str, str] | None) -> tuple[str, 
     return own
 
 
-def _foreseen(forecast: Forecast, order: Order, found: Duplicates) -> Iterator[pa.Table]:
-    """Prepare all slabs, add them to a forecast, and yield the rejects that are to come."""
-    slabs = order.history.slabs(order.models.all())
-    for prepared in Succession(order.preparer(found), order.window).prepared(slabs):
-        yield from forecast.add(prepared)
-
-
 def _plan_of(
-    order: Order, found: Duplicates, forecast: Forecast, gathered: Gathered, *, is_awaited: bool
+    order: Order, found: Duplicates, forecast: Forecast, gathering: Gathering, *, is_awaited: bool
 ) -> Plan:
     limits, sizes, n_sent = order.limits, forecast.sizes, forecast.n_sent
     by_rates = {
@@ -248,7 +241,7 @@ def _plan_of(
         would_raise=str(message(*(message(one, ". ") for one in told))).strip() or None,
         made=Made(
             forecast,
-            gathered,
+            gathering,
             limits,
             order.own.device_key,
             tuple(source.name for source in order.history.sources),
