@@ -266,7 +266,8 @@ def _report(options: argparse.Namespace) -> int:
     from ..audit.bundle import check_free
     from ..errors import ReplayWarning
     from ..journal.reader import read_journal
-    from ..report.outputs import check_apart, check_outputs, path_of
+    from ..outputs import check_apart, path_of
+    from ..report.outputs import check_outputs
     from ..report.writing import disagreements, warn_of
     from ..run import open_run
 
@@ -329,10 +330,12 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    import dataclasses
     import time
 
     from ..model.thing_model import ThingModel
     from ..runner.interrupts import Interrupts
+    from ..secret import Secret
     from ..simulator import PlatformLimits, simulate
 
     online = [_device(text, "--online") for text in options.online]
@@ -350,8 +353,10 @@ def _simulate(options: argparse.Namespace) -> int:
     ) as platform:
         print(f"{platform}\nMade-up secrets, good for this platform only:", flush=True)
         for device in [platform.connection.device, *platform.devices]:
-            uri = platform.connection_for(*device).to_uri(reveal_secret=True)
-            print(f"  {uri}", flush=True)
+            connection = platform.connection_for(*device)
+            secret = connection.device_secret.reveal()
+            plain = dataclasses.replace(connection, device_secret=Secret(secret))
+            print(f"  {plain.to_uri(reveal_secret=True)}", flush=True)
         print("End with Ctrl-C.", flush=True)
         with Interrupts() as interrupts:
             while not interrupts.name:

@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..model.thing_model import ThingModel
 
-__all__ = ["SLAB_ROWS", "History", "checked_history"]
+__all__ = ["SLAB_ROWS", "History", "checked_history", "files_of"]
 
 log = logging.getLogger("mpreplay")
 # Most rows of a slab. Slabs of 65,536 rows are no faster, and take 120 MB more.
@@ -222,3 +223,10 @@ def checked_history(given: Any, caller: str) -> History:
         argument="history",
         value=given,
     )
+
+
+def files_of(history: History | None) -> list[Path]:
+    """Return the files that a history is read from."""
+    if history is None:
+        return []
+    return [path for path in (Path(source.name) for source in history.sources) if path.is_file()]
