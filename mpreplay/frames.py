@@ -35,7 +35,8 @@ _VALUE: Final = {
     "measurepoint": "str",
     "value": "str",
 }
-VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str"}
+# The text of a time that could not be read stands in the last column.
+VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str", "time_text": "str"}
 CONFLICT_COLUMNS: Final = {
     **_VALUE,
     "other_source": "str",
