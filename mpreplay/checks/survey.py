@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from ..settings import Policy
     from .checker import Checker
+    from .device_times import DeviceTimes
     from .faults import Fault
     from .repeats import Duplicates, Keep
 
@@ -55,12 +56,15 @@ class Survey:
         Measurepoint and check to the number of values that failed it.
     tables : list of Table
         The first violations, slab by slab.
+    collisions : dict of Device to int
+        Rows whose device and time an earlier row has.
     """
 
     duplicates: Duplicates
     n_values: int
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
+    collisions: dict[Device, int] = field(default_factory=dict)
 
     @property
     def n_violations(self) -> int:
@@ -78,6 +82,7 @@ def survey(
     withhold: bool = True,
     most: int = MAX_EXAMPLES,
     n_conflicts: int = 1,
+    times: DeviceTimes | None = None,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -93,6 +98,8 @@ def survey(
         Violations to keep, the first; a little more, if those of a row would be cut apart.
     n_conflicts : int, optional
         Conflicts to keep.
+    times : DeviceTimes, optional
+        Gathers the times of each device.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
@@ -100,6 +107,8 @@ def survey(
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
+        if times is not None:
+            times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
             search.hold(readings, number, faults)
@@ -109,7 +118,7 @@ def survey(
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables)
+    return Survey(duplicates, n_values, counts, tables, search.collisions())
 
 
 def first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:

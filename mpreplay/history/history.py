@@ -10,7 +10,7 @@ import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,7 +138,10 @@ class History:
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
             weighty = [name for name in needed if name not in self._key_columns]
-            spans = spans_of(source, n_rows, (self.start, self.end), self.columns, weighty)
+            columns = self.columns
+            if columns.time_text in needed:  # a row of rejects without a time may have one there
+                columns = replace(columns, time=None)
+            spans = spans_of(source, n_rows, (self.start, self.end), columns, weighty)
             spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
@@ -163,7 +166,7 @@ class History:
     @property
     def _key_columns(self) -> tuple[str | None, ...]:
         columns = self.columns
-        return columns.time, columns.device, columns.product, columns.point
+        return columns.time, columns.device, columns.product, columns.point, columns.time_text
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"
