@@ -5,7 +5,7 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -162,7 +162,7 @@ def duplicates_of(
     found: pd.DataFrame | None = None
     if policy.on_invalid == "raise":
         looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
-        duplicates = looked.duplicates
+        duplicates = replace(looked.duplicates, n_values=looked.n_values)
         if looked.n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
             told.append(_told_of_violations(found, looked.n_violations))
