@@ -254,9 +254,9 @@ class Chunk:
         return sum(int(part.encoded.n_values[a:b].sum()) for part, a, b in self.spans)
 
     @property
-    def n_settled(self) -> int:
-        """Number of values whose fate the request decides: its values, and their equal copies."""
-        return self.n_values + sum(len(part.copies(a, b)) for part, a, b in self.spans)
+    def n_copies(self) -> int:
+        """Number of equal copies of its values, which share their fate."""
+        return sum(len(part.copies(a, b)) for part, a, b in self.spans)
 
     @property
     def times(self) -> tuple[int, int]:

@@ -48,6 +48,8 @@ __all__ = ["Driver"]
 log = logging.getLogger("mpreplay")
 # Longest wait of an interrupted run for replies to published requests. [s]
 GRACE: Final = 10.0
+# A wait that is no shorter is noted. [s]
+BRIEF: Final = 0.001
 COUNTED: Final = (
     "strangers",
     "doubles",
@@ -61,9 +63,10 @@ COUNTED: Final = (
 
 @dataclass(slots=True)
 class _Sent:
-    """An unsettled request: its chunk, and the time of its latest publish."""
+    """An unsettled request: its chunk and values, and the time of its latest publish."""
 
     chunk: Chunk
+    n_values: int  # equal copies included
     sent_at: int | None = None
 
 
@@ -187,17 +190,16 @@ class Driver:
             if self._is_done():
                 return
             began = self.clock.now()
-            held_by = session.held_by(began)
             if self.link.is_lost:
                 self.link.regain()
+                self._note_wait(began, "connection")
             elif session.needs_sign_in and not session.stopped:
                 self.link.sign_in()
+                self._note_wait(began, "connection")
             else:
                 event = self.transport.receive(self._wait(began))
-                self._spent(held_by, began)
+                self._note_wait(began)
                 self._handle(event)
-                continue
-            self._spent(held_by, began)
 
     def _is_done(self) -> bool:
         return not self.session.n_open and (self._exhausted or self.session.stopped)
@@ -207,9 +209,11 @@ class Driver:
         idle = min(IDLE, self.telling.wait(now))
         return idle if due is None else min(idle, max(0.0, due - now))
 
-    def _spent(self, hold: Hold, began: float) -> None:
+    def _note_wait(self, began: float, hold: Hold | None = None) -> None:
+        """Note what a wait was for: by default, what holds the next publish."""
         now = self.clock.now()
-        self.meter.holds.spent(hold, now - began, now)
+        if now - began >= BRIEF:
+            self.meter.holds.spent(hold or self.session.held_by(began), now - began, now)
 
     def _look(self, now: float) -> Progress:
         return self.meter.progress(
@@ -278,7 +282,7 @@ class Driver:
         while not self._exhausted and not self._heed() and self.session.wants_more:
             began = self.clock.now()
             ready = next(self._slabs, None)
-            self._spent("reading", began)
+            self._note_wait(began, "reading")
             if ready is None:
                 self._check_taken_up()
                 self._exhausted = True
@@ -352,10 +356,10 @@ class Driver:
         return chunk.digest(request_id, policy), chunk.n_bytes(request_id, policy)
 
     def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: Any) -> None:
-        self._requests[request_id] = _Sent(chunk)
-        root = "{}:{}".format(*root_of(chunk))
         n_values = chunk.n_values
+        self._requests[request_id] = _Sent(chunk, n_values + chunk.n_copies)
         self.meter.made(n_values, n_bytes)
+        root = "{}:{}".format(*root_of(chunk))
         self.session.add(request_id, n_bytes, n_values, root=root, **options)
 
     def _publish(self, request_id: str) -> None:
@@ -388,8 +392,7 @@ class Driver:
                 told = {device: (reply.code, reply.message) for device, reply in refused}
                 rejects = name_refused(rejects, told)
             self.journal.settle(one, sent.sent_at, corrections, rejects)
-            n_values = sent.chunk.n_settled
-            self.meter.settled(one.outcome, n_values, self.clock.now(), n_skipped)
+            self.meter.settled(one.outcome, sent.n_values, self.clock.now(), n_skipped)
             if self.isolation.learn(sent.chunk, one.code):
                 self._set_aside(list(self._requests))
 
