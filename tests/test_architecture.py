@@ -38,7 +38,7 @@ SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.
 PURE = {
     "errors.__init__", "audit.chain", "audit.links", "audit.accounts", "journal.packing",
-    "simulator.limits", "journal.forms",
+    "simulator.limits", "journal.forms", "runner.meter",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",

@@ -5,7 +5,7 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -171,7 +171,8 @@ def duplicates_of(
     n_violations = 0
     if policy.on_invalid == "raise":
         looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
-        duplicates, n_violations = looked.duplicates, looked.n_violations
+        n_violations = looked.n_violations
+        duplicates = replace(looked.duplicates, n_values=looked.n_values)
         if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
     else:
