@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Gathered", "Gathering", "cause_frame", "gather", "gathered_of"]
 
-AT_ONCE: Final = 16_384  # rejects that are gathered together
+AT_ONCE: Final = 16_384  # rejects that are gathered together, and their bytes
+BYTES_AT_ONCE: Final = 4_000_000
 MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
 _KEY: Final = ["outcome", "check", "point", "cause", "advice"]
@@ -80,15 +81,16 @@ class Gathering:
         self._n_examples, self._allows_offline = n_examples, allows_offline
         self._found: dict[tuple[Any, ...], _Found] = {}
         self._waiting: list[pa.Table] = []
-        self._n_waiting = self.n_read = 0
+        self._n_waiting = self._bytes_waiting = self.n_read = 0
 
     def add(self, table: pa.Table) -> None:
         """Add rejects."""
         if len(table):
             self._waiting.append(table)
             self._n_waiting += len(table)
+            self._bytes_waiting += table.nbytes
             self.n_read += len(table)
-        if self._n_waiting >= AT_ONCE:
+        if self._n_waiting >= AT_ONCE or self._bytes_waiting >= BYTES_AT_ONCE:
             self._gather()
 
     def result(self) -> Gathered:
@@ -103,7 +105,7 @@ class Gathering:
         if self._waiting:
             table = pa.concat_tables(self._waiting)
             _add(self._found, table, self._n_examples, self._allows_offline)
-        self._waiting, self._n_waiting = [], 0
+        self._waiting, self._n_waiting, self._bytes_waiting = [], 0, 0
 
 
 def gather(
