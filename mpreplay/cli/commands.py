@@ -291,10 +291,12 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    import dataclasses
     import time
 
     from ..model.thing_model import ThingModel
     from ..runner.interrupts import Interrupts
+    from ..secret import Secret
     from ..simulator import PlatformLimits, simulate
 
     online = [_device(text, "--online") for text in options.online]
@@ -312,8 +314,10 @@ def _simulate(options: argparse.Namespace) -> int:
     ) as platform:
         print(f"{platform}\nMade-up secrets, good for this platform only:", flush=True)
         for device in [platform.connection.device, *platform.devices]:
-            uri = platform.connection_for(*device).to_uri(reveal_secret=True)
-            print(f"  {uri}", flush=True)
+            connection = platform.connection_for(*device)
+            secret = connection.device_secret.reveal()
+            plain = dataclasses.replace(connection, device_secret=Secret(secret))
+            print(f"  {plain.to_uri(reveal_secret=True)}", flush=True)
         print("End with Ctrl-C.", flush=True)
         with Interrupts() as interrupts:
             while not interrupts.name:

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import CLEAN_TEXT, wrong
-from ..files.finding import PARQUET, LeftOut, begins_as_parquet, find_files
+from ..files.finding import PARQUET, Found, LeftOut, begins_as_parquet, find_files
 from ..sources.capsules import (
     in_memory,
     is_capsule,
@@ -35,6 +35,7 @@ from ..sources.spool import Place
 from ..sources.spooled import StreamSource
 from ..sources.streams import Stream, items_of, reader_stream, relation_stream
 from .columns import Columns
+from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal
 from .rejects_file import holds_rejects, read_rejects
 
@@ -57,7 +58,7 @@ class Given(NamedTuple):
     @property
     def may_be_rejects(self) -> bool:
         """True if no argument names a column or says how cells are read."""
-        return self.columns == Columns()
+        return self.columns == Columns(devices=self.columns.devices)
 
 
 class Opened(NamedTuple):
@@ -244,9 +245,21 @@ def _open_path(given: Given) -> Opened:
     """Open a file, the files of a folder, or those of a pattern."""
     if given.name is not None:
         raise _no_name(given.name)
-    files = find_files(given.source)
+    files = _of_devices(find_files(given.source), given.columns)
     sources = [_opener(path)(path, partitions, given) for path, partitions in files.files]
     return Opened(tuple(sources), files.left_out)
+
+
+def _of_devices(files: Found, columns: Columns) -> Found:
+    """Return files without those whose folders say that they are of other devices."""
+    if columns.devices is None:
+        return files
+    check_devices(columns)
+    check_folders([folders for _, folders in files.files], columns)
+    kept = [one for one in files.files if may_be(one[1], columns)]
+    # Nobody has to be warned of data that was not asked for.
+    gone = [LeftOut("device", "", str(one[0]), False) for one in files.files if one not in kept]
+    return Found(kept, (*files.left_out, *gone))
 
 
 _Partitions = Mapping[str, str | None]
