@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import CLEAN_TEXT, wrong
-from ..files.finding import LeftOut, find_files
+from ..files.finding import PARQUET, Found, LeftOut, begins_as_parquet, find_files
 from ..sources.capsules import (
     in_memory,
     is_capsule,
@@ -25,6 +25,8 @@ from ..sources.capsules import (
     native,
     reader_of,
 )
+from ..sources.csv import CsvSource
+from ..sources.csv_text import ENDINGS, refuse_other
 from ..sources.datasets import dataset_stream, is_dataset, is_scanner, sources_of
 from ..sources.file_view import FileView
 from ..sources.parquet import ParquetSource
@@ -33,8 +35,10 @@ from ..sources.spool import Place
 from ..sources.spooled import StreamSource
 from ..sources.streams import Stream, items_of, reader_stream, relation_stream
 from .columns import Columns
+from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal
-from .rejects_file import read_rejects
+from .rejects_file import holds_rejects, read_rejects
+from .wanted import is_mapped, left_out
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
 
@@ -55,7 +59,7 @@ class Given(NamedTuple):
     @property
     def may_be_rejects(self) -> bool:
         """True if no argument names a column or says how cells are read."""
-        return self.columns == Columns()
+        return self.columns == Columns(devices=self.columns.devices)
 
 
 class Opened(NamedTuple):
@@ -183,18 +187,17 @@ def _open_iterator(given: Given) -> Opened:
 
 def _streamed(given: Given, name: str, stream: Stream) -> Opened:
     columns = given.columns
-    empty = frozenset(one for one in stream.columns if not _is_wanted(one, columns))
     keys = tuple(k for k in columns.keys if k in stream.columns)
+    empty = frozenset(_unread(stream.columns, columns))
     return Opened((StreamSource(name, stream, Place.of(given.spool), keys, empty),))
 
 
-def _is_wanted(name: str, columns: Columns) -> bool:
-    """Return True if readings or keys may be in a column, so that a stream keeps its cells."""
-    if name in columns.named:
-        return True
-    if columns.is_long or name in columns.ignore:
-        return False
-    return not columns.only or name in (columns.points or {})
+def _unread(names: list[str], columns: Columns) -> list[str]:
+    """Return the columns that nobody will read, so that a stream need not keep their cells."""
+    if columns.is_long:
+        return [name for name in names if name not in columns.named]
+    gone = {*columns.ignore, *(left_out(names, columns) if is_mapped(columns) else ())}
+    return [name for name in names if name in gone and name not in columns.named]
 
 
 def _open_list(given: Given) -> Opened:
@@ -242,15 +245,25 @@ def _open_path(given: Given) -> Opened:
     """Open a file, the files of a folder, or those of a pattern."""
     if given.name is not None:
         raise _no_name(given.name)
-    files = find_files(given.source)
-    sources = [
-        FILES.get(path.suffix.lower(), _open_parquet)(path, partitions, given)
-        for path, partitions in files.files
-    ]
+    files = _of_devices(find_files(given.source), given.columns)
+    sources = [_opener(path)(path, partitions, given) for path, partitions in files.files]
     return Opened(tuple(sources), files.left_out)
 
 
+def _of_devices(files: Found, columns: Columns) -> Found:
+    """Return files without those whose folders say that they are of other devices."""
+    if columns.devices is None:
+        return files
+    check_devices(columns)
+    check_folders([folders for _, folders in files.files], columns)
+    kept = [one for one in files.files if may_be(one[1], columns)]
+    # Nobody has to be warned of data that was not asked for.
+    gone = [LeftOut("device", "", str(one[0]), False) for one in files.files if one not in kept]
+    return Found(kept, (*files.left_out, *gone))
+
+
 _Partitions = Mapping[str, str | None]
+_Opener = Callable[[Path, _Partitions, Given], Source]
 
 
 def _open_parquet(path: Path, partitions: _Partitions, given: Given) -> Source:
@@ -261,11 +274,29 @@ def _open_parquet(path: Path, partitions: _Partitions, given: Given) -> Source:
 
 
 def _open_csv(path: Path, partitions: _Partitions, given: Given) -> Source:
-    return read_rejects(path) if given.may_be_rejects else _open_parquet(path, partitions, given)
+    if given.may_be_rejects and holds_rejects(path):
+        return read_rejects(path)
+    return CsvSource.open(path, partitions, given.columns.text)
 
 
-# Ending of a file to how the file is opened; other files are Parquet.
-FILES: Final[dict[str, Callable[[Path, _Partitions, Given], Source]]] = {".csv": _open_csv}
+def _open_other(path: Path, partitions: _Partitions, given: Given) -> Source:
+    """Open a file whose ending says nothing: Parquet, or CSV where its texts were described."""
+    if given.columns.text is not None and not begins_as_parquet(path):
+        refuse_other(path)
+        return CsvSource.open(path, partitions, given.columns.text)
+    return _open_parquet(path, partitions, given)
+
+
+def _opener(path: Path) -> _Opener:
+    name = path.name.lower()
+    return next((one for ending, one in FILES.items() if name.endswith(ending)), _open_other)
+
+
+# Ending of a file to how the file is opened.
+FILES: Final[dict[str, _Opener]] = {
+    **dict.fromkeys(PARQUET, _open_parquet),
+    **dict.fromkeys(ENDINGS, _open_csv),
+}
 # The first row that takes a source opens it.
 DOORS: Final[tuple[Door, ...]] = (
     Door(_is_a(pd.DataFrame), _open_frame),

@@ -5,25 +5,22 @@ A shell: looks for files, and reads what they say of themselves. Slabs are read 
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import pandas as pd
-
 from ..cells.column import Column
-from ..cells.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import labels_of, shown_briefly
 from ..files.finding import LeftOut, grouped
-from ..sources.source import FrameSource, Source, first_line
+from ..sources.source import FrameSource, Source, TableSource
 from ..sources.spooled import StreamSource
+from ..times.bounds import bound_of
 from .columns import Columns
+from .devices import check_devices, devices_of
 from .doors import Given, opened
 from .history import History
 from .rejects_file import REJECTS, is_rejects
@@ -74,8 +71,9 @@ def read_history(
         A DataFrame, an Arrow table or batch, a frame or query of another library (polars, duckdb,
         datafusion, narwhals: whatever has ``__arrow_c_stream__``), a ``pyarrow.dataset``, or a
         stream of batches that come once: a RecordBatchReader, or an iterator of frames or tables.
-        Or a Parquet file, a folder of Parquet files (with hive partitions, if any) or a pattern;
-        what is left out of these, and why, is shown with the history. Also a file written from
+        Or a Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
+        folder of Parquet files (with hive partitions, if any) or a pattern; what is left out of
+        these, and why, is shown with the history. Also a file written from
         ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
         argument names a column.
     time_column : str, optional
@@ -98,8 +96,11 @@ def read_history(
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
     start, end : str or datetime, optional
-        Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
-        not read.
+        Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
+        groups outside are not read.
+    text : TextFormat, optional
+        How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
+        texts until they become values by the types of their points.
     name : str, optional
         Name of a frame, table or stream in rejects, audit and messages. A file has its own.
     spool : path, optional
@@ -155,9 +156,12 @@ def read_history(
         point=point_column,
         value=value_column,
         value_quality=quality_column,
+        text=text,
+        only=only,
+        devices=devices_of(devices),
     )
     check_roles(columns)
-    window = _instant(start, "start"), _instant(end, "end")
+    window = bound_of(start, "start"), bound_of(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
             message(
@@ -173,7 +177,9 @@ def read_history(
     sources, left_out = opened(given)
     _tell_of(source, len(sources), left_out)
     if given.may_be_rejects and all(is_rejects(one.columns) for one in sources):
-        return History(tuple(map(_as_rejects, sources)), REJECTS, *window, left_out)
+        roles = replace(REJECTS, devices=columns.devices)
+        return _counted(History(tuple(map(_as_rejects, sources)), roles, *window, left_out))
+    check_devices(columns)
     if columns.time is None and not all(map(_has_index, sources)):
         raise HistoryError(
             message(
@@ -182,7 +188,14 @@ def read_history(
             )
         )
     check_named([(one.name, one.columns) for one in sources], columns)
-    return History(sources, columns, *window, left_out)
+    return _counted(History(sources, columns, *window, left_out))
+
+
+def _counted(history: History) -> History:
+    """Return a history; raise if a device occurs nowhere, where that is known without a file."""
+    if all(isinstance(source, FrameSource | TableSource) for source in history.sources):
+        history.census()
+    return history
 
 
 def _tell_of(source: Any, n_files: int, left_out: tuple[LeftOut, ...]) -> None:
@@ -205,44 +218,9 @@ def _has_index(source: Source) -> bool:
     return bool(getattr(source, "time_from_index", False))
 
 
-def _instant(value: Any, name: str) -> int | None:
-    """Return a bound in milliseconds."""
-    if value is None:
-        return None
-    try:
-        is_time = isinstance(value, str | dt.date | np.datetime64)
-        instant = pd.Timestamp(value) if is_time else None
-    except (TypeError, ValueError) as error:
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time ({first_line(error)})",
-            ),
-            argument=name,
-            value=value,
-        ) from error
-    if instant is None or pd.isna(instant):
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
-            ),
-            argument=name,
-            value=value,
-        )
-    ms = -(-microseconds_of(instant) // 1_000)
-    if not FIRST_TIME <= ms <= LAST_TIME + 1:
-        raise HistoryError(
-            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
-            argument=name,
-            value=value,
-        )
-    return ms
-
-
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "text": None, "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
+    "time_format": None, "ambiguous": "raise",
     "nonexistent": "raise", "plausible": None, "filesystem": None,
 }  # fmt: skip
 

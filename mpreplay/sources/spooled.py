@@ -100,6 +100,11 @@ class StreamSource:
         """The file that holds the stream."""
         return self._read().path
 
+    @property
+    def is_text(self) -> bool:
+        """False: a stream has types."""
+        return False
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file that holds the stream."""
         return self._read().fingerprint(needed)

@@ -99,7 +99,8 @@ def test_the_audit_knows_the_bytes_of_a_stream(
     run, _ = play(history=stream(frame))
     run.audit(tmp_path / "audit")
 
-    assert mp.verify_audit(tmp_path / "audit", sources=[tmp_path / "run.db.source.parquet"]) == []
+    kept = tmp_path / "run.db.source.parquet"
+    assert mp.verify_audit(tmp_path / "audit", sources=[kept]).empty
     (known,) = run._journal.facts()["sources"]
     assert (known["name"], known["kept"]) == ("generator", "run.db.source.parquet")
 
