@@ -38,6 +38,7 @@ from .columns import Columns
 from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal
 from .rejects_file import holds_rejects, read_rejects
+from .wanted import is_mapped, left_out
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
 
@@ -186,18 +187,17 @@ def _open_iterator(given: Given) -> Opened:
 
 def _streamed(given: Given, name: str, stream: Stream) -> Opened:
     columns = given.columns
-    empty = frozenset(one for one in stream.columns if not _is_wanted(one, columns))
     keys = tuple(k for k in columns.keys if k in stream.columns)
+    empty = frozenset(_unread(stream.columns, columns))
     return Opened((StreamSource(name, stream, Place.of(given.spool), keys, empty),))
 
 
-def _is_wanted(name: str, columns: Columns) -> bool:
-    """Return True if readings or keys may be in a column, so that a stream keeps its cells."""
-    if name in columns.named:
-        return True
-    if columns.is_long or name in columns.ignore:
-        return False
-    return not columns.only or name in (columns.points or {})
+def _unread(names: list[str], columns: Columns) -> list[str]:
+    """Return the columns that nobody will read, so that a stream need not keep their cells."""
+    if columns.is_long:
+        return [name for name in names if name not in columns.named]
+    gone = {*columns.ignore, *(left_out(names, columns) if is_mapped(columns) else ())}
+    return [name for name in names if name in gone and name not in columns.named]
 
 
 def _open_list(given: Given) -> Opened:

@@ -122,10 +122,10 @@ def read_history(
     ``key=value`` are columns too, left out unless they are named here or in the model.
 
     The items of a list are sources of their own. A stream is written to a Parquet file when its
-    rows are first needed, and read from there; columns that are left out are empty in it. The first
-    batch names the columns; a number that has no equal in the type of the other batches is an
-    error. ``replay`` with a journal keeps the file as ``<journal>.source.parquet``, from which the
-    run can be continued in another process. A query is read in the order that it gives.
+    rows are first needed, and read from there; columns that are left out are empty in it. Its first
+    batch names the columns; a value that has no equal in the type of the other batches is an error.
+    ``replay`` with a journal keeps the file as ``<journal>.source.parquet``, from which the run can
+    be continued in another process. A query is read in the order that it gives its rows in.
 
     Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
     ``value`` are read, each value by the type of its point. Other columns are ignored, except that

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -19,6 +19,15 @@ from .spool import GROUP_ROWS
 from .streams import Stream
 
 __all__ = ["dataset_stream", "is_dataset", "is_scanner", "sources_of"]
+
+
+# A scanner that reads no more ahead than it must.
+_SLOWLY: Final[dict[str, Any]] = {
+    "batch_size": GROUP_ROWS,
+    "batch_readahead": 1,
+    "fragment_readahead": 1,
+    "use_threads": False,
+}
 
 
 def is_dataset(value: Any) -> bool:
@@ -113,19 +122,14 @@ def dataset_stream(dataset: Any, name: str) -> Stream:
 def _batches(dataset: Any, schema: pa.Schema, chosen: Any) -> Iterator[pa.RecordBatch]:
     import pyarrow.dataset as ds
 
-    if isinstance(dataset, ds.UnionDataset):
+    if chosen is not None:  # a dataset with a filter tells no fragments
+        yield from dataset.scanner(**_SLOWLY).to_batches()
+    elif isinstance(dataset, ds.UnionDataset):
         for child in dataset.children:
-            yield from _batches(child, schema, chosen)
-        return
-    for fragment in dataset.get_fragments():
-        is_parquet = isinstance(fragment, ds.ParquetFileFragment)
-        # A row group at a time: a scanner reads ahead of a file that is read slowly.
-        for part in fragment.split_by_row_group() if is_parquet else [fragment]:
-            yield from part.scanner(
-                schema=schema,
-                filter=chosen,
-                batch_size=GROUP_ROWS,
-                batch_readahead=1,
-                fragment_readahead=1,
-                use_threads=False,
-            ).to_batches()
+            yield from _batches(child, schema, _filter_of(child))
+    else:
+        for fragment in dataset.get_fragments():
+            is_parquet = isinstance(fragment, ds.ParquetFileFragment)
+            # A row group at a time: a scanner reads ahead of a file that is read slowly.
+            for part in fragment.split_by_row_group() if is_parquet else [fragment]:
+                yield from part.scanner(schema=schema, **_SLOWLY).to_batches()

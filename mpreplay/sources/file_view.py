@@ -68,6 +68,11 @@ class FileView:
         """Size and SHA-256 of the file."""
         return self.inner.file
 
+    @property
+    def is_text(self) -> bool:
+        """True if every cell is a text, whatever it means."""
+        return self.inner.is_text
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file's bytes, with the needed columns of its path."""
         return self.inner.fingerprint(needed)

@@ -176,7 +176,8 @@ class Spool:
     def _finish(self) -> None:
         held = pa.concat_tables(self._held) if self._held else None
         if held is not None and held.num_rows:
-            self._write(held)
+            for first, stop in _light(held, cut_spans(0, held.num_rows, self._most_rows)):
+                self._write(held.slice(first, stop - first))
         elif self._writer is None:
             self._write((self._schema or pa.schema([])).empty_table())
         self._close()

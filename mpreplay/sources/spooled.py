@@ -100,6 +100,11 @@ class StreamSource:
         """The file that holds the stream."""
         return self._read().path
 
+    @property
+    def is_text(self) -> bool:
+        """False: a stream has types."""
+        return False
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file that holds the stream."""
         return self._read().fingerprint(needed)
@@ -121,15 +126,22 @@ class StreamSource:
         """Return the source with its time in a column."""
         return replace(self, stream=replace(self.stream, time_from_index=False))
 
+    def digest(self) -> str:
+        """Return the SHA-256 of the file that holds the stream."""
+        mark = self._read().mark
+        return mark.sha256 or mark.digest()
+
     def moved(self, path: Path) -> None:
         """Read the rows from another file from now on, which must have the same bytes."""
-        known = self._read()
-        found = replace(ParquetSource.open(path, {}), name=self.name)
-        found.mark.sha256 = known.mark.digest()
-        found.mark.digest()
-        self._file = found
+        known, sha256 = self._read(), self.digest()
+        is_same = known.path.samefile(path)
         if not self.place.is_kept:
-            known.path.unlink(missing_ok=True)
+            known.path.unlink()
+        found = replace(ParquetSource.open(path, {}), name=self.name)
+        found.mark.sha256 = sha256
+        if not is_same:
+            found.mark.digest()
+        self._file = found
 
     def _read(self) -> ParquetSource:
         with self._lock:
