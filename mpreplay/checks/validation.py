@@ -199,7 +199,7 @@ def validate(
     checked_history(history, "validate")
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
-    findings = Findings()
+    findings = Findings(models)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
     looked = survey(
         history,
@@ -211,17 +211,18 @@ def validate(
         n_conflicts=MAX_SHOWN,
         findings=findings,
     )
+    kept = in_order(looked.tables)
     return Validation(
         looked.n_values,
         looked.n_violations,
         looked.duplicates.n_superseded,
-        in_order(looked.tables).head(MAX_SHOWN),
+        kept.head(MAX_SHOWN),
         looked.counts,
         duplicates,
         looked.duplicates.conflicts,
-        findings.points(),
-        findings.rows(),
-        findings.missing(models),
+        findings.points(kept),
+        findings.rows(kept),
+        findings.missing(),
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
     )
