@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from ..settings import Policy
     from .checker import Checker
+    from .device_times import DeviceTimes
     from .faults import Fault
     from .findings import Findings
     from .repeats import Duplicates, Keep
@@ -56,12 +57,15 @@ class Survey:
         Measurepoint and check to the number of values that failed it.
     tables : list of Table
         The first violations, slab by slab.
+    collisions : dict of Device to int
+        Rows whose device and time an earlier row has.
     """
 
     duplicates: Duplicates
     n_values: int
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
+    collisions: dict[Device, int] = field(default_factory=dict)
 
     @property
     def n_violations(self) -> int:
@@ -80,6 +84,7 @@ def survey(
     most: int = MAX_EXAMPLES,
     n_conflicts: int = 1,
     findings: Findings | None = None,
+    times: DeviceTimes | None = None,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -97,6 +102,8 @@ def survey(
         Conflicts to keep.
     findings : Findings, optional
         Where to note what is found, point by point.
+    times : DeviceTimes, optional
+        Gathers the times of each device.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
@@ -104,6 +111,8 @@ def survey(
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
+        if times is not None:
+            times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
             search.hold(readings, number, faults)
@@ -116,7 +125,7 @@ def survey(
                 tables.append(_first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables)
+    return Survey(duplicates, n_values, counts, tables, search.collisions())
 
 
 def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:

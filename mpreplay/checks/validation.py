@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..display.page import need_jinja2
 from ..display.verdict import Failed, PointVerdict, Verdict
-from ..frames import CONFLICT_COLUMNS, typed
+from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
 from ..history.history import checked_history, files_of
 from ..model.device import Device
 from ..model.model_set import ModelSet
@@ -22,6 +22,7 @@ from ..outputs import check_apart, check_file, path_of, written
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
+from .device_times import DeviceTimes
 from .findings import Findings
 from .shown import in_notebook, in_text, picture_of, point_frame
 from .sizes import Room
@@ -58,6 +59,10 @@ class Validation:
         One row a value that another one contradicts, with row and value of both, the first 10,000.
     counts : dict
         Measurepoint and check to the number of failures.
+    devices : DataFrame
+        One row a device: its rows whose time can be read, their span, their usual interval (the
+        middle one), gaps (longer than 1.5 usual intervals), rows earlier than the row before
+        them, and rows at the time of another. Intervals in seconds.
     duplicates : {"raise", "first", "last"}
         The policy that was asked for.
     """
@@ -68,6 +73,7 @@ class Validation:
     violations: pd.DataFrame
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     duplicates: Literal["raise", "first", "last"] = "raise"
+    devices: pd.DataFrame = field(default_factory=lambda: typed([], DEVICE_COLUMNS))
     _conflicts: tuple[Conflict, ...] = ()
     _points: tuple[PointVerdict, ...] = ()
     _rows: tuple[Failed, ...] = ()
@@ -201,6 +207,7 @@ def validate(
     models = ModelSet.of(model)
     findings = Findings(models)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
+    times = DeviceTimes()
     looked = survey(
         history,
         models,
@@ -210,6 +217,7 @@ def validate(
         most=MAX_SHOWN,
         n_conflicts=MAX_SHOWN,
         findings=findings,
+        times=times,
     )
     kept = in_order(looked.tables)
     return Validation(
@@ -219,6 +227,7 @@ def validate(
         kept.head(MAX_SHOWN),
         looked.counts,
         duplicates,
+        times.frame(looked.collisions),
         looked.duplicates.conflicts,
         findings.points(kept),
         findings.rows(kept),
