@@ -138,7 +138,7 @@ class Validation:
         file = path_of(path, "path")
         check_file(file, "path")
         check_apart({"path": file}, {"a file of the history": self._files})
-        text = render_validation(self._verdict, self.violations, self._sources)
+        text = render_validation(self._verdict, self.violations, self.devices, self._sources)
         with written(file) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -148,10 +148,10 @@ class Validation:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
-        return in_text(self._verdict, first_line)
+        return in_text(self._verdict, self.devices, first_line)
 
     def _repr_html_(self) -> str:
-        return in_notebook(self._verdict)
+        return in_notebook(self._verdict, self.devices)
 
 
 def validate(
@@ -198,6 +198,7 @@ def validate(
     >>> validation
     Validation(2 values: 1 P range)
       1 P range, such as row 1 of DataFrame (2024-01-02 00:00:00): 11, outside (-inf, 10]
+      1 device, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC, usually every 1 d.
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """

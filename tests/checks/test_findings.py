@@ -119,8 +119,8 @@ def test_the_text_names_each_kind_once_and_has_an_end() -> None:
     model = mp.ThingModel("M", {n: mp.Measurepoint(n, "INT", maximum=1) for n in names})
     told = repr(checked(frame_of(**{name: [5] for name in names}), model)).splitlines()
 
-    assert len(told) == 10
-    assert told[-1].strip() == "… 22 kinds more in .points"
+    assert len(told) == 11
+    assert told[-2].strip() == "… 22 kinds more in .points"
 
 
 def test_a_notebook_shows_numbers_of_every_point_and_both_rows_of_a_contradiction() -> None:
@@ -182,8 +182,8 @@ def test_the_page_is_well_formed_and_complete(tmp_path: Path) -> None:
     parsed = Page((tmp_path / "x.html").read_text("utf-8"))
 
     assert parsed.stack == []
-    assert parsed.texts["h2"] == ["Points", "Violations", "Contradictions"]
-    assert parsed.count("caption") == parsed.count("table") == 3
+    assert parsed.texts["h2"] == ["Points", "Devices and times", "Violations", "Contradictions"]
+    assert parsed.count("caption") == parsed.count("table") == 4
     assert not [tag for tag, _ in parsed.tags if tag in {"script", "link", "img"} - {"link"}]
 
 
