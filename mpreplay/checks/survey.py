@@ -136,7 +136,8 @@ def survey(
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
             if findings is not None:
-                findings.add(readings, found)
+                n_found = sum(len(fault.positions) for fault in found)
+                findings.add(readings, found, are_kept=n_found <= most - kept)
             if found and kept < most:
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])

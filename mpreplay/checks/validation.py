@@ -150,7 +150,7 @@ class Validation:
         file = path_of(path, "path")
         check_file(file, "path")
         check_apart({"path": file}, {"a file of the history": self._files})
-        text = render_validation(self._verdict, self.violations, self._sources)
+        text = render_validation(self._verdict, self.violations, self.devices, self._sources)
         with written(file) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -164,10 +164,11 @@ class Validation:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
-        return in_text(self._verdict, first_line, [one.spelled(spell) for one in self._hints])
+        hints = [one.spelled(spell) for one in self._hints]
+        return in_text(self._verdict, self.devices, first_line, hints)
 
     def _repr_html_(self) -> str:
-        return in_notebook(self._verdict)
+        return in_notebook(self._verdict, self.devices)
 
 
 def validate(
@@ -214,6 +215,7 @@ def validate(
     >>> validation
     Validation(2 values: 1 P range)
       1 P range, such as row 1 of DataFrame (2024-01-02 00:00:00): 11, outside (-inf, 10]
+      1 device, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC, usually every 1 d.
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """
@@ -221,7 +223,7 @@ def validate(
     checked_history(history, "validate")
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
-    findings = Findings()
+    findings = Findings(models)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
     times = DeviceTimes()
     looked = survey(
@@ -235,18 +237,19 @@ def validate(
         findings=findings,
         times=times,
     )
+    kept = in_order(looked.tables)
     return Validation(
         looked.n_values,
         looked.n_violations,
         looked.duplicates.n_superseded,
-        in_order(looked.tables).head(MAX_SHOWN),
+        kept.head(MAX_SHOWN),
         looked.counts,
         duplicates,
         times.frame(looked.collisions),
         looked.duplicates.conflicts,
-        findings.points(),
-        findings.rows(),
-        findings.missing(models),
+        findings.points(kept),
+        findings.rows(kept),
+        findings.missing(),
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
         looked.hints,
