@@ -84,7 +84,7 @@ def resolve(
     gone = [spelled(one) for one in left_out(given, columns, models) if one not in folders]
     check_there(names, columns, source, set(elsewhere))
     if columns.is_long:
-        wanted = set(columns.named)
+        wanted = {*columns.named, columns.time_text}
         return Layout(columns, needed=[name for name in names if name in wanted])
     places = _Places(columns)
     skipped = set(columns.named) - set(columns.points or {})

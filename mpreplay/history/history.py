@@ -10,7 +10,8 @@ import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..model.thing_model import ThingModel
 
-__all__ = ["SLAB_ROWS", "History", "checked_history"]
+__all__ = ["SLAB_ROWS", "History", "checked_history", "files_of"]
 
 log = logging.getLogger("mpreplay")
 # Most rows of a slab. Slabs of 65,536 rows are no faster, and take 120 MB more.
@@ -137,7 +138,10 @@ class History:
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
             weighty = [name for name in needed if name not in self._key_columns]
-            spans = spans_of(source, n_rows, (self.start, self.end), self.columns, weighty)
+            columns = self.columns
+            if columns.time_text in needed:  # a row of rejects without a time may have one there
+                columns = replace(columns, time=None)
+            spans = spans_of(source, n_rows, (self.start, self.end), columns, weighty)
             spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
@@ -162,7 +166,7 @@ class History:
     @property
     def _key_columns(self) -> tuple[str | None, ...]:
         columns = self.columns
-        return columns.time, columns.device, columns.product, columns.point
+        return columns.time, columns.device, columns.product, columns.point, columns.time_text
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"
@@ -222,3 +226,10 @@ def checked_history(given: Any, caller: str) -> History:
         argument="history",
         value=given,
     )
+
+
+def files_of(history: History | None) -> list[Path]:
+    """Return the files that a history is read from."""
+    if history is None:
+        return []
+    return [path for path in (Path(source.name) for source in history.sources) if path.is_file()]
