@@ -57,9 +57,7 @@ MAX_VALUE: Final = 40  # characters of a value in a table
 def in_text(
     verdict: Verdict, devices: pd.DataFrame, first_line: str, hints: Sequence[str] = ()
 ) -> str:
-    """Return a verdict as text: the first line, a line for each failed check and each hint, and the
-    times.
-    """
+    """Return a verdict as text: the first line, failed checks, hints, and the times."""
     failed = [failed_in_words(*one) for one in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
     conflicts = [conflict_in_words(one) for one in verdict.conflicts[:1]]

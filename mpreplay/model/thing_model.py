@@ -250,13 +250,17 @@ class ThingModel:
         return f"<p>{html.escape(repr(self))}</p><table>{head}{rows}</table>"
 
 
+def _is_json(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
+
+
 def _read(source: Any) -> tuple[Any, str]:
     """Return the JSON of a model and a name for error messages."""
     if isinstance(source, bytes):
         return parse_text(source, "thing model"), "thing model"
     if isinstance(source, Mapping | list):
         return source, "thing model"
-    if isinstance(source, str) and source.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+    if isinstance(source, str) and (_is_json(source) or "\n" in source):
         return parse_text(source, "thing model"), "thing model"
     try:
         path = Path(source)

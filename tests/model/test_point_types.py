@@ -47,6 +47,7 @@ NAMING = {
     "model/measurepoint.py": "the properties",
     "model/schemas.py": "rules_of: one function a type",
     "model/json_shapes.py": "the names in documents",
+    "model/json_keys.py": "the types of an ENUM's keys",
     "model/drafting.py": "the types drafted for Arrow types",
     "values/scalars.py": "SCALARS: one function a type",
     "values/conversion.py": "_NESTED: one function a type",
