@@ -281,9 +281,10 @@ def _open_csv(path: Path, partitions: _Partitions, given: Given) -> Source:
 
 def _open_other(path: Path, partitions: _Partitions, given: Given) -> Source:
     """Open a file whose ending says nothing: Parquet, or CSV where its texts were described."""
-    if given.columns.text is not None and not begins_as_parquet(path):
+    if not begins_as_parquet(path):
         refuse_other(path)
-        return CsvSource.open(path, partitions, given.columns.text)
+        if given.columns.text is not None:
+            return CsvSource.open(path, partitions, given.columns.text)
     return _open_parquet(path, partitions, given)
 
 
