@@ -78,7 +78,7 @@ class Survey:
 
     @property
     def hints(self) -> tuple[Message, ...]:
-        """What would read the texts of whole columns, in words."""
+        """Sentences of what would read the texts of whole columns."""
         columns = map(column_in_words, self.lacks)
         return (*columns, *map(keys_in_words, self.keys))
 
