@@ -82,7 +82,7 @@ def test_a_table_does_not_become_part_of_a_history_of_csv_files(
     (folder / "texts").mkdir()
     text = "time,turbine,P_avg\n2024-01-01T00:00:00Z,T01,1.5\n"
     (folder / "texts" / "day.csv").write_text(text)
-    for history in ("texts/*.csv", "text*/*.csv"):
+    for history in ("texts/*.csv", "texts/d*", "texts"):
         arguments = ["validate", history, "--model", "model.json", *COLUMNS]
         assert main([*arguments, "--violations", f"{folder}/texts/day2.csv"]) == 2
         assert "would become part of the history" in capsys.readouterr().err

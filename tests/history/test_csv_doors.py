@@ -160,3 +160,30 @@ def test_a_file_of_another_ending_is_csv_where_its_texts_are_described(tmp_path:
             mp.read_history(tmp_path / name, time_column="t", text=text)
         with pytest.raises(HistoryError, match=told):
             mp.read_history(tmp_path / name, time_column="t")
+
+
+def test_a_folder_of_csv_files_is_a_history(tmp_path: Path) -> None:
+    """With partitions, packed or not; beside Parquet files they are left out and named."""
+    text = "t,unit,P\n2024-01-01T00:00:00Z,T1,1.5\n2024-01-01T00:10:00Z,T2,2.5\n"
+    for name in ("plant=a/x.csv", "plant=b/x.csv", "plant=b/y.csv.gz"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        data = text.encode()
+        path.write_bytes(gzip.compress(data) if name.endswith("gz") else data)
+    (tmp_path / "notes.txt").write_text("x")
+    roles = {"time_column": "t", "device_column": "unit"}
+
+    history = mp.read_history(tmp_path, product_column="plant", **roles)
+
+    assert [Path(one.name).name for one in history.sources] == ["x.csv", "x.csv", "y.csv.gz"]
+    assert history.n_rows == 6
+    assert mp.read_history(f"{tmp_path}/**/*.csv*", product_key="p", **roles).n_rows == 6
+    assert mp.validate(history, MODEL).n_values == 6
+    pd.DataFrame({"t": ["2024-01-01T00:00:00Z"], "unit": "T1", "P": 1.5}).to_parquet(
+        tmp_path / "z.parquet"
+    )
+    history = mp.read_history(tmp_path, product_key="p", **roles)
+    assert [Path(one.name).name for one in history.sources] == ["z.parquet"]
+    assert [Path(one.path).name for one in history.left_out if one.has_data] == [
+        "x.csv", "x.csv", "y.csv.gz",
+    ]  # fmt: skip
