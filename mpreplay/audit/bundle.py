@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "REPORT", "TABLES", "check_free", "sha256_of", "write_bundle"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 REPORT: Final = "report.html"
 # The tables of a bundle and their columns.
 TABLES: Final[dict[str, dict[str, str]]] = {

@@ -5,20 +5,20 @@ Pure. Numbers come from what a slab has been read and checked for; nothing is re
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 
 from ..display.verdict import Example, Failed, PointVerdict
 from ..model.model_set import ModelSet, model_of
 from .faults import Fault, withheld
-from .violations import as_frame, violations
+from .violations import SCHEMA, as_frame, violations
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from ..history.slab import Readings
     from ..model.measurepoint import Measurepoint
 
@@ -30,12 +30,7 @@ class _Check:
     """A failed check of one point, or of rows: how often, and the first time."""
 
     n: int
-    example: pa.Table
-
-    def failed(self, name: str) -> Failed:
-        frame = as_frame(self.example)
-        one = frame.iloc[0]
-        return Failed(name, self.n, Example(*(one[field] for field in Example._fields)))
+    example: pa.Table | None  # None: it is among the violations that are kept
 
 
 @dataclass(slots=True)
@@ -54,21 +49,27 @@ class _Point:
         model = model_of(self.given)
         return self.point.identifier in model.measurepoints or model.pass_through
 
-    def verdict(self) -> PointVerdict:
-        failed = tuple(one.failed(name) for name, one in self.checks.items())
-        numbers = (self.n_values, self.n_absent, self.n_invalid)
-        return PointVerdict(self.point, self.is_known, *numbers, failed)
-
 
 class Findings:
-    """The numbers of values of each point, and their failed checks, as slabs go by."""
+    """The numbers of values of each point, and their failed checks, as slabs go by.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    models : ModelSet
+        Thing models of the history.
+    """
+
+    def __init__(self, models: ModelSet) -> None:
+        self._models = models
         self._points: dict[tuple[int, str], _Point] = {}
         self._rows: dict[str, _Check] = {}
 
-    def add(self, readings: Readings, faults: list[Fault]) -> None:
-        """Note the values of one product in a slab, and the violations among them."""
+    def add(self, readings: Readings, faults: list[Fault], *, are_kept: bool) -> None:
+        """Note the values of one product in a slab, and the violations among them.
+
+        ``are_kept`` is True if all of them are listed, so that no example needs to be made.
+        """
+        are_kept = are_kept and self._models.single is not None
         points = [self._point(readings, number) for number in range(len(readings.columns))]
         for one, column in zip(points, readings.columns, strict=True):
             n = column.n_present
@@ -85,7 +86,8 @@ class Findings:
                 checks[fault.check].n += len(fault.positions)
             else:
                 first = fault.chosen(np.array([fault.positions.argmin()]))
-                checks[fault.check] = _Check(len(fault.positions), violations(readings, first))
+                example = None if are_kept else violations(readings, first)
+                checks[fault.check] = _Check(len(fault.positions), example)
 
     def _point(self, readings: Readings, number: int) -> _Point:
         # Models outlive a survey, so that their numbers stay theirs.
@@ -95,23 +97,53 @@ class Findings:
             self._points[key] = _Point(point, given)
         return self._points[key]
 
-    def points(self) -> tuple[PointVerdict, ...]:
-        """Return the verdict about each point; those of equal points of two models are one each.
+    def points(self, kept: pd.DataFrame) -> tuple[PointVerdict, ...]:
+        """Return the verdict about each point of each model; ``kept`` are the violations kept.
 
         A column that its model does not list, and that is empty, is no point.
         """
-        found = (one.verdict() for one in self._points.values())
-        return tuple(one for one in found if one.is_known or one.n_values)
+        found = [one for one in self._points.values() if one.is_known or one.n_values]
+        failed = _failed([(one.point.identifier, one.checks) for one in found], kept)
+        return tuple(
+            PointVerdict(one.point, one.is_known, one.n_values, one.n_absent, one.n_invalid, checks)
+            for one, checks in zip(found, failed, strict=True)
+        )
 
-    def rows(self) -> tuple[Failed, ...]:
-        """Return the checks that whole rows failed."""
-        return tuple(one.failed(name) for name, one in self._rows.items())
+    def rows(self, kept: pd.DataFrame) -> tuple[Failed, ...]:
+        """Return the checks that whole rows failed; ``kept`` are the violations kept."""
+        return next(_failed([("", self._rows)], kept))
 
-    def missing(self, models: ModelSet) -> tuple[str, ...]:
+    def missing(self) -> tuple[str, ...]:
         """Return the points of the models that no column holds."""
         held = {identifier for _, identifier in self._points}
         every: Iterable[Measurepoint] = (
-            point for model in models.all() for point in model.measurepoints.values()
+            point for model in self._models.all() for point in model.measurepoints.values()
         )
         wanted = dict.fromkeys(point.identifier for point in every if point.travels)
         return tuple(name for name in wanted if name not in held)
+
+
+def _failed(
+    points: list[tuple[str, dict[str, _Check]]], kept: pd.DataFrame
+) -> Iterator[tuple[Failed, ...]]:
+    """Yield the failed checks of each point; the examples of all are made in one go."""
+    made = [one.example for _, checks in points for one in checks.values() if one.example]
+    examples = _examples(as_frame(pa.concat_tables([SCHEMA.empty_table(), *made])))
+    firsts = kept.drop_duplicates(["measurepoint", "check"])
+    of_kept = dict(
+        zip(
+            zip(firsts["measurepoint"], firsts["check"], strict=True),
+            _examples(firsts),
+            strict=True,
+        )
+    )
+    for identifier, checks in points:
+        yield tuple(
+            Failed(name, one.n, next(examples) if one.example else of_kept[identifier, name])
+            for name, one in checks.items()
+        )
+
+
+def _examples(frame: pd.DataFrame) -> Iterator[Example]:
+    rows = frame[list(Example._fields)].itertuples(index=False, name=None)
+    return (Example(*row) for row in rows)

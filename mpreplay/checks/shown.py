@@ -6,17 +6,19 @@ Pure: facts in; every text from data is escaped where HTML is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any, Final
 
 import pandas as pd
 
 from ..display.amounts import MAX_NAME, count, time_in_words, visible
+from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
-from ..display.notebook import bar, block, heading, note
+from ..display.notebook import bar, block, details, heading, note
 from ..display.notebook import table as html_table
 from ..display.picture import Panel, Picture
 from ..display.point_bars import KEY, point_bars
-from ..display.sentences import unit_in_words
+from ..display.sentences import conflict_in_words, unit_in_words
 from ..display.tables import Table
 from ..display.verdict import (
     Failed,
@@ -45,18 +47,22 @@ __all__ = [
 ]
 
 LINES: Final = 8  # of failed checks below the first line of a text
-POINTS: Final = 12  # in a notebook
+POINTS: Final = 10  # in a notebook
+DEVICES: Final = 10  # in a notebook
 CONFLICTS: Final = 5  # in a notebook
 DRAWN: Final = 40  # points
 MAX_VALUE: Final = 40  # characters of a value in a table
 
 
-def in_text(verdict: Verdict, first_line: str, hints: Sequence[str] = ()) -> str:
-    """Return a verdict as text: the first line, and a line for each failed check and each hint."""
+def in_text(
+    verdict: Verdict, devices: pd.DataFrame, first_line: str, hints: Sequence[str] = ()
+) -> str:
+    """Return a verdict as text: first line, a line for each failed check, hints, and times."""
     failed = [failed_in_words(*one) for one in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
-    told = [visible(one) for one in hints[:LINES]]
-    return "\n  ".join([first_line, *failed[:LINES], *more, *told])
+    conflicts = [conflict_in_words(one) for one in verdict.conflicts[:1]]
+    told = [*failed[:LINES], *more, *hints[:LINES], *conflicts, *times_in_words(devices)]
+    return "\n  ".join([first_line, *map(visible, told)])
 
 
 def most_wrong(verdict: Verdict) -> list[PointVerdict]:
@@ -161,7 +167,7 @@ def conflict_table(verdict: Verdict, most: int) -> Table:
     return Table(caption, columns, rows, frozenset({4, 6}))
 
 
-def in_notebook(verdict: Verdict) -> str:
+def in_notebook(verdict: Verdict, devices: pd.DataFrame) -> str:
     """Return what a notebook shows of a verdict: a screen at most."""
     first_line, rest = headline_of_verdict(verdict)
     counts = totals(verdict)
@@ -171,7 +177,9 @@ def in_notebook(verdict: Verdict) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
-        *(note(visible(one)) for one in verdict.hints[:LINES]),
+        block(*(f"<div>{escape(visible(one))}</div>" for one in verdict.hints[:LINES])),
+        block(*(f"<div>{escape(one)}</div>" for one in times_in_words(devices))),
+        details("Devices", html_table(device_table(devices, DEVICES))),
         note(missing_in_words(verdict.missing), _where(verdict)),
     )
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from ..settings import Policy
     from .checker import Checker
+    from .device_times import DeviceTimes
     from .faults import Fault
     from .findings import Findings
     from .repeats import Duplicates, Keep
@@ -59,6 +60,8 @@ class Survey:
         Measurepoint and check to the number of values that failed it.
     tables : list of Table
         The first violations, slab by slab.
+    collisions : dict of Device to int
+        Rows whose device and time an earlier row has.
     lacks : tuple of ColumnLacks
         What keeps the texts of whole columns from being values.
     keys : tuple of BlankKeys
@@ -69,6 +72,7 @@ class Survey:
     n_values: int
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
+    collisions: dict[Device, int] = field(default_factory=dict)
     lacks: tuple[ColumnLacks, ...] = ()
     keys: tuple[BlankKeys, ...] = ()
 
@@ -95,6 +99,7 @@ def survey(
     most: int = MAX_EXAMPLES,
     n_conflicts: int = 1,
     findings: Findings | None = None,
+    times: DeviceTimes | None = None,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -112,6 +117,8 @@ def survey(
         Conflicts to keep.
     findings : Findings, optional
         Where to note what is found, point by point.
+    times : DeviceTimes, optional
+        Gathers the times of each device.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
@@ -120,6 +127,8 @@ def survey(
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
+        if times is not None:
+            times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
             lacks.see(raw, readings)
@@ -127,12 +136,14 @@ def survey(
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
             if findings is not None:
-                findings.add(readings, found)
+                n_found = sum(len(fault.positions) for fault in found)
+                findings.add(readings, found, are_kept=n_found <= most - kept)
             if found and kept < most:
                 tables.append(_first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables, lacks.columns(), lacks.keys())
+    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
 def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:

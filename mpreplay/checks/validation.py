@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..display.page import need_jinja2
 from ..display.verdict import Failed, PointVerdict, Verdict
-from ..frames import CONFLICT_COLUMNS, typed
+from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
 from ..history.history import checked_history, files_of
 from ..model.device import Device
 from ..model.model_set import ModelSet
@@ -22,6 +22,7 @@ from ..outputs import check_apart, check_file, path_of, written
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
+from .device_times import DeviceTimes
 from .findings import Findings
 from .shown import in_notebook, in_text, picture_of, point_frame
 from .sizes import Room
@@ -61,6 +62,10 @@ class Validation:
         One row a value that another one contradicts, with row and value of both, the first 10,000.
     counts : dict
         Measurepoint and check to the number of failures.
+    devices : DataFrame
+        One row a device: its rows whose time can be read, their span, their usual interval (the
+        middle one), gaps (longer than 1.5 usual intervals), rows earlier than the row before
+        them, and rows at the time of another. Intervals in seconds.
     duplicates : {"raise", "first", "last"}
         The policy that was asked for.
     """
@@ -71,6 +76,7 @@ class Validation:
     violations: pd.DataFrame
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     duplicates: Literal["raise", "first", "last"] = "raise"
+    devices: pd.DataFrame = field(default_factory=lambda: typed([], DEVICE_COLUMNS))
     _conflicts: tuple[Conflict, ...] = ()
     _points: tuple[PointVerdict, ...] = ()
     _rows: tuple[Failed, ...] = ()
@@ -144,7 +150,7 @@ class Validation:
         file = path_of(path, "path")
         check_file(file, "path")
         check_apart({"path": file}, {"a file of the history": self._files})
-        text = render_validation(self._verdict, self.violations, self._sources)
+        text = render_validation(self._verdict, self.violations, self.devices, self._sources)
         with written(file) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -158,10 +164,11 @@ class Validation:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
-        return in_text(self._verdict, first_line, [one.spelled(spell) for one in self._hints])
+        hints = [one.spelled(spell) for one in self._hints]
+        return in_text(self._verdict, self.devices, first_line, hints)
 
     def _repr_html_(self) -> str:
-        return in_notebook(self._verdict)
+        return in_notebook(self._verdict, self.devices)
 
 
 def validate(
@@ -208,6 +215,7 @@ def validate(
     >>> validation
     Validation(2 values: 1 P range)
       1 P range, such as row 1 of DataFrame (2024-01-02 00:00:00): 11, outside (-inf, 10]
+      1 device, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC, usually every 1 d.
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """
@@ -215,8 +223,9 @@ def validate(
     checked_history(history, "validate")
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
-    findings = Findings()
+    findings = Findings(models)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
+    times = DeviceTimes()
     looked = survey(
         history,
         models,
@@ -226,18 +235,21 @@ def validate(
         most=MAX_SHOWN,
         n_conflicts=MAX_SHOWN,
         findings=findings,
+        times=times,
     )
+    kept = in_order(looked.tables)
     return Validation(
         looked.n_values,
         looked.n_violations,
         looked.duplicates.n_superseded,
-        in_order(looked.tables).head(MAX_SHOWN),
+        kept.head(MAX_SHOWN),
         looked.counts,
         duplicates,
+        times.frame(looked.collisions),
         looked.duplicates.conflicts,
-        findings.points(),
-        findings.rows(),
-        findings.missing(models),
+        findings.points(kept),
+        findings.rows(kept),
+        findings.missing(),
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
         looked.hints,

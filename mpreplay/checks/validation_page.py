@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..display.amounts import MAX_NAME, count, time_in_words, visible
+from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
 from ..display.page import mark, page, safe
 from ..display.pictures import standing_mark
@@ -29,7 +30,9 @@ MAX_VALUE: Final = 120  # characters
 _TEMPLATE: Final = "validation_page.html.jinja"
 
 
-def render_validation(verdict: Verdict, violations: pd.DataFrame, sources: Sequence[str]) -> str:
+def render_validation(
+    verdict: Verdict, violations: pd.DataFrame, devices: pd.DataFrame, sources: Sequence[str]
+) -> str:
     """Return a validation as one HTML page of bounded size.
 
     Parameters
@@ -38,6 +41,8 @@ def render_validation(verdict: Verdict, violations: pd.DataFrame, sources: Seque
         The facts.
     violations : DataFrame
         The first violations.
+    devices : DataFrame
+        The times of each device.
     sources : sequence of str
         Names of what was read.
     """
@@ -62,6 +67,8 @@ def render_validation(verdict: Verdict, violations: pd.DataFrame, sources: Seque
         missing=missing_in_words(verdict.missing),
         hints=[visible(one) for one in verdict.hints],
         groups=list(_groups(violations, verdict))[:GROUPS],
+        times=times_in_words(devices),
+        devices=device_table(devices, MAX_ROWS) if len(devices) else "",
         conflicts=conflict_table(verdict, MAX_ROWS) if verdict.conflicts else "",
     )
 

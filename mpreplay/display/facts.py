@@ -227,7 +227,7 @@ class Lack(NamedTuple):
 
 
 class ColumnLacks(NamedTuple):
-    """What keeps the cells of a column from being values, over a whole history."""
+    """Reasons that keep the cells of a column from being values, over a whole history."""
 
     point: str
     column: str  # "" where it is not known, and in the long form

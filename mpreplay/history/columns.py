@@ -85,7 +85,7 @@ def resolve(
     names = readable(list(names), columns, source)
     check_there(names, columns, source, set(elsewhere))
     if columns.is_long:
-        wanted = set(columns.named)
+        wanted = {*columns.named, columns.time_text}
         needed = [name for name in names if name in wanted]
         return Layout(columns, needed=needed, forms=forms_of(columns, needed, is_text=is_text))
     places = _Places(columns)

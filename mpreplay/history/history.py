@@ -97,7 +97,9 @@ class History:
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
             weighty = [name for name in needed if name not in self._key_columns]
-            spans = source.spans(n_rows, (self.start, self.end), self.columns.time, weighty)
+            # Of rejects, a row without a time may have one in its text.
+            known = None if self.columns.time_text in needed else self.columns.time
+            spans = source.spans(n_rows, (self.start, self.end), known, weighty)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = self._keys(layout) if keys_only else needed
@@ -121,7 +123,7 @@ class History:
     @property
     def _key_columns(self) -> tuple[str | None, ...]:
         columns = self.columns
-        return columns.time, columns.device, columns.product, columns.point
+        return columns.time, columns.device, columns.product, columns.point, columns.time_text
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"

@@ -82,6 +82,8 @@ class Columns:
     value_quality: str | None = None
     # Of rejects: the check that each value failed. The values are then texts, as in rejects.
     check: str | None = None
+    # Of rejects: the text of a time that could not be read, which may have been corrected.
+    time_text: str | None = None
     # How cells are written, and which of them are read.
     text: TextFormat | None = None
     forms: Mapping[str, Column] | None = None  # column to how its cells become values
@@ -237,7 +239,7 @@ def readable(names: list[Any], columns: Columns, source: str) -> list[str]:
 
     A column that is left out may have any name, and as many namesakes as it likes.
     """
-    ignored, named = set(map(_label, columns.ignore)), set(columns.named)
+    ignored, named = set(map(_label, columns.ignore)), {*columns.named, columns.time_text}
     kept = [
         name
         for name in names
@@ -266,7 +268,7 @@ def readable(names: list[Any], columns: Columns, source: str) -> list[str]:
     return kept
 
 
-def _is_own(name: Any, named: set[str]) -> bool:
+def _is_own(name: Any, named: set[str | None]) -> bool:
     """Return True if a column is named as the time, a key or a quality, so that it is read."""
     return isinstance(name, str) and name in named
 

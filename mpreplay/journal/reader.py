@@ -35,7 +35,7 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 AT_ONCE: Final = 65_536  # rejects a frame
 # Values of a request that has not settled are in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
