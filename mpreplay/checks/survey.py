@@ -78,7 +78,7 @@ class Survey:
 
     @property
     def hints(self) -> tuple[Message, ...]:
-        """What would read the texts of whole columns, in words."""
+        """Sentences about the texts of whole columns, and about keys."""
         columns = map(column_in_words, self.lacks)
         return (*columns, *map(keys_in_words, self.keys))
 
