@@ -1,4 +1,4 @@
-"""Reasons that keep whole columns of texts from being values, gathered as slabs go by.
+"""Lacks of whole columns: of the form in which their texts would be values.
 
 Pure, and bounded: words are counted up to a number of different ones. What is right costs nothing:
 only misfits are looked at.

@@ -57,11 +57,11 @@ MAX_VALUE: Final = 40  # characters of a value in a table
 def in_text(
     verdict: Verdict, devices: pd.DataFrame, first_line: str, hints: Sequence[str] = ()
 ) -> str:
-    """Return a verdict as text: the first line, failed checks, hints, and the times."""
+    """Return a verdict as text: first line, a line for each failed check, hints, and times."""
     failed = [failed_in_words(*one) for one in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
     conflicts = [conflict_in_words(one) for one in verdict.conflicts[:1]]
-    told = [*failed[:LINES], *more, *conflicts, *hints[:LINES], *times_in_words(devices)]
+    told = [*failed[:LINES], *more, *hints[:LINES], *conflicts, *times_in_words(devices)]
     return "\n  ".join([first_line, *map(visible, told)])
 
 
@@ -177,7 +177,7 @@ def in_notebook(verdict: Verdict, devices: pd.DataFrame) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
-        *(note(visible(one)) for one in verdict.hints[:LINES]),
+        block(*(f"<div>{escape(visible(one))}</div>" for one in verdict.hints[:LINES])),
         block(*(f"<div>{escape(one)}</div>" for one in times_in_words(devices))),
         details("Devices", html_table(device_table(devices, DEVICES))),
         note(missing_in_words(verdict.missing), _where(verdict)),

@@ -60,25 +60,26 @@ class Survey:
         Measurepoint and check to the number of values that failed it.
     tables : list of Table
         The first violations, slab by slab.
+    collisions : dict of Device to int
+        Rows whose device and time an earlier row has.
     lacks : tuple of ColumnLacks
         What keeps the texts of whole columns from being values.
     keys : tuple of BlankKeys
         Keys with blanks around them.
-    collisions : dict of Device to int
-        Rows whose device and time an earlier row has.
     """
 
     duplicates: Duplicates
     n_values: int
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
+    collisions: dict[Device, int] = field(default_factory=dict)
     lacks: tuple[ColumnLacks, ...] = ()
     keys: tuple[BlankKeys, ...] = ()
     collisions: dict[Device, int] = field(default_factory=dict)
 
     @property
     def hints(self) -> tuple[Message, ...]:
-        """Sentences of what would read the texts of whole columns."""
+        """Sentences about the texts of whole columns, and about keys."""
         columns = map(column_in_words, self.lacks)
         return (*columns, *map(keys_in_words, self.keys))
 
@@ -142,15 +143,8 @@ def survey(
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(
-        duplicates,
-        n_values,
-        counts,
-        tables,
-        lacks=lacks.columns(),
-        keys=lacks.keys(),
-        collisions=search.collisions(),
-    )
+    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
 def first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
@@ -201,14 +195,13 @@ def duplicates_of(
     keep, withhold = policy.keep, policy.withholds
     found: pd.DataFrame | None = None
     n_violations = 0
-    hints: tuple[Message, ...] = ()
+    hints: Sequence[Message] = ()
     if policy.on_invalid == "raise":
         looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
-        n_violations = looked.n_violations
+        n_violations, hints = looked.n_violations, looked.hints
         duplicates = replace(looked.duplicates, n_values=looked.n_values)
         if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
-            hints = looked.hints[:MAX_HINTS]
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
     if told := told_of_faults(policy, found, n_violations, duplicates, hints):
@@ -224,10 +217,13 @@ def told_of_faults(
     duplicates: Duplicates,
     hints: Sequence[Message] = (),
 ) -> list[Message]:
-    """Return the reasons for which a history is not sent: a user mends all of them at once."""
+    """Return the reasons for which a history is not sent: a user mends all of them at once.
+
+    ``hints`` are sentences about whole columns.
+    """
     told = []
     if policy.on_invalid == "raise" and found is not None and n_violations:
-        told += [_told_of_violations(found, n_violations), *hints]
+        told += [_told_of_violations(found, n_violations), *hints[:MAX_HINTS]]
     if policy.duplicates == "raise" and duplicates.conflicts:
         told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
     return told

@@ -17,7 +17,6 @@ from ..model.point_types import POINT_TYPES
 from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
 from .facts import Detail
-from .text_findings import lacks_in_words
 
 __all__ = ["ADVICE_BY_CHECK", "advice", "cause_reason", "reason", "reason_column"]
 
@@ -35,6 +34,27 @@ def _platform(code: int, words: str, alone: bool, within: str = "") -> str:
 
 def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
+
+
+# What a text has that its form does not allow for, and the argument that would read it.
+_LACKS: Final = {
+    "comma": "it has a decimal comma (text=TextFormat(decimal=','))",
+    "comma?": "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, "
+    "which are not read",
+    "point": "it has a decimal point (text=TextFormat(decimal='.'))",
+    "point?": "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, "
+    "which are not read",
+    "groups": "it has separators of thousands, which are not read; write it without them",
+    "suffix": "{0!r} follows it (mp.Column(suffix={0!r}))",
+    "blanks": "it has blanks around it (text=TextFormat(strip=True))",
+}
+
+
+def _lacks(needs: Iterable[str], suffix: str) -> str:
+    """Return what keeps a text from being a number."""
+    return ", and ".join(
+        _LACKS[need].format(suffix) if need == "suffix" else _LACKS[need] for need in needs
+    )
 
 
 def _known(texts: Iterable[str], n: int) -> str:
@@ -57,7 +77,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "inexact": lambda: "an integer with more digits than a DOUBLE holds",
     "not_integer": lambda: "not an integer",
     "misspelt": lambda kind, needs, suffix: (
-        f"not {_kind(kind)} as it is written: {lacks_in_words(needs, suffix)}"
+        f"not {_kind(kind)} as it is written: {_lacks(needs, suffix)}"
     ),
     "scaled_part": lambda scale: f"times {scale!r} it is not an integer",
     "unmapped": lambda known, n: f"none of the texts that values= names: {_known(known, n)}",

@@ -5,64 +5,26 @@ Pure: facts in, clauses and sentences out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from ..errors import Argument, Message, clipped, message
 from .amounts import count
 from .facts import BlankKeys, ColumnLacks, Lack
 
-__all__ = ["column_in_words", "keys_in_words", "lacks_in_words"]
+__all__ = ["column_in_words", "keys_in_words"]
 
 MAX_WORD: Final = 40  # characters
-# What a text has that its form does not allow for: of one, and of many.
+# What texts have that their form does not allow for.
 _LACKS: Final = {
-    "comma": (
-        "it has a decimal comma (text=TextFormat(decimal=','))",
-        "with a decimal comma",
-    ),
-    "comma?": (
-        "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, which "
-        "are not read",
-        "with a comma before three digits, which is a decimal one, or one of thousands, which are "
-        "not read",
-    ),
-    "point": (
-        "it has a decimal point (text=TextFormat(decimal='.'))",
-        "with a decimal point",
-    ),
-    "point?": (
-        "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, which "
-        "are not read",
-        "with a point before three digits, which is a decimal one, or one of thousands, which are "
-        "not read",
-    ),
-    "groups": (
-        "it has separators of thousands, which are not read; write it without them",
-        "with separators of thousands, which are not read: export them without",
-    ),
-    "blanks": (
-        "it has blanks around it (text=TextFormat(strip=True))",
-        "with blanks around",
-    ),
+    "comma": "with a decimal comma",
+    "comma?": "with a comma before three digits, which is a decimal one, or one of thousands, "
+    "which are not read",
+    "point": "with a decimal point",
+    "point?": "with a point before three digits, which is a decimal one, or one of thousands, "
+    "which are not read",
+    "groups": "with separators of thousands, which are not read: export them without",
+    "blanks": "with blanks around",
 }
-
-
-def lacks_in_words(needs: Iterable[str], suffix: str) -> str:
-    """Return what keeps a text from being a number, and the argument that would read it.
-
-    Examples
-    --------
-    >>> lacks_in_words(("suffix",), "kW")
-    "'kW' follows it (mp.Column(suffix='kW'))"
-    """
-    told = [
-        f"{suffix!r} follows it (mp.Column(suffix={suffix!r}))"
-        if need == "suffix"
-        else _LACKS[need][0]
-        for need in needs
-    ]
-    return ", and ".join(told)
 
 
 def column_in_words(found: ColumnLacks) -> Message:
@@ -97,7 +59,7 @@ def _are(lack: Lack) -> str:
     numbers = "numbers" if lack.n > 1 else "a number"
     if lack.needs == ("text",):
         return f"{numbers} in {'texts' if lack.n > 1 else 'a text'}"
-    told = [f"followed by {lack.suffix!r}" if n == "suffix" else _LACKS[n][1] for n in lack.needs]
+    told = [f"followed by {lack.suffix!r}" if n == "suffix" else _LACKS[n] for n in lack.needs]
     return f"{numbers} {_listed(told, 'and')}"
 
 

@@ -37,10 +37,10 @@ class Layout:
         Identifier of a point to the column of its quality.
     needed : list of str
         Columns to read, in the order of the source.
-    forms : dict of str to Form
-        Column to how its cells are written; not of columns whose cells mean what they are.
     left_out : list of str
         Columns that ``only=True`` leaves out, as people spell them.
+    forms : dict of str to Form
+        Column to how its cells are written; not of columns whose cells mean what they are.
     """
 
     columns: Columns

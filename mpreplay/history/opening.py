@@ -87,8 +87,9 @@ def read_history(
         A column of device keys, or one fixed key. Neither: the connection's own device.
     product_column, product_key : str, optional
         Likewise for product keys; needed wherever a device is named.
-    points : dict of str to str, optional
-        Column to identifier, where the two differ.
+    points : dict of str to str or Column, optional
+        Column to identifier, where the two differ; a :class:`Column` says how its cells are
+        written: unit, factor, words for values, labels of an ENUM.
     quality : dict of str to str, optional
         Column of readings to the column of their quality.
     ignore : iterable of labels, optional
@@ -99,8 +100,9 @@ def read_history(
         Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
         groups outside are not read.
     text : TextFormat, optional
-        How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
-        texts until they become values by the types of their points.
+        How texts are written: decimal separator, words for absent, blanks; of a CSV file also its
+        delimiter and encoding. None: texts of a CSV file are written as by default, and a text in
+        another source is the value of a point that is a text, and else a violation.
     name : str, optional
         Name of a frame, table or stream in rejects, audit and messages. A file has its own.
     spool : path, optional
@@ -127,6 +129,11 @@ def read_history(
     batch names the columns; a value that has no equal in the type of the other batches is an error.
     ``replay`` with a journal keeps the file as ``<journal>.source.parquet``, from which the run can
     be continued in another process. A query is read in the order that it gives its rows in.
+
+    A text becomes a value by the type of its point: a number exactly as it is written, without
+    separators of thousands; a BOOL from ``true``, ``false``, 0 or 1; an array or a struct from
+    JSON. A text that does not fit is a violation that shows it, and ``validate`` says of a whole
+    column which argument would read it.
 
     Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
     ``value`` are read, each value by the type of its point. Other columns are ignored, except that
