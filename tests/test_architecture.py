@@ -31,7 +31,7 @@ SHELLS = {
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
-    "display.page", "display.picture",
+    "display.page", "display.picture", "history.shown", "sources.description",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

@@ -66,7 +66,7 @@ def render_validation(
         points=point_table(verdict, MAX_ROWS) if points else "",
         missing=missing_in_words(verdict.missing),
         groups=list(_groups(violations, verdict))[:GROUPS],
-        times=times_in_words(devices),
+        times=" ".join(times_in_words(devices)),
         devices=device_table(devices, MAX_ROWS) if len(devices) else "",
         conflicts=conflict_table(verdict, MAX_ROWS) if verdict.conflicts else "",
     )

@@ -6,7 +6,6 @@ in ``columns.py`` and ``readings.py``; ``opening.py`` makes a history.
 
 from __future__ import annotations
 
-import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
@@ -22,6 +21,7 @@ from ..errors.arguments import kind_of
 from ..files.finding import LeftOut, grouped
 from ..sources.source import Source
 from .columns import Columns, Layout, resolve
+from .shown import form_in_words, in_notebook
 from .slab import RawSlab
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class History:
         if len(self.sources) != 1:
             what = f"{len(self.sources)} files, {what}"
         name = self.sources[0].name if self.sources else "nothing"
-        form = "long" if self.columns.is_long else "wide"
+        form = form_in_words(self.columns)
         window = "".join(
             f", {word} {pd.Timestamp(ms, unit='ms', tz='UTC').isoformat()}"
             for word, ms in (("from", self.start), ("before", self.end))
@@ -140,7 +140,7 @@ class History:
         return f"History({name}{more}: {what}, {form}{window}{rest})"
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+        return in_notebook(self.sources, self.columns, (self.start, self.end), self.left_out)
 
 
 _HOW: Final = {
