@@ -37,6 +37,7 @@ SHELLS = {
     "files.held_file", "files.locating", "files.reading", "files.remote_finding",
     "files.search_rules", "files.stores", "sources.ipc", "sources.ipc_layout",
     "display.page", "display.picture",
+    "history.shown", "sources.description",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

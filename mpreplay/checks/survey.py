@@ -75,7 +75,6 @@ class Survey:
     collisions: dict[Device, int] = field(default_factory=dict)
     lacks: tuple[ColumnLacks, ...] = ()
     keys: tuple[BlankKeys, ...] = ()
-    collisions: dict[Device, int] = field(default_factory=dict)
 
     @property
     def hints(self) -> tuple[Message, ...]:

@@ -6,7 +6,6 @@ in ``columns.py`` and ``readings.py``; ``opening.py`` makes a history.
 
 from __future__ import annotations
 
-import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
@@ -20,12 +19,15 @@ from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.search_rules import LeftOut, grouped
+from ..sources.csv import CsvSource
+from ..sources.ipc import IpcSource
 from ..sources.parquet import ParquetSource
 from ..sources.source import Source
 from .census import Census, census_of, spans_of
 from .columns import Columns, Layout, check_some, resolve
 from .devices import devices_in_words
 from .roles import listed, spelled
+from .shown import form_in_words, in_notebook
 from .slab import RawSlab
 from .wanted import is_mapped, left_out
 
@@ -41,6 +43,7 @@ log = logging.getLogger("mpreplay")
 SLAB_ROWS: Final = 16_384
 # Most cells of a slab, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
+FILES: Final = (CsvSource, IpcSource, ParquetSource)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -175,10 +178,10 @@ class History:
         is_waiting = any(getattr(source, "is_waiting", False) for source in self.sources)
         what = "a stream, not read yet" if is_waiting else f"{self.n_rows:,} rows"
         if len(self.sources) != 1:
-            is_files = all(isinstance(source, ParquetSource) for source in self.sources)
+            is_files = all(isinstance(source, FILES) for source in self.sources)
             what = f"{len(self.sources)} {'files' if is_files else 'sources'}, {what}"
         name = self.sources[0].name if self.sources else "nothing"
-        form = "long" if self.columns.is_long else "wide"
+        form = form_in_words(self.columns)
         window = "".join(
             f", {word} {pd.Timestamp(ms, unit='ms', tz='UTC').isoformat()}"
             for word, ms in (("from", self.start), ("before", self.end))
@@ -202,7 +205,7 @@ class History:
         return f"; {len(names):,} columns left out: {listed(names)}" if names else ""
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+        return in_notebook(self.sources, self.columns, (self.start, self.end), self.left_out)
 
 
 def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:
