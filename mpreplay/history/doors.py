@@ -16,7 +16,11 @@ import pyarrow as pa
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import CLEAN_TEXT, wrong
 from ..files.finding import PARQUET, Found, LeftOut, begins_as_parquet, find_files
-from ..sources.capsules import (
+from ..sources.csv import CsvSource
+from ..sources.csv_text import ENDINGS, refuse_other
+from ..sources.parquet import ParquetSource
+from ..sources.source import INDEX, FrameSource, Source, TableSource
+from ..streams.capsules import (
     in_memory,
     is_capsule,
     is_frame_in_memory,
@@ -25,15 +29,11 @@ from ..sources.capsules import (
     native,
     reader_of,
 )
-from ..sources.csv import CsvSource
-from ..sources.csv_text import ENDINGS, refuse_other
-from ..sources.datasets import dataset_stream, is_dataset, is_scanner, sources_of
-from ..sources.file_view import FileView
-from ..sources.parquet import ParquetSource
-from ..sources.source import INDEX, FrameSource, Source, TableSource
-from ..sources.spool import Place
-from ..sources.spooled import StreamSource
-from ..sources.streams import Stream, items_of, reader_stream, relation_stream
+from ..streams.datasets import dataset_stream, is_dataset, is_scanner, sources_of
+from ..streams.file_view import FileView
+from ..streams.spool import Place
+from ..streams.stream import Stream, items_of, reader_stream, relation_stream
+from ..streams.stream_source import StreamSource
 from .columns import Columns
 from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal

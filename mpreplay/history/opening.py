@@ -17,7 +17,7 @@ from ..errors import Argument, HistoryError, message
 from ..errors.arguments import labels_of, shown_briefly
 from ..files.finding import LeftOut, grouped
 from ..sources.source import FrameSource, Source, TableSource
-from ..sources.spooled import StreamSource
+from ..streams.stream_source import StreamSource
 from ..times.bounds import bound_of
 from .columns import Columns
 from .devices import check_devices, devices_of

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from ..sources.parquet import ParquetSource
+from ..sources.source import Source, TableSource, names_of
 from .file_view import FileView
-from .parquet import ParquetSource
-from .source import Source, TableSource, names_of
 from .spool import GROUP_ROWS
-from .streams import Stream
+from .stream import Stream
 
 __all__ = ["dataset_stream", "is_dataset", "is_scanner", "sources_of"]
 
