@@ -18,7 +18,12 @@ from ..files.endings import format_of_bytes, format_of_name
 from ..files.held_file import is_open_file
 from ..files.locating import find_anywhere, is_place
 from ..files.search_rules import Found, LeftOut
-from ..sources.capsules import (
+from ..sources.csv import CsvSource
+from ..sources.csv_text import refuse_other
+from ..sources.ipc import IpcSource
+from ..sources.parquet import ParquetSource
+from ..sources.source import INDEX, FrameSource, Source, TableSource
+from ..streams.capsules import (
     in_memory,
     is_capsule,
     is_frame_in_memory,
@@ -27,16 +32,11 @@ from ..sources.capsules import (
     native,
     reader_of,
 )
-from ..sources.csv import CsvSource
-from ..sources.csv_text import refuse_other
-from ..sources.datasets import dataset_stream, is_dataset, is_scanner, sources_of
-from ..sources.file_view import FileView
-from ..sources.ipc import IpcSource
-from ..sources.parquet import ParquetSource
-from ..sources.source import INDEX, FrameSource, Source, TableSource
-from ..sources.spool import Place
-from ..sources.spooled import StreamSource
-from ..sources.streams import Stream, items_of, reader_stream, relation_stream
+from ..streams.datasets import dataset_stream, is_dataset, is_scanner, sources_of
+from ..streams.file_view import FileView
+from ..streams.spool import Place
+from ..streams.stream import Stream, items_of, reader_stream, relation_stream
+from ..streams.stream_source import StreamSource
 from .columns import Columns
 from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal

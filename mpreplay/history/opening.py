@@ -18,7 +18,7 @@ from ..errors.arguments import labels_of, shown_briefly
 from ..files.locating import shown_place
 from ..files.search_rules import LeftOut, grouped
 from ..sources.source import FrameSource, Source, TableSource
-from ..sources.spooled import StreamSource
+from ..streams.stream_source import StreamSource
 from ..times.bounds import bound_of
 from .columns import Columns
 from .devices import check_devices, devices_of

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from ..errors import HistoryError
 from ..errors.arguments import kind_of
-from ..sources.capsules import is_capsule
+from ..streams.capsules import is_capsule
 
 __all__ = ["is_refused", "refusal"]
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import JournalError
 from ..files.file_mark import sha256_of
-from ..sources.spooled import StreamSource
+from ..streams.stream_source import StreamSource
 from .private import create_private
 
 if TYPE_CHECKING:

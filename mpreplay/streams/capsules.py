@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from ..errors import HistoryError
 from ..errors.arguments import kind_of
-from .source import first_line
+from ..sources.source import first_line
 
 __all__ = [
     "in_memory",

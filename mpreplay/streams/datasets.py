@@ -12,11 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from ..sources.parquet import ParquetSource
+from ..sources.source import Source, TableSource, names_of
 from .file_view import FileView
-from .parquet import ParquetSource
-from .source import Source, TableSource, names_of
 from .spool import GROUP_ROWS
-from .streams import Stream
+from .stream import Stream
 
 __all__ = ["dataset_stream", "is_dataset", "is_scanner", "sources_of"]
 
@@ -122,14 +122,24 @@ def dataset_stream(dataset: Any, name: str) -> Stream:
 def _batches(dataset: Any, schema: pa.Schema, chosen: Any) -> Iterator[pa.RecordBatch]:
     import pyarrow.dataset as ds
 
-    if chosen is not None:  # a dataset with a filter tells no fragments
-        yield from dataset.scanner(**_SLOWLY).to_batches()
-    elif isinstance(dataset, ds.UnionDataset):
+    if isinstance(dataset, ds.UnionDataset):
         for child in dataset.children:
-            yield from _batches(child, schema, _filter_of(child))
-    else:
-        for fragment in dataset.get_fragments():
-            is_parquet = isinstance(fragment, ds.ParquetFileFragment)
-            # A row group at a time: a scanner reads ahead of a file that is read slowly.
-            for part in fragment.split_by_row_group() if is_parquet else [fragment]:
-                yield from part.scanner(schema=schema, **_SLOWLY).to_batches()
+            yield from _batches(child, schema, chosen)
+        return
+    fragments = _fragments(dataset, chosen)
+    if fragments is None:
+        yield from dataset.scanner(**_SLOWLY).to_batches()
+        return
+    for fragment in fragments:
+        is_parquet = isinstance(fragment, ds.ParquetFileFragment)
+        # A row group at a time: a scanner reads ahead of a file that is read slowly.
+        for part in fragment.split_by_row_group() if is_parquet else [fragment]:
+            yield from part.scanner(schema=schema, filter=chosen, **_SLOWLY).to_batches()
+
+
+def _fragments(dataset: Any, chosen: Any) -> Any:
+    """Return the files of a dataset; None if it has a filter, and does not tell them."""
+    if chosen is None:
+        return iter(dataset.get_fragments())
+    inner = getattr(dataset, "_get_fragments", None)  # the public one refuses to leave it out
+    return None if inner is None else iter(inner(chosen))

@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from ..errors import HistoryError
 from ..errors.arguments import kind_of, without_credentials
+from ..sources.source import first_line, names_of
 from .capsules import reader_of, table_of
-from .source import first_line, names_of
 
 __all__ = ["Stream", "as_table", "failed", "items_of", "reader_stream", "relation_stream"]
 

@@ -18,15 +18,15 @@ import pyarrow as pa
 
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import kind_of
+from ..sources.parquet import ParquetSource
+from ..sources.source import FileFacts, first_line
 from .file_view import FileView
-from .parquet import ParquetSource
 from .pieces import plain_table, table_of_frame
-from .source import FileFacts, first_line
 from .spool import GROUP_ROWS, Place, Spool
-from .streams import Stream, as_table, failed
+from .stream import Stream, as_table, failed
 
 if TYPE_CHECKING:
-    from .source import Span, Window
+    from ..sources.source import Span, Window
 
 __all__ = ["StreamSource"]
 

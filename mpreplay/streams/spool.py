@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import shown_briefly
+from ..sources.source import cut_spans, first_line
+from ..sources.weights import SLAB_BYTES, has_weight, light_spans, weights
 from .pieces import conformed, merged
-from .source import cut_spans, first_line
-from .weights import SLAB_BYTES, has_weight, light_spans, weights
 
 __all__ = ["Place", "Spool"]
 

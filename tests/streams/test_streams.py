@@ -21,9 +21,9 @@ from hypothesis import strategies as st
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
-from mpreplay.sources import spool as spool_module
-from mpreplay.sources.spool import Spool
 from mpreplay.sources.weights import SLAB_BYTES
+from mpreplay.streams import spool as spool_module
+from mpreplay.streams.spool import Spool
 
 NAIVE = dt.datetime(2024, 1, 1, 12)  # noqa: DTZ001
 MODEL = ThingModel("M", {"P": Measurepoint("P", "DOUBLE"), "s": Measurepoint("s", "STRING")})

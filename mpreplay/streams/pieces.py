@@ -21,7 +21,7 @@ from ..cells.absent import absent_in
 from ..cells.arrays import python_of
 from ..cells.epoch import instants_of, is_aware, naive_of
 from ..errors import HistoryError
-from .source import INDEX, first_line, raw_column
+from ..sources.source import INDEX, first_line, raw_column
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from .parquet import ParquetSource
-from .source import INDEX, FileFacts
+from ..sources.parquet import ParquetSource
+from ..sources.source import INDEX, FileFacts
 
 if TYPE_CHECKING:
-    from .source import Span, Window
+    from ..sources.source import Span, Window
 
 __all__ = ["FileView"]
 
