@@ -265,9 +265,12 @@ def _of_devices(files: Found, columns: Columns) -> Found:
         return files
     check_devices(columns)
     check_folders([folders for _, folders in files.files], columns)
-    kept = [one for one in files.files if may_be(one[1], columns)]
-    # Nobody has to be warned of data that was not asked for.
-    gone = [LeftOut("device", "", str(one[0]), False) for one in files.files if one not in kept]
+    kept, gone = [], []
+    for path, folders in files.files:
+        if may_be(folders, columns):
+            kept.append((path, folders))
+        else:  # nobody has to be warned of data that was not asked for
+            gone.append(LeftOut("device", "", str(path), False))
     return Found(kept, (*files.left_out, *gone))
 
 

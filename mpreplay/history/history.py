@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
@@ -85,6 +85,44 @@ class History:
             window = (self.start, self.end)
             self._census.append(census_of(self.sources, self.columns, window))
         return self._census[0]
+
+    def draft_model(self, ranges: Literal["observed"] | None = None) -> ThingModel:
+        """Draft a thing model from the readings, for a user without a model.
+
+        Parameters
+        ----------
+        ranges : {"observed"}, optional
+            Give each number the range of its values, as a proposal; None: no ranges.
+
+        Returns
+        -------
+        ThingModel
+            As of :meth:`ThingModel.from_frame`: it accepts these readings, and its ``left_out``
+            names the columns without a point. Columns are called as in ``points=``. Texts of a
+            CSV file that are all numbers are drafted as numbers.
+
+        Raises
+        ------
+        ConfigError
+            If a column holds values that no draft can accept.
+        HistoryError
+            If the history cannot be read.
+
+        Notes
+        -----
+        The history is read once, a slab at a time.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mpreplay import read_history
+        >>> frame = pd.DataFrame({"P": [7, 11]}, index=pd.date_range("2024", periods=2, tz="UTC"))
+        >>> read_history(frame).draft_model(ranges="observed").measurepoints
+        {'P': Measurepoint(P: INT [7, 11])}
+        """
+        from .drafted import draft_of
+
+        return draft_of(self, ranges)
 
     def layouts(self, models: Iterable[ThingModel]) -> list[Layout]:
         """Return the layout of each source's columns."""

@@ -30,7 +30,7 @@ from .roles import check_named, check_roles
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
-__all__ = ["read_history"]
+__all__ = ["read_history", "read_untimed"]
 
 log = logging.getLogger("mpreplay")
 
@@ -196,6 +196,13 @@ def read_history(
         )
     check_named([(one.name, one.columns) for one in sources], columns)
     return _counted(History(sources, columns, *window, left_out))
+
+
+def read_untimed(source: Any, columns: Columns) -> History:
+    """Return a history of which only the values are read, to draft a model from."""
+    sources, left_out = opened(Given(source, columns))
+    check_named([(one.name, one.columns) for one in sources], columns)
+    return History(sources, columns, None, None, left_out)
 
 
 def _counted(history: History) -> History:

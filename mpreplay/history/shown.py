@@ -14,13 +14,13 @@ from ..display.amounts import MAX_NAME, count, masked, time_in_words, visible
 from ..display.notebook import block, heading, note, table
 from ..display.sentences import left_out_in_words, names
 from ..display.tables import Table
-from ..files.finding import grouped
+from ..files.search_rules import grouped
 from ..sources.description import rows_of, span_of, types_of
 from ..sources.source import INDEX
 
 if TYPE_CHECKING:
     from ..cells.column import Column
-    from ..files.finding import LeftOut
+    from ..files.search_rules import LeftOut
     from ..sources.description import Span
     from ..sources.source import Source
     from .roles import Columns

@@ -280,7 +280,13 @@ def test_a_model_is_shown_converted_and_drafted(capsys: pytest.CaptureFixture[st
     assert main(["model", MODEL, "--json"]) == 0
     assert mp.ThingModel.load(capsys.readouterr().out) == mp.ThingModel.load(MODEL)
     assert main(["model", HISTORY, "--draft", "--ignore", "turbine"]) == 0
-    assert mp.ThingModel.load(capsys.readouterr().out).draft
+    said = capsys.readouterr()
+    assert mp.ThingModel.load(said.out).draft
+    assert "mpreplay: left out: time (times or bytes)\n" in said.err
+    described = ["--time", "time", "--device", "turbine", "--product-key", "p", "--devices", "T01"]
+    assert main(["model", HISTORY, "--draft", "--ranges", *described]) == 0
+    point = mp.ThingModel.load(capsys.readouterr().out).measurepoints["Ot_avg"]
+    assert point.minimum is not None
 
 
 def _mosquitto(program: str, platform: mp.Connection, *arguments: str) -> list[str]:

@@ -49,6 +49,7 @@ NAMING = {
     "model/json_shapes.py": "the names in documents",
     "model/json_keys.py": "the types of an ENUM's keys",
     "model/drafting.py": "the types drafted for Arrow types",
+    "model/drafts.py": "the types of numbers and texts seen together",
     "values/scalars.py": "SCALARS: one function a type",
     "values/conversion.py": "_NESTED: one function a type",
     "cli/options.py": "FILE as a metavar",
