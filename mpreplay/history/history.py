@@ -10,7 +10,7 @@ import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -20,7 +20,9 @@ from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.finding import LeftOut, grouped
 from ..sources.source import Source
+from .bounds import Bounds, bounds_of
 from .columns import Columns, Layout, resolve
+from .folds import Folds, infer
 from .slab import RawSlab
 
 if TYPE_CHECKING:
@@ -49,6 +51,13 @@ class History:
     start: int | None = None
     end: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    bounds: Bounds = (None, None)  # of plausible times, for a run
+    # What the order of rows tells of times that occur twice, by source; looked for once.
+    _folds: list[dict[int, Folds]] = field(default_factory=list, init=False, compare=False)
+
+    def begun(self, now: int) -> History:
+        """Return the history for a run that begins ``now``, in milliseconds since the epoch."""
+        return replace(self, bounds=bounds_of(self.columns.plausible, now))
 
     @property
     def n_rows(self) -> int:
@@ -60,10 +69,12 @@ class History:
         models = list(models)
         names = [source.columns for source in self.sources]
         everywhere = {name for columns in names for name in columns}
+        bounds = None if self.columns.plausible is None else self.bounds
+        roles = replace(self.columns, plausible=bounds)
         return [
             resolve(
                 own,
-                self.columns,
+                roles,
                 models,
                 source=source.name,
                 partitions=source.partitions,
@@ -90,8 +101,25 @@ class History:
         without : container of int, optional
             Numbers of slabs to leave out, unread.
         """
+        read = self._read(models, keys_only, without)
+        if self.columns.ambiguous != "infer" or self.columns.tz is None:
+            yield from (raw for _, raw in read)
+            return
+        if not self._folds:
+            keys = self._read(models, True, ())
+            self._folds.append(infer(keys, self.columns.tz))
+        for place, raw in read:
+            told = self._folds[0].get(place)
+            yield raw if told is None else replace(raw, folds=told.of(raw.first_row, raw.n_rows))
+
+    def _read(
+        self, models: Iterable[ThingModel], keys_only: bool, without: Container[int]
+    ) -> Iterator[tuple[int, RawSlab]]:
+        """Yield slabs, each with the number of its source."""
         number = 0
-        for source, layout in zip(self.sources, self.layouts(models), strict=True):
+        for place, (source, layout) in enumerate(
+            zip(self.sources, self.layouts(models), strict=True)
+        ):
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
             weighty = [name for name in needed if name not in self._key_columns]
@@ -110,7 +138,7 @@ class History:
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
                         f"{raw.n_rows:,} could be read"
                     )
-                yield raw
+                yield place, raw
             deque(read, maxlen=0)  # to its end, where it looks whether its file has changed
             number += len(spans)
 

@@ -5,25 +5,26 @@ A shell: looks for files, and reads what they say of themselves. Slabs are read 
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from ..cells.column import Column
-from ..cells.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import kind_of, labels_of, shown_briefly
 from ..files.finding import Found, find_files, grouped
 from ..sources.parquet import ParquetSource
-from ..sources.source import FrameSource, Source, TableSource, first_line, names_of
+from ..sources.source import FrameSource, Source, TableSource, names_of
+from .bounds import PLAUSIBLE, check_times, instant
+from .bounds import plausible as plausible_of
 from .columns import Columns
 from .history import History
 from .rejects_file import REJECTS, is_rejects, read_rejects
@@ -61,7 +62,7 @@ def read_history(
     time_format: str | None = None,
     ambiguous: str = "raise",
     nonexistent: str = "raise",
-    plausible: tuple[Any, Any] | None = None,
+    plausible: tuple[Any, Any] | None = PLAUSIBLE,
     filesystem: Any = None,
     name: str | None = None,
     spool: Any = None,
@@ -95,8 +96,21 @@ def read_history(
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
     start, end : str or datetime, optional
-        Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
-        not read.
+        Read times in [start, end), UTC unless they have a zone; texts in ISO 8601. Parquet row
+        groups outside are not read.
+    time_format : str, optional
+        The format of texts that are not ISO 8601, as ``strptime`` has it, such as
+        ``"%d.%m.%Y %H:%M"``; names of months and days in English.
+    ambiguous : {"raise", "earliest", "latest", "infer"}, optional
+        The instant of a naive time that occurs twice, because the clock was put back: a
+        violation, the first, the second, or as the order of each device's rows tells; rows that
+        do not tell are violations.
+    nonexistent : {"raise", "shift_forward", "shift_backward"}, optional
+        The instant of a naive time that does not exist, because the clock was put forward: a
+        violation, the first instant after the gap, or the last millisecond before it.
+    plausible : (first, last), optional
+        Times outside are violations of their rows. Each is a datetime or a text in ISO 8601, None
+        for no bound, or relative to the beginning of a run (``"+1d"``, ``"-2h"``).
 
     Returns
     -------
@@ -125,7 +139,9 @@ def read_history(
     History(DataFrame: 1 rows, wide)
     """
     _refuse_unbuilt(locals())
+    now = round(time.time() * 1_000)
     names, forms = _points_and_forms(points)
+    span = plausible_of(plausible)
     columns = Columns(
         time=time_column,
         tz=tz,
@@ -141,9 +157,14 @@ def read_history(
         point=point_column,
         value=value_column,
         value_quality=quality_column,
+        time_format=time_format,
+        ambiguous=ambiguous,
+        nonexistent=nonexistent,
+        plausible=span,
     )
     check_roles(columns)
-    window = _instant(start, "start"), _instant(end, "end")
+    check_times(columns)
+    window = instant(start, "start"), instant(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
             message(
@@ -157,11 +178,12 @@ def read_history(
         )
     files = find_files(source) if isinstance(source, str | os.PathLike) else Found([])
     _tell_of(files, source)
-    if rejects := _rejects(source, files) if columns == Columns() else ():
-        return History(tuple(rejects), REJECTS, *window, files.left_out)
+    if rejects := _rejects(source, files) if columns == Columns(plausible=span) else ():
+        columns = replace(REJECTS, plausible=span)
+        return History(tuple(rejects), columns, *window, files.left_out).begun(now)
     sources = tuple(_sources(source, columns, files))
     check_named([(one.name, one.columns) for one in sources], columns)
-    return History(sources, columns, *window, files.left_out)
+    return History(sources, columns, *window, files.left_out).begun(now)
 
 
 def _tell_of(files: Found, source: Any) -> None:
@@ -193,41 +215,6 @@ def _rejects(source: Any, files: Found) -> Sequence[Source]:
 
 def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
     return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
-
-
-def _instant(value: Any, name: str) -> int | None:
-    """Return a bound in milliseconds."""
-    if value is None:
-        return None
-    try:
-        is_time = isinstance(value, str | dt.date | np.datetime64)
-        instant = pd.Timestamp(value) if is_time else None
-    except (TypeError, ValueError) as error:
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time ({first_line(error)})",
-            ),
-            argument=name,
-            value=value,
-        ) from error
-    if instant is None or pd.isna(instant):
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
-            ),
-            argument=name,
-            value=value,
-        )
-    ms = -(-microseconds_of(instant) // 1_000)
-    if not FIRST_TIME <= ms <= LAST_TIME + 1:
-        raise HistoryError(
-            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
-            argument=name,
-            value=value,
-        )
-    return ms
 
 
 def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
@@ -269,8 +256,7 @@ def _need_time_column(columns: Columns) -> None:
 
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "text": None, "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
-    "nonexistent": "raise", "plausible": None, "filesystem": None, "name": None, "spool": None,
+    "text": None, "only": False, "devices": None, "filesystem": None, "name": None, "spool": None,
 }  # fmt: skip
 
 
