@@ -96,7 +96,7 @@ class Order:
         bounds = facts.get("plausible")
         if bounds is None:
             return self
-        return replace(self, history=replace(self.history, bounds=tuple(bounds)))
+        return replace(self, history=self.history.bounded(tuple(bounds)))
 
     @property
     def window(self) -> tuple[int | None, int | None]:

@@ -18,8 +18,9 @@ from ..model.device import Device
 from ..times.proposals import wrong_unit
 from ..times.time_numbers import NO_TIME, Times, Unread
 from ..times.times import read_times
-from .bounds import implausible, others
 from .columns import INDEX
+from .devices import restricted
+from .plausible import implausible, others
 from .slab import Readings, Unreadable
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["read_keys", "read_raw_times"]
+__all__ = ["pair", "read_keys", "read_raw_times"]
 
 
 def read_keys(
@@ -38,7 +39,7 @@ def read_keys(
 ) -> Readings:
     """Return devices and times of a slab, for all products together, without values.
 
-    Rows outside the window are left out.
+    Rows outside the window are left out, and those of devices that are not asked for.
     """
     columns = raw.layout.columns
     n = raw.n_rows
@@ -49,10 +50,13 @@ def read_keys(
     ]
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
-    devices, device = _pair(products, names)
+    devices, device = pair(products, names)
+    mine: NDArray[np.bool_] | None = None
+    if columns.devices is not None:
+        devices, device, mine = restricted(devices, device, columns.devices)
     odd = implausible(times, columns.plausible or (None, None))
     taken = times.is_unread if times.unread else np.zeros(n, bool)
-    if (device < 0).any():
+    if mine is None and (device < 0).any():
         unreadable += _without_device(raw, (device < 0) & ~taken)
     for code, one in enumerate(devices):
         if models.find(one.product_key) is None:
@@ -65,7 +69,7 @@ def read_keys(
     if odd is not None:
         odd = others(odd, readings.is_unreadable()) if unreadable else odd
         readings = replace(readings, implausible=odd)
-    return _within(readings, window)
+    return _within(readings if mine is None else rows_taken(readings, mine), window)
 
 
 # What a column of keys of a kind is called in a reason.
@@ -225,7 +229,7 @@ def is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
+def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
     """Return the devices, sorted, and the device of each row as an index, -1 without a device.
 
     Product keys A, B and device keys x, y are numbered from 1, so ``width = 3``, and a row is

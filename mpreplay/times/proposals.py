@@ -257,7 +257,11 @@ def _told_of_excel(number: float) -> Sequence[str]:
 
 
 def _brief(number: float) -> str:
-    return f"{number:.12g}" if abs(number) < 10**6 else f"{number:.2g}".replace("e+0", "e").replace("e+", "e")
+    return (
+        f"{number:.12g}"
+        if abs(number) < 10**6
+        else f"{number:.2g}".replace("e+0", "e").replace("e+", "e")
+    )
 
 
 def _dated(number: float, unit: str) -> str:

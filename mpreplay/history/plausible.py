@@ -1,19 +1,17 @@
-"""Bounds in time: the beginning and end of a history, and the span of plausible times. Pure."""
+"""The span of plausible times, and what else the caller says of times. Pure."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pandas as pd
 
-from ..cells.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import OPTIONAL_TEXT, check_kinds, one_of, shown_briefly
+from ..times.bounds import bound_of
 from ..times.time_format import check_format
 from ..times.time_numbers import dated
 from .slab import Unreadable
@@ -30,58 +28,14 @@ __all__ = [
     "bounds_of",
     "check_times",
     "implausible",
-    "instant",
     "others",
     "plausible",
 ]
 
 Bounds = tuple[int | None, int | None]  # the first time within, and the first beyond [ms]
 PLAUSIBLE: Final = ("1980-01-01", "+1d")
-# A year to a minute, or a moment; with or without an offset.
-_ISO: Final = re.compile(
-    r"\d{4}(-?\d{2}(-?\d{2}([T ]\d{2}(:?\d{2}(:?\d{2}([.,]\d{1,9})?)?)?"
-    r"( ?(Z|z|[+-]\d{2}(:?\d{2})?))?)?)?)?"
-)
 _AFTER: Final = re.compile(r"([+-]\d+) ?(s|min|h|d)")
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
-
-
-def instant(value: Any, name: str) -> int | None:
-    """Return a bound in milliseconds; None if there is none.
-
-    Raises
-    ------
-    HistoryError
-        If it is no datetime and no text in ISO 8601.
-    """
-    if value is None:
-        return None
-    is_time = isinstance(value, dt.date | np.datetime64)
-    if isinstance(value, str):
-        is_time = _ISO.fullmatch(value.strip()) is not None
-    try:
-        moment = pd.Timestamp(value) if is_time else None
-    except (TypeError, ValueError) as error:
-        told = (str(error).splitlines() or [""])[0]
-        raise _no_time(value, name, f" ({told})") from error
-    if moment is None or pd.isna(moment):
-        raise _no_time(value, name, "; give a datetime or an ISO 8601 text, such as '2024-12-31'")
-    ms = -(-microseconds_of(moment) // 1_000)
-    if not FIRST_TIME <= ms <= LAST_TIME + 1:
-        raise HistoryError(
-            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
-            argument=name,
-            value=value,
-        )
-    return ms
-
-
-def _no_time(value: Any, name: str, told: str) -> HistoryError:
-    return HistoryError(
-        message(Argument(name, is_named=True), f" {shown_briefly(value)} is not a time{told}"),
-        argument=name,
-        value=value,
-    )
 
 
 def check_times(columns: Columns) -> None:
@@ -152,7 +106,7 @@ def _is_relative(span: tuple[str | None, str | None]) -> bool:
 def _as_text(end: Any) -> str | None:
     if isinstance(end, str) and _AFTER.fullmatch(end):
         return end
-    ms = instant(end, "plausible")
+    ms = bound_of(end, "plausible")
     return None if ms is None else dated_briefly(ms)
 
 
@@ -171,7 +125,7 @@ def bounds_of(span: tuple[Any, Any] | None, now: int) -> Bounds:
 def _resolved(end: str | None, now: int) -> int | None:
     found = None if end is None else _AFTER.fullmatch(end)
     if found is None:
-        return instant(end, "plausible")
+        return bound_of(end, "plausible")
     return (now // 1_000 + int(found[1]) * _SECONDS[found[2]]) * 1_000
 
 
