@@ -62,7 +62,8 @@ class Given(NamedTuple):
     @property
     def may_be_rejects(self) -> bool:
         """True if no argument names a column or says how cells are read."""
-        return self.columns == Columns(devices=self.columns.devices)
+        columns = self.columns
+        return columns == Columns(devices=columns.devices, plausible=columns.plausible)
 
 
 class Opened(NamedTuple):

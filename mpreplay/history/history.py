@@ -26,6 +26,8 @@ from ..sources.source import Source
 from .census import Census, census_of, spans_of
 from .columns import Columns, Layout, check_some, resolve
 from .devices import devices_in_words
+from .folds import Folds, infer
+from .plausible import Bounds, bounds_of
 from .roles import listed, spelled
 from .shown import form_in_words, in_notebook
 from .slab import RawSlab
@@ -58,7 +60,21 @@ class History:
     start: int | None = None
     end: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    bounds: Bounds = (None, None)  # of plausible times, for a run
     _census: list[Census] = field(init=False, default_factory=list, compare=False)
+    # What the order of rows tells of times that occur twice, by source; looked for once.
+    _folds: list[dict[int, Folds]] = field(init=False, default_factory=list, compare=False)
+
+    def begun(self, now: int) -> History:
+        """Return the history for a run that begins ``now``, in milliseconds since the epoch."""
+        return self.bounded(bounds_of(self.columns.plausible, now))
+
+    def bounded(self, bounds: Bounds) -> History:
+        """Return the history with a span of plausible times, in milliseconds."""
+        history = replace(self, bounds=bounds)
+        history._census.extend(self._census)
+        history._folds.extend(self._folds)
+        return history
 
     @property
     def n_rows(self) -> int:
@@ -129,10 +145,12 @@ class History:
         models = list(models)
         names = [source.columns for source in self.sources]
         everywhere = {name for columns in names for name in columns}
+        bounds = None if self.columns.plausible is None else self.bounds
+        roles = replace(self.columns, plausible=bounds)
         layouts = [
             resolve(
                 own,
-                self.columns,
+                roles,
                 models,
                 source=source.name,
                 partitions=source.partitions,
@@ -174,6 +192,21 @@ class History:
         without : container of int, optional
             Numbers of slabs to leave out, unread.
         """
+        read = self._read(models, keys_only, without)
+        if self.columns.ambiguous != "infer" or self.columns.tz is None:
+            yield from (raw for _, raw in read)
+            return
+        if not self._folds:
+            keys = self._read(models, True, ())
+            self._folds.append(infer(keys, self.columns.tz))
+        for place, raw in read:
+            told = self._folds[0].get(place)
+            yield raw if told is None else replace(raw, folds=told.of(raw.first_row, raw.n_rows))
+
+    def _read(
+        self, models: Iterable[ThingModel], keys_only: bool, without: Container[int]
+    ) -> Iterator[tuple[int, RawSlab]]:
+        """Yield slabs, each with the number of its source."""
         number = 0
         census = self.census()
         layouts = self.layouts(models)
@@ -198,7 +231,7 @@ class History:
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
                         f"{raw.n_rows:,} could be read"
                     )
-                yield raw
+                yield place, raw
             deque(read, maxlen=0)  # to its end, where it looks whether its file has changed
             number += len(spans)
 

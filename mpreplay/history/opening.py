@@ -6,9 +6,10 @@ A shell: looks for files, and reads what they say of themselves. Slabs are read 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..cells.column import Column
 from ..cells.text_format import TextFormat
@@ -24,6 +25,8 @@ from .columns import Columns
 from .devices import check_devices, devices_of
 from .doors import Given, opened
 from .history import History
+from .plausible import PLAUSIBLE, check_times
+from .plausible import plausible as plausible_of
 from .rejects_file import REJECTS, is_rejects
 from .roles import check_named, check_roles
 
@@ -59,7 +62,7 @@ def read_history(
     time_format: str | None = None,
     ambiguous: str = "raise",
     nonexistent: str = "raise",
-    plausible: tuple[Any, Any] | None = None,
+    plausible: tuple[Any, Any] | None = PLAUSIBLE,
     filesystem: Any = None,
     name: str | None = None,
     spool: Any = None,
@@ -99,6 +102,19 @@ def read_history(
     start, end : str or datetime, optional
         Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
         groups outside are not read.
+    time_format : str, optional
+        The format of texts that are not ISO 8601, as ``strptime`` has it, such as
+        ``"%d.%m.%Y %H:%M"``; names of months and days in English.
+    ambiguous : {"raise", "earliest", "latest", "infer"}, optional
+        The instant of a naive time that occurs twice, because the clock was put back: a
+        violation, the first, the second, or as the order of each device's rows tells; rows that
+        do not tell are violations.
+    nonexistent : {"raise", "shift_forward", "shift_backward"}, optional
+        The instant of a naive time that does not exist, because the clock was put forward: a
+        violation, the first instant after the gap, or the last millisecond before it.
+    plausible : (first, last), optional
+        Times outside are violations of their rows. Each is a datetime or a text in ISO 8601, None
+        for no bound, or relative to the beginning of a run (``"+1d"``, ``"-2h"``).
     text : TextFormat, optional
         How texts are written: decimal separator, words for absent, blanks; of a CSV file also its
         delimiter and encoding. None: texts of a CSV file are written as by default, and a text in
@@ -146,7 +162,6 @@ def read_history(
     >>> read_history(frame, time_column="ts", device_column="turbine", product_key="wind")
     History(DataFrame: 1 rows, wide, time ts, device turbine)
     """
-    _refuse_unbuilt(locals())
     names, forms = _points_and_forms(points)
     columns = Columns(
         time=time_column,
@@ -166,8 +181,13 @@ def read_history(
         value_quality=quality_column,
         only=only,
         devices=devices_of(devices),
+        time_format=time_format,
+        ambiguous=ambiguous,
+        nonexistent=nonexistent,
+        plausible=plausible_of(plausible),
     )
     check_roles(columns)
+    check_times(columns)
     window = bound_of(start, "start"), bound_of(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
@@ -184,7 +204,7 @@ def read_history(
     sources, left_out = opened(given)
     _tell_of(source, len(sources), left_out)
     if given.may_be_rejects and all(is_rejects(one.columns) for one in sources):
-        roles = replace(REJECTS, devices=columns.devices)
+        roles = replace(REJECTS, devices=columns.devices, plausible=columns.plausible)
         return _counted(History(tuple(map(_as_rejects, sources)), roles, *window, left_out))
     check_devices(columns)
     if columns.time is None and not all(map(_has_index, sources)):
@@ -207,6 +227,7 @@ def read_untimed(source: Any, columns: Columns) -> History:
 
 def _counted(history: History) -> History:
     """Return a history; raise if a device occurs nowhere, where that is known without a file."""
+    history = history.begun(round(time.time() * 1_000))
     if all(isinstance(source, FrameSource | TableSource) for source in history.sources):
         history.census()
     return history
@@ -231,20 +252,6 @@ def _as_rejects(source: Source) -> Source:
 def _has_index(source: Source) -> bool:
     """Return True if the time of a source's rows is their index."""
     return bool(getattr(source, "time_from_index", False))
-
-
-# Arguments of the contract that are not built yet, with the only value that they may have.
-_UNBUILT: Final = {
-    "time_format": None, "ambiguous": "raise",
-    "nonexistent": "raise", "plausible": None,
-}  # fmt: skip
-
-
-def _refuse_unbuilt(given: Mapping[str, Any]) -> None:
-    """Raise for an argument that would be ignored."""
-    for name, value in _UNBUILT.items():
-        if given[name] != value:
-            raise HistoryError(f"{name} is not built yet", argument=name, value=given[name])
 
 
 def _points_and_forms(

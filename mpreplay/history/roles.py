@@ -95,6 +95,7 @@ class Columns:
     time_format: str | None = None
     ambiguous: str = "raise"
     nonexistent: str = "raise"
+    # As texts, perhaps relative to the run's beginning; of a slab's layout, in milliseconds.
     plausible: tuple[Any, Any] | None = None
 
     @property

@@ -177,6 +177,8 @@ def replay(
         path = stack.enter_context(place).path
         lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
         book = stack.enter_context(closing(Journal(path)))
+        if not book.is_new:
+            order = order.as_begun(read_journal(path).facts())
         unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
         clock = SystemClock()
@@ -302,6 +304,7 @@ class _Beginning:
                 for n, source in enumerate(history.sources)
             ],
             left_out=grouped(history.left_out),
+            plausible=history.bounds,
             columns_left_out=history.columns_left_out(self.order.models.all()),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
