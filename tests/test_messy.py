@@ -109,18 +109,25 @@ def test_an_export_is_sent_as_it_was_measured(platform: Any) -> None:
 
 
 def test_an_export_is_sent_by_the_command_line(
-    platform: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    platform: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
-    """The same, with the same words as options."""
+    """The same, with the same words as options; the audit knows the file by its bytes."""
     uri = platform.connection.to_uri(reveal_secret=True)
     monkeypatch.setenv("MPREPLAY_CONNECTION", uri)
     model = ["--model", str(MESSY / "turbine.model.json")]
     command = [str(MESSY / "scada_export.csv"), *model, *shlex.split(COMMAND)]
 
     assert main(["validate", *command]) == 0
-    assert main(["replay", *command, "--allow-offline-sub-device"]) == 0
+    journal, audit = str(tmp_path / "run.db"), str(tmp_path / "audit")
+    assert main(["replay", *command, "--allow-offline-sub-device", "--journal", journal]) == 0
     assert stored(platform) == truth()
+    assert main(["report", journal, "--audit", audit]) == 0
     capsys.readouterr()
+    assert main(["verify", audit, "--source", command[0]]) == 0
+    assert "scada_export.csv: is what the run read" in capsys.readouterr().out
 
 
 # Each argument that an export needs, to what is said where it is left out.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -187,3 +188,20 @@ def test_a_folder_of_csv_files_is_a_history(tmp_path: Path) -> None:
     assert [Path(one.path).name for one in history.left_out if one.has_data] == [
         "x.csv", "x.csv", "y.csv.gz",
     ]  # fmt: skip
+
+
+def test_rejects_in_a_packed_file_are_rejects(tmp_path: Path) -> None:
+    """Pandas packs by the ending, and who mends a large file likes it small."""
+    frame = pd.DataFrame({"t": pd.to_datetime(["2024-01-01"], utc=True), "P": [1_000.0]})
+    with pytest.MonkeyPatch.context() as patch:
+        run, _ = scripted_replay(
+            patch, always, mp.read_history(frame, time_column="t"), MODEL, on_invalid="withhold"
+        )
+    path = tmp_path / "rejects.csv.gz"
+    run.rejects.assign(value="10.0").to_csv(path, index=False)
+
+    history = mp.read_history(path)
+
+    assert history.columns.check == "check"
+    assert history.sources[0].file.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert mp.validate(history, MODEL).ok
