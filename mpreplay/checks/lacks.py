@@ -89,8 +89,8 @@ class LackSearch:
             path = f"{path}.{why.facts[0]}"
             point = next((m for m in point.members if m.identifier == why.facts[0]), point)
             why = why.of
-        is_formed = bool(layout.forms)
         one = self._point(path, column.identifier, point, layout)
+        is_formed = (one.column or layout.columns.value) in layout.forms
         n = len(group.positions)
         if why.kind == MISSPELT:
             one.lacks[why.facts[1], why.facts[2]] += n
