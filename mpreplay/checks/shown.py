@@ -6,7 +6,6 @@ Pure: facts in; every text from data is escaped where HTML is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any, Final
 
 import pandas as pd
@@ -14,7 +13,7 @@ import pandas as pd
 from ..display.amounts import MAX_NAME, count, time_in_words, visible
 from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
-from ..display.notebook import bar, block, details, heading, note
+from ..display.notebook import bar, block, details, heading, note, paragraph
 from ..display.notebook import table as html_table
 from ..display.picture import Panel, Picture
 from ..display.point_bars import KEY, point_bars
@@ -177,8 +176,8 @@ def in_notebook(verdict: Verdict, devices: pd.DataFrame) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
-        block(*(f"<div>{escape(visible(one))}</div>" for one in verdict.hints[:LINES])),
-        block(*(f"<div>{escape(one)}</div>" for one in times_in_words(devices))),
+        paragraph(*verdict.hints[:LINES]),
+        paragraph(*times_in_words(devices)),
         details("Devices", html_table(device_table(devices, DEVICES))),
         note(missing_in_words(verdict.missing), _where(verdict)),
     )

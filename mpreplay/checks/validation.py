@@ -1,11 +1,12 @@
 """``validate()``: the violations and the conflicts of a history, without a network.
 
-Reads the history; otherwise pure.
+Reads the clock and the history; otherwise pure.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -220,7 +221,7 @@ def validate(
     'outside (-inf, 10]'
     """
     policy = Policy(duplicates=duplicates)
-    checked_history(history, "validate")
+    history = checked_history(history, "validate").begun(round(time.time() * 1_000))
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
     findings = Findings(models)

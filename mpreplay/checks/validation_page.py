@@ -67,7 +67,7 @@ def render_validation(
         missing=missing_in_words(verdict.missing),
         hints=[visible(one) for one in verdict.hints],
         groups=list(_groups(violations, verdict))[:GROUPS],
-        times=times_in_words(devices),
+        times=" ".join(times_in_words(devices)),
         devices=device_table(devices, MAX_ROWS) if len(devices) else "",
         conflicts=conflict_table(verdict, MAX_ROWS) if verdict.conflicts else "",
     )

@@ -54,11 +54,11 @@ def _span(devices: pd.DataFrame) -> str:
 def _gaps(devices: pd.DataFrame) -> Iterator[str]:
     found = devices[devices["gaps"] > 0]
     if len(found):
-        worst = found.loc[found["longest_gap"].idxmax()]
-        yield (
-            f"{count(int(found['gaps'].sum()), 'gap')} {_of(found)}, the longest "
-            f"{_interval(worst['longest_gap'])}, of {visible(worst['device_key'], MAX_NAME)}."
-        )
+        n = int(found["gaps"].sum())
+        worst = found.sort_values("longest_gap").to_dict("records")[-1]
+        which = f", of {visible(worst['device_key'], MAX_NAME)}" if len(found) > 1 else ""
+        longest = f"{'the longest' if n > 1 else 'of'} {_interval(worst['longest_gap'])}"
+        yield f"{count(n, 'gap')} {_of(found)}, {longest}{which}."
 
 
 def _order(devices: pd.DataFrame) -> Iterator[str]:
@@ -101,17 +101,17 @@ def device_table(devices: pd.DataFrame, most: int) -> Table:
     order = odd.sort_values(ascending=False, kind="stable").index[:most]
     rows = [
         (
-            visible(one.device_key, MAX_NAME) or "(the connection's own)",
-            f"{one.rows:,}",
-            time_in_words(one.first_time),
-            time_in_words(one.last_time),
-            _interval(one.usual_interval),
-            f"{one.gaps:,}",
-            _interval(one.longest_gap),
-            f"{one.disordered:,}",
-            f"{one.collisions:,}",
+            visible(one["device_key"], MAX_NAME) or "(the connection's own)",
+            count(one["rows"]),
+            time_in_words(one["first_time"]),
+            time_in_words(one["last_time"]),
+            _interval(one["usual_interval"]),
+            count(one["gaps"]),
+            _interval(one["longest_gap"]),
+            count(one["disordered"]),
+            count(one["collisions"]),
         )
-        for one in devices.loc[order].itertuples()
+        for one in devices.loc[order].to_dict("records")
     ]
     cut = f", the first {most} of {len(devices):,}" if len(devices) > most else ""
     caption = f"Devices{cut}. Times are UTC; a gap is longer than 1.5 usual intervals."

@@ -15,7 +15,18 @@ from .drawing import ABSENT
 from .facts import OPEN
 from .tables import Table
 
-__all__ = ["COLOURS", "Html", "bar", "block", "details", "heading", "listed", "note", "table"]
+__all__ = [
+    "COLOURS",
+    "Html",
+    "bar",
+    "block",
+    "details",
+    "heading",
+    "listed",
+    "note",
+    "paragraph",
+    "table",
+]
 
 # Contrast on white and on near black is at least 3.
 COLOURS: Final = {
@@ -60,6 +71,12 @@ def note(*sentences: str) -> Html:
     """Return sentences of less importance; the empty text for none."""
     said = " ".join(_cell(one) for one in sentences if one)
     return Html(f'<div style="{_SMALL};{_MUTED}">{said}</div>' if said else "")
+
+
+def paragraph(*sentences: str) -> Html:
+    """Return sentences; the empty text for none."""
+    said = " ".join(_cell(one) for one in sentences if one)
+    return Html(f'<div style="margin:.4em 0">{said}</div>' if said else "")
 
 
 def listed(items: Iterable[str]) -> Html:
