@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Argument, HistoryError, Message, message
 from ..errors.nearest import nearest
 from ..model.measurepoint import Measurepoint
-from .forms import check_forms, forms_of
+from ..values.forms import check_forms, forms_of
 from .roles import Columns, check_there, listed, readable, spelled
 from .wanted import MEMBER_MARKS, is_mapped, known_point, left_out, taken
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..cells.form import Form
     from ..model.thing_model import ThingModel
 
-__all__ = ["Columns", "Layout", "check_some", "point_named", "resolve"]
+__all__ = ["Columns", "Layout", "check_some", "forms_in", "point_named", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def resolve(
     if columns.is_long:
         wanted = {*columns.named, columns.time_text}
         needed = [name for name in names if name in wanted]
-        return Layout(columns, needed=needed, forms=forms_of(columns, needed, is_text=is_text))
+        return Layout(columns, needed=needed, forms=forms_in(columns, needed, is_text=is_text))
     places = _Places(columns)
     skipped = set(columns.named) - set(columns.points or {})
     strangers = [
@@ -121,9 +121,16 @@ def resolve(
         *columns.named,
     }
     needed = [name for name in names if name in placed]
-    check_forms(columns, places.points, places.members, models)
-    forms = forms_of(columns, needed, is_text=is_text)
+    check_forms(columns.forms, places.points, places.members, models)
+    forms = forms_in(columns, needed, is_text=is_text)
     return Layout(columns, places.points, places.members, places.quality, needed, gone, forms)
+
+
+def forms_in(columns: Columns, needed: Iterable[str], *, is_text: bool) -> dict[str, Form]:
+    """Return the forms of columns; rejects are texts in a form of their own."""
+    if columns.check is not None:
+        return {}
+    return forms_of(needed, columns.text, columns.forms, is_text=is_text)
 
 
 def check_some(layouts: Iterable[Layout], columns: Columns, models: Iterable[ThingModel]) -> None:

@@ -1,4 +1,4 @@
-"""The forms of a source's columns, and whether the models have points for them. Pure."""
+"""The forms of the columns of a source, and whether they suit the points of the models. Pure."""
 
 from __future__ import annotations
 
@@ -13,34 +13,39 @@ if TYPE_CHECKING:
 
     from ..cells.column import Column
     from ..cells.form import Form
+    from ..cells.text_format import TextFormat
     from ..model.measurepoint import Measurepoint
     from ..model.thing_model import ThingModel
-    from .roles import Columns
 
 __all__ = ["check_forms", "forms_of"]
 
 
-def forms_of(columns: Columns, needed: Iterable[str], *, is_text: bool) -> dict[str, Form]:
+def forms_of(
+    needed: Iterable[str],
+    text: TextFormat | None,
+    given: Mapping[str, Column] | None,
+    *,
+    is_text: bool,
+) -> dict[str, Form]:
     """Return the form of each column whose cells do not mean what they are.
 
     Parameters
     ----------
-    columns : Columns
-        Roles given by the caller.
     needed : iterable of str
         Columns that are read.
+    text : TextFormat, optional
+        How the texts of the history are written.
+    given : mapping of str to Column, optional
+        What is said of single columns.
     is_text : bool
         True if the source knows no types.
     """
-    if columns.check is not None:  # rejects are texts in a form of their own
-        return {}
-    given = columns.forms or {}
-    found = {name: form_of(columns.text, given.get(name), is_text=is_text) for name in needed}
-    return {name: form for name, form in found.items() if form is not None}
+    forms = {name: form_of(text, (given or {}).get(name), is_text=is_text) for name in needed}
+    return {name: form for name, form in forms.items() if form is not None}
 
 
 def check_forms(
-    columns: Columns,
+    given: Mapping[str, Column] | None,
     points: Mapping[str, str],
     members: Mapping[str, Mapping[str, str]],
     models: Iterable[ThingModel],
@@ -49,8 +54,8 @@ def check_forms(
 
     Parameters
     ----------
-    columns : Columns
-        Roles given by the caller.
+    given : mapping of str to Column, optional
+        What is said of single columns.
     points : mapping of str to str
         Column to the identifier of its point.
     members : mapping of str to mapping
@@ -58,13 +63,13 @@ def check_forms(
     models : iterable of ThingModel
         What the points are, in each product.
     """
-    if not columns.forms:
+    if not given:
         return
     models = list(models)
     placed = {name: (identifier, "") for name, identifier in points.items()}
     for identifier, parts in members.items():
         placed |= {name: (identifier, member) for member, name in parts.items()}
-    for name, form in columns.forms.items():
+    for name, form in given.items():
         if name not in placed:
             continue
         for model in models:
