@@ -100,12 +100,12 @@ class Readings:
         Devices of the slab, sorted.
     unreadable : tuple of Unreadable
         Rows whose time, device or product is unreadable, by reason; a position occurs once.
-    implausible : Unreadable, optional
-        Other rows whose time is read, and lies outside the plausible times.
     columns : list of TypedColumn
         Values, a column for each point.
     given : ThingModel or DataFrameSchema
         The model or schema of this product.
+    implausible : Unreadable, optional
+        Other rows whose time is read, and lies outside the plausible times.
     """
 
     slab: int
@@ -115,9 +115,9 @@ class Readings:
     device: NDArray[np.int64]
     devices: list[Device]
     unreadable: tuple[Unreadable, ...] = ()
-    implausible: Unreadable | None = None
     columns: list[TypedColumn] = field(default_factory=list)
     given: Any = None
+    implausible: Unreadable | None = None
 
     @property
     def n_values(self) -> int:

@@ -257,11 +257,10 @@ def _told_of_excel(number: float) -> Sequence[str]:
 
 
 def _brief(number: float) -> str:
-    return (
-        f"{number:.12g}"
-        if abs(number) < 10**6
-        else f"{number:.2g}".replace("e+0", "e").replace("e+", "e")
-    )
+    if abs(number) < 10**6:
+        return f"{number:.12g}"
+    digits, _, power = f"{number:.1e}".partition("e")
+    return f"{digits}e{int(power)}"
 
 
 def _dated(number: float, unit: str) -> str:

@@ -278,7 +278,7 @@ def _time_of_day(
 def _offsets(column: pa.Array, matched: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return offsets such as ``+01:00`` and ``Z`` in milliseconds; few of them are distinct."""
     coded = column.dictionary_encode()
-    known = [_offset_of(text) for text in coded.dictionary.to_pylist()]
+    known = [_offset_of(text or "Z") for text in coded.dictionary.to_pylist()]
     place = coded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
     return np.where(matched, np.array([*known, 0], np.int64)[place], 0)
 

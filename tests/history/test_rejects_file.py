@@ -80,12 +80,12 @@ def through(rejects: pd.DataFrame, folder: Path, how: str) -> History:
     """Write rejects as people do, and read what was written."""
     path = folder / f"rejects.{how.partition(' ')[0]}"
     if how == "frame":
-        return mp.read_history(rejects)
+        return mp.read_history(rejects, plausible=None)
     if how.startswith("parquet"):
         rejects.to_parquet(path, index="index" in how)
     else:
         rejects.to_csv(path, index="index" in how, sep=";" if "semicolon" in how else ",")
-    return mp.read_history(path)
+    return mp.read_history(path, plausible=None)
 
 
 WAYS = ["frame", "parquet", "parquet index", "csv", "csv index", "csv semicolon"]
@@ -221,10 +221,10 @@ def test_what_no_json_can_hold_stays_a_violation(kind: str, value: Any, text: st
     model = ThingModel("M", {"p": Measurepoint("p", kind)})
     frame = pd.DataFrame({"p": pd.Series([value], dtype=object)})
     frame.index = pd.to_datetime(["2024-01-01T00:00:00Z"])
-    slabs = strategies.prepare(mp.read_history(frame), model)
+    slabs = strategies.prepare(mp.read_history(frame, plausible=None), model)
     rejects = rejects_of(slabs)
 
-    again = strategies.prepare(mp.read_history(rejects), model)
+    again = strategies.prepare(mp.read_history(rejects, plausible=None), model)
 
     assert rejects["value"].tolist() == [text]
     assert rejects_of(again)[["value", "check", "outcome"]].equals(
@@ -251,7 +251,7 @@ def test_a_declined_value_keeps_its_quality(tmp_path: Path, how: str) -> None:
         },
         index=pd.to_datetime(["2024-01-01T00:00:00Z"]),
     )  # fmt: skip
-    slabs = strategies.prepare(mp.read_history(frame), model)
+    slabs = strategies.prepare(mp.read_history(frame, plausible=None), model)
     rejects = rejects_of(slabs)
 
     again = strategies.prepare(through(rejects, tmp_path, how), model)
@@ -280,12 +280,12 @@ def test_a_person_who_mends_a_cell_need_not_know_json(tmp_path: Path) -> None:
         {"P": [99.0], "s": ["12345"], "S": [{"value": 2**40}]},
         index=pd.to_datetime(["2024-01-01T00:00:00Z"]),
     )
-    rejects = rejects_of(strategies.prepare(mp.read_history(frame), model))
+    rejects = rejects_of(strategies.prepare(mp.read_history(frame, plausible=None), model))
     mended = rejects.set_index("measurepoint", drop=False)
     mended["value"] = pd.Series({"P": "9", "s": "123", "S": '{ "value": 5 }'})
     mended.to_csv(tmp_path / "mended.csv", index=False)
 
-    history = mp.read_history(tmp_path / "mended.csv")
+    history = mp.read_history(tmp_path / "mended.csv", plausible=None)
 
     assert mp.validate(history, model).ok
     [slab] = strategies.prepare(history, model)
@@ -319,7 +319,7 @@ def test_a_superseded_value_is_never_sent(
         rejects.loc[rejects["check"] == "superseded", "value"] = edit
 
     run, transport = scripted_replay(
-        monkeypatch, always, mp.read_history(rejects), P, on_invalid=on_invalid,
+        monkeypatch, always, mp.read_history(rejects, plausible=None), P, on_invalid=on_invalid,
         duplicates=duplicates,
     )  # fmt: skip
 
@@ -343,7 +343,9 @@ def test_a_superseded_value_whose_rival_was_deleted_stays_at_home(
     rejects = superseded_rejects(pd.DataFrame(TWICE), P)
     rejects = rejects[rejects["check"] == "superseded"]
 
-    run, transport = scripted_replay(monkeypatch, always, mp.read_history(rejects), P)
+    run, transport = scripted_replay(
+        monkeypatch, always, mp.read_history(rejects, plausible=None), P
+    )
 
     assert transport.published == []
     assert run.rejects["check"].tolist() == ["superseded"]
@@ -356,7 +358,9 @@ def test_a_copy_shares_the_fate_of_its_twin_again(monkeypatch: pytest.MonkeyPatc
     rejects = rejects_of(strategies.prepare(strategies.read(pd.DataFrame(rows)), P))
     assert rejects["reason"].str.endswith("a copy of another reading").tolist() == [False, True]
 
-    run, transport = scripted_replay(monkeypatch, always, mp.read_history(rejects), P)
+    run, transport = scripted_replay(
+        monkeypatch, always, mp.read_history(rejects, plausible=None), P
+    )
 
     assert len(transport.published) == 1
     assert run.books[["read", "accepted"]].to_numpy().tolist() == [[2, 2]]
@@ -369,7 +373,7 @@ def test_a_copy_that_was_mended_otherwise_is_a_contradiction(
     rejects = rejects_of(strategies.prepare(strategies.read(pd.DataFrame([TWICE[0]] * 2)), P))
     rejects.loc[1, "value"] = "3.0"
 
-    error, _ = scripted_replay(monkeypatch, always, mp.read_history(rejects), P)
+    error, _ = scripted_replay(monkeypatch, always, mp.read_history(rejects, plausible=None), P)
 
     assert isinstance(error, InvalidHistory)
     assert "1.0 in row 0" in str(error)
@@ -397,7 +401,7 @@ def test_a_mended_file_is_named_in_what_is_said_of_it(tmp_path: Path) -> None:
     path = tmp_path / "mended.csv"
     rejects.to_csv(path, index=False)
 
-    violations = mp.validate(mp.read_history(path), P).violations
+    violations = mp.validate(mp.read_history(path, plausible=None), P).violations
 
     assert violations["source"].tolist() == [str(path)] * 2
     assert violations["row"].tolist() == [0, 1]
@@ -409,16 +413,21 @@ def test_deleted_rows_columns_more_and_an_empty_file_are_as_one_expects(tmp_path
     rejects = superseded_rejects(pd.DataFrame(TWICE), P)
     path = tmp_path / "Rejects.CSV"
     rejects.iloc[:0].to_csv(path)
-    assert mp.read_history(path).n_rows == 0
+    assert mp.read_history(path, plausible=None).n_rows == 0
     rejects.iloc[::-1].assign(remark="ask Ann, \n or Bob")[:1].to_csv(path, encoding="utf-8-sig")
-    history = mp.read_history(path, start="1970-01-01", end="1970-01-02")
+    history = mp.read_history(path, start="1970-01-01", end="1970-01-02", plausible=None)
     assert mp.validate(history, P).n_values == history.n_rows == 1
     table = pa.Table.from_pandas(rejects)
-    assert mp.validate(mp.read_history(table), P).n_values == 2
-    assert mp.validate(mp.read_history(table.combine_chunks().to_batches()[0]), P).n_values == 2
+    assert mp.validate(mp.read_history(table, plausible=None), P).n_values == 2
+    assert (
+        mp.validate(
+            mp.read_history(table.combine_chunks().to_batches()[0], plausible=None), P
+        ).n_values
+        == 2
+    )
     for part in (rejects.iloc[:1], rejects.iloc[1:]):
         part.to_parquet(tmp_path / f"{part.index[0]}.parquet")
-    assert mp.validate(mp.read_history(tmp_path), P).n_values == 2
+    assert mp.validate(mp.read_history(tmp_path, plausible=None), P).n_values == 2
 
 
 def test_the_digest_of_a_csv_file_is_of_what_was_read(
@@ -429,7 +438,7 @@ def test_the_digest_of_a_csv_file_is_of_what_was_read(
     path = tmp_path / "mended.csv"
     rejects.to_csv(path, index=False)
     read = path.read_bytes()
-    history = mp.read_history(path)
+    history = mp.read_history(path, plausible=None)
     path.write_text("mended further")
 
     assert digest_of(history.sources[0]) == {
@@ -439,7 +448,7 @@ def test_the_digest_of_a_csv_file_is_of_what_was_read(
     }
     monkeypatch.chdir(tmp_path)
     (tmp_path / "DataFrame").write_text("a file that happens to be called so")
-    assert digest_of(mp.read_history(rejects).sources[0])["sha256"] is None
+    assert digest_of(mp.read_history(rejects, plausible=None).sources[0])["sha256"] is None
 
 
 def test_what_is_no_rejects_file_is_told_apart(tmp_path: Path) -> None:
@@ -478,6 +487,6 @@ def test_the_frame_is_not_changed(tmp_path: Path) -> None:
     rejects = superseded_rejects(pd.DataFrame(TWICE), P)
     before = rejects.copy(deep=True)
 
-    mp.validate(mp.read_history(rejects), P)
+    mp.validate(mp.read_history(rejects, plausible=None), P)
 
     pd.testing.assert_frame_equal(rejects, before)
