@@ -111,6 +111,8 @@ def play(
     return run
 
 
-def history_of(frame: pd.DataFrame) -> mp.History:
+def history_of(frame: pd.DataFrame, **given: Any) -> mp.History:
     """Return a frame in the form of ``frame`` as a history."""
-    return mp.read_history(frame, time_column="ts", device_column="unit", product_key=PRODUCT)
+    return mp.read_history(
+        frame, time_column="ts", device_column="unit", product_key=PRODUCT, **given
+    )

@@ -123,6 +123,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         mp.Measurepoint,
         {"identifier": "P", "type": "STRUCT", "members": (mp.Measurepoint("x", "INT"),)},
     ),
+    "Column": (mp.Column, {"point": "P"}),
+    "TextFormat": (mp.TextFormat, {}),
     "Limits": (mp.Limits, {}),
     "PlatformLimits": (mp.PlatformLimits, {}),
     "Connection": (mp.Connection, dict(zip(

@@ -5,7 +5,7 @@ Pure: facts in; every text from data is escaped where HTML is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from ..display.amounts import MAX_NAME, count, time_in_words, visible
 from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
-from ..display.notebook import bar, block, details, heading, note, paragraph
+from ..display.notebook import bar, block, details, heading, listed, note, paragraph
 from ..display.notebook import table as html_table
 from ..display.picture import Panel, Picture
 from ..display.point_bars import KEY, point_bars
@@ -53,12 +53,14 @@ DRAWN: Final = 40  # points
 MAX_VALUE: Final = 40  # characters of a value in a table
 
 
-def in_text(verdict: Verdict, devices: pd.DataFrame, first_line: str) -> str:
-    """Return a verdict as text: the first line, a line for each failed check, and the times."""
+def in_text(
+    verdict: Verdict, devices: pd.DataFrame, first_line: str, hints: Sequence[str] = ()
+) -> str:
+    """Return a verdict as text: first line, a line for each failed check, hints, and times."""
     failed = [failed_in_words(*one) for one in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
     conflicts = [conflict_in_words(one) for one in verdict.conflicts[:1]]
-    told = [*failed[:LINES], *more, *conflicts, *times_in_words(devices)]
+    told = [*failed[:LINES], *more, *hints[:LINES], *conflicts, *times_in_words(devices)]
     return "\n  ".join([first_line, *map(visible, told)])
 
 
@@ -174,6 +176,7 @@ def in_notebook(verdict: Verdict, devices: pd.DataFrame) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
+        listed(verdict.hints[:LINES]),
         paragraph(*times_in_words(devices)),
         details("Devices", html_table(device_table(devices, DEVICES))),
         note(missing_in_words(verdict.missing), _where(verdict)),

@@ -12,10 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
+from ..display.text_findings import column_in_words, keys_in_words
 from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
 from .duplicates import Search, find_duplicates
+from .lacks import LackSearch
 from .violations import as_frame, violations
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..display.facts import Conflict
+    from ..display.facts import BlankKeys, ColumnLacks, Conflict
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Survey", "duplicates_of", "survey"]
 
+MAX_HINTS: Final = 6  # that InvalidHistory tells
 MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
 
 # Readings of one product in a slab, with the checks that they fail.
@@ -59,6 +62,10 @@ class Survey:
         The first violations, slab by slab.
     collisions : dict of Device to int
         Rows whose device and time an earlier row has.
+    lacks : tuple of ColumnLacks
+        What keeps the texts of whole columns from being values.
+    keys : tuple of BlankKeys
+        Keys with blanks around them.
     """
 
     duplicates: Duplicates
@@ -66,6 +73,14 @@ class Survey:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
     collisions: dict[Device, int] = field(default_factory=dict)
+    lacks: tuple[ColumnLacks, ...] = ()
+    keys: tuple[BlankKeys, ...] = ()
+
+    @property
+    def hints(self) -> tuple[Message, ...]:
+        """Sentences about the texts of whole columns, and about keys."""
+        columns = map(column_in_words, self.lacks)
+        return (*columns, *map(keys_in_words, self.keys))
 
     @property
     def n_violations(self) -> int:
@@ -108,6 +123,7 @@ def survey(
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
     tables: list[pa.Table] = []
+    lacks = LackSearch()
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
@@ -115,6 +131,7 @@ def survey(
             times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
+            lacks.see(raw, readings)
             search.hold(readings, number, faults)
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
@@ -125,7 +142,8 @@ def survey(
                 tables.append(_first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables, search.collisions())
+    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
 def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
@@ -182,6 +200,7 @@ def duplicates_of(
         if looked.n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
             told.append(_told_of_violations(found, looked.n_violations))
+            told += looked.hints[:MAX_HINTS]
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
     if policy.duplicates == "raise" and duplicates.conflicts:

@@ -31,8 +31,11 @@ from .validation_page import render_validation
 from .violations import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..display.facts import Conflict
     from ..display.picture import Picture
+    from ..errors import Argument, Message
     from ..history.history import History
 
 __all__ = ["Validation", "validate"]
@@ -80,6 +83,15 @@ class Validation:
     _missing: tuple[str, ...] = ()
     _sources: tuple[str, ...] = ()
     _files: tuple[Path, ...] = ()
+    _hints: tuple[Message, ...] = ()
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Sentences about whole columns: what keeps texts from being values, and what to give.
+
+        Also about keys with blanks around them.
+        """
+        return tuple(map(str, self._hints))
 
     @property
     def conflicts(self) -> pd.DataFrame:
@@ -108,7 +120,7 @@ class Validation:
     def _verdict(self) -> Verdict:
         numbers = (self.n_values, self.n_violations, self.n_conflicts, self.duplicates)
         found = (self._points, self._rows, self._missing, self._conflicts)
-        return Verdict(*numbers, *found)
+        return Verdict(*numbers, *found, hints=self.hints)
 
     def plot(self) -> Picture:
         """Return the values of each point as a picture, which a notebook draws.
@@ -143,12 +155,17 @@ class Validation:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def __repr__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Argument], str]) -> str:
+        """Return the validation as text, with ``spell(argument)`` for each argument to give."""
         parts = [f"{n:,} {point or 'row'} {check}" for (point, check), n in self.counts.items()]
         if self.n_conflicts:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
-        return in_text(self._verdict, self.devices, first_line)
+        hints = [one.spelled(spell) for one in self._hints]
+        return in_text(self._verdict, self.devices, first_line, hints)
 
     def _repr_html_(self) -> str:
         return in_notebook(self._verdict, self.devices)
@@ -235,4 +252,5 @@ def validate(
         findings.missing(),
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
+        looked.hints,
     )

@@ -65,6 +65,7 @@ def render_validation(
         ],
         points=point_table(verdict, MAX_ROWS) if points else "",
         missing=missing_in_words(verdict.missing),
+        hints=[visible(one) for one in verdict.hints],
         groups=list(_groups(violations, verdict))[:GROUPS],
         times=" ".join(times_in_words(devices)),
         devices=device_table(devices, MAX_ROWS) if len(devices) else "",

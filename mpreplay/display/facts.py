@@ -15,11 +15,14 @@ __all__ = [
     "OPEN",
     "SHOWN_FATES",
     "SUPERSEDED",
+    "BlankKeys",
     "Cause",
     "Check",
+    "ColumnLacks",
     "Conflict",
     "Detail",
     "Ended",
+    "Lack",
     "Standing",
 ]
 
@@ -194,6 +197,52 @@ class Cause:
     requests: int = 0
     lowest: float | None = None
     highest: float | None = None
+
+
+class Lack(NamedTuple):
+    """Cells of one column that its form does not read, all for the same reason.
+
+    Parameters
+    ----------
+    n : int
+        Number of cells.
+    needs : tuple of str
+        What the form lacks, as keys of the table of words; empty for words that are no numbers.
+    suffix : str
+        Text after the numbers.
+    words : tuple of str
+        Words, the most frequent first; all of them unless ``has_more``.
+    has_more : bool
+        True if there are more words.
+    proposal : tuple of Argument
+        What would read the cells.
+    """
+
+    n: int
+    needs: tuple[str, ...] = ()
+    suffix: str = ""
+    words: tuple[str, ...] = ()
+    has_more: bool = False
+    proposal: tuple[Any, ...] = ()
+
+
+class ColumnLacks(NamedTuple):
+    """Reasons that keep the cells of a column from being values, over a whole history."""
+
+    point: str
+    column: str  # "" where it is not known, and in the long form
+    n_cells: int
+    lacks: tuple[Lack, ...]
+
+
+class BlankKeys(NamedTuple):
+    """Keys with blanks around them, over a whole history."""
+
+    kind: str  # device key or product key
+    n: int
+    example: str
+    twin: str  # the same key without blanks, if it occurs, too
+    proposal: Any  # an argument that removes the blanks
 
 
 class Conflict(NamedTuple):

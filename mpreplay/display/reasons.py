@@ -36,6 +36,37 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
+# What a text has that its form does not allow for, and the argument that would read it.
+_LACKS: Final = {
+    "comma": "it has a decimal comma (text=TextFormat(decimal=','))",
+    "comma?": "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, "
+    "which are not read",
+    "point": "it has a decimal point (text=TextFormat(decimal='.'))",
+    "point?": "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, "
+    "which are not read",
+    "groups": "it has separators of thousands, which are not read; write it without them",
+    "suffix": "{0!r} follows it (mp.Column(suffix={0!r}))",
+    "blanks": "it has blanks around it (text=TextFormat(strip=True))",
+}
+
+
+def _lacks(needs: Iterable[str], suffix: str) -> str:
+    """Return what keeps a text from being a number."""
+    return ", and ".join(
+        _LACKS[need].format(suffix) if need == "suffix" else _LACKS[need] for need in needs
+    )
+
+
+def _known(texts: Iterable[str], n: int) -> str:
+    told = [repr(text) for text in texts]
+    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
+
+
+def _labels(pairs: Iterable[tuple[Any, str]], n: int) -> str:
+    told = [f"{key} = {label!r}" for key, label in pairs]
+    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
+
+
 # Words of each kind of reason, from its facts, the instance's facts, and the reason within.
 _REASONS: Final[dict[str, Callable[..., str]]] = {
     **RULE_WORDS,
@@ -45,6 +76,15 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "beyond_float": lambda: "beyond the 32 bits of a FLOAT",
     "inexact": lambda: "an integer with more digits than a DOUBLE holds",
     "not_integer": lambda: "not an integer",
+    "misspelt": lambda kind, needs, suffix: (
+        f"not {_kind(kind)} as it is written: {_lacks(needs, suffix)}"
+    ),
+    "scaled_part": lambda scale: f"times {scale!r} it is not an integer",
+    "unmapped": lambda known, n: f"none of the texts that values= names: {_known(known, n)}",
+    "no_label": lambda pairs, n: f"no label of the enumeration, which has {_labels(pairs, n)}",
+    "a_label": lambda pairs, n: (
+        f"a label of the enumeration ({_labels(pairs, n)}), not a key; give mp.Column(labels=True)"
+    ),
     "not_a": lambda kind: f"not {_kind(kind)}",
     "arrow_type": lambda found, kind: f"a value of type {found} is not {_kind(kind)}",
     "class": lambda found, kind: f"a {found} is not {_kind(kind)}",

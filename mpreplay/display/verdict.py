@@ -102,6 +102,8 @@ class Verdict:
         Points of the model without a column.
     conflicts : tuple of Conflict
         The first values that others contradict.
+    hints : tuple of str
+        Sentences about columns whose texts another form would read.
     """
 
     n_values: int
@@ -112,6 +114,7 @@ class Verdict:
     rows: tuple[Failed, ...] = ()
     missing: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
+    hints: tuple[str, ...] = ()
 
     @property
     def n_invalid(self) -> int:

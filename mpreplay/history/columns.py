@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Argument, HistoryError, Message, message
 from ..model.measurepoint import Measurepoint
+from .forms import check_forms, forms_of
 from .roles import Columns, check_there, nearest, readable
 
 if TYPE_CHECKING:
+    from ..cells.form import Form
     from ..model.thing_model import ThingModel
 
 __all__ = ["Columns", "Layout", "point_named", "resolve"]
@@ -33,6 +35,8 @@ class Layout:
         Identifier of a point to the column of its quality.
     needed : list of str
         Columns to read, in the order of the source.
+    forms : dict of str to Form
+        Column to how its cells are written; not of columns whose cells mean what they are.
     """
 
     columns: Columns
@@ -40,6 +44,7 @@ class Layout:
     members: dict[str, dict[str, str]] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
     needed: list[str] = field(default_factory=list)
+    forms: dict[str, Form] = field(default_factory=dict)
 
 
 def resolve(
@@ -50,6 +55,7 @@ def resolve(
     source: str,
     partitions: Iterable[str] = (),
     elsewhere: Iterable[str] = (),
+    is_text: bool = False,
 ) -> Layout:
     """Return the role of each column of a source.
 
@@ -67,6 +73,8 @@ def resolve(
         Names taken from folders (``year=2014``); left out unless named or in a model.
     elsewhere : iterable of str, optional
         Columns of the history's other sources; such a column may be missing here if mapped.
+    is_text : bool, optional
+        True if every cell is a text, whatever it means.
 
     Raises
     ------
@@ -78,7 +86,8 @@ def resolve(
     check_there(names, columns, source, set(elsewhere))
     if columns.is_long:
         wanted = {*columns.named, columns.time_text}
-        return Layout(columns, needed=[name for name in names if name in wanted])
+        needed = [name for name in names if name in wanted]
+        return Layout(columns, needed=needed, forms=forms_of(columns, needed, is_text=is_text))
     places = _Places(columns)
     skipped = set(columns.named) - set(columns.points or {})
     folders = set(partitions)
@@ -107,7 +116,9 @@ def resolve(
         *columns.named,
     }
     needed = [name for name in names if name in placed]
-    return Layout(columns, places.points, places.members, places.quality, needed)
+    check_forms(columns, places.points, places.members, models)
+    forms = forms_of(columns, needed, is_text=is_text)
+    return Layout(columns, places.points, places.members, places.quality, needed, forms)
 
 
 @dataclass(slots=True)

@@ -69,6 +69,7 @@ class History:
                 source=source.name,
                 partitions=source.partitions,
                 elsewhere=everywhere,
+                is_text=source.is_text,
             )
             for source, own in zip(self.sources, names, strict=True)
         ]

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from ..cells.absent import absent_in
 from ..cells.arrays import without
+from ..cells.form import is_text_type, tidied
 from ..cells.object_json import has_lone_surrogate, written
 from ..display.facts import Detail
 from ..errors import HistoryError, message
@@ -89,7 +90,7 @@ def _times(raw: RawSlab) -> Times:
     name = INDEX if columns.time is None else columns.time
     try:
         return read_times(
-            raw.columns[name],
+            tidied(raw.columns[name], raw.layout.forms.get(name)),
             name=columns.time or "the index",
             first_row=raw.first_row,
             tz=columns.tz,
@@ -138,7 +139,7 @@ def _texts_at(column: Any, positions: NDArray[np.int64]) -> pa.Array:
         return pa.array([_key(cell) for cell in column[positions].tolist()], pa.string())
     column = column.take(pa.array(positions))
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return column.cast(pa.string()) if is_text(kind) else pa.nulls(len(positions), pa.string())
+    return column.cast(pa.string()) if is_text_type(kind) else pa.nulls(len(positions), pa.string())
 
 
 def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
@@ -147,11 +148,13 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
         # Without any name this is the connection's own device; its keys may not be known yet.
         zeros = pa.array(np.zeros(raw.n_rows, np.int32))
         return pa.DictionaryArray.from_arrays(zeros, pa.array([fixed], pa.string()), safe=False)
-    column = raw.columns[name]
+    column = tidied(raw.columns[name], raw.layout.forms.get(name))
     if isinstance(column, np.ndarray):
         column = pa.array([_key(value) for value in column], pa.string())
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (is_text(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)):
+    if not (
+        is_text_type(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)
+    ):
         raise HistoryError(
             f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text: "
             "convert it first, so that each key is written as the platform writes it"
@@ -181,11 +184,6 @@ def _key(value: Any) -> str | None:
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     text = str(value) if is_whole or isinstance(value, str) else None
     return None if text is None or has_lone_surrogate(text) else text
-
-
-def is_text(kind: pa.DataType) -> bool:
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(is_text(kind) for is_text in texts)
 
 
 def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:

@@ -136,6 +136,7 @@ def read_history(
         product_key=product_key,
         points=names,
         forms=forms,
+        text=text,
         quality=quality,
         ignore=labels_of(ignore, HistoryError),
         point=point_column,
@@ -269,7 +270,7 @@ def _need_time_column(columns: Columns) -> None:
 
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "text": None, "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
+    "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
     "nonexistent": "raise", "plausible": None, "filesystem": None, "name": None, "spool": None,
 }  # fmt: skip
 
@@ -287,5 +288,5 @@ def _points_and_forms(
     """Return column to identifier, and column to how its cells become values, if any say so."""
     if not isinstance(points, Mapping) or not any(isinstance(p, Column) for p in points.values()):
         return points, None
-    forms = {name: point for name, point in points.items() if isinstance(point, Column)}
-    return {n: p.point if isinstance(p, Column) else p for n, p in points.items()}, forms
+    forms = {n: p for n, p in points.items() if isinstance(p, Column) and not p.is_plain}
+    return {n: p.point if isinstance(p, Column) else p for n, p in points.items()}, forms or None

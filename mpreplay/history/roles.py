@@ -17,7 +17,14 @@ import pandas as pd
 from ..cells.column import Column
 from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, message
-from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly
+from ..errors.arguments import (
+    OPTIONAL_TEXT,
+    TEXTS_BY_TEXT,
+    Kind,
+    check_kinds,
+    optional,
+    shown_briefly,
+)
 from ..times.time_numbers import NANOSECONDS
 
 __all__ = [
@@ -50,6 +57,7 @@ _ARGUMENTS: Final = (
     ("points", "points", _RENAMED),
     ("quality", "quality", _MARKED),
     ("point_column", "point", OPTIONAL_TEXT),
+    ("text", "text", optional(TextFormat, "an mp.TextFormat")),
     ("value_column", "value", OPTIONAL_TEXT),
     ("quality_column", "value_quality", OPTIONAL_TEXT),
 )

@@ -64,9 +64,15 @@ def fingerprint(
 
 
 def _roles(columns: Columns) -> dict[str, Any]:
-    """Return the roles of columns; a set of names to ignore has no order."""
+    """Return the roles of columns; a set of names to ignore has no order, nor have words."""
     roles = {one.name: getattr(columns, one.name) for one in fields(columns)}
-    return roles | {"ignore": sorted(map(spelled, columns.ignore))}
+    forms = roles.pop("forms") or {}
+    told = {name: repr(form.canonical()) for name, form in forms.items()}
+    return roles | {
+        "ignore": sorted(map(spelled, columns.ignore)),
+        "points": columns.points and {**columns.points, **told},
+        "text": columns.text and repr(columns.text.canonical()),
+    }
 
 
 def _instant(ms: int | None) -> str | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..errors import ConfigError, clipped
+from .enum_labels import described_in, labels_of
 from .json_fields import as_list, as_mapping, as_number, as_text, kind_of, read_json
 from .measurepoint import TYPES, Measurepoint, unplaced
 
@@ -177,6 +178,7 @@ def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
         exclusive_maximum=bool(definition.get("exclusiveMaximum", False)),
         max_length=None if most is None else int(most),
         keys=_keys(definition) if kind == "ENUM" else (),
+        labels=labels_of(definition) if kind == "ENUM" else (),
         item_type=_item_type(definition) if kind == "ARRAY" else None,
         members=tuple(_members(definition)) if kind == "STRUCT" else (),
         required=bool(element.get("required", False)),
@@ -218,7 +220,7 @@ def _type_of(element: Mapping[str, Any]) -> str:
 
 
 def _keys(definition: Mapping[str, Any]) -> tuple[Any, ...]:
-    name = "enumDesc" if definition.get("enumDesc") else "specsMap"
+    name = described_in(definition)
     described = definition.get(name) or {}
     if not isinstance(described, Mapping | list):
         raise ConfigError(f"{name!r} must be an object of keys, got {kind_of(described)}")
@@ -298,7 +300,9 @@ def _dump_point(point: Measurepoint) -> dict[str, Any]:
     definition: dict[str, Any] = {}
     if point.is_enum:
         definition["enumType"] = "INT" if point.has_int_keys else "STRING"
-        definition["enumDesc"] = {str(key): {"defaultValue": str(key)} for key in point.keys}
+        labels = point.labels or [""] * len(point.keys)
+        described = zip(map(str, point.keys), labels, strict=True)
+        definition["enumDesc"] = {key: {"defaultValue": label or key} for key, label in described}
     if point.max_length is not None:
         definition["maxLength"] = point.max_length
     if point.item_type:

@@ -81,6 +81,11 @@ class ParquetSource:
         """Size of the file, and its SHA-256 if that was needed."""
         return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256)
 
+    @property
+    def is_text(self) -> bool:
+        """False: a Parquet file has types."""
+        return False
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file's bytes, with the needed columns of its path.
 

@@ -141,12 +141,12 @@ def test_the_long_form_names_its_columns() -> None:
 
 def test_how_cells_become_values_is_told() -> None:
     """A factor of a thousand is what one looks for."""
-    form = mp.Column("P", scale=0.001, suffix=" W", absent=("-",), values={"ON": 1}, labels=True)
+    form = mp.Column("P", scale=0.001, suffix=" W", absent=("-",))
     columns = Columns(time="ts", points={"P": "P"}, forms={"P": form}, device_key="T1")
     source = FrameSource(frame_of(), time_from_index=False)
     shown = text_of(in_notebook([source], columns, (None, None), ()))
 
-    assert "point P (1 word; labels; times 0.001; without W; absent: -)" in shown
+    assert "point P (times 0.001; without W; absent: -)" in shown
     assert "Of each row: device T1." in shown
 
 
