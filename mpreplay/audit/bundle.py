@@ -181,6 +181,7 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
         "model": made_from.get("model"),
         "sources": list(_sources(facts)),
         "left_out": facts.get("left_out", []),  # of a folder or a pattern, by rule
+        "columns_left_out": facts.get("columns_left_out", []),  # by only=True
         "counts": {key: value for key, value in summary.items() if isinstance(value, int)},
     }
 

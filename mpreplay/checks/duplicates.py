@@ -129,12 +129,14 @@ class Search:
         self._withhold = withhold
         self._keys = _Keys()
         self._ranges = _Ranges()
+        self._n_rows = 0
         self._rows: dict[int, NDArray[np.int64]] = {}  # repeated rows, by slab
         self._again: dict[int, NDArray[np.int64]] = {}  # key of each row but the first, by slab
         self._held: dict[int, list[Candidates]] = {}
 
     def see(self, raw: RawSlab, parts: Sequence[Readings]) -> None:
         """Note devices and times of a slab; ``parts`` are its readings, or its keys alone."""
+        self._n_rows += sum(len(part.rows) for part in parts)
         rows, ids, time = _joined(self._keys.of(raw, part) for part in parts)
         order = order_of(ids, time)
         ids, time = ids[order], time[order]
@@ -163,6 +165,7 @@ class Search:
             n_disordered=ranges.n_disordered(),
             last_time=ranges.last_time,
             devices=frozenset(self._keys.devices),
+            n_rows=self._n_rows,
         )
         overlapping = ranges.overlapping()
         rows = dict(self._rows)

@@ -5,7 +5,7 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,7 +21,7 @@ from .lacks import LackSearch
 from .violations import as_frame, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .findings import Findings
     from .repeats import Duplicates, Keep
 
-__all__ = ["Survey", "duplicates_of", "survey"]
+__all__ = ["Survey", "duplicates_of", "first_violations", "survey", "told_of_faults"]
 
 MAX_HINTS: Final = 6  # that InvalidHistory tells
 MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
@@ -139,15 +139,15 @@ def survey(
                 n_found = sum(len(fault.positions) for fault in found)
                 findings.add(readings, found, are_kept=n_found <= most - kept)
             if found and kept < most:
-                tables.append(_first_violations(readings, found, most - kept))
+                tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
     found_of = search.collisions(), lacks.columns(), lacks.keys()
     return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
-def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
-    """Return the violations of the first rows, so many that they are ``most`` or a little more."""
+def first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
+    """Return the violations of the first rows: ``most`` of them, or a little more."""
     rows = [
         fault.positions if fault.column < 0 else readings.columns[fault.column].at[fault.positions]
         for fault in faults
@@ -192,23 +192,40 @@ def duplicates_of(
         If values are invalid or contradict each other, and the policy is to raise.
     """
     keep, withhold = policy.keep, policy.withholds
-    told = []
     found: pd.DataFrame | None = None
+    n_violations = 0
+    hints: Sequence[Message] = ()
     if policy.on_invalid == "raise":
         looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
-        duplicates = looked.duplicates
-        if looked.n_violations:
+        n_violations, hints = looked.n_violations, looked.hints
+        duplicates = replace(looked.duplicates, n_values=looked.n_values)
+        if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
-            told.append(_told_of_violations(found, looked.n_violations))
-            told += looked.hints[:MAX_HINTS]
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
-    if policy.duplicates == "raise" and duplicates.conflicts:
-        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
-    if told:  # all of it at once: a user who mends one kind would meet the other next
+    if told := told_of_faults(policy, found, n_violations, duplicates, hints):
         parts = [message(one, ". ") for one in told]
         raise InvalidHistory(message(*parts, "Nothing was sent"), found)
     return duplicates
+
+
+def told_of_faults(
+    policy: Policy,
+    found: pd.DataFrame | None,
+    n_violations: int,
+    duplicates: Duplicates,
+    hints: Sequence[Message] = (),
+) -> list[Message]:
+    """Return the reasons for which a history is not sent: a user mends all of them at once.
+
+    ``hints`` are sentences about whole columns.
+    """
+    told = []
+    if policy.on_invalid == "raise" and found is not None and n_violations:
+        told += [_told_of_violations(found, n_violations), *hints[:MAX_HINTS]]
+    if policy.duplicates == "raise" and duplicates.conflicts:
+        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
+    return told
 
 
 def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:

@@ -19,6 +19,7 @@ from ..model.device import Device
 from ..times.time_numbers import NO_TIME, Times, Unread
 from ..times.times import read_times
 from .columns import INDEX
+from .devices import restricted
 from .slab import Readings, Unreadable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["read_keys"]
+__all__ = ["pair", "read_keys"]
 
 
 def read_keys(
@@ -37,7 +38,7 @@ def read_keys(
 ) -> Readings:
     """Return devices and times of a slab, for all products together, without values.
 
-    Rows outside the window are left out.
+    Rows outside the window are left out, and those of devices that are not asked for.
     """
     columns = raw.layout.columns
     n = raw.n_rows
@@ -48,9 +49,12 @@ def read_keys(
     ]
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
-    devices, device = _pair(products, names)
+    devices, device = pair(products, names)
+    mine: NDArray[np.bool_] | None = None
+    if columns.devices is not None:
+        devices, device, mine = restricted(devices, device, columns.devices)
     taken = times.is_unread if times.unread else np.zeros(n, bool)
-    if (device < 0).any():
+    if mine is None and (device < 0).any():
         unreadable += _without_device(raw, (device < 0) & ~taken)
     for code, one in enumerate(devices):
         if models.find(one.product_key) is None:
@@ -60,7 +64,7 @@ def read_keys(
                 unreadable.append(Unreadable("product", why, positions))
     rows = np.arange(raw.first_row, raw.first_row + n)
     readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
-    return _within(readings, window)
+    return _within(readings if mine is None else rows_taken(readings, mine), window)
 
 
 # What a column of keys of a kind is called in a reason.
@@ -186,7 +190,7 @@ def _key(value: Any) -> str | None:
     return None if text is None or has_lone_surrogate(text) else text
 
 
-def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
+def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
     """Return the devices, sorted, and the device of each row as an index, -1 without a device.
 
     Product keys A, B and device keys x, y are numbered from 1, so ``width = 3``, and a row is

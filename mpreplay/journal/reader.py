@@ -210,6 +210,16 @@ class JournalReader:
         )
         return {outcome: (int(n), int(values or 0)) for outcome, n, values in self._rows(query)}
 
+    def span(self) -> tuple[int | None, int | None]:
+        """Return the first and the last time of the values in requests, in milliseconds."""
+        first, last = next(self._rows("SELECT min(first_time), max(last_time) FROM requests"))
+        return first, last
+
+    def n_devices(self) -> int:
+        """Return the number of devices of which values were read."""
+        query = "SELECT count(*) FROM devices WHERE device_key != ''"
+        return int(next(self._rows(query))[0])
+
     def n_open(self) -> int:
         """Return the number of requests without a final answer."""
         query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED}"

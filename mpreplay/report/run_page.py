@@ -282,6 +282,7 @@ def _trust(
             frozenset({1}),
         ),
         "left_out": visible(left_out_in_words(facts.get("left_out") or []), 2 * MAX_NAME),
+        "columns": visible(", ".join(facts.get("columns_left_out") or []), 2 * MAX_NAME),
         "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
         "model": setting(made_from["model"]) if made_from.get("model") else "",
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -206,3 +207,24 @@ def test_a_mended_reject_goes_back_in() -> None:
         rejects.loc[rejects["measurepoint"] == "P", "value"] = "1.5"
         rejects.loc[rejects["measurepoint"] == "State", "value"] = "1"
         assert mp.validate(mp.read_history(rejects), MODEL).n_violations == 0
+
+
+@pytest.mark.parametrize("as_file", [False, True])
+def test_devices_are_found_however_their_keys_are_padded(as_file: bool, tmp_path: Path) -> None:
+    """A key that is stripped is the key that the user names."""
+    frame = FRAME.head(2).assign(d=["T1  ", "T2"])
+    source: Any = frame
+    if as_file:
+        source = tmp_path / "a.parquet"
+        frame.to_parquet(source)
+    history = read(source, devices=["T1"])
+
+    assert history.n_rows_wanted == 1
+    assert mp.validate(history, MODEL).n_values == 6
+
+
+def test_a_word_for_absent_is_no_device() -> None:
+    """A row without a device is not sent to a device of the name '-'."""
+    found = mp.validate(read(FRAME.head(1).assign(d="-")), MODEL).violations
+
+    assert found["check"].tolist() == ["device"]

@@ -150,6 +150,19 @@ def test_how_cells_become_values_is_told() -> None:
     assert "Of each row: device T1." in shown
 
 
+def test_columns_that_nobody_wants_and_devices_that_are_wanted_are_told() -> None:
+    """Of forty columns two are read: which they are, and what is not."""
+    frame = frame_of(Leistung=1, Other=2)
+    frame["unit"] = ["T1", "T2", "T2"]
+    history = history_of(frame, points={"Leistung": "P"}, only=True, devices=["T2"])
+    shown = text_of(history._repr_html_())
+
+    assert "Leistung point P int64" in shown
+    assert "P left out float64 Other left out int64" in shown
+    assert "Only rows of" in shown
+    assert "T2" in shown
+
+
 def test_the_index_of_a_frame_is_a_column_too() -> None:
     """It holds the times."""
     shown = text_of(mp.read_history(frame_of().set_index("ts")[["P"]])._repr_html_())
