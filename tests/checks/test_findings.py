@@ -144,6 +144,8 @@ def test_a_notebook_shows_numbers_of_every_point_and_both_rows_of_a_contradictio
         ([1.0], "The one value is valid"),
         ([None], "There is no value to check"),
         ([99.0, 1.0], "1 of 2 values is invalid"),
+        ([99.0, -1.0], "None of 2 values is valid"),
+        ([99.0], "The one value is invalid"),
     ],
 )
 def test_the_first_line_says_all(values: list[float | None], said: str, tmp_path: Path) -> None:
