@@ -77,16 +77,24 @@ def form_of(text: TextFormat | None, column: Column | None, *, is_text: bool) ->
         return None
     base = text or TextFormat()
     if column is None:
-        return Form(base.decimal, base.absent, base.strip)
+        return Form(base.decimal, _bare(base.absent, base.strip), base.strip)
+    values = column.values
+    if values is not None and base.strip:
+        values = {word.strip(): value for word, value in values.items()}
     return Form(
         column.decimal or base.decimal,
-        base.absent if column.absent is None else column.absent,
+        _bare(base.absent if column.absent is None else column.absent, base.strip),
         base.strip,
         column.suffix,
-        column.values,
+        values,
         column.labels,
         column.scale,
     )
+
+
+def _bare(words: tuple[str, ...], strip: bool) -> tuple[str, ...]:
+    """Return words as cells have them: without blanks around them if these mean nothing."""
+    return tuple(word.strip() for word in words) if strip else words
 
 
 _TEXTS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)

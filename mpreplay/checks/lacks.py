@@ -7,12 +7,13 @@ only misfits are looked at.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..cells.column import Column
 from ..cells.form import Form
@@ -20,6 +21,7 @@ from ..cells.text_format import TextFormat
 from ..display.facts import BlankKeys, ColumnLacks, Lack
 from ..errors import Argument
 from ..values.misfits import Cells
+from ..values.nested import Structs
 from ..values.spellings import MISSPELT, misspelt
 from ..values.text_numbers import number_texts
 
@@ -28,11 +30,14 @@ if TYPE_CHECKING:
     from ..history.slab import RawSlab, Readings
     from ..model.measurepoint import Measurepoint
     from ..values.misfits import Unfit
+    from ..values.typed_column import TypedColumn
+    from .faults import Fault
 
 __all__ = ["LackSearch"]
 
 MAX_WORDS: Final = 256  # different words of one point that are counted
 MAX_KEYS: Final = 1_000  # keys with blanks that are kept
+FACTORS: Final = (1_000.0, 0.001, 100.0, 0.01, 1e6, 1e-6)  # between usual units
 SHOWN: Final = 8  # words that are named
 MAX_LETTERS: Final = 60  # of a word in an argument that is proposed
 _BARE: Final = Form()
@@ -48,11 +53,13 @@ class _Point:
     column: str = ""
     text: TextFormat | None = None
     given: Column | None = None
+    is_long: bool = False  # so that points= cannot say anything of it
     lacks: Counter[tuple[tuple[str, ...], str]] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
     n_words: int = 0
     has_more: bool = False
-    is_long: bool = False  # so that points= cannot say anything of it
+    n_outside: int = 0  # numbers outside their range
+    outside: list[float] = field(default_factory=list)  # the least and the largest of them
 
 
 class LackSearch:
@@ -64,9 +71,12 @@ class LackSearch:
         self._blank: dict[str, set[str]] = {"device key": set(), "product key": set()}
         self._bare: dict[str, set[str]] = {"device key": set(), "product key": set()}
 
-    def see(self, raw: RawSlab, readings: Readings) -> None:
-        """Note the misfits and the keys of one product in a slab."""
+    def see(self, raw: RawSlab, readings: Readings, faults: Iterable[Fault]) -> None:
+        """Note the misfits, the keys, and values outside their range, of one product in a slab."""
         self._see_keys(readings)
+        for fault in faults:
+            if fault.why.kind == "range" and fault.column >= 0:
+                self._see_outside(readings.columns[fault.column], fault, raw.layout)
         for column in readings.columns:
             name = column.point.identifier
             self._cells[name] += column.n_present
@@ -80,26 +90,36 @@ class LackSearch:
             path = f"{path}.{why.facts[0]}"
             point = next((m for m in point.members if m.identifier == why.facts[0]), point)
             why = why.of
-        is_formed = bool(layout.forms)
-        one = self._points.get(path)
-        if one is None:
-            one = _Point(
-                column.identifier,
-                point,
-                *_column_of(path, layout),
-                is_long=layout.columns.is_long,
-            )
+        one = self._point(path, column.identifier, point, layout)
+        is_formed = (one.column or layout.columns.value) in layout.forms
         n = len(group.positions)
         if why.kind == MISSPELT:
             one.lacks[why.facts[1], why.facts[2]] += n
         elif why.kind == "a_label":
             one.lacks[("label",), ""] += n
-        elif isinstance(group.maker, Cells) and (why.kind in _WORDS or _is_of_text(why)):
-            texts = group.maker.texts(group.places)
+        elif why.kind in _WORDS or _is_of_text(why):
+            texts = pa.array([], pa.string())
+            if isinstance(group.maker, Cells):
+                texts = group.maker.texts(group.places)
+            elif isinstance(group.maker, Structs):
+                texts = group.maker.texts(group.places, point.identifier)
             _sort(one, texts, n, is_formed=is_formed or why.kind in _WORDS)
-        else:
+
+    def _point(self, path: str, identifier: str, point: Measurepoint, layout: Layout) -> _Point:
+        if path not in self._points:
+            named = _column_of(path, layout)
+            self._points[path] = _Point(identifier, point, *named, layout.columns.is_long)
+        return self._points[path]
+
+    def _see_outside(self, column: TypedColumn, fault: Fault, layout: Layout) -> None:
+        if not column.point.is_number:
             return
-        self._points[path] = one
+        name = column.point.identifier
+        one = self._point(name, name, column.point, layout)
+        found = pc.min_max(column.values.take(pa.array(fault.positions))).as_py()
+        one.n_outside += len(fault.positions)
+        one.outside += [found["min"], found["max"]]
+        one.outside = [min(one.outside), max(one.outside)]
 
     def _see_keys(self, readings: Readings) -> None:
         for kind, keys in (
@@ -114,9 +134,11 @@ class LackSearch:
     def columns(self) -> tuple[ColumnLacks, ...]:
         """Return what is found, in the order in which it was met."""
         found = []
+        counts = Counter(word for one in self._points.values() for word in one.words)
+        shared = frozenset(word for word, n in counts.items() if n > 1)
         for path, one in self._points.items():
             n_cells = self._cells[one.identifier]
-            if lacks := tuple(_lacks(one, n_cells)):
+            if lacks := tuple(_lacks(one, n_cells, shared)):
                 found.append(ColumnLacks(path, one.column, n_cells, lacks))
         return tuple(found)
 
@@ -170,8 +192,8 @@ def _sort(one: _Point, texts: pa.Array, n: int, *, is_formed: bool) -> None:
             one.has_more = True
 
 
-def _lacks(one: _Point, n_cells: int) -> Iterator[Lack]:
-    """Yield what a column lacks, most of its cells first."""
+def _lacks(one: _Point, n_cells: int, shared: frozenset[str]) -> Iterator[Lack]:
+    """Yield what a column lacks, most of its cells first; ``shared`` are words of several."""
     lacks = +one.lacks
     for doubtful, sure in (("comma?", "comma"), ("point?", "point")):
         if any(sure in needs for needs, _ in lacks):  # the column says what its separator is
@@ -189,9 +211,12 @@ def _lacks(one: _Point, n_cells: int) -> Iterator[Lack]:
         words = tuple(word for word, _ in one.words.most_common(SHOWN))
         more = one.has_more or len(one.words) > SHOWN
         is_told = bool(words) and not more and all(len(word) <= MAX_LETTERS for word in words)
-        proposal = _for_words(one, words, n_cells) if is_told else ()
+        proposal = _for_words(one, words, n_cells, shared) if is_told else ()
         shown = words[:3] if more else words
         found.append(Lack(one.n_words, (), "", shown, more, proposal))
+    if scale := _factor(one, n_cells):
+        argument = Argument("points", _column(one, scale=scale))
+        found.append(Lack(one.n_outside, ("scale",), f"{scale:,g}", proposal=(argument,)))
     yield from sorted(found, key=lambda lack: -lack.n)
 
 
@@ -221,12 +246,34 @@ def _format(changes: dict[str, Any]) -> Argument:
 
 
 def _column(one: _Point, **own: Any) -> dict[str, Column]:
-    return {one.column or one.point.identifier: Column(one.point.identifier, **own)}
+    """Return what was said of a column, with an addition."""
+    column = Column(one.point.identifier) if one.given is None else one.given
+    return {one.column or one.point.identifier: replace(column, **own)}
 
 
-def _for_words(one: _Point, words: tuple[str, ...], n_cells: int) -> tuple[Argument, ...]:
+def _factor(one: _Point, n_cells: int) -> float | None:
+    """Return a factor between units that brings most numbers of a column into their range."""
+    is_scaled = one.given is not None and one.given.scale is not None
+    if one.n_outside * 2 <= n_cells or one.is_long or is_scaled:
+        return None
+    low, high = one.point.bounds
+    for factor in FACTORS:
+        least, most = (number * factor for number in one.outside)
+        if (low is None or least >= low) and (high is None or most <= high):
+            return factor
+    return None
+
+
+def _for_words(
+    one: _Point, words: tuple[str, ...], n_cells: int, shared: frozenset[str]
+) -> tuple[Argument, ...]:
     """Return what would read words: they mean values where there is little else, else nothing."""
     given = one.given
+    kept = () if one.text is None or one.text.absent == ("",) else one.text.absent
+    others = sorted(shared) if shared.intersection(words) else []
+    absent = (Argument("absent", tuple(dict.fromkeys([*kept, *words, *others]))),)
+    if shared.issuperset(words) and one.n_words * 2 <= n_cells:  # the same in other columns
+        return absent
     if given is not None and given.labels:  # the labels are the model's
         return ()
     known = dict(given.values) if given is not None and given.values else {}
@@ -234,5 +281,4 @@ def _for_words(one: _Point, words: tuple[str, ...], n_cells: int) -> tuple[Argum
     are_states = one.point.is_bool or one.n_words * 2 > n_cells
     if (known or (are_states and is_single)) and not one.is_long:
         return (Argument("points", _column(one, values={**known, **dict.fromkeys(words, "?")})),)
-    kept = () if one.text is None or one.text.absent == ("",) else one.text.absent
-    return (Argument("absent", tuple(dict.fromkeys([*kept, *words]))),)
+    return absent

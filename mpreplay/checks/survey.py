@@ -131,7 +131,7 @@ def survey(
             times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
-            lacks.see(raw, readings)
+            lacks.see(raw, readings, faults)
             search.hold(readings, number, faults)
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)

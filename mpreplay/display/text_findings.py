@@ -56,6 +56,9 @@ def _are(lack: Lack) -> str:
         return "labels of the enumeration" if lack.n > 1 else "a label of the enumeration"
     if not lack.needs:
         return _words(lack)
+    if lack.needs == ("scale",):
+        within = "lie within it" if lack.n > 1 else "lies within it"
+        return f"outside the range, and times {lack.suffix} {within}"
     numbers = "numbers" if lack.n > 1 else "a number"
     if lack.needs == ("text",):
         return f"{numbers} in {'texts' if lack.n > 1 else 'a text'}"

@@ -83,6 +83,8 @@ def _objects(
     column: NDArray[Any], point: Measurepoint, form: Form, convert: Converter
 ) -> Converted:
     """Convert Python objects: texts in their form, numbers if they are scaled or mapped."""
+    if point.is_any:  # of which every text is a value
+        return convert(tidied(column, form), point)
     there = np.flatnonzero(~absent_in(column))
     of_form = partial(convert_formed, form=form, convert=convert)
     counts = form.scale is not None or form.values is not None

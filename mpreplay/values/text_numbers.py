@@ -25,7 +25,7 @@ __all__ = ["BLANKS", "exact_decimals", "number_texts", "plain_integers", "read_f
 
 # Blanks within a regular expression of RE2 and of Python: also those that do not break a line.
 BLANKS: Final = "[\\s\u00a0\u2007\u202f]"
-_NUMBER: Final = r"^[+-]?(?:\d+(?:{0}\d*)?|{0}\d+)(?:[eE][+-]?\d{{1,4}})?$"
+_NUMBER: Final = r"^[+-]?(?:\d+(?:{0}\d*)?|{0}\d+)(?:[eE][+-]?\d+)?$"
 # Integers of which 64 bits hold every one, as Arrow reads them.
 _PLAIN_INTEGER: Final = r"^-?\d{1,18}$"
 _WIDE: Final = 18  # digits of which 64 bits hold every number
@@ -90,7 +90,20 @@ def plain_integers(numbers: pa.Array) -> tuple[pa.Array, NDArray[np.bool_]]:
 
 def exact_decimals(numbers: pa.Array) -> list[decimal.Decimal]:
     """Return the decimals that texts of numbers say, with all their digits."""
-    return [decimal.Decimal(text) for text in numbers.to_pylist()]
+    return [_decimal(text) for text in numbers.to_pylist()]
+
+
+def _decimal(text: str) -> decimal.Decimal:
+    try:
+        return decimal.Decimal(text)
+    except (
+        decimal.InvalidOperation
+    ):  # an exponent of twenty digits: beyond every type, or next to nothing
+        number, _, exponent = text.lower().partition("e")
+        if not number.strip("+-.0"):
+            return decimal.Decimal(0)
+        far = "1e-999999" if exponent.startswith("-") else "1e999999"
+        return decimal.Decimal(far).copy_sign(decimal.Decimal(number))
 
 
 def scaled(numbers: pa.Array, scale: float) -> pa.Array:

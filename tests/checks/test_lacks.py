@@ -20,6 +20,7 @@ MODEL = mp.ThingModel(
         for point in (
             Measurepoint("P", "DOUBLE"),
             Measurepoint("Run", "BOOL"),
+            Measurepoint("kW", "FLOAT", minimum=-50, maximum=2500),
             Measurepoint("State", "ENUM", keys=(0, 1), labels=("Stop", "Running")),
             Measurepoint("st", "STRUCT", members=(Measurepoint("x", "INT"),)),
         )
@@ -203,3 +204,45 @@ def test_the_command_line_proposes_options(
     command = ["validate", str(tmp_path / "a.parquet"), "--model", str(tmp_path / "model.json")]
     assert main([*command, "--time", "t"]) == 1
     assert "300 cells are numbers with a decimal comma: --" in capsys.readouterr().out
+
+
+def test_a_column_in_another_unit_is_told_as_one() -> None:
+    """Watts in the place of kilowatts are no hundred sensor faults."""
+    assert hints({"kW": [300_000.0, 1_200_000.0, 0.0]}) == [
+        "kW: 2 of 3 cells are outside the range, and times 0.001 lie within it: "
+        "points={'kW': Column('kW', scale=0.001)}"
+    ]
+    assert hints({"kW": [300_000.0, 1_200.0, 0.0]}) == []
+    assert hints({"kW": [3e5, 4e15]}) == []
+
+
+def test_words_that_several_columns_have_mean_that_there_is_no_value() -> None:
+    """'Bad' beside ON and OFF is no third state if the columns of numbers have it, too."""
+    run = mp.Column("Run", values={"ON": 1, "OFF": 0})
+    found = hints(
+        {"P": [1, "Bad", 2], "Run": ["ON", "OFF", "Bad"]},
+        points={"Run": run},
+        text=mp.TextFormat(absent=("-",)),
+    )
+
+    assert [one.partition(": ")[2] for one in found] == [
+        "1 of 3 cells is 'Bad': absent=('-', 'Bad')"
+    ] * 2
+
+
+def test_words_for_absent_are_proposed_together() -> None:
+    """One argument for all columns is written once."""
+    found = hints(
+        {"P": [1, 2, 3, "-", "Bad"], "kW": [1, "-", 2, 3, 4], "st.x": ["Bad", 1, 2, 3, 4]}
+    )
+
+    assert [one.partition("absent=")[2] for one in found] == [
+        "('-', 'Bad')", "('-', 'Bad')", "('Bad', '-')",
+    ]  # fmt: skip
+
+
+def test_a_proposal_keeps_what_was_said_of_the_column() -> None:
+    """It is written in the place of the old one."""
+    (told,) = hints({"kW": ["1 W", "2 W"]}, points={"kW": mp.Column("kW", scale=0.001)})
+
+    assert told.endswith("points={'kW': Column('kW', scale=0.001, suffix='W')}")

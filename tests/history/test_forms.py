@@ -228,3 +228,27 @@ def test_a_word_for_absent_is_no_device() -> None:
     found = mp.validate(read(FRAME.head(1).assign(d="-")), MODEL).violations
 
     assert found["check"].tolist() == ["device"]
+
+
+def test_blanks_in_what_is_said_mean_as_little_as_those_in_cells() -> None:
+    """A word is copied out of a file with the blanks around it."""
+    frame = FRAME.head(2)[["t", "d", "Betrieb"]].assign(Betrieb=["ON ", " n/a "])
+    column = mp.Column("Run", values={"ON  ": 1}, absent=(" n/a",))
+
+    validation = mp.validate(read(frame, points={"Betrieb": column}), MODEL)
+    assert validation.ok
+    assert validation.n_values == 1
+
+
+@pytest.mark.parametrize("dtype", ["object", "string[pyarrow]"])
+def test_a_point_that_is_passed_through_is_a_text(dtype: str) -> None:
+    """Of what it is nobody has said anything; blanks and absent words are told apart."""
+    model = mp.ThingModel("M", {}, pass_through=True)
+    frame = FRAME.head(2)[["t", "d"]].assign(x=pd.Series([" 1,5 ", "-"], dtype=dtype))
+    history = read(frame, points=None)
+
+    with mp.simulate(model, sub_devices=[("p", "T1")], online=[("p", "T1")]) as platform:
+        mp.replay(
+            history, model, platform.connection, allow_offline_sub_device=True, progress=False
+        )
+        assert platform.stored()["value"].tolist() == ["1,5"]

@@ -177,6 +177,18 @@ def test_infinity_is_infinite_and_nan_a_word() -> None:
     assert [one.text is None for one in found.misfits] == [True, True, False, False]
 
 
+@pytest.mark.parametrize("other", [[], ["Bad"]])
+def test_an_exponent_may_be_of_any_length(other: list[str]) -> None:
+    """What a cell means does not depend on the cells beside it."""
+    texts = ["1e-99999", "1e99999", "-1e99999999999999999999", "1e-99999999999999999999"]
+    floats, integers = (converted([*texts, *other], point, Form()) for point in (DOUBLE, INT))
+
+    assert floats.values.to_pylist()[:4] == [0.0, None, None, 0.0]
+    assert [one.check for one in floats.misfits][:2] == ["range", "range"]
+    assert integers.values.null_count == len(texts) + len(other)
+    assert converted(["0e99999999999999999999"], INT, Form()).values.to_pylist() == [0]
+
+
 def test_hexadecimal_and_separated_digits_are_no_integers() -> None:
     """Arrow reads 0x1F, and Python 1_000: no export means a number by either."""
     assert converted(["0x1F", "1_000", "٣"], INT, Form()).values.null_count == 3
