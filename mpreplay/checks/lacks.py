@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["LackSearch"]
 
 MAX_WORDS: Final = 256  # different words of one point that are counted
-LONGEST: Final = 40  # of a word that may be proposed: what is longer is no state [characters]
 MAX_KEYS: Final = 1_000  # keys with blanks that are kept
 FACTORS: Final = (1_000.0, 0.001, 100.0, 0.01, 1e6, 1e-6)  # between usual units
 SHOWN: Final = 8  # words that are named
+MAX_LETTERS: Final = 60  # of a word in an argument that is proposed
 _BARE: Final = Form()
 _WORDS: Final = frozenset({"unmapped", "no_label"})  # reasons of texts that no table has
 
@@ -210,8 +210,8 @@ def _lacks(one: _Point, n_cells: int, shared: frozenset[str]) -> Iterator[Lack]:
     if one.n_words:
         words = tuple(word for word, _ in one.words.most_common(SHOWN))
         more = one.has_more or len(one.words) > SHOWN
-        is_long = max(map(len, words), default=0) > LONGEST
-        proposal = () if more or not words or is_long else _for_words(one, words, n_cells, shared)
+        is_told = bool(words) and not more and all(len(word) <= MAX_LETTERS for word in words)
+        proposal = _for_words(one, words, n_cells, shared) if is_told else ()
         shown = words[:3] if more else words
         found.append(Lack(one.n_words, (), "", shown, more, proposal))
     if scale := _factor(one, n_cells):
@@ -270,7 +270,9 @@ def _for_words(
     """Return what would read words: they mean values where there is little else, else nothing."""
     given = one.given
     kept = () if one.text is None or one.text.absent == ("",) else one.text.absent
-    others = sorted(w for w in shared if len(w) <= LONGEST) if shared.intersection(words) else []
+    others = (
+        sorted(w for w in shared if len(w) <= MAX_LETTERS) if shared.intersection(words) else []
+    )
     absent = (Argument("absent", tuple(dict.fromkeys([*kept, *words, *others]))),)
     if shared.issuperset(words) and one.n_words * 2 <= n_cells:  # the same in other columns
         return absent

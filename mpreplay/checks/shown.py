@@ -13,7 +13,7 @@ import pandas as pd
 from ..display.amounts import MAX_NAME, count, time_in_words, visible
 from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
-from ..display.notebook import bar, block, details, heading, note, paragraph
+from ..display.notebook import bar, block, details, heading, listed, note, paragraph
 from ..display.notebook import table as html_table
 from ..display.picture import Panel, Picture
 from ..display.point_bars import KEY, point_bars
@@ -176,7 +176,7 @@ def in_notebook(verdict: Verdict, devices: pd.DataFrame) -> str:
         html_table(row_table(verdict)),
         html_table(point_table(verdict, POINTS)),
         html_table(conflict_table(verdict, CONFLICTS)),
-        paragraph(*verdict.hints[:LINES]),
+        listed(verdict.hints[:LINES]),
         paragraph(*times_in_words(devices)),
         details("Devices", html_table(device_table(devices, DEVICES))),
         note(missing_in_words(verdict.missing), _where(verdict)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..display.amounts import MAX_NAME, count, time_in_words, visible
+from ..display.amounts import MAX_NAME, count, masked, time_in_words, visible
 from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
 from ..display.page import mark, page, safe
@@ -88,7 +88,7 @@ def _read_from(sources: Sequence[str]) -> str:
     if not sources:
         return ""
     others = f" and {count(len(sources) - 1, 'other')}" if len(sources) > 1 else ""
-    return f"{visible(sources[0], 2 * MAX_NAME)}{others}"
+    return f"{visible(masked(sources[0]), 2 * MAX_NAME)}{others}"
 
 
 def _groups(violations: pd.DataFrame, verdict: Verdict) -> Iterator[dict[str, Any]]:

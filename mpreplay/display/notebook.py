@@ -43,6 +43,7 @@ _SMALL: Final = "font-size:.9em"
 # A share of the ink, not a grey: on white and on black it keeps a contrast of 4.5 and more.
 _MUTED: Final = "opacity:.8"
 _SHORT: Final = 24  # characters of a cell that is not torn into two lines
+_LEAST_WIDE: Final = "min(20em,70vw)"  # of a cell with a sentence
 
 
 class Html(str):
@@ -126,7 +127,8 @@ def _row(row: Sequence[Any], aligned: Sequence[str]) -> str:
     for n, (cell, side) in enumerate(zip(row, aligned, strict=True)):
         tag = 'th scope="row"' if n == 0 else "td"
         more = ";font-variant-numeric:tabular-nums" * (side == "right")
-        more += ";white-space:nowrap" * (len(str(cell)) <= _SHORT)
+        is_short = len(str(cell)) <= _SHORT or hasattr(cell, "__html__")
+        more += ";white-space:nowrap" if is_short else f";min-width:{_LEAST_WIDE}"
         place = f"{_place(side)}{more};font-weight:{500 if n == 0 else 400}"
         cells.append(f'<{tag} style="{place}">{_cell(cell)}</{tag[:2]}>')
     return "".join(cells)

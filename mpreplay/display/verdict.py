@@ -154,6 +154,8 @@ def headline_of_verdict(verdict: Verdict) -> tuple[str, str]:
 
 def _first_line(verdict: Verdict) -> str:
     n, invalid = verdict.n_values, verdict.n_invalid
+    if 0 < invalid == n:
+        return "The one value is invalid" if n == 1 else f"None of {n:,} values is valid"
     if invalid:
         are = "is" if invalid == 1 else "are"
         return f"{invalid:,} of {count(n, 'value')} {are} invalid"
@@ -171,7 +173,9 @@ def _rest(verdict: Verdict) -> Iterator[str]:
     if verdict.rows and verdict.n_invalid:
         n = sum(one.n for one in verdict.rows)
         yield f"{count(n, 'row')} cannot be read; invalid are all values of such a row."
-    if verdict.n_violations:
+    if verdict.n_violations and verdict.n_invalid == verdict.n_values:
+        yield "A replay sends nothing."
+    elif verdict.n_violations:
         how = Argument("on_invalid", "withhold")
         yield f"A replay sends nothing, or withholds these and sends the rest ({how})."
     if verdict.n_conflicts:

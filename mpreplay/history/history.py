@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from ..display.amounts import count
 from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
@@ -273,7 +274,7 @@ class History:
         if not is_mapped(columns):
             return "; only the columns of the thing model"
         names = self.columns_left_out()
-        return f"; {len(names):,} columns left out: {listed(names)}" if names else ""
+        return f"; {count(len(names), 'column')} left out: {listed(names)}" if names else ""
 
     def _repr_html_(self) -> str:
         return in_notebook(self.sources, self.columns, (self.start, self.end), self.left_out)

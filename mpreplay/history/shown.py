@@ -17,6 +17,8 @@ from ..display.tables import Table
 from ..files.search_rules import grouped
 from ..sources.description import rows_of, span_of, types_of
 from ..sources.source import INDEX
+from .devices import devices_in_words
+from .wanted import is_mapped
 
 if TYPE_CHECKING:
     from ..cells.column import Column
@@ -81,7 +83,9 @@ def in_notebook(
         heading(_first_line(sources), span, *_keys_in_words(columns)),
         note(
             f"Only times {chosen} are read." if chosen else "",
-            _devices_in_words(columns),
+            f"Only rows of {devices_in_words(columns.devices)} are read."
+            if columns.devices
+            else "",
             f"Left out: {gone}." if gone else "",
         ),
         table(_source_table(sources)) if len(sources) > 1 else "",
@@ -114,15 +118,6 @@ def _keys_in_words(columns: Columns) -> Iterator[str]:
         yield f"Of each row: {', '.join(fixed)}."
     if not (columns.device or columns.device_key or columns.check):
         yield "No device is named: values are those of the connection's own device."
-
-
-def _devices_in_words(columns: Columns) -> str:
-    if columns.devices is None:
-        return ""
-    told = tuple(
-        "/".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in columns.devices
-    )
-    return f"Only rows of {visible(names(told, 'devices', MAX_NAME))} are read."
 
 
 def _span_in_words(span: Span | None, columns: Columns) -> str:
@@ -212,7 +207,7 @@ def _role(name: str, roles: dict[str, str], columns: Columns) -> str:
         return roles[name]
     if name in points:
         return f"point {points[name]}{_form((columns.forms or {}).get(name))}"
-    if columns.is_long or name in map(str, columns.ignore) or (columns.only and points):
+    if columns.is_long or name in map(str, columns.ignore) or (columns.only and is_mapped(columns)):
         return _LEFT_OUT
     return f"point {name}, if the model has it" if columns.only else f"point {name}"
 

@@ -141,13 +141,26 @@ def test_the_long_form_names_its_columns() -> None:
 
 def test_how_cells_become_values_is_told() -> None:
     """A factor of a thousand is what one looks for."""
-    form = mp.Column("P", scale=0.001, suffix=" W", absent=("-",), values={"ON": 1}, labels=True)
+    form = mp.Column("P", scale=0.001, suffix=" W", absent=("-",))
     columns = Columns(time="ts", points={"P": "P"}, forms={"P": form}, device_key="T1")
     source = FrameSource(frame_of(), time_from_index=False)
     shown = text_of(in_notebook([source], columns, (None, None), ()))
 
-    assert "point P (1 word; labels; times 0.001; without W; absent: -)" in shown
+    assert "point P (times 0.001; without W; absent: -)" in shown
     assert "Of each row: device T1." in shown
+
+
+def test_columns_that_nobody_wants_and_devices_that_are_wanted_are_told() -> None:
+    """Of forty columns two are read: which they are, and what is not."""
+    frame = frame_of(Leistung=1, Other=2)
+    frame["unit"] = ["T1", "T2", "T2"]
+    history = history_of(frame, points={"Leistung": "P"}, only=True, devices=["T2"])
+    shown = text_of(history._repr_html_())
+
+    assert "Leistung point P int64" in shown
+    assert "P left out float64 Other left out int64" in shown
+    assert "Only rows of" in shown
+    assert "T2" in shown
 
 
 def test_the_index_of_a_frame_is_a_column_too() -> None:
