@@ -34,6 +34,8 @@ SHELLS = {
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
+    "files.held_file", "files.locating", "files.reading", "files.remote_finding",
+    "files.search_rules", "files.stores", "sources.ipc", "files.ipc_layout",
     "display.page", "display.picture",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}

@@ -52,7 +52,7 @@ _TO_REPEAT: Final = (
 )
 # The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
-# The rules of ``files.finding``, said of what they leave out.
+# The rules of ``files.search_rules``, said of what they leave out.
 _LEFT_OUT: Final = {
     "hidden": "hidden",
     "underscore": "whose name begins with _",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import pandas as pd
@@ -15,9 +14,13 @@ import pyarrow as pa
 
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import CLEAN_TEXT, Kind, wrong
-from ..files.finding import PARQUET, Found, LeftOut, begins_as_parquet, find_files
+from ..files.endings import format_of_bytes, format_of_name
+from ..files.held_file import is_open_file
+from ..files.locating import find_anywhere, is_place
+from ..files.search_rules import Found, LeftOut
 from ..sources.csv import CsvSource
-from ..sources.csv_text import ENDINGS, refuse_other
+from ..sources.csv_text import refuse_other
+from ..sources.ipc import IpcSource
 from ..sources.parquet import ParquetSource
 from ..sources.source import INDEX, FrameSource, Source, TableSource
 from ..streams.capsules import (
@@ -212,7 +215,7 @@ def _open_list(given: Given) -> Opened:
     left_out: list[LeftOut] = []
     seen: set[Any] = set()
     for number, item in enumerate(given.source, 1):
-        is_path = isinstance(item, str | os.PathLike)
+        is_path = _is_named(item)
         kind = "Table" if isinstance(item, pa.RecordBatch) else type(item).__name__
         name = None if is_path else f"{given.named(kind)} {number}"
         if isinstance(item, list | tuple):
@@ -230,9 +233,14 @@ def _open_list(given: Given) -> Opened:
         raise HistoryError(
             "the list is empty: there is nothing to read", argument="source", value=given.source
         )
-    if given.name is not None and all(isinstance(one, str | os.PathLike) for one in given.source):
+    if given.name is not None and all(map(_is_named, given.source)):
         raise _no_name(given.name)
     return Opened(tuple(sources), tuple(left_out))
+
+
+def _is_named(source: Any) -> bool:
+    """Return True for a source that has a name of its own: a path, not an open file."""
+    return is_place(source) and not is_open_file(source)
 
 
 def _no_name(name: Any) -> HistoryError:
@@ -248,10 +256,11 @@ def _no_name(name: Any) -> HistoryError:
 
 
 def _open_path(given: Given) -> Opened:
-    """Open a file, the files of a folder, or those of a pattern."""
-    if given.name is not None:
+    """Open a file, the files of a folder, or those of a pattern, wherever they are."""
+    if given.name is not None and not is_open_file(given.source):
         raise _no_name(given.name)
-    files = _of_devices(find_files(given.source), given.columns)
+    found = find_anywhere(given.source, given.filesystem, given.name)
+    files = _of_devices(found, given.columns)
     sources = [_opener(path)(path, partitions, given) for path, partitions in files.files]
     return Opened(tuple(sources), files.left_out)
 
@@ -269,46 +278,52 @@ def _of_devices(files: Found, columns: Columns) -> Found:
 
 
 _Partitions = Mapping[str, str | None]
-_Opener = Callable[[Path, _Partitions, Given], Source]
+_Opener = Callable[[Any, _Partitions, Given], Source]
 
 
-def _open_parquet(path: Path, partitions: _Partitions, given: Given) -> Source:
+def _open_parquet(path: Any, partitions: _Partitions, given: Given) -> Source:
     source = ParquetSource.open(path, partitions)
     if given.columns.time is None and INDEX in source.columns:
         return FileView(source, time_from_index=True)
     return source
 
 
-def _open_csv(path: Path, partitions: _Partitions, given: Given) -> Source:
+def _open_ipc(path: Any, partitions: _Partitions, given: Given) -> Source:
+    return IpcSource.open(path, partitions)
+
+
+def _open_csv(path: Any, partitions: _Partitions, given: Given) -> Source:
     if given.may_be_rejects and holds_rejects(path):
         return read_rejects(path)
     return CsvSource.open(path, partitions, given.columns.text)
 
 
-def _open_other(path: Path, partitions: _Partitions, given: Given) -> Source:
-    """Open a file whose ending says nothing: Parquet, or CSV where its texts were described."""
-    if given.columns.text is not None and not begins_as_parquet(path):
+def _open_other(path: Any, partitions: _Partitions, given: Given) -> Source:
+    """Open a file by its first bytes; without a mark it is CSV where its texts were described."""
+    with path.open("rb") as file:
+        kind = format_of_bytes(file.read(8))
+    if kind is None and given.columns.text is not None:
         refuse_other(path)
         return CsvSource.open(path, partitions, given.columns.text)
-    return _open_parquet(path, partitions, given)
+    return (_open_ipc if kind == "ipc" else _open_parquet)(path, partitions, given)
 
 
-def _opener(path: Path) -> _Opener:
-    name = path.name.lower()
-    return next((one for ending, one in FILES.items() if name.endswith(ending)), _open_other)
+def _opener(path: Any) -> _Opener:
+    return FILES.get(format_of_name(path.name) or "", _open_other)
 
 
-# Ending of a file to how the file is opened.
+# Format that the name of a file tells to how the file is opened.
 FILES: Final[dict[str, _Opener]] = {
-    **dict.fromkeys(PARQUET, _open_parquet),
-    **dict.fromkeys(ENDINGS, _open_csv),
+    "parquet": _open_parquet,
+    "ipc": _open_ipc,
+    "csv": _open_csv,
 }
 # The first row that takes a source opens it.
 DOORS: Final[tuple[Door, ...]] = (
     Door(_is_a(pd.DataFrame), _open_frame),
     Door(_is_a(pa.Table), _open_table),
     Door(_is_a(pa.RecordBatch), _open_batch),
-    Door(_is_a(str, os.PathLike), _open_path),
+    Door(is_place, _open_path),
     Door(_is_a(list, tuple), _open_list),
     Door(is_dataset, _open_dataset),
     Door(is_scanner, _open_scanner),

@@ -15,7 +15,8 @@ from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import labels_of, shown_briefly
-from ..files.finding import LeftOut, grouped
+from ..files.locating import shown_place
+from ..files.search_rules import LeftOut, grouped
 from ..sources.source import FrameSource, Source, TableSource
 from ..streams.stream_source import StreamSource
 from ..times.bounds import bound_of
@@ -203,7 +204,8 @@ def _tell_of(source: Any, n_files: int, left_out: tuple[LeftOut, ...]) -> None:
     if left_out:
         told = left_out_in_words(grouped(left_out))
         level = logging.WARNING if any(one.has_data for one in left_out) else logging.INFO
-        log.log(level, "%s: %d files are read; left out: %s", source, n_files, told)
+        shown = shown_place(source)
+        log.log(level, "%s: %d files are read; left out: %s", shown, n_files, told)
 
 
 def _as_rejects(source: Source) -> Source:
@@ -221,7 +223,7 @@ def _has_index(source: Source) -> bool:
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
     "time_format": None, "ambiguous": "raise",
-    "nonexistent": "raise", "plausible": None, "filesystem": None,
+    "nonexistent": "raise", "plausible": None,
 }  # fmt: skip
 
 
