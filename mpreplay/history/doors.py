@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import Argument, HistoryError, message
-from ..errors.arguments import CLEAN_TEXT, wrong
+from ..errors.arguments import CLEAN_TEXT, Kind, wrong
 from ..files.endings import format_of_bytes, format_of_name
 from ..files.held_file import is_open_file
 from ..files.locating import find_anywhere, is_place
@@ -66,6 +66,12 @@ class Given(NamedTuple):
         return columns == Columns(devices=columns.devices, plausible=columns.plausible)
 
 
+_NAME: Final = Kind(
+    "a text that UTF-8 can carry, and not empty, or None",
+    lambda value: value is None or (CLEAN_TEXT.holds(value) and value != ""),
+)
+
+
 class Opened(NamedTuple):
     """The sources behind a door, and the files that are left out."""
 
@@ -88,9 +94,9 @@ def opened(given: Given) -> Opened:
     HistoryError
         If it is of no kind that holds readings, or cannot be read.
     """
+    if not _NAME.holds(given.name):
+        raise wrong("name", given.name, _NAME.words, HistoryError)
     found = _opened(given)
-    if given.name is not None and not CLEAN_TEXT.holds(given.name):
-        raise wrong("name", given.name, CLEAN_TEXT.words, HistoryError)
     if given.spool is not None:
         _check_spool(found.sources, given)
     return found

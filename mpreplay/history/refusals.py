@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.typing import DataFrameGroupBy
 
 from ..errors import HistoryError
 from ..errors.arguments import kind_of
@@ -46,6 +47,10 @@ _OF_LIBRARIES: Final[dict[tuple[str, str], str]] = {
     ("pyarrow", "RecordBatchFileReader"): "pass reader.read_all()",
     ("pyarrow", "Schema"): "it has no rows: pass the table",
 }
+
+
+def _is_frame(value: Any) -> bool:
+    return isinstance(value, pd.DataFrame) or is_capsule(value)
 
 
 def _is_cursor(source: Any) -> bool:
@@ -88,7 +93,15 @@ _OTHERS: Final[tuple[tuple[Callable[[Any], bool], str], ...]] = (
         "pd.read_csv(io.StringIO(text))",
     ),
     (lambda one: isinstance(one, io.TextIOBase), "pass its path, or the file opened as binary"),
+    (
+        lambda one: isinstance(one, Mapping) and any(map(_is_frame, one.values())),
+        "pass list(frames.values()), each frame with a column of its device",
+    ),
     (lambda one: isinstance(one, Mapping), "pass pd.DataFrame(columns), or pa.table(columns)"),
+    (
+        lambda one: isinstance(one, DataFrameGroupBy),
+        "pass the frame itself, with the column that it is grouped by as a column of keys",
+    ),
     (_is_rows, _ROWS),
     (_is_numbers, "pass a frame with named columns"),
     (lambda one: isinstance(one, set | frozenset), "it has no order: pass a list"),

@@ -104,7 +104,7 @@ def _arrow_bytes(column: pa.Array) -> NDArray[np.int64]:
             column.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False),
             return_inverse=True,
         )  # the dictionary may be that of a whole history
-        entries = column.dictionary.take(pa.array(used, mask=used < 0))
+        entries = _dense(column.dictionary).take(pa.array(used, mask=used < 0))
         return _arrow_bytes(entries)[index]
     if isinstance(column, pa.ExtensionArray):
         return _arrow_bytes(column.storage)
@@ -125,6 +125,13 @@ def _arrow_bytes(column: pa.Array) -> NDArray[np.int64]:
     # Numbers, and rare nested types, whose rows are taken to be alike.
     each = -(-column.nbytes // max(1, len(column))) if pa.types.is_nested(kind) else NUMBER
     return np.full(len(column), max(NUMBER, each), np.int64)
+
+
+def _dense(entries: pa.Array) -> pa.Array:
+    """Return the texts of a dictionary without views, from which Arrow takes none."""
+    kind = entries.type
+    is_view = pa.types.is_string_view(kind) or pa.types.is_binary_view(kind)
+    return entries.cast(pa.large_binary()) if is_view else entries
 
 
 def _items(column: Any) -> pa.Array:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..errors import HistoryError
-from ..errors.arguments import kind_of
+from ..errors.arguments import kind_of, without_credentials
 from ..sources.source import first_line
 
 __all__ = [
@@ -34,9 +34,19 @@ def library_of(value: Any) -> str:
 
 def is_capsule(value: Any) -> bool:
     """Return True for an object that gives its rows through Arrow's C interface."""
-    return not isinstance(value, type) and any(
-        hasattr(type(value), name) for name in ("__arrow_c_stream__", "__arrow_c_array__")
-    )
+    return is_stream(value) or _has(value, "__arrow_c_array__")
+
+
+def is_stream(value: Any) -> bool:
+    """Return True for an object that gives its rows batch by batch."""
+    return _has(value, "__arrow_c_stream__")
+
+
+def _has(value: Any, name: str) -> bool:
+    try:
+        return not isinstance(value, type) and hasattr(value, name)
+    except Exception:  # an object that raises whatever it is asked for
+        return False
 
 
 def is_wrapper(value: Any) -> bool:
@@ -53,12 +63,12 @@ def is_frame_in_memory(value: Any) -> bool:
     """Return True for a frame whose cells are in memory, and can be read again and again."""
     if library_of(value) == "polars" and type(value).__name__ == "DataFrame":
         return True
-    return is_capsule(value) and not hasattr(type(value), "__arrow_c_stream__")
+    return is_capsule(value) and not is_stream(value)
 
 
 def is_relation(value: Any) -> bool:
     """Return True for a query that is run anew each time that its rows are asked for."""
-    return library_of(value) in {"duckdb", "datafusion", "ibis"} and hasattr(value, "limit")
+    return library_of(value) in {"duckdb", "datafusion", "ibis"} and _has(value, "limit")
 
 
 def in_memory(value: Any) -> pa.Table:
@@ -70,13 +80,13 @@ def in_memory(value: Any) -> pa.Table:
         If it has no columns, as a Series, or cannot be read.
     """
     try:
-        if not hasattr(type(value), "__arrow_c_stream__"):
+        if not is_stream(value):
             return pa.Table.from_batches([pa.record_batch(value)])
         return reader_of(value).read_all()
     except HistoryError:
         raise
-    except (pa.ArrowException, ValueError, TypeError) as error:
-        raise _no_columns(value, error) from error
+    except Exception as error:  # whatever the library of the object raises
+        raise _no_rows(value, error) from error
 
 
 def reader_of(value: Any) -> pa.RecordBatchReader:
@@ -90,13 +100,14 @@ def reader_of(value: Any) -> pa.RecordBatchReader:
     try:
         return pa.RecordBatchReader.from_stream(value)
     except Exception as error:  # whatever the library of the object raises
-        raise _no_columns(value, error) from error
+        raise _no_rows(value, error) from error
 
 
-def _no_columns(value: Any, error: Exception) -> HistoryError:
+def _no_rows(value: Any, error: Exception) -> HistoryError:
+    why = without_credentials(first_line(error))
     return HistoryError(
-        f"{kind_of(value)} gives no table through Arrow's C interface ({first_line(error)}); a "
-        "history has named columns: pass a frame or a table",
+        f"{kind_of(value)}: it gives no rows through Arrow's C interface ({type(error).__name__}: "
+        f"{why}); a history has named columns of types that Arrow has, as a frame or a table",
         argument="source",
         value=value,
     )

@@ -26,7 +26,7 @@ from ..sources.source import INDEX, first_line, raw_column
 if TYPE_CHECKING:
     from collections.abc import Container
 
-__all__ = ["conformed", "merged", "plain_table", "table_of_frame"]
+__all__ = ["conformed", "merged", "plain_schema", "plain_table", "table_of_frame"]
 
 _TEXTS: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _BINARIES: Final = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
@@ -59,6 +59,14 @@ def plain_table(table: pa.Table, empty: Container[str] = ()) -> pa.Table:
             arrays.append(pa.chunked_array(chunks, _plain_type(column.type)))
     fields = [pa.field(name, a.type) for name, a in zip(table.column_names, arrays, strict=True)]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def plain_schema(schema: pa.Schema, empty: Container[str] = ()) -> pa.Schema:
+    """Return the schema that the plain tables of a schema have."""
+    kinds = [
+        (one.name, pa.null() if one.name in empty else _plain_type(one.type)) for one in schema
+    ]
+    return pa.schema(kinds)
 
 
 def _is_any(tests: Iterable[Callable[[pa.DataType], bool]], kind: pa.DataType) -> bool:

@@ -5,6 +5,7 @@ A shell: takes the first item of an iterator, to know its columns.
 
 from __future__ import annotations
 
+import os
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -135,9 +136,11 @@ def as_table(item: Any, name: str, number: int) -> pd.DataFrame | pa.Table:
     """
     table = table_of(item)
     if table is None:
+        is_path = isinstance(item, str | os.PathLike)
         raise HistoryError(
             f"{name}: batch {number} is {kind_of(item)}; expected a DataFrame, an Arrow table or "
-            "batch, or another frame with __arrow_c_stream__",
+            "batch, or another frame with __arrow_c_stream__"
+            f"{'. Of files pass a list of their paths' if is_path else ''}",
             argument="source",
             value=item,
         )

@@ -21,7 +21,7 @@ from ..errors.arguments import kind_of
 from ..sources.parquet import ParquetSource
 from ..sources.source import FileFacts, first_line
 from .file_view import FileView
-from .pieces import plain_table, table_of_frame
+from .pieces import plain_schema, plain_table, table_of_frame
 from .spool import GROUP_ROWS, Place, Spool
 from .stream import Stream, as_table, failed
 
@@ -98,7 +98,7 @@ class StreamSource:
     @property
     def path(self) -> Path:
         """The file that holds the stream."""
-        return self._read().path
+        return Path(self._read().path)
 
     @property
     def is_text(self) -> bool:
@@ -159,7 +159,7 @@ class StreamSource:
         log.info("%s is written to %s", self.name, path)
         self._is_begun = True
         try:
-            with Spool(path, self.keys, self._schema()) as spool:
+            with self._spool(path) as spool:
                 for number, table in self._tables():
                     try:
                         spool.add(table)
@@ -170,9 +170,15 @@ class StreamSource:
         log.info("%s: %d rows are in %s", self.name, spool.n_rows, path)
         return replace(ParquetSource.open(path, {}), name=self.name)
 
+    def _spool(self, path: Path) -> Spool:
+        try:
+            return Spool(path, self.keys, self._schema())
+        except HistoryError as error:
+            raise HistoryError(message(f"{self.name}: ", error.message)) from error
+
     def _schema(self) -> pa.Schema | None:
         schema = self.stream.schema
-        return None if schema is None else plain_table(schema.empty_table(), self.empty).schema
+        return None if schema is None else plain_schema(schema, self.empty)
 
     def _tables(self) -> Iterator[tuple[int, pa.Table]]:
         """Yield the batches with their numbers, in plain layouts and of few rows."""
@@ -204,6 +210,11 @@ class StreamSource:
 
     def _parts(self, item: Any, number: int) -> Iterator[pa.Table]:
         table = as_table(item, self.name, number)
+        if self.time_from_index and isinstance(getattr(table, "index", None), pd.MultiIndex):
+            raise HistoryError(
+                f"{self.name}: batch {number} has an index of several levels; flatten it first "
+                "with frame.reset_index()"
+            )
         if self.time_from_index and not isinstance(table, pd.DataFrame):
             raise HistoryError(
                 message(

@@ -234,7 +234,7 @@ def test_the_manifest_names_the_files_that_were_left_out(
     manifest = json.loads((tmp_path / "audit/manifest.json").read_bytes())
 
     assert manifest["left_out"] == [
-        {"rule": "ending", "ending": ".csv", "n": 1, "n_with_data": 0,
+        {"rule": "ending", "ending": ".csv", "n": 1, "n_with_data": 1,
          "paths": [str(folder / "farm.csv")]},
         {"rule": "underscore", "ending": "", "n": 1, "n_with_data": 1,
          "paths": [str(folder / "_archive")]},

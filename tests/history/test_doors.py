@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import pytest
 from scripted import Clock, always, scripted_replay
 
 import mpreplay as mp
-from mpreplay import Measurepoint, ThingModel
+from mpreplay import HistoryError, Measurepoint, ThingModel
 
 MODEL = ThingModel(
     "Turbine",
@@ -138,7 +140,8 @@ def query(table: pa.Table) -> Any:
 def in_polars(table: pa.Table) -> pl.DataFrame:
     """Return a frame with categories, an enumeration, string views and lists of polars."""
     return pl.from_arrow(table).with_columns(
-        pl.col("unit").cast(pl.Categorical), pl.col("remark").cast(pl.Enum(["not a reading"]))
+        pl.col("unit", "note").cast(pl.Categorical),
+        pl.col("remark").cast(pl.Enum(["not a reading"])),
     )
 
 
@@ -272,3 +275,121 @@ def test_what_is_stored_is_the_same_whatever_held_it(tmp_path: Path) -> None:
     assert len(first) > 2_000
     for other in others:
         pd.testing.assert_frame_equal(first, other)
+
+
+KINDS: dict[str, Any] = {
+    "decimals": [decimal.Decimal("1.10"), None],
+    "dates": [dt.date(2024, 1, 1), None],
+    "categories": pl.Series(["a", "b"], dtype=pl.Categorical),
+    "an enumeration": pl.Series(["a", "b"], dtype=pl.Enum(["a", "b"])),
+    "arrays": pl.Series([[1, 2], [3, 4]], dtype=pl.Array(pl.Int8, 2)),
+    "structs": [{"a": 1, "b": "x"}, None],
+    "structs with categories": pl.Series(
+        [{"a": "x"}, {"a": "y"}], dtype=pl.Struct({"a": pl.Categorical})
+    ),
+    "lists of structs": [[{"a": ["x"]}], None],
+    "nothing": [None, None],
+    "unsigned": pl.Series([2**63, 1], dtype=pl.UInt64),
+    "times of a zone": pl.Series([1, 2]).cast(pl.Datetime("ns", "Europe/Paris")),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_column_of_polars_is_the_same_in_memory_and_in_a_stream(kind: str) -> None:
+    """Views, dictionaries of views and large lists are layouts, and no other values."""
+    frame = pl.DataFrame({"t": pl.Series([1, 2]).cast(pl.Datetime("ms", "UTC")), "x": KINDS[kind]})
+    model = ThingModel("M", {}, pass_through=True)
+    sources = (frame, frame.to_arrow(), frame.iter_slices(1), Capsule(frame.to_arrow()))
+
+    plans = [
+        mp.plan(mp.read_history(source, time_column="t"), model, gateway=("p", "d"))
+        for source in sources
+    ]
+
+    assert len({(plan.n_sent, plan.n_bytes) for plan in plans}) == 1
+
+
+def in_two(table: pa.Table, folder: Path) -> tuple[Path, Path]:
+    """Write a table into two files of row groups of two rows."""
+    paths = folder / "a.parquet", folder / "b.parquet"
+    for path, part in zip(paths, (table[:6], table[6:]), strict=True):
+        pq.write_table(part, path, row_group_size=2)
+    return paths
+
+
+def subset(folder: Path) -> ds.Dataset:
+    """Return a dataset of some row groups of a file."""
+    whole = ds.dataset(folder / "a.parquet")
+    (fragment,) = whole.get_fragments()
+    parts = [fragment.subset(row_group_ids=[0, 2])]
+    return ds.FileSystemDataset(parts, whole.schema, whole.format, whole.filesystem)
+
+
+WIDER = pa.schema([("t", pa.timestamp("ms", "UTC")), ("n", pa.float64()), ("later", pa.string())])
+DATASETS: dict[str, Callable[[Path], ds.Dataset]] = {
+    "a folder": ds.dataset,
+    "of a union": lambda folder: ds.dataset(
+        [ds.dataset(folder / "a.parquet"), ds.dataset(folder / "b.parquet")]
+    ),
+    "some row groups": subset,
+    "other types, and a column that no file has": lambda f: ds.dataset(f, schema=WIDER),
+    "a filter": lambda folder: ds.dataset(folder).filter(ds.field("n") > 4),
+    "two filters": lambda f: ds.dataset(f).filter(ds.field("n") > 1).filter(ds.field("n") < 8),
+    "a filter of a union": lambda folder: ds.dataset(
+        [ds.dataset(folder / "a.parquet"), ds.dataset(folder / "b.parquet")]
+    ).filter(ds.field("n") > 4),
+}
+
+
+@pytest.mark.parametrize("kind", DATASETS)
+def test_a_dataset_gives_the_rows_that_its_own_table_has(kind: str, tmp_path: Path) -> None:
+    """Filters, row groups and types are the dataset's to say, not the files'."""
+    model = ThingModel("M", {}, pass_through=True)
+    times = pa.array(range(10), pa.timestamp("ms", "UTC"))
+    in_two(pa.table({"t": times, "n": range(10)}), tmp_path)
+    dataset = DATASETS[kind](tmp_path)
+
+    read = mp.read_history(dataset, time_column="t")
+
+    rows = [
+        (t.as_py(), n.as_py())
+        for slab in read.slabs([model])
+        for t, n in zip(slab.columns["t"], slab.columns["n"], strict=True)
+    ]
+    wanted = dataset.to_table().to_pydict()
+    assert rows == list(zip(wanted["t"], wanted["n"], strict=True))
+    assert len(rows) > 2
+
+
+def test_a_query_whose_connection_is_closed_says_so() -> None:
+    """It is run when its rows are needed, not before."""
+    connection = duckdb.connect()
+    query = connection.sql("SELECT TIMESTAMPTZ '2024-01-01' AS t, 1.5 AS P")
+    history = mp.read_history(query, time_column="t")
+    connection.sql("SELECT 1").fetchall()  # nothing of the history is in the way of others
+    connection.close()
+
+    with pytest.raises(HistoryError, match=r"DuckDBPyRelation: .* already been closed"):
+        mp.validate(history, MODEL)
+
+
+def test_a_file_is_read_once_however_often_it_is_named(tmp_path: Path) -> None:
+    """A folder and a file of it in one list would send the file twice."""
+    first, second = in_two(arrow_table()[:10], tmp_path)
+
+    history = mp.read_history([second, tmp_path, str(first)], **ROLES)
+
+    assert [source.name for source in history.sources] == [str(second), str(first)]
+    assert [one.rule for one in history.left_out] == ["again", "again"]
+
+
+def test_a_name_is_in_what_is_said_of_a_source() -> None:
+    """Five frames that are all called DataFrame lead nobody to the right one."""
+    frame = to_pandas(arrow_table()[:600])
+    history = mp.read_history(frame, name="north", **ROLES)
+    assert repr(history).startswith("History(north: 600 rows")
+    assert set(mp.validate(history, MODEL).violations["source"]) == {"north"}
+    with pytest.raises(HistoryError, match="north: there is no column 'when'"):
+        mp.read_history(frame, name="north", **{**ROLES, "time_column": "when"})
+    pair = mp.read_history([frame, iter([frame])], name="north", **ROLES)
+    assert [source.name for source in pair.sources] == ["north 1", "north 2"]
