@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -26,7 +27,7 @@ __all__ = ["Events", "OnEvent", "Telling", "drawings"]
 
 log = logging.getLogger("mpreplay")
 OnEvent = Callable[[dict[str, Any]], object]
-LEAST_BAR: Final = 10  # columns of a bar in a terminal
+LEAST_BAR: Final = 5  # columns of a bar in a terminal
 
 
 class Teller(Protocol):
@@ -93,6 +94,8 @@ class Telling:
         if not due or self.look is None:
             return
         progress = self.look(now)
+        if event == "ended":
+            progress = replace(progress, seconds_left=0.0, limited_by=None, waiting_seconds=None)
         event = event or ("progress" if progress.waiting_seconds is None else "waiting")
         for teller in due:
             if _attempt(partial(teller.show, progress, event)):
@@ -237,7 +240,7 @@ class _Lines:
         if event not in {"begun", "ended"} or self._is_forced:
             share = percent(progress)
             head = "" if share is None else f" {share} %,"
-            sys.stderr.write(f"mpreplay: {event}:{head} {line_of(progress)}\n")
+            sys.stderr.write(f"mpreplay:{head} {line_of(progress)}\n")
             sys.stderr.flush()
 
     def close(self) -> None:
