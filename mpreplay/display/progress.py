@@ -151,8 +151,10 @@ def _parts(progress: Progress) -> dict[str, str]:
         parts["rate"] = f"{_amount(progress.values_per_second)}/s"
     if progress.bytes_per_second is not None:
         parts["bytes"] = f"{_size(progress.bytes_per_second)}/s"
-    if progress.seconds_left:
-        parts["left"] = f"{_lasting(progress.seconds_left)} left"
+    if progress.seconds_left is not None:
+        is_over = hold is None and not progress.seconds_left
+        left, gone = _lasting(progress.seconds_left), _lasting(progress.seconds)
+        parts["left"] = f"in {gone}" if is_over else f"{left} left"
     if hold is not None:
         parts["limited"] = _LIMITED[hold]
     return parts

@@ -27,6 +27,12 @@ __all__ = ["Events", "OnEvent", "Telling", "drawings"]
 
 log = logging.getLogger("mpreplay")
 OnEvent = Callable[[dict[str, Any]], object]
+# The colour of accepted values in the pictures; text has the colours of the notebook's theme.
+_HTML_BAR: Final = '<progress{} style="width:100%;accent-color:#23806e"></progress>'
+_HTML: Final = (
+    '<div style="max-width:44em">{bar}'
+    '<div style="font-variant-numeric:tabular-nums">{line}</div></div>'
+)
 LEAST_BAR: Final = 5  # columns of a bar in a terminal
 
 
@@ -204,13 +210,12 @@ class _Display:
     def show(self, progress: Progress, event: str) -> None:
         """Show the bar, or update it."""
         share = percent(progress)
-        line = line_of(progress)
-        head = "" if share is None else f"{share} %"
+        line = line_of(progress) if share is None else f"{share} %, {line_of(progress)}"
         value = "" if share is None else f' value="{share}" max="100"'
-        bar = "" if event == "ended" else f"<progress{value} style='width:16em'></progress> "
+        bar = "" if event == "ended" else _HTML_BAR.format(value)
         shown = {
-            "text/plain": f"replay {head} {line}",
-            "text/html": f"<div>{bar}{head} {html.escape(line)}</div>",
+            "text/plain": f"replay: {line}",
+            "text/html": _HTML.format(bar=bar, line=html.escape(line)),
         }
         if self._handle is None:
             self._handle = self._display.display(shown, raw=True, display_id=True)

@@ -366,7 +366,7 @@ def test_a_notebook_has_an_output_that_is_updated(
     assert len(shown) > 10
     assert "<progress" in shown[-2]["text/html"]
     assert "<progress" not in shown[-1]["text/html"]
-    assert shown[-1]["text/plain"].startswith("replay 100 % 22 of 22 values")
+    assert shown[-1]["text/plain"].startswith("replay: 100 %, 22 of 22 values")
 
 
 def test_a_stream_that_fails_ends_the_drawing_and_not_the_run(
