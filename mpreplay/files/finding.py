@@ -34,7 +34,7 @@ from ..display.sentences import left_out_in_words
 from ..errors import HistoryError
 from .table_formats import refuse_tables
 
-__all__ = ["Found", "LeftOut", "find_files", "grouped"]
+__all__ = ["PARQUET", "Found", "LeftOut", "begins_as_parquet", "find_files", "grouped"]
 
 HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 PARQUET: Final = (".parquet", ".parq", ".pq")
@@ -283,7 +283,7 @@ def _rule(path: Path, is_folder: bool, spelled: str) -> str:
         return "set_aside"
     if is_folder or _ends(name, PARQUET) or not path.is_file():
         return ""
-    return "" if _has_no_ending(name) and _begins_as_parquet(path) else "ending"
+    return "" if _has_no_ending(name) and begins_as_parquet(path) else "ending"
 
 
 def _ends(name: str, endings: tuple[str, ...]) -> bool:
@@ -296,7 +296,8 @@ def _has_no_ending(name: str) -> bool:
     return not dot or (ending.isdigit() and "parq" not in stem.lower())
 
 
-def _begins_as_parquet(path: Path) -> bool:
+def begins_as_parquet(path: Path) -> bool:
+    """Return True if the first bytes of a file are those of Parquet."""
     with path.open("rb") as file:
         return file.read(4) in _FIRST_BYTES
 

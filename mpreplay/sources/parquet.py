@@ -61,7 +61,7 @@ class ParquetSource:
         except UNREADABLE as error:
             raise HistoryError(
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
-                "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
+                "Parquet file. A CSV file ends in .csv, or is described with text=mp.TextFormat()"
             ) from error
         return cls(path, str(path), schema, n_rows, partitions, mark, Counts(path))
 
@@ -81,6 +81,11 @@ class ParquetSource:
         """Size of the file, and its SHA-256 if that was needed."""
         return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256)
 
+    @property
+    def is_text(self) -> bool:
+        """False: a Parquet file has types."""
+        return False
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file's bytes, with the needed columns of its path.
 
@@ -95,14 +100,19 @@ class ParquetSource:
         return f"file:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
 
     def spans(
-        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+        self,
+        n_rows: int,
+        window: Window,
+        time: str | None,
+        weighty: Sequence[str] = (),
+        keys: Mapping[str, frozenset[str]] | None = None,
     ) -> list[Span]:
-        """Return the rows of each slab."""
-        asked = (n_rows, window, time, tuple(weighty))
+        """Return the rows of each slab; ``keys`` are those wanted, by column, if not all are."""
+        asked = (n_rows, window, time, tuple(weighty), frozenset((keys or {}).items()))
         if asked not in self.cuts:
             try:
                 with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
-                    runs = list(groups_in(file, window, time))
+                    runs = list(groups_in(file, window, time, keys or {}))
                     for run in runs:  # what is weighed must be sound, and fit in memory
                         groups = groups_of(file.metadata, run)
                         self.counts.parts(file, raw, groups, self._own(weighty))
