@@ -153,7 +153,7 @@ def _parts(progress: Progress) -> dict[str, str]:
         parts["bytes"] = f"{_size(progress.bytes_per_second)}/s"
     if progress.seconds_left is not None:
         is_over = hold is None and not progress.seconds_left
-        left, gone = _lasting(progress.seconds_left), _lasting(progress.seconds)
+        left, gone = _lasting(progress.seconds_left), duration(progress.seconds)
         parts["left"] = f"in {gone}" if is_over else f"{left} left"
     if hold is not None:
         parts["limited"] = _LIMITED[hold]
