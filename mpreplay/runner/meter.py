@@ -75,9 +75,9 @@ class Pace:
         if not self._events:
             return None
         (first, amount), (last, _) = self._events[0], self._events[-1]
-        if len(self._events) == 1:
+        if last - first < BIN:  # one event, or two that are too close to tell a rate
             since = first if self._since is None else self._since
-            return amount / (now - since) if now - since >= SOON else None
+            return (amount + self._sum) / (now - since) if now - since >= SOON else None
         return self._sum / (max(last, now - self._gap) - first)
 
     def seconds_for(self, amount: float, now: float) -> float | None:

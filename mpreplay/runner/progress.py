@@ -105,9 +105,11 @@ class Telling:
         event = event or ("progress" if progress.waiting_seconds is None else "waiting")
         for teller in due:
             if _attempt(partial(teller.show, progress, event)):
-                self._due[teller] = now + teller.every
+                # From now on: a slow one must leave time for the run.
+                self._due[teller] = self._clock.now() + teller.every
             else:
                 del self._due[teller]
+                _attempt(teller.close)
         self._next = min(self._due.values(), default=math.inf)
 
 

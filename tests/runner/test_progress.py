@@ -369,6 +369,33 @@ def test_a_notebook_has_an_output_that_is_updated(
     assert shown[-1]["text/plain"].startswith("replay: 100 %, 22 of 22 values")
 
 
+def test_a_slow_function_leaves_time_for_the_run(play: Callable[..., Any]) -> None:
+    """A dashboard that takes a second to answer is asked less often, and replies are handled."""
+    clock, events = Clock(1_700_000_000.0), []  # type: tuple[Clock, list[str]]
+
+    def on_event(event: dict[str, Any]) -> None:
+        events.append(event["event"])
+        clock.at += 1.0
+
+    run, _ = play(lambda *_: [(0.2, 200)], clock=clock, on_event=on_event)
+
+    assert run.complete
+    assert len(events) <= 8  # a request and its reply between two
+
+
+def test_a_bar_that_fails_leaves_the_log_alone(
+    play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter of a bar that is gone would fail with every record."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(shell, "line_of", lambda *_: 1 / 0)
+    run, _ = play(slow)
+
+    assert run.complete
+    assert logging.getLogger("mpreplay").filters == []
+
+
 def test_a_stream_that_fails_ends_the_drawing_and_not_the_run(
     play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
