@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import PRODUCT, history_of
+from runner.test_faults import Rehearsal, replay_to_the_end, staged
 from scripted import Clock, always, scripted_replay
 from virtual import VirtualTransport, VirtualWorld
 
@@ -27,6 +28,7 @@ from mpreplay.simulator.faults import FaultScript
 from mpreplay.simulator.world import World
 
 GATEWAY = ("gateway", "gw-1")
+COUNTED = ("accepted", "declined", "withheld", "not_sent")
 SUBS = [(PRODUCT, f"T{n}") for n in (1, 2)]
 KEYS = {
     "event", "run", "values_total", "total_is_exact", "accepted", "declined", "withheld",
@@ -137,6 +139,34 @@ def test_the_progress_is_what_the_journal_has_and_the_end_is_foreseen(
     assert foreseen == pytest.approx(ended - began, rel=within)
     assert {one.limited_by for _, _, one in recorder.shown[5:-5]} <= {"rate", "replies", "window"}
     assert fifth[2].limited_by == "rate"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_goes_wrong_the_progress_is_the_journal(
+    seed: int, model: mp.ThingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses, doubts, skips, divisions, sign-ins, continued runs: the same counts at all times."""
+    made, journal = Rehearsal.of(seed), tmp_path / "run.db"
+    wrong: list[Any] = []
+    n_shown = 0
+
+    class Comparer(Recorder):
+        def show(self, progress: Progress, event: str) -> None:
+            nonlocal n_shown
+            n_shown += 1
+            totals, told = read_journal(journal).totals(), progress.as_dict()
+            counted = {fate: told[fate] for fate in COUNTED}
+            if counted != {fate: totals[fate] for fate in COUNTED}:
+                wrong.append((event, counted, totals))
+            if progress.total_is_exact and progress.settled > told["values_total"]:
+                wrong.append((event, told))
+
+    with staged(made, model, tmp_path) as world:
+        monkeypatch.setattr(replaying, "drawings", lambda _: [Comparer(world.clock, 0.3)])
+        replay_to_the_end(made, model, journal, world)
+
+    assert wrong == []
+    assert n_shown >= 2
 
 
 def test_a_run_that_raises_knows_its_total_and_others_estimate_it(
