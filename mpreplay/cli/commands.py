@@ -7,10 +7,10 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
-from .history_options import history_of
+from .history_options import history_of, values_of
 from .options import LATER, TABLES, parser_of_commands
 from .outputs import check_tables, checked_tables, write_table
-from .speech import say_run, warn, with_options
+from .speech import option, say_run, warn, with_options
 
 if TYPE_CHECKING:
     import argparse
@@ -106,7 +106,7 @@ def _validate(options: argparse.Namespace) -> int:
     tables = checked_tables({"violations": options.violations})
     check_tables(tables, options, history)
     validation = validate(history, _models(options.model), duplicates=options.duplicates)
-    print(validation)
+    print(validation.spelled(option))
     if tables:
         write_table(validation.violations, tables["violations"], "violations")
     elif validation.n_violations:
@@ -330,10 +330,12 @@ def _model(options: argparse.Namespace) -> int:
     from ..model.thing_model import ThingModel
 
     if options.draft:
-        model = ThingModel.from_frame(_readings(options.file), ignore=tuple(options.ignore))
+        model = values_of(options).draft_model("observed" if options.ranges else None)
+        for name, why in model.left_out.items():
+            print(f"mpreplay: left out: {name} ({why})", file=sys.stderr)
         print(model.to_json())
         return OK
-    model = ThingModel.load(options.file)
+    model = ThingModel.load(options.history)
     if options.json:
         print(model.to_json())
         return OK
@@ -341,21 +343,6 @@ def _model(options: argparse.Namespace) -> int:
     for point in model.measurepoints.values():
         print(f"  {repr(point)[13:-1]}{f'  ({point.name})' if point.name else ''}")
     return OK
-
-
-def _readings(path: str) -> Any:
-    """Return the first readings of a Parquet file."""
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    from ..errors import HistoryError
-
-    try:
-        with pq.ParquetFile(path) as file:
-            first = next(file.iter_batches(65_536))
-            return first.to_pandas(types_mapper=pd.ArrowDtype)  # else integers become floats
-    except (OSError, ValueError, StopIteration) as error:
-        raise HistoryError(f"{path}: cannot be read as Parquet ({error})") from error
 
 
 _COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from .help_lines import add_line
 
-__all__ = ["add_history", "history_of"]
+__all__ = ["add_columns", "add_history", "history_of", "values_of"]
 
 # Options of one meaning share a line of the help: it has to fit a screen.
 _COLUMNS: Final = (
@@ -71,6 +71,11 @@ def add_history(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="thing model as JSON; once a product, if several",
     )
+    add_columns(parser)
+
+
+def add_columns(parser: argparse.ArgumentParser) -> None:
+    """Add the columns and the texts of a history."""
     for title, lines in (("its columns", _COLUMNS), ("its texts", _TEXTS)):
         group = parser.add_argument_group(title)
         for told, options in lines:
@@ -109,6 +114,19 @@ def history_of(options: argparse.Namespace) -> Any:
         text=_text_format(options),
         **given,
     )
+
+
+def values_of(options: argparse.Namespace) -> Any:
+    """Return the history of which a model is drafted; its time need not be known."""
+    from ..history.opening import read_untimed
+    from ..history.roles import Columns
+
+    asked = (options.time, options.long, options.start, options.end, options.devices, options.only)
+    if any(asked) or options.column or options.quality:
+        return history_of(options)
+    keys = [name for name in (options.device, options.product) if name is not None]
+    columns = Columns(ignore=(*options.ignore, *keys), text=_text_format(options))
+    return read_untimed(options.history, columns)
 
 
 def _text_format(options: argparse.Namespace) -> Any:

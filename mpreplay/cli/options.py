@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..secret import sealed
 from .help_lines import Help, add_line
-from .history_options import add_history
+from .history_options import add_columns, add_history
 
 __all__ = ["STATUS", "parser_of_commands"]
 
@@ -220,10 +220,17 @@ def _add_model(commands: Any) -> None:
         commands, "model", "show a thing model, convert it, or draft one", "FILE [options]"
     )
     parser.add_argument(
-        "file", metavar="FILE", help="thing model as JSON; with --draft: a Parquet file"
+        "history",
+        metavar="FILE",
+        help="thing model as JSON; with --draft: readings, as for validate",
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON")
-    parser.add_argument("--draft", action="store_true", help="guess a model from readings")
     parser.add_argument(
-        "--ignore", metavar="COLUMN", action="append", default=[], help="with --draft: no reading"
+        "--draft",
+        action="store_true",
+        help="guess a model from readings, which the options below describe",
     )
+    parser.add_argument(
+        "--ranges", action="store_true", help="with --draft: propose the ranges of the values seen"
+    )
+    add_columns(parser)

@@ -17,6 +17,7 @@ import pyarrow as pa
 from ..sources.parquet import ParquetSource
 from .columns import Layout
 from .devices import check_found, is_wanted, keys_wanted
+from .forms import forms_of
 from .keys import keys_of, pair
 from .slab import RawSlab
 
@@ -121,7 +122,7 @@ def _counted(
 ) -> Iterator[tuple[Span, list[Device], int]]:
     """Yield the devices of each span, and its number of wanted rows."""
     names = [name for name in (columns.device, columns.product) if name is not None]
-    layout = Layout(columns)
+    layout = Layout(columns, forms=forms_of(columns, names, is_text=source.is_text))
     folders = source.partitions
     own = set(source.columns) - set(folders) if folders else None
     if own is not None and not own & set(names) and not _in_file(source, names):

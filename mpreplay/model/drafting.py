@@ -10,35 +10,34 @@ import datetime as dt
 import decimal
 import math
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..errors import Argument, ConfigError, message
+from ..errors import ConfigError
 from ..errors.arguments import labels_of, shown_briefly, wrong
 from .measurepoint import ARRAY_ITEM_TYPES, INT_RANGE, MAX_ARRAY_ITEMS, Measurepoint
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
-__all__ = ["draft_points"]
+__all__ = ["Drafted", "NoDraft", "draft", "draft_columns"]
 
 MAX_STRING: Final = Measurepoint("any", "STRING").max_bytes
 _MOST: Final = 1.7976931348623157e308  # the largest 64-bit float
 
 
-class _NoDraft(Exception):
+class NoDraft(Exception):
     """Values that no draft can accept; the message says which."""
 
 
-def draft_points(frame: pd.DataFrame, ignore: Iterable[Hashable] = ()) -> dict[str, Measurepoint]:
-    """Return a measurement point for each column, without ignored columns.
-
-    Datetimes and empty columns are left out: keys or remarks more often than readings.
-    """
+def draft_columns(
+    frame: pd.DataFrame, ignore: Iterable[Hashable] = ()
+) -> Iterator[tuple[str, pd.Series]]:
+    """Yield the columns of a frame that are drafted, without ignored columns."""
     if not isinstance(frame, pd.DataFrame):
         raise wrong(
             "frame", frame, "a DataFrame (of a file: pd.read_parquet(path))", caller="from_frame"
@@ -46,7 +45,6 @@ def draft_points(frame: pd.DataFrame, ignore: Iterable[Hashable] = ()) -> dict[s
     skipped = set(labels_of(ignore))
     names = [(n, name) for n, name in enumerate(frame.columns) if name not in skipped]
     counts = Counter(name for _, name in names)
-    points: dict[str, Measurepoint] = {}
     for number, name in names:
         if not isinstance(name, str):
             raise ConfigError(
@@ -54,49 +52,93 @@ def draft_points(frame: pd.DataFrame, ignore: Iterable[Hashable] = ()) -> dict[s
             )
         if counts[name] > 1:
             raise ConfigError(f"the column {name!r} occurs twice; rename one of the two")
-        try:
-            point = _draft(name, frame.iloc[:, number])
-        except _NoDraft as error:
-            raise ConfigError(
-                message(
-                    f"column {name!r} holds {error}; name it in ",
-                    Argument("ignore"),
-                    " or convert it",
-                )
-            ) from error
-        if point is not None:
-            points[name] = point
-    return points
+        yield name, frame.iloc[:, number]
 
 
-def _draft(name: str, series: pd.Series) -> Measurepoint | None:
-    array = _arrow_of(series)
+def draft(name: str, column: Any) -> Drafted:
+    """Return the point of a column, or why it has none, and the numbers that it holds.
+
+    Parameters
+    ----------
+    name : str
+        Identifier of the point.
+    column : Series, Array or ndarray of objects
+        Its values.
+
+    Raises
+    ------
+    NoDraft
+        If no draft can accept the values.
+    """
+    array = _arrow_of(column)
     if array is None:
-        return _of_objects(name, _present(series.astype(object).tolist()))
+        cells = column if isinstance(column, np.ndarray) else column.astype(object)
+        return _told(_of_objects, name, _present(cells.tolist()))
     kind = array.type
     if pa.types.is_boolean(kind):
-        return _point(name, "BOOL", array)
+        return Drafted(_point(name, "BOOL", array), _EMPTY)
     if pa.types.is_integer(kind):
-        return _of_integers(name, array)
+        return Drafted(_of_integers(name, array), _EMPTY, *_ends(array))
     if pa.types.is_floating(kind):
-        numbers = array.drop_null().to_numpy(zero_copy_only=False)
-        if np.isinf(numbers).any():
-            raise _NoDraft("an infinite value")
-        type_ = "FLOAT" if pa.types.is_float32(kind) else "DOUBLE"
-        return Measurepoint(name, type_) if not np.isnan(numbers).all() else None
+        return _of_floats(name, array)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _of_texts(name, array)
+        return Drafted(_of_texts(name, array), _EMPTY)
     try:
         objects = array.to_pylist()
     except (ValueError, OverflowError, pa.ArrowException):
         if _is_left_out(kind):
-            return None
-        raise _NoDraft(f"values that cannot be read, of type {kind}") from None
-    return _of_objects(name, _present(objects))
+            return Drafted(None, _KEYS)
+        raise NoDraft(f"values that cannot be read, of type {kind}") from None
+    return _told(_of_objects, name, _present(objects))
 
 
-def _arrow_of(series: pd.Series) -> pa.Array | None:
+# Why a column has no point.
+_EMPTY: Final = "no values"
+_KEYS: Final = "times or bytes"
+_OTHER: Final = "lists or structs without values of a type of the platform"
+
+
+class Drafted(NamedTuple):
+    """A point, or why there is none, and the least and the largest number."""
+
+    point: Measurepoint | None
+    why: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+def _told(make: Callable[[str, list[Any]], Measurepoint | None], name: str, values: Any) -> Drafted:
+    """Return the draft of Python objects."""
+    point = make(name, values)
+    if point is None:
+        families = {_family(type(value)) for value in values}
+        return Drafted(None, _EMPTY if not values else _KEYS if families == {"other"} else _OTHER)
+    is_ranged = point.is_number and values
+    return Drafted(point, "", *((min(values), max(values)) if is_ranged else (None, None)))
+
+
+def _ends(array: pa.Array) -> tuple[Any, Any]:
+    found = pc.min_max(array).as_py()
+    return found["min"], found["max"]
+
+
+def _of_floats(name: str, array: pa.Array) -> Drafted:
+    numbers = array.drop_null().to_numpy(zero_copy_only=False)
+    numbers = numbers[~np.isnan(numbers)]
+    if not len(numbers):
+        return Drafted(None, _EMPTY)
+    if np.isinf(numbers).any():
+        raise NoDraft("an infinite value")
+    type_ = "FLOAT" if pa.types.is_float32(array.type) else "DOUBLE"
+    return Drafted(Measurepoint(name, type_), "", float(numbers.min()), float(numbers.max()))
+
+
+def _arrow_of(series: Any) -> pa.Array | None:
     """Return a column as Arrow; None for objects, of which Arrow is shown none."""
+    if isinstance(series, np.ndarray):
+        return None
+    if isinstance(series, pa.Array):
+        return _plain(series)
     kind = series.dtype
     if isinstance(kind, pd.SparseDtype):
         return _arrow_of(series.astype(kind.subtype))
@@ -114,6 +156,10 @@ def _arrow_of(series: pd.Series) -> pa.Array | None:
     is_pandas = not isinstance(kind, pd.ArrowDtype)  # its periods and intervals are told by class
     if is_pandas and isinstance(array.type, pa.BaseExtensionType):
         return None
+    return _plain(array)
+
+
+def _plain(array: pa.Array) -> pa.Array:
     if pa.types.is_string_view(array.type):
         return array.cast(pa.string())
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
@@ -135,14 +181,14 @@ def _of_integers(name: str, array: pa.Array) -> Measurepoint | None:
 def _check_exact(integers: Iterable[Any]) -> None:
     for number in integers:
         if not -(2**63) <= number < 2**64 or int(float(number)) != int(number):
-            raise _NoDraft(f"the integer {number}, which neither an INT nor a DOUBLE can hold")
+            raise NoDraft(f"the integer {number}, which neither an INT nor a DOUBLE can hold")
 
 
 def _of_texts(name: str, array: pa.Array) -> Measurepoint | None:
     try:
         array.validate(full=True)
     except (pa.ArrowInvalid, UnicodeDecodeError):
-        raise _NoDraft("texts that are not UTF-8") from None
+        raise NoDraft("texts that are not UTF-8") from None
     longest = pc.max(pc.binary_length(array)).as_py()
     return None if longest is None else _text_point(name, longest)
 
@@ -178,7 +224,7 @@ def _of_objects(name: str, values: list[Any]) -> Measurepoint | None:
         return _of_numbers(name, values)
     if len(families) > 1 or families == {""}:
         kinds = ", ".join(sorted({type(value).__name__ for value in values})[:3])
-        raise _NoDraft(f"values of several kinds, or of one that is unknown ({kinds})")
+        raise NoDraft(f"values of several kinds, or of one that is unknown ({kinds})")
     [family] = families
     make = _MAKERS[family]
     return make(name, values) if make else None
@@ -210,7 +256,7 @@ def _of_numbers(name: str, values: list[Any]) -> Measurepoint:
     _check_exact(whole)
     for value in values:
         if not -_MOST <= value <= _MOST or math.isinf(float(value)):
-            raise _NoDraft(f"{value}, which no number of 64 bits can hold")
+            raise NoDraft(f"{value}, which no number of 64 bits can hold")
     singles = set(map(type, values)) == {np.float32}
     return Measurepoint(name, "FLOAT" if singles else "DOUBLE")
 
@@ -219,7 +265,7 @@ def _of_text_objects(name: str, values: list[str]) -> Measurepoint:
     try:
         return _text_point(name, max(len(value.encode()) for value in values))
     except UnicodeEncodeError:
-        raise _NoDraft("texts with lone surrogates, which UTF-8 cannot carry") from None
+        raise NoDraft("texts with lone surrogates, which UTF-8 cannot carry") from None
 
 
 def _of_dicts(name: str, values: list[dict[Any, Any]]) -> Measurepoint | None:
@@ -229,27 +275,27 @@ def _of_dicts(name: str, values: list[dict[Any, Any]]) -> Measurepoint | None:
         if not there:
             continue
         if not isinstance(key, str) or not key:
-            raise _NoDraft(f"a member named {key!r}, where a text is needed")
+            raise NoDraft(f"a member named {key!r}, where a text is needed")
         member = _of_objects(key, there)
         if member is None or not member.facts.may_be_member:
-            raise _NoDraft(f"a member {key!r} that a STRUCT cannot have")
+            raise NoDraft(f"a member {key!r} that a STRUCT cannot have")
         members.append(member)
     return Measurepoint(name, "STRUCT", members=tuple(members)) if members else None
 
 
 def _of_lists(name: str, values: list[Any]) -> Measurepoint | None:
     if any(isinstance(value, np.ndarray) and value.ndim != 1 for value in values):
-        raise _NoDraft("arrays of several dimensions")
+        raise NoDraft("arrays of several dimensions")
     if max(map(len, values)) > MAX_ARRAY_ITEMS:
-        raise _NoDraft(f"an array of more than {MAX_ARRAY_ITEMS} items")
+        raise NoDraft(f"an array of more than {MAX_ARRAY_ITEMS} items")
     items = [item for value in values for item in value]
     if any(map(_is_absent, items)):
-        raise _NoDraft("an array with an absent item")
+        raise NoDraft("an array with an absent item")
     item = _of_objects(name, items)
     if item is None or item.type not in ARRAY_ITEM_TYPES:
         return None
     if item.max_length is not None:
-        raise _NoDraft(f"an array with a text of more than {MAX_STRING} bytes")
+        raise NoDraft(f"an array with a text of more than {MAX_STRING} bytes")
     return Measurepoint(name, "ARRAY", item_type=item.type)
 
 

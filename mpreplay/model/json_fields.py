@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from ..errors import ConfigError, clipped
+from .json_faults import decoded, fault_of, line_of
 
-__all__ = ["as_list", "as_mapping", "as_number", "as_text", "kind_of", "read_json"]
+__all__ = ["as_list", "as_mapping", "as_number", "as_text", "as_unit", "kind_of", "read_json"]
 
 _SHOWN: Final = 60  # characters of a value
 _KINDS: Final = {
@@ -47,16 +48,22 @@ def read_json(text: str | bytes) -> Any:
         an object, a number beyond 64 bits, brackets nested too deep.
     """
     if isinstance(text, bytes):
-        text = text.decode("utf-8-sig")
+        text = decoded(text)
+    text = text.removeprefix("\ufeff")
+
+    def no_constant(name: str) -> NoReturn:
+        at = text.find(name)
+        line = f"line {text.count(chr(10), 0, at) + 1}, {line_of(text, at)}"
+        raise ValueError(f"{line}: {name} is no JSON number; leave the key out for no bound")
+
     try:
         return json.loads(
-            text.removeprefix("\ufeff"),
-            object_pairs_hook=_object,
-            parse_float=_float,
-            parse_constant=_no_constant,
+            text, object_pairs_hook=_object, parse_float=_float, parse_constant=no_constant
         )
     except RecursionError:
         raise ValueError("its brackets are nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(fault_of(text, error)) from None
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -64,7 +71,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{clipped(twice, _SHOWN)!r} occurs twice in one object")
+        first, second, *_ = (_shown(value) for name, value in pairs if name == twice)
+        raise ValueError(
+            f"{clipped(twice, _SHOWN)!r} occurs twice in one object, with {first} and {second}; "
+            "keep one of the two"
+        )
     return found
 
 
@@ -72,10 +83,6 @@ def _float(text: str) -> float:
     if math.isinf(value := float(text)):
         raise ValueError(f"the number {clipped(text, _SHOWN)} is beyond 64 bits")
     return value
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def as_mapping(value: Any, what: str) -> Mapping[str, Any]:
@@ -108,6 +115,40 @@ def as_number(value: Any, what: str) -> int | float | None:
         if isinstance(error, ConfigError):
             raise
         raise ConfigError(f"{what} must be a number, got {_shown(value)}") from None
+
+
+# EnOS writes a unit as its id and a multiplier; people write kW.
+_MULTIPLIERS: Final = {
+    "YOTTA": "Y",
+    "ZETTA": "Z",
+    "EXA": "E",
+    "PETA": "P",
+    "TERA": "T",
+    "GIGA": "G",
+    "MEGA": "M",
+    "KILO": "k",
+    "HECTO": "h",
+    "DECA": "da",
+    "ONE": "",
+    "DECI": "d",
+    "CENTI": "c",
+    "MILLI": "m",
+    "MICRO": "µ",
+    "NANO": "n",
+    "PICO": "p",
+    "FEMTO": "f",
+    "ATTO": "a",
+    "ZEPTO": "z",
+    "YOCTO": "y",
+}
+
+
+def as_unit(value: Any) -> str:
+    """Return a unit as people write it."""
+    if not isinstance(value, Mapping):
+        return as_text(value, "'unit'")
+    multiplier = str(value.get("multiplier") or "ONE").upper()
+    return f"{_MULTIPLIERS.get(multiplier, '')}{value.get('unitId') or ''}"
 
 
 def _expected(value: Any, what: str, kind: Any, words: str) -> Any:

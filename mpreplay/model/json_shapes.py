@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..errors import ConfigError, clipped
-from .json_fields import as_list, as_mapping, as_number, as_text, kind_of, read_json
+from .enum_labels import described_in, labels_of
+from .json_envelope import check_outer, flag_of, map_of_points, no_points, place_of_points
+from .json_fields import as_list, as_mapping, as_number, as_text, as_unit, kind_of, read_json
+from .json_keys import ENUM_EXAMPLE, EXAMPLE, as_flag, check_keys, has_int_keys, nearest_type
 from .measurepoint import TYPES, Measurepoint, unplaced
 
 __all__ = ["ModelParts", "dump_model", "parse_model", "parse_text"]
@@ -34,7 +37,7 @@ def parse_text(text: str | bytes, origin: str) -> Any:
     except ValueError as error:
         raise ConfigError(
             f"{origin}: not a thing model, since it cannot be read as JSON ({error}); expected the "
-            "REST reply, the console's export or a standard element"
+            f"REST reply, the console's export or a standard element, such as {EXAMPLE}"
         ) from error
 
 
@@ -43,17 +46,21 @@ def parse_model(document: Any, origin: str, model_id: str | None = None) -> Mode
     if isinstance(document, list):
         return _parse_elements(document, origin)
     if not isinstance(document, Mapping):
-        raise ConfigError(f"{origin}: a thing model is a JSON object, not {kind_of(document)}")
+        raise ConfigError(
+            f"{origin}: a thing model is a JSON object, such as {EXAMPLE}, not {kind_of(document)}"
+        )
     if "thingMeasurepointMap" in document:
         return _parse_export(document, origin)
     if "elementType" in document:
         return _parse_elements([document], origin)
     if "data" in document or "measurepoints" in document:
         return _parse_rest(document, origin, model_id)
+    check_outer(document, origin)
+    where = place_of_points(document)
     raise ConfigError(
         f"{origin}: no thing model in it; expected the key 'measurepoints' (REST reply), "
         f"'thingMeasurepointMap' (console export) or 'elementType' (standard element), "
-        f"found {', '.join(map(repr, list(document)[:6])) or 'nothing'}"
+        f"found {', '.join(map(repr, list(document)[:6])) or 'nothing'}{where}; such as {EXAMPLE}"
     )
 
 
@@ -85,14 +92,24 @@ def _parse_rest(document: Mapping[str, Any], origin: str, model_id: str | None) 
         raise ConfigError(
             f"{origin}: the reply holds the model {data.get('modelId')!r}, not {model_id!r}"
         )
-    if not isinstance(data, Mapping) or not isinstance(data.get("measurepoints"), Mapping):
-        raise ConfigError(f"{origin}: the reply holds no 'measurepoints'")
+    if not isinstance(data, Mapping) or "measurepoints" not in data:
+        if isinstance(data, Mapping):
+            check_outer(data, origin)
+        raise ConfigError(
+            f"{origin}: the reply holds no 'measurepoints'{place_of_points({'data': data})}; "
+            f"expected an object of them, such as {EXAMPLE}"
+        )
+    check_outer(data, origin)
+    passes = flag_of(data, "allowAdditionalMeasurepoint", origin)
+    points = map_of_points(data, "measurepoints", origin)
+    if not points and not passes and "draft" not in data:  # our own models may be empty
+        raise no_points("measurepoints", origin)
     return (
         str(data.get("modelId") or ""),
         _named(data.get("name"), origin),
-        _points(data["measurepoints"], origin),
-        bool(data.get("allowAdditionalMeasurepoint", False)),
-        bool(data.get("draft", False)),
+        _points(points, origin),
+        passes,
+        flag_of(data, "draft", origin),
     )
 
 
@@ -109,13 +126,16 @@ def _one_of(models: list[Any], origin: str, model_id: str | None) -> Any:
 
 
 def _parse_export(document: Mapping[str, Any], origin: str) -> ModelParts:
-    if not isinstance(document["thingMeasurepointMap"], Mapping):
-        raise ConfigError(f"{origin}: 'thingMeasurepointMap' is not an object")
+    check_outer(document, origin)
+    points = map_of_points(document, "thingMeasurepointMap", origin)
+    passes = flag_of(document, "allowAdditionalMeasurepoint", origin)
+    if not points and not passes:
+        raise no_points("thingMeasurepointMap", origin)
     return (
         str(document.get("thingModelId") or ""),
         _named(document.get("thingModelName"), origin),
-        _points(document["thingMeasurepointMap"], origin),
-        bool(document.get("allowAdditionalMeasurepoint", False)),
+        _points(points, origin),
+        passes,
         False,
     )
 
@@ -130,7 +150,12 @@ def _parse_elements(elements: list[Any], origin: str) -> ModelParts:
                 raise ConfigError(f"{origin}: standard element: {identifier!r} {fault}")
             kept[identifier] = element
     if not kept:
-        raise ConfigError(f"{origin}: none of the standard elements is a MEASUREPOINT")
+        raise ConfigError(
+            f"{origin}: none of the standard elements is a MEASUREPOINT; expected a list of "
+            "elements, such as "
+            '[{"identifier": "P", "elementType": "MEASUREPOINT", "dataType": "DOUBLE"}], or '
+            f"an object, such as {EXAMPLE}"
+        )
     return ("", "", _points(kept, origin), False, False)
 
 
@@ -146,7 +171,9 @@ def _points(elements: Mapping[str, Any], origin: str) -> dict[str, Measurepoint]
         where = f"{origin}: measurepoint {clipped(str(identifier))!r}"
         try:
             if not isinstance(element, Mapping):
-                raise ConfigError(f"expected an object, got {kind_of(element)}")
+                raise ConfigError(
+                    f'expected an object, such as {{"dataType": "DOUBLE"}}, got {kind_of(element)}'
+                )
             point = _parse_point({"identifier": identifier, **element})
         except ConfigError as error:
             raise ConfigError(f"{where}: {unplaced(error)}") from error
@@ -161,6 +188,7 @@ def _points(elements: Mapping[str, Any], origin: str) -> dict[str, Measurepoint]
 
 def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
     definition = _definition(element)
+    check_keys(definition)
     kind = _type_of(element)
     most = as_number(definition.get("maxLength"), "'maxLength'")
     if most is not None and not (math.isfinite(most) and most == int(most)):
@@ -169,17 +197,18 @@ def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
         identifier=as_text(element.get("identifier"), "'identifier'"),
         type=kind,
         name=_text(element.get("name"), "'name'"),
-        unit=_unit(element.get("unit")),
-        has_quality=bool(element.get("hasQuality", False)),
+        unit=as_unit(element.get("unit")),
+        has_quality=as_flag(element.get("hasQuality"), "'hasQuality'"),
         minimum=as_number(definition.get("minimum"), "'minimum'"),
         maximum=as_number(definition.get("maximum"), "'maximum'"),
-        exclusive_minimum=bool(definition.get("exclusiveMinimum", False)),
-        exclusive_maximum=bool(definition.get("exclusiveMaximum", False)),
+        exclusive_minimum=as_flag(definition.get("exclusiveMinimum"), "'exclusiveMinimum'"),
+        exclusive_maximum=as_flag(definition.get("exclusiveMaximum"), "'exclusiveMaximum'"),
         max_length=None if most is None else int(most),
         keys=_keys(definition) if kind == "ENUM" else (),
+        labels=labels_of(definition) if kind == "ENUM" else (),
         item_type=_item_type(definition) if kind == "ARRAY" else None,
         members=tuple(_members(definition)) if kind == "STRUCT" else (),
-        required=bool(element.get("required", False)),
+        required=as_flag(element.get("required"), "'required'"),
     )
 
 
@@ -212,19 +241,23 @@ def _type_of(element: Mapping[str, Any]) -> str:
     kind = _TYPE_NAMES.get(str(name).upper(), str(name).upper())
     if kind not in TYPES:
         raise ConfigError(
-            f"unknown type {name!r}" if name else "neither 'dataType' nor '$class' names its type"
+            f"unknown type {clipped(repr(name), 40)}{nearest_type(name, TYPES - {'ANY'})}"
+            if name
+            else "neither 'dataType' nor '$class' names its type, as in \"dataType\": \"DOUBLE\""
         )
     return kind
 
 
 def _keys(definition: Mapping[str, Any]) -> tuple[Any, ...]:
-    name = "enumDesc" if definition.get("enumDesc") else "specsMap"
+    name = described_in(definition)
     described = definition.get(name) or {}
     if not isinstance(described, Mapping | list):
-        raise ConfigError(f"{name!r} must be an object of keys, got {kind_of(described)}")
-    # `valueType: true` in an export, `enumType: "INT"` elsewhere: the keys are numbers.
-    kind = definition.get("enumType", definition.get("valueType"))
-    if kind is True or str(kind).upper() in {"INT", "INTEGER"}:
+        raise ConfigError(
+            f"{name!r} must be an object of keys, got {kind_of(described)}; {ENUM_EXAMPLE}"
+        )
+    if not described:
+        raise ConfigError(f"an ENUM needs keys, and has none; {ENUM_EXAMPLE}")
+    if has_int_keys(definition):
         return tuple(_int_key(key, name) for key in described)
     return tuple(str(key) for key in described)
 
@@ -261,44 +294,13 @@ def _text(value: Any, what: str) -> str:
     return as_text(value, what)
 
 
-# EnOS writes a unit as its id and a multiplier; people write kW.
-_MULTIPLIERS: Final = {
-    "YOTTA": "Y",
-    "ZETTA": "Z",
-    "EXA": "E",
-    "PETA": "P",
-    "TERA": "T",
-    "GIGA": "G",
-    "MEGA": "M",
-    "KILO": "k",
-    "HECTO": "h",
-    "DECA": "da",
-    "ONE": "",
-    "DECI": "d",
-    "CENTI": "c",
-    "MILLI": "m",
-    "MICRO": "µ",
-    "NANO": "n",
-    "PICO": "p",
-    "FEMTO": "f",
-    "ATTO": "a",
-    "ZEPTO": "z",
-    "YOCTO": "y",
-}
-
-
-def _unit(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return as_text(value, "'unit'")
-    multiplier = str(value.get("multiplier") or "ONE").upper()
-    return f"{_MULTIPLIERS.get(multiplier, '')}{value.get('unitId') or ''}"
-
-
 def _dump_point(point: Measurepoint) -> dict[str, Any]:
     definition: dict[str, Any] = {}
     if point.is_enum:
         definition["enumType"] = "INT" if point.has_int_keys else "STRING"
-        definition["enumDesc"] = {str(key): {"defaultValue": str(key)} for key in point.keys}
+        labels = point.labels or [""] * len(point.keys)
+        described = zip(map(str, point.keys), labels, strict=True)
+        definition["enumDesc"] = {key: {"defaultValue": label or key} for key, label in described}
     if point.max_length is not None:
         definition["maxLength"] = point.max_length
     if point.item_type:

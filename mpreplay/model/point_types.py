@@ -17,6 +17,7 @@ __all__ = [
     "INT_RANGE",
     "POINT_TYPES",
     "TYPES",
+    "TYPES_MEANT",
     "PointType",
     "TypeFacts",
 ]
@@ -143,3 +144,15 @@ _ROWS: Final = (
 POINT_TYPES: Final[dict[str, TypeFacts]] = {row.name: row for row in _ROWS}
 TYPES: Final[frozenset[str]] = frozenset(POINT_TYPES)
 ARRAY_ITEM_TYPES: Final = tuple(row.name for row in _ROWS if row.may_be_item)
+# The types by other names.
+TYPES_MEANT: Final = {
+    **dict.fromkeys(("NUMBER", "DECIMAL", "NUMERIC", "FLOAT64", "LONG", "INT64"), "DOUBLE"),
+    **dict.fromkeys(("REAL", "SINGLE", "FLOAT32"), "FLOAT"),
+    **dict.fromkeys(("INT32", "INT16", "SHORT", "BYTE", "UINT16"), "INT"),
+    **dict.fromkeys(("TEXT", "STR", "CHAR", "VARCHAR"), "STRING"),
+    **dict.fromkeys(("LOGICAL", "BIT", "FLAG"), "BOOL"),
+    **dict.fromkeys(("DATETIME", "TIME"), "TIMESTAMP"),
+    **dict.fromkeys(("LIST", "VECTOR"), "ARRAY"),
+    **dict.fromkeys(("RECORD", "DICT"), "STRUCT"),
+    "ENUMERATION": "ENUM",
+}

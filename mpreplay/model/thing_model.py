@@ -9,15 +9,16 @@ import hashlib
 import html
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import ConfigError
 from ..errors.arguments import (
     CLEAN_TEXT,
     FLAG,
     OPTIONAL_TEXT,
+    TEXTS_BY_TEXT,
     Kind,
     check_kinds,
     kind_of,
@@ -45,6 +46,7 @@ _KINDS: Final = {
     "name": CLEAN_TEXT,
     "pass_through": FLAG,
     "draft": FLAG,
+    "left_out": TEXTS_BY_TEXT,
 }
 
 
@@ -64,6 +66,8 @@ class ThingModel:
         True if the platform lets identifiers through that the model does not list.
     draft : bool, optional
         True if the model was guessed from data.
+    left_out : mapping of str to str, optional
+        Of a draft: columns without a point, and why; no part of the model itself.
 
     Examples
     --------
@@ -77,6 +81,7 @@ class ThingModel:
     name: str = ""
     pass_through: bool = False
     draft: bool = False
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Keep a copy: the caller's mapping may change."""
@@ -139,7 +144,13 @@ class ThingModel:
         return cls(model_id, points, name, passes, draft)
 
     @classmethod
-    def from_frame(cls, frame: pd.DataFrame, *, ignore: Iterable[Hashable] = ()) -> ThingModel:
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        ignore: Iterable[Hashable] = (),
+        ranges: Literal["observed"] | None = None,
+    ) -> ThingModel:
         """Draft a model from data, for a user without a model.
 
         Parameters
@@ -148,13 +159,16 @@ class ThingModel:
             Readings, a column per measurement point.
         ignore : iterable of labels, optional
             Columns that are not readings: time, keys, remarks.
+        ranges : {"observed"}, optional
+            Give each number the range of its values in the frame, as a proposal; None: no ranges.
 
         Returns
         -------
         ThingModel
-            With ``draft`` set, the types of the columns, and no ranges; it accepts this very frame.
-            Columns of times, of bytes, and without values are left out. The platform's own model
-            may differ, and takes precedence.
+            With ``draft`` set, and the types of the columns; it accepts this very frame. Whole
+            numbers beyond 32 bits are DOUBLE. Columns of times, of bytes, and without values are
+            left out: ``left_out`` and the repr say which, and why. The platform's own model may
+            differ, and takes precedence.
 
         Raises
         ------
@@ -168,9 +182,20 @@ class ThingModel:
         >>> ThingModel.from_frame(pd.DataFrame({"Power": [1.5], "state": ["on"]}))
         ThingModel('draft', 2 measurepoints: 1 DOUBLE, 1 STRING, a draft from data)
         """
-        from .drafting import draft_points
+        from .drafting import draft_columns
+        from .drafts import Drafts, check_ranges
 
-        return cls("draft", draft_points(frame, ignore), "drafted from data", draft=True)
+        check_ranges(ranges)
+        drafts = Drafts(ranges)
+        for name, column in draft_columns(frame, ignore):
+            drafts.see(name, column)
+        return cls(
+            "draft",
+            drafts.result(),
+            "drafted from data",
+            draft=True,
+            left_out=drafts.left_out(),
+        )
 
     def schema(self) -> pandera.DataFrameSchema:
         """Return the model as a pandera schema, open to further checks.
@@ -232,8 +257,17 @@ class ThingModel:
         return (
             f"ThingModel({self.model_id!r}, {len(self.measurepoints)} measurepoints: {kinds}"
             f"{', others pass through' if self.pass_through else ''}"
-            f"{', a draft from data' if self.draft else ''})"
+            f"{', a draft from data' if self.draft else ''}{self._left_out_in_words})"
         )
+
+    @property
+    def _left_out_in_words(self) -> str:
+        """Columns without a point, by reason; empty if there are none."""
+        by_reason: dict[str, list[str]] = {}
+        for name, why in self.left_out.items():
+            by_reason.setdefault(why, []).append(name)
+        told = [f"{_few(names)} ({why})" for why, names in by_reason.items()]
+        return f"; left out: {', '.join(told)}" if told else ""
 
     def _repr_html_(self) -> str:
         """Return the model as a table for a notebook."""
@@ -250,13 +284,25 @@ class ThingModel:
         return f"<p>{html.escape(repr(self))}</p><table>{head}{rows}</table>"
 
 
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return f"{', '.join(names[:_SHOWN])}{more}"
+
+
+_SHOWN: Final = 6
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
+
+
 def _read(source: Any) -> tuple[Any, str]:
     """Return the JSON of a model and a name for error messages."""
     if isinstance(source, bytes):
         return parse_text(source, "thing model"), "thing model"
     if isinstance(source, Mapping | list):
         return source, "thing model"
-    if isinstance(source, str) and source.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+    if isinstance(source, str) and (_is_json(source) or "\n" in source):
         return parse_text(source, "thing model"), "thing model"
     try:
         path = Path(source)

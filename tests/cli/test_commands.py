@@ -99,12 +99,12 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     assert option(Argument("text", texts)) == (
         "--delimiter ';' --decimal , --absent - --absent Bad --strip"
     )
-    column = mp.Column(
-        "Run", values={"ON": 1, "OFF": 0}, scale=0.1, suffix="m/s", absent=("-", "x")
-    )
+    column = mp.Column("Run", values={"ON": 1, "OFF": 0}, absent=("-", "x"))
     assert option(Argument("points", {"Betrieb": column, "a": "P"})) == (
-        "--column Betrieb=Run,values=ON:1/OFF:0,scale=0.1,suffix=m/s,absent=-/x --point a=P"
+        "--column Betrieb=Run,values=ON:1/OFF:0,absent=-/x --point a=P"
     )
+    column = mp.Column("W", scale=0.1, suffix="m/s")
+    assert option(Argument("points", {"W": column})) == "--column W=W,scale=0.1,suffix=m/s"
     assert option(Argument("points", {"S": mp.Column("S", labels=True)})) == "--column S=S,labels"
 
 
@@ -280,7 +280,13 @@ def test_a_model_is_shown_converted_and_drafted(capsys: pytest.CaptureFixture[st
     assert main(["model", MODEL, "--json"]) == 0
     assert mp.ThingModel.load(capsys.readouterr().out) == mp.ThingModel.load(MODEL)
     assert main(["model", HISTORY, "--draft", "--ignore", "turbine"]) == 0
-    assert mp.ThingModel.load(capsys.readouterr().out).draft
+    said = capsys.readouterr()
+    assert mp.ThingModel.load(said.out).draft
+    assert "mpreplay: left out: time (times or bytes)\n" in said.err
+    described = ["--time", "time", "--device", "turbine", "--product-key", "p", "--devices", "T01"]
+    assert main(["model", HISTORY, "--draft", "--ranges", *described]) == 0
+    point = mp.ThingModel.load(capsys.readouterr().out).measurepoints["Ot_avg"]
+    assert point.minimum is not None
 
 
 def _mosquitto(program: str, platform: mp.Connection, *arguments: str) -> list[str]:

@@ -148,10 +148,10 @@ def test_names_and_types_of_the_newer_platform_are_understood() -> None:
 
 def test_one_of_several_models_is_chosen_by_its_id() -> None:
     """A search reply holds all that matched."""
-    other = {"modelId": "N", "measurepoints": {}}
+    other = {"modelId": "N", "measurepoints": {"n": {"dataType": "INT"}}}
     document = {"code": 0, "data": [rest()["data"], other]}
 
-    assert ThingModel.load(document, model_id="N").measurepoints == {}
+    assert [*ThingModel.load(document, model_id="N").measurepoints] == ["n"]
     with pytest.raises(ConfigError, match=r"the models 'M', 'N'; name one with model_id="):
         ThingModel.load(document)
     with pytest.raises(ConfigError, match="holds the model 'M', not 'X'"):
@@ -175,10 +175,10 @@ def element(**fields: Any) -> dict[str, Any]:
         ({"code": 99, "msg": "no right", "data": None}, "code 99: no right"),
         ({"data": None}, "holds no 'measurepoints'"),
         ({"data": []}, "the models none"),
-        ({"data": {"measurepoints": []}}, "holds no 'measurepoints'"),
+        ({"data": {"measurepoints": []}}, "'measurepoints' must be an object of points"),
         ({"measurepoints": {"p": 5}}, "measurepoint 'p': expected an object"),
         ({"measurepoints": {"p": {"identifier": "q", "dataType": "INT"}}}, "calls itself 'q'"),
-        ({"thingMeasurepointMap": []}, "not an object"),
+        ({"thingMeasurepointMap": []}, "must be an object of points by identifier"),
         ({"thingMeasurepointMap": {"p": {}}}, "neither 'dataType' nor"),
         (element(dataType="MAP"), "unknown type 'MAP'"),
         (element(elementType="EVENT"), "none of the standard elements"),
@@ -204,7 +204,10 @@ def element(**fields: Any) -> dict[str, Any]:
         (element(dataType="STRING", maxLength=1.5), "'maxLength' must be a whole number"),
         (element(name={"i18nValue": 5}), "the 'i18nValue' of 'name' must be an object"),
         (element(dataType="ENUM", enumType="INT", enumDesc={str(2**63): {}}), "numbers of 64 bits"),
-        (element(dataType="ENUM", enumDesc={"a\ud800": {}}), "keys must be a tuple of texts"),
+        (
+            element(dataType="ENUM", enumType="STRING", enumDesc={"a\ud800": {}}),
+            "keys must be a tuple of texts",
+        ),
         (element(unit=[1]), "'unit' must be a text, got a list"),
         (element(identifier=["p"]), "is no identifier"),
         (element(elementType=5), "none of the standard elements"),
