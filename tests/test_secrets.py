@@ -41,6 +41,7 @@ def test_no_record_of_a_replay_holds_a_secret(
     subs = {device: platform.connection_for(*device).device_secret.reveal() for device in FARM}
     monkeypatch.setenv("T2_SECRET", subs[FARM[1]])
     (tmp_path / "gateway").write_text(connection.device_secret.reveal(), encoding="utf-8")
+    events: list[dict[str, Any]] = []
     run = mp.replay(
         history,
         model,
@@ -49,6 +50,7 @@ def test_no_record_of_a_replay_holds_a_secret(
                             ("turbine", "T9"): WRONG},
         journal=tmp_path / "run.db",
         progress=True,
+        on_event=events.append,
     )  # fmt: skip
 
     assert run.summary()["accepted"] == 22
@@ -58,7 +60,7 @@ def test_no_record_of_a_replay_holds_a_secret(
         [
             caplog.text, captured.out, captured.err, repr(run), str(run.summary()),
             run._repr_html_(), run.results.to_csv(), run.rejects.to_csv(), run.books.to_csv(),
-            repr(connection), repr(platform), repr(vars(run)),
+            repr(connection), repr(platform), repr(vars(run)), repr(events),
         ]
     ).encode()  # fmt: skip
     for secret in (connection.device_secret.reveal(), *subs.values(), WRONG):

@@ -97,6 +97,7 @@ def replays(history: mp.History, model: mp.ThingModel) -> None:
             ),
             journal=Path("runs"),
             progress=False,
+            on_event=lambda event: event["seconds_left"],
         )
         stored: pd.DataFrame = platform.stored()
         secret: mp.Secret = platform.connection_for("senvion-mm82", "R80711").device_secret

@@ -111,7 +111,7 @@ def line_of(progress: Progress, width: int | None = None) -> str:
     >>> told = Progress(values_total=900, accepted=200, declined=1, values_per_second=50.0,
     ...                 bytes_per_second=2_000.0, seconds_left=14.0, limited_by="rate")
     >>> line_of(told)
-    '201 of ~900 values, 1 declined, 50 values/s, 2.0 kB/s, 14 s left, limited by the rate'
+    '201 of ~900 values, 1 declined, 50/s, 2.0 kB/s, 14 s left, limited by the rate'
     >>> line_of(told, 45)
     '201 of ~900 values, 1 declined, 14 s left'
     """
@@ -148,11 +148,13 @@ def _parts(progress: Progress) -> dict[str, str]:
         words = _WAITING[hold] if whole_seconds > 0 else _NOW[hold]
         return {**parts, "waiting": words.format(_lasting(whole_seconds))}
     if progress.values_per_second is not None:
-        parts["rate"] = f"{_amount(progress.values_per_second)} values/s"
+        parts["rate"] = f"{_amount(progress.values_per_second)}/s"
     if progress.bytes_per_second is not None:
         parts["bytes"] = f"{_size(progress.bytes_per_second)}/s"
     if progress.seconds_left is not None:
-        parts["left"] = f"{_lasting(progress.seconds_left)} left"
+        is_over = hold is None and not progress.seconds_left
+        left, gone = _lasting(progress.seconds_left), duration(progress.seconds)
+        parts["left"] = f"in {gone}" if is_over else f"{left} left"
     if hold is not None:
         parts["limited"] = _LIMITED[hold]
     return parts

@@ -22,6 +22,7 @@ __all__ = ["Holds", "Meter", "Pace"]
 SPAN: Final = 15.0  # seconds that a rate looks back on
 FEWEST: Final = 8  # events that a rate looks back on however long ago they were
 BIN: Final = 0.05  # events that are closer are one, so that a burst of replies is one [s]
+SOON: Final = 0.5  # of a rate from a single event: shorter times say nothing [s]
 MEMORY: Final = 5.0  # time after which a wait counts for a third [s]
 
 
@@ -74,18 +75,19 @@ class Pace:
         if not self._events:
             return None
         (first, amount), (last, _) = self._events[0], self._events[-1]
-        if len(self._events) == 1:
+        if last - first < BIN:  # one event, or two that are too close to tell a rate
             since = first if self._since is None else self._since
-            return amount / (first - since) if first > since else None
+            return (amount + self._sum) / (now - since) if now - since >= SOON else None
         return self._sum / (max(last, now - self._gap) - first)
 
     def seconds_for(self, amount: float, now: float) -> float | None:
         """Return the time that a further amount will take; None before it can be told."""
         rate = self.rate(now)
-        if not rate:
-            return None
-        gone = now - self._events[-1][0]
-        return max(0.0, amount / rate - (min(gone, self._gap) if self._gap else gone))
+        return max(0.0, amount / rate - self.gone(now)) if rate else None
+
+    def gone(self, now: float) -> float:
+        """Return the time since the latest event, at most the usual time to the next."""
+        return min(now - self._events[-1][0], self._gap) if self._events else 0.0
 
     def last_at(self, now: float) -> float:
         """Return the time of the latest event, or ``now`` before any."""
@@ -246,14 +248,15 @@ class Meter:
         by_replies = self.answers.seconds_for(unanswered, at)
         if by_replies is None:
             return None
-        return (waiting or 0.0) + max(by_replies, self._least(unanswered - in_flight))
+        return (waiting or 0.0) + max(by_replies, self._least(unanswered - in_flight, at))
 
-    def _least(self, unpublished: float) -> float:
+    def _least(self, unpublished: float, now: float) -> float:
         """Return the least time that the limits allow for so many values."""
         n_values, n_bytes = self._made
         each = n_bytes / n_values if n_values else 0.0
         by_limits = zip((unpublished * each, unpublished), self.rates, strict=True)
-        return max((amount / rate for amount, rate in by_limits if rate), default=0.0)
+        least = max((amount / rate for amount, rate in by_limits if rate), default=0.0)
+        return max(0.0, least - self.publishes.gone(now))
 
     def _count(self, fate: str, n: int) -> None:
         self.fates[fate] = self.fates.get(fate, 0) + n

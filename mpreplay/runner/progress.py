@@ -12,6 +12,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -26,7 +27,13 @@ __all__ = ["Events", "OnEvent", "Telling", "drawings"]
 
 log = logging.getLogger("mpreplay")
 OnEvent = Callable[[dict[str, Any]], object]
-LEAST_BAR: Final = 10  # columns of a bar in a terminal
+# The colour of accepted values in the pictures; text has the colours of the notebook's theme.
+_HTML_BAR: Final = '<progress{} style="width:100%;accent-color:#23806e"></progress>'
+_HTML: Final = (
+    '<div style="max-width:44em">{bar}'
+    '<div style="font-variant-numeric:tabular-nums">{line}</div></div>'
+)
+LEAST_BAR: Final = 5  # columns of a bar in a terminal
 
 
 class Teller(Protocol):
@@ -93,12 +100,16 @@ class Telling:
         if not due or self.look is None:
             return
         progress = self.look(now)
+        if event == "ended":
+            progress = replace(progress, seconds_left=0.0, limited_by=None, waiting_seconds=None)
         event = event or ("progress" if progress.waiting_seconds is None else "waiting")
         for teller in due:
             if _attempt(partial(teller.show, progress, event)):
-                self._due[teller] = now + teller.every
+                # From now on: a slow one must leave time for the run.
+                self._due[teller] = self._clock.now() + teller.every
             else:
                 del self._due[teller]
+                _attempt(teller.close)
         self._next = min(self._due.values(), default=math.inf)
 
 
@@ -201,13 +212,12 @@ class _Display:
     def show(self, progress: Progress, event: str) -> None:
         """Show the bar, or update it."""
         share = percent(progress)
-        line = line_of(progress)
-        head = "" if share is None else f"{share} %"
+        line = line_of(progress) if share is None else f"{share} %, {line_of(progress)}"
         value = "" if share is None else f' value="{share}" max="100"'
-        bar = "" if event == "ended" else f"<progress{value} style='width:16em'></progress> "
+        bar = "" if event == "ended" else _HTML_BAR.format(value)
         shown = {
-            "text/plain": f"replay {head} {line}",
-            "text/html": f"<div>{bar}{head} {html.escape(line)}</div>",
+            "text/plain": f"replay: {line}",
+            "text/html": _HTML.format(bar=bar, line=html.escape(line)),
         }
         if self._handle is None:
             self._handle = self._display.display(shown, raw=True, display_id=True)
@@ -237,7 +247,7 @@ class _Lines:
         if event not in {"begun", "ended"} or self._is_forced:
             share = percent(progress)
             head = "" if share is None else f" {share} %,"
-            sys.stderr.write(f"mpreplay: {event}:{head} {line_of(progress)}\n")
+            sys.stderr.write(f"mpreplay:{head} {line_of(progress)}\n")
             sys.stderr.flush()
 
     def close(self) -> None:

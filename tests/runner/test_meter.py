@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from mpreplay.runner.meter import BIN, FEWEST, SPAN, Holds, Meter, Pace
+from mpreplay.runner.meter import BIN, FEWEST, SOON, SPAN, Holds, Meter, Pace
 
 GAPS = st.lists(st.floats(2 * BIN, 100.0), min_size=1, max_size=60)
 OUTCOMES = ("accepted", "declined", "in_doubt", "not_sent", "divided")
@@ -26,7 +26,7 @@ def test_a_steady_stream_has_its_rate_at_every_moment(
     assert pace.seconds_for(7 * amount, now) == pytest.approx((7 - part) * gap, rel=1e-6)
 
 
-@given(GAPS, st.floats(0.0, 1e4))
+@given(st.lists(st.floats(SOON, 100.0), min_size=1, max_size=60), st.floats(0.0, 1e4))
 def test_a_stream_that_ends_slows_down_and_never_stops(gaps: list[float], late: float) -> None:
     """The time left grows while nothing is answered, without a division by zero."""
     pace, now = Pace(), 0.0
@@ -66,6 +66,17 @@ def test_a_burst_is_one_event() -> None:
             pace.add(1, second + number / 1_000)
 
     assert pace.rate(4.02) == pytest.approx(16, rel=0.01)
+
+
+def test_a_first_reply_tells_no_rate_before_some_time_has_gone_by() -> None:
+    """Twenty values after a millisecond are not twenty thousand a second."""
+    pace = Pace()
+    pace.begin(0.0)
+    pace.add(20, 0.001)
+
+    assert pace.rate(0.001) is None
+    assert pace.rate(4.0) == 5.0
+    assert pace.seconds_for(10, 4.0) == 2.0
 
 
 @given(st.lists(st.tuples(st.sampled_from(OUTCOMES), st.integers(0, 9), st.integers(0, 3))))

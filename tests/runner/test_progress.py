@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import PRODUCT, history_of
+from runner.test_faults import Rehearsal, replay_to_the_end, staged
 from scripted import Clock, always, scripted_replay
 from virtual import VirtualTransport, VirtualWorld
 
@@ -27,6 +28,7 @@ from mpreplay.simulator.faults import FaultScript
 from mpreplay.simulator.world import World
 
 GATEWAY = ("gateway", "gw-1")
+COUNTED = ("accepted", "declined", "withheld", "not_sent")
 SUBS = [(PRODUCT, f"T{n}") for n in (1, 2)]
 KEYS = {
     "event", "run", "values_total", "total_is_exact", "accepted", "declined", "withheld",
@@ -137,6 +139,34 @@ def test_the_progress_is_what_the_journal_has_and_the_end_is_foreseen(
     assert foreseen == pytest.approx(ended - began, rel=within)
     assert {one.limited_by for _, _, one in recorder.shown[5:-5]} <= {"rate", "replies", "window"}
     assert fifth[2].limited_by == "rate"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_goes_wrong_the_progress_is_the_journal(
+    seed: int, model: mp.ThingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Losses, doubts, skips, divisions, sign-ins, continued runs: the same counts at all times."""
+    made, journal = Rehearsal.of(seed), tmp_path / "run.db"
+    wrong: list[Any] = []
+    n_shown = 0
+
+    class Comparer(Recorder):
+        def show(self, progress: Progress, event: str) -> None:
+            nonlocal n_shown
+            n_shown += 1
+            totals, told = read_journal(journal).totals(), progress.as_dict()
+            counted = {fate: told[fate] for fate in COUNTED}
+            if counted != {fate: totals[fate] for fate in COUNTED}:
+                wrong.append((event, counted, totals))
+            if progress.total_is_exact and progress.settled > told["values_total"]:
+                wrong.append((event, told))
+
+    with staged(made, model, tmp_path) as world:
+        monkeypatch.setattr(replaying, "drawings", lambda _: [Comparer(world.clock, 0.3)])
+        replay_to_the_end(made, model, journal, world)
+
+    assert wrong == []
+    assert n_shown >= 2
 
 
 def test_a_run_that_raises_knows_its_total_and_others_estimate_it(
@@ -315,23 +345,23 @@ def test_a_record_of_the_log_has_a_line_of_its_own(
 
 
 @pytest.mark.parametrize(
-    ("progress", "seconds", "kinds"),
+    ("progress", "seconds", "shares"),
     [
         ("auto", 0.5, []),
-        ("auto", 10.0, ["progress", "progress"]),
-        (True, 0.5, ["begun", "ended"]),
+        ("auto", 10.0, ["36 %", "77 %"]),
+        (True, 0.5, ["0 %", "100 %"]),
         (False, 10.0, []),
     ],
 )
 def test_without_a_terminal_there_is_a_line_now_and_then(
     play: Callable[..., Any], capsys: pytest.CaptureFixture[str],
-    progress: Any, seconds: float, kinds: list[str],
+    progress: Any, seconds: float, shares: list[str],
 ) -> None:  # fmt: skip
     """A scheduler keeps what is written: a line every 30 s, none of a run that ends before."""
     play(lambda *_: [(seconds, 200)], progress=progress)
     lines = capsys.readouterr().err.splitlines()
 
-    assert [line.split(":")[1].strip() for line in lines] == kinds
+    assert [line.split(":")[1].split(",")[0].strip() for line in lines] == shares
     assert all("of 22 values" in line for line in lines)
 
 
@@ -366,7 +396,34 @@ def test_a_notebook_has_an_output_that_is_updated(
     assert len(shown) > 10
     assert "<progress" in shown[-2]["text/html"]
     assert "<progress" not in shown[-1]["text/html"]
-    assert shown[-1]["text/plain"].startswith("replay 100 % 22 of 22 values")
+    assert shown[-1]["text/plain"].startswith("replay: 100 %, 22 of 22 values")
+
+
+def test_a_slow_function_leaves_time_for_the_run(play: Callable[..., Any]) -> None:
+    """A dashboard that takes a second to answer is asked less often, and replies are handled."""
+    clock, events = Clock(1_700_000_000.0), []  # type: tuple[Clock, list[str]]
+
+    def on_event(event: dict[str, Any]) -> None:
+        events.append(event["event"])
+        clock.at += 1.0
+
+    run, _ = play(lambda *_: [(0.2, 200)], clock=clock, on_event=on_event)
+
+    assert run.complete
+    assert len(events) <= 8  # a request and its reply between two
+
+
+def test_a_bar_that_fails_leaves_the_log_alone(
+    play: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A filter of a bar that is gone would fail with every record."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(shell, "line_of", lambda *_: 1 / 0)
+    run, _ = play(slow)
+
+    assert run.complete
+    assert logging.getLogger("mpreplay").filters == []
 
 
 def test_a_stream_that_fails_ends_the_drawing_and_not_the_run(
