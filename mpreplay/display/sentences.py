@@ -52,12 +52,13 @@ _TO_REPEAT: Final = (
 )
 # The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
-# The rules of ``files.finding``, said of what they leave out.
+# The rules of ``files.search_rules``, said of what they leave out.
 _LEFT_OUT: Final = {
     "hidden": "hidden",
     "underscore": "whose name begins with _",
     "set_aside": "unfinished or set aside",
     "ending": "of another ending",
+    "format": "of another format than the first of the folder",
     "again": "linked to what is read already",
     "special": "neither file nor folder",
 }
@@ -230,7 +231,7 @@ def left_out_in_words(groups: Iterable[Mapping[str, Any]]) -> str:
     parts = []
     for rule, words in _LEFT_OUT.items():
         found = [group for group in groups if group["rule"] == rule]
-        endings = [group["ending"] or "none" for group in found if rule == "ending"]
+        endings = [group["ending"] or "none" for group in found if rule in {"ending", "format"}]
         more = ", …" * (len(endings) > NAMES_SHOWN)
         told = f" ({', '.join(endings[:NAMES_SHOWN])}{more})" if endings else ""
         parts += [f"{sum(group['n'] for group in found):,} {words}{told}"] if found else []

@@ -18,7 +18,7 @@ import pandas as pd
 from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
-from ..files.finding import LeftOut, grouped
+from ..files.search_rules import LeftOut, grouped
 from ..sources.source import Source
 from .columns import Columns, Layout, resolve
 from .slab import RawSlab

@@ -21,7 +21,8 @@ from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import kind_of, labels_of, shown_briefly
-from ..files.finding import Found, find_files, grouped
+from ..files.finding import find_files
+from ..files.search_rules import Found, grouped
 from ..sources.parquet import ParquetSource
 from ..sources.source import FrameSource, Source, TableSource, first_line, names_of
 from .columns import Columns
