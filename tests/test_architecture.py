@@ -18,8 +18,9 @@ PACKAGE = Path(mpreplay.__file__).parent
 # a module of its own.
 ROOMS = (
     "errors", "frames", "version", "model", "protocol", "secret", "settings", "display", "cells",
-    "times", "values", "files", "sources", "history", "checks", "requests", "outcome", "conversation", "journal", "order",
-    "report", "audit", "readback", "run", "runner", "simulator", "demo", "cli",
+    "times", "values", "files", "sources", "history", "checks", "requests", "outcome",
+    "conversation", "journal", "order", "report", "audit", "readback", "run", "runner", "simulator",
+    "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -27,9 +28,12 @@ SHELLS = {
     "model.thing_model",  # ThingModel.load, which reads a file
     "sources.source", "sources.parquet", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
+    "history.doors",
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
+    "files.held_file", "files.locating", "files.reading", "files.remote_finding",
+    "files.search_rules", "files.stores", "sources.ipc", "sources.ipc_layout",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from threading import Lock
 from typing import Any, Final
 
@@ -77,6 +78,11 @@ class HeldFile:
                     self.file.seek(before)
             except ValueError as error:
                 raise HistoryError(f"{self.name}: cannot be read ({error})") from error
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        return PurePosixPath(self.name).suffix
 
     def is_file(self) -> bool:
         """Return True: it is open."""

@@ -153,7 +153,9 @@ def _in_store(uri: Uri) -> Found:
     )
     path = _cleaned(store, base + uri.path)
     if "%" in path and not is_pattern(path) and store.info(path).type == _NOT_FOUND:
-        path = unquote(path)  # as a URI writes it; the names of Hive's folders have a % of their own
+        path = unquote(
+            path
+        )  # as a URI writes it; the names of Hive's folders have a % of their own
     return find_remote(store, path)
 
 

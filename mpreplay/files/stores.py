@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
@@ -173,6 +174,11 @@ class RemoteFile:
     def name(self) -> str:
         """The last part of the path."""
         return self.parts[-1]
+
+    @property
+    def suffix(self) -> str:
+        """The ending of the name, with its dot."""
+        return PurePosixPath(self.name).suffix
 
     def is_file(self) -> bool:
         """Return True: a search has looked."""

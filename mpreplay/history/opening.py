@@ -7,27 +7,26 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from ..cells.column import Column
 from ..cells.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
-from ..errors.arguments import kind_of, labels_of, shown_briefly
-from ..files.finding import find_files
-from ..files.search_rules import Found, grouped
-from ..sources.parquet import ParquetSource
-from ..sources.source import FrameSource, Source, TableSource, first_line, names_of
+from ..errors.arguments import labels_of, shown_briefly
+from ..files.locating import shown_place
+from ..files.search_rules import LeftOut, grouped
+from ..sources.source import FrameSource, Source, first_line
 from .columns import Columns
+from .doors import Given, opened
 from .history import History
-from .rejects_file import REJECTS, is_rejects, read_rejects
+from .rejects_file import REJECTS, is_rejects
 from .roles import check_named, check_roles
 
 if TYPE_CHECKING:
@@ -156,44 +155,34 @@ def read_history(
             argument="start",
             value=start,
         )
-    files = find_files(source) if isinstance(source, str | os.PathLike) else Found([])
-    _tell_of(files, source)
-    if rejects := _rejects(source, files) if columns == Columns() else ():
-        return History(tuple(rejects), REJECTS, *window, files.left_out)
-    sources = tuple(_sources(source, columns, files))
+    given = Given(source, columns, filesystem=filesystem)
+    sources, left_out = opened(given)
+    _tell_of(source, len(sources), left_out)
+    if given.may_be_rejects and all(is_rejects(one.columns) for one in sources):
+        return History(tuple(map(_as_rejects, sources)), REJECTS, *window, left_out)
+    if columns.time is None and not all(isinstance(one, FrameSource) for one in sources):
+        raise HistoryError(
+            message(
+                "only a DataFrame has an index, and these are not rejects: name the time with ",
+                Argument("time_column"),
+            )
+        )
     check_named([(one.name, one.columns) for one in sources], columns)
-    return History(sources, columns, *window, files.left_out)
+    return History(sources, columns, *window, left_out)
 
 
-def _tell_of(files: Found, source: Any) -> None:
+def _tell_of(source: Any, n_files: int, left_out: tuple[LeftOut, ...]) -> None:
     """Log what is left out, as a warning if it may hold readings."""
-    if files.left_out:
-        told = left_out_in_words(grouped(files.left_out))
-        level = logging.WARNING if any(one.has_data for one in files.left_out) else logging.INFO
-        log.log(level, "%s: %d files are read; left out: %s", source, len(files.files), told)
+    if left_out:
+        told = left_out_in_words(grouped(left_out))
+        level = logging.WARNING if any(one.has_data for one in left_out) else logging.INFO
+        shown = shown_place(source)
+        log.log(level, "%s: %d files are read; left out: %s", shown, n_files, told)
 
 
-def _rejects(source: Any, files: Found) -> Sequence[Source]:
-    """Return the sources if their columns are those of rejects, else nothing."""
-    if isinstance(source, pd.DataFrame):
-        return [FrameSource(source, False)] if is_rejects(source.columns) else ()
-    if isinstance(source, pa.Table | pa.RecordBatch):
-        return [TableSource(_table(source))] if is_rejects(names_of(source.schema, "Table")) else ()
-    if not isinstance(source, str | os.PathLike):
-        return ()
-    found: list[Source] = []
-    for path, _ in files.files:
-        if path.suffix.lower() == ".csv":
-            found.append(read_rejects(path))
-        elif is_rejects((one := ParquetSource.open(path, {})).columns):
-            found.append(one)
-        else:
-            return ()
-    return found
-
-
-def _table(source: pa.Table | pa.RecordBatch) -> pa.Table:
-    return pa.Table.from_batches([source]) if isinstance(source, pa.RecordBatch) else source
+def _as_rejects(source: Source) -> Source:
+    """Return a source whose time is in a column."""
+    return replace(source, time_from_index=False) if isinstance(source, FrameSource) else source
 
 
 def _instant(value: Any, name: str) -> int | None:
@@ -231,47 +220,10 @@ def _instant(value: Any, name: str) -> int | None:
     return ms
 
 
-def _sources(source: Any, columns: Columns, files: Found) -> Iterator[Source]:
-    if isinstance(source, pd.DataFrame):
-        if isinstance(source.columns, pd.MultiIndex) or (
-            columns.time is None and isinstance(source.index, pd.MultiIndex)
-        ):
-            raise HistoryError(
-                "DataFrame: several levels of columns or index; flatten them first, for example "
-                "with frame.reset_index() and frame.columns.map('.'.join)"
-            )
-        yield FrameSource(source, columns.time is None)
-        return
-    if isinstance(source, pa.Table | pa.RecordBatch):
-        _need_time_column(columns)
-        yield TableSource(_table(source))
-        return
-    if not isinstance(source, str | os.PathLike):
-        raise HistoryError(
-            "a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
-            f"{kind_of(source)}",
-            argument="source",
-            value=source,
-        )
-    _need_time_column(columns)
-    for path, partitions in files.files:
-        yield ParquetSource.open(path, partitions)
-
-
-def _need_time_column(columns: Columns) -> None:
-    if columns.time is None:
-        raise HistoryError(
-            message(
-                "only a DataFrame has an index, and these are not rejects: name the time with ",
-                Argument("time_column"),
-            )
-        )
-
-
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
     "text": None, "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
-    "nonexistent": "raise", "plausible": None, "filesystem": None, "name": None, "spool": None,
+    "nonexistent": "raise", "plausible": None, "name": None, "spool": None,
 }  # fmt: skip
 
 

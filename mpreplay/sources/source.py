@@ -40,10 +40,11 @@ _DIGESTED: Final = 65_536
 
 
 class FileFacts(NamedTuple):
-    """Size and SHA-256 of a file; None if the bytes were not digested."""
+    """Size and SHA-256 of a file; None if the bytes were not digested, as if a tag tells them."""
 
     n_bytes: int
     sha256: str | None
+    tag: str = ""  # version or ETag of a file in a store
 
 
 class Source(Protocol):
@@ -208,8 +209,9 @@ class TableSource:
 
 def digest_of(source: Source) -> dict[str, Any]:
     """Return a source's description for people: name and, of a file, size and SHA-256."""
-    n_bytes, sha256 = source.file or (None, None)
-    return {"name": Path(source.name).name, "bytes": n_bytes, "sha256": sha256}
+    n_bytes, sha256, tag = source.file or (None, None, "")
+    told = {"name": Path(source.name).name, "bytes": n_bytes, "sha256": sha256}
+    return told | ({"tag": tag} if tag else {})
 
 
 def _digest(source: Source, needed: list[str]) -> str:

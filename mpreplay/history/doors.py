@@ -1,0 +1,144 @@
+"""Doors of ``read_history``: for each kind of source, how its rows become sources of a history.
+
+A shell: opens files. A kind is a row of ``DOORS``, and a kind of file one of ``FILES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+
+from ..errors import HistoryError
+from ..errors.arguments import kind_of
+from ..files.endings import KINDS, format_of_bytes
+from ..files.locating import find_anywhere, is_place
+from ..files.search_rules import LeftOut
+from ..sources.ipc import IpcSource
+from ..sources.parquet import ParquetSource
+from ..sources.source import FrameSource, Source, TableSource
+from .columns import Columns
+from .rejects_file import read_rejects
+
+__all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
+
+
+class Given(NamedTuple):
+    """A source as it was given, and what was said of how to open it."""
+
+    source: Any
+    columns: Columns
+    name: str | None = None
+    filesystem: Any = None
+    spool: Any = None
+
+    @property
+    def may_be_rejects(self) -> bool:
+        """True if no argument names a column or says how cells are read."""
+        return self.columns == Columns()
+
+
+class Opened(NamedTuple):
+    """The sources behind a door, and the files that are left out."""
+
+    sources: tuple[Source, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+class Door(NamedTuple):
+    """A kind of source: how it is known, and how it is opened."""
+
+    takes: Callable[[Any], bool]
+    open: Callable[[Given], Opened]
+
+
+def opened(given: Given) -> Opened:
+    """Return the sources of what was given.
+
+    Raises
+    ------
+    HistoryError
+        If it is of no kind that holds readings, or cannot be read.
+    """
+    for door in DOORS:
+        if door.takes(given.source):
+            return door.open(given)
+    raise HistoryError(
+        "a history is a DataFrame, an Arrow table, or a Parquet file, folder or glob, not "
+        f"{kind_of(given.source)}",
+        argument="source",
+        value=given.source,
+    )
+
+
+def _is_a(*kinds: type) -> Callable[[Any], bool]:
+    return lambda source: isinstance(source, kinds)
+
+
+def _open_frame(given: Given) -> Opened:
+    frame, by_index = given.source, given.columns.time is None
+    if isinstance(frame.columns, pd.MultiIndex) or (
+        by_index and not given.may_be_rejects and isinstance(frame.index, pd.MultiIndex)
+    ):
+        raise HistoryError(
+            "DataFrame: several levels of columns or index; flatten them first, for example "
+            "with frame.reset_index() and frame.columns.map('.'.join)"
+        )
+    return Opened((FrameSource(frame, by_index),))
+
+
+def _open_table(given: Given) -> Opened:
+    return Opened((TableSource(given.source),))
+
+
+def _open_batch(given: Given) -> Opened:
+    return Opened((TableSource(pa.Table.from_batches([given.source])),))
+
+
+def _open_path(given: Given) -> Opened:
+    """Open a file, the files of a folder, or those of a pattern, wherever they are."""
+    files = find_anywhere(given.source, given.filesystem)
+    sources = [
+        FILES.get(path.suffix.lower(), _open_by_bytes)(path, partitions, given)
+        for path, partitions in files.files
+    ]
+    return Opened(tuple(sources), files.left_out)
+
+
+_Partitions = Mapping[str, str | None]
+
+
+def _open_parquet(path: Any, partitions: _Partitions, given: Given) -> Source:
+    return ParquetSource.open(path, partitions)
+
+
+def _open_ipc(path: Any, partitions: _Partitions, given: Given) -> Source:
+    return IpcSource.open(path, partitions)
+
+
+def _open_by_bytes(path: Any, partitions: _Partitions, given: Given) -> Source:
+    """Open a file whose name tells nothing."""
+    with path.open("rb") as file:
+        kind = format_of_bytes(file.read(8))
+    return (_open_ipc if kind == "ipc" else _open_parquet)(path, partitions, given)
+
+
+def _open_csv(path: Any, partitions: _Partitions, given: Given) -> Source:
+    return read_rejects(path) if given.may_be_rejects else _open_parquet(path, partitions, given)
+
+
+# Ending of a file to how the file is opened; of others the first bytes tell.
+FILES: Final[dict[str, Callable[[Any, _Partitions, Given], Source]]] = {
+    ".csv": _open_csv,
+    **dict.fromkeys(KINDS["parquet"], _open_parquet),
+    **dict.fromkeys(KINDS["ipc"], _open_ipc),
+}
+# The first row that takes a source opens it.
+DOORS: Final[tuple[Door, ...]] = (
+    Door(_is_a(pd.DataFrame), _open_frame),
+    Door(_is_a(pa.Table), _open_table),
+    Door(_is_a(pa.RecordBatch), _open_batch),
+    Door(is_place, _open_path),
+)
