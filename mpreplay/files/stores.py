@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -30,21 +30,23 @@ _PREFIX: Final = {"gcs": "gs", "s3": "s3", "abfs": "abfs", "hdfs": "hdfs"}
 # What errors of stores contain, and what to do.
 _ADVICE: Final = (
     (
-        r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist|ContainerNotFound|bucket.*not.found",
+        r"NO_SUCH_BUCKET|NoSuchBucket|bucket does not exist|ContainerNotFound",
         "there is no such bucket; check its name, its region and the endpoint",
     ),
     (
-        r"ACCESS_DENIED|AccessDenied|Forbidden|\b40[13]\b|Permission|SIGNATURE|InvalidAccessKeyId|"
-        r"INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|credentials|Unauthenticated|AuthenticationFailed",
+        r"ACCESS_DENIED|AccessDenied|Forbidden|\(40[13]\)|PermissionError|SignatureDoesNotMatch|"
+        r"SIGNATURE_DOES_NOT_MATCH|InvalidAccessKeyId|INVALID_ACCESS_KEY|INVALID_CLIENT_TOKEN|"
+        r"NoCredentials|locate credentials|Unauthenticated|AuthenticationFailed|ACCESS_KEY_ID",
         "the store gives no permission; set its credentials in the environment (such as "
-        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or pass filesystem=",
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or pass a file system with them",
     ),
     (
-        r"NETWORK_CONNECTION|resolve host|connect|timed? ?out|Timeout|unreachable|getaddrinfo",
+        r"NETWORK_CONNECTION|resolve host|not connect|ConnectionError|ConnectError|ConnectorError|"
+        r"EndpointConnection|refused|timed out|TimeoutError|unreachable|gaierror",
         "the store cannot be reached; check the network, the region and the endpoint",
     ),
     (
-        r"Errno 2\b|No such file|does not exist|not found|NO_SUCH_KEY|NoSuchKey|\b404\b",
+        r"FileNotFoundError|NO_SUCH_KEY|NoSuchKey",
         "there is no such file, folder or pattern",
     ),
 )
@@ -53,7 +55,7 @@ _ADVICE: Final = (
 def advice_of(error: BaseException) -> str:
     """Return what an error of a store means and what to do, or the empty text."""
     told = f"{type(error).__name__} {error}"
-    return next((what for found, what in _ADVICE if re.search(found, told, re.IGNORECASE)), "")
+    return next((what for found, what in _ADVICE if re.search(found, told)), "")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -83,7 +85,7 @@ class Store:
             raise
         except Exception as error:
             lines = str(error).splitlines() or [type(error).__name__]
-            told = f"{advice_of(error)} ({lines[0]})" if advice_of(error) else lines[0]
+            told = advice_of(error) or f"{type(error).__name__}: {lines[0]}"
             raise HistoryError(f"{self.shown(path)}: cannot be read: {told}") from error
 
     def info(self, path: str) -> pa_fs.FileInfo:
@@ -163,7 +165,7 @@ class RemoteFile:
 
     parts: tuple[str, ...]  # sorts as the paths of a disk do
     path: str
-    store: Store
+    store: Store = field(compare=False)
 
     @classmethod
     def of(cls, store: Store, path: str) -> RemoteFile:

@@ -130,7 +130,9 @@ def test_where_all_is_left_out_the_error_says_why(tmp_path: Path) -> None:
     put(tmp_path / "_data" / "a.parquet")
     (tmp_path / "a.csv").touch()
 
-    with pytest.raises(HistoryError, match=r"no file of readings; left out: 1 whose name .*\(\.csv\)"):
+    with pytest.raises(
+        HistoryError, match=r"no file of readings; left out: 1 whose name .*\(\.csv\)"
+    ):
         read(tmp_path)
 
 
