@@ -26,7 +26,8 @@ ROOMS = (
 SHELLS = {
     "secret", "settings", "order", "run", "demo",
     "model.thing_model",  # ThingModel.load, which reads a file
-    "sources.source", "sources.parquet", "files.counting", "history.rejects_file",
+    "sources.source", "sources.parquet", "sources.csv", "sources.csv_head",
+    "sources.csv_text", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
     "history.doors",
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from .text_format import told_fields
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["Column"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Column:
     """A column whose cells are written otherwise than the values of its measurement point.
 
@@ -34,8 +36,8 @@ class Column:
 
     Examples
     --------
-    >>> Column("Run", values={"ON": 1, "OFF": 0}).point
-    'Run'
+    >>> Column("Run", values={"ON": 1, "OFF": 0})
+    Column('Run', values={'ON': 1, 'OFF': 0})
     """
 
     point: str
@@ -45,3 +47,8 @@ class Column:
     suffix: str = ""
     absent: tuple[str, ...] | None = None
     decimal: str | None = None
+
+    def __repr__(self) -> str:
+        more = {name: value for name, value in told_fields(self).items() if name != "point"}
+        given = "".join(f", {name}={value!r}" for name, value in more.items())
+        return f"Column({self.point!r}{given})"

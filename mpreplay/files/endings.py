@@ -15,6 +15,7 @@ __all__ = ["KINDS", "format_of_bytes", "format_of_name"]
 KINDS: Final = {
     "parquet": (".parquet", ".parq", ".pq"),
     "ipc": (".arrow", ".arrows", ".ipc", ".feather"),
+    "csv": (".csv", ".csv.gz", ".csv.zst", ".tsv", ".tsv.gz", ".tsv.zst"),
 }
 # First bytes to the format, the longer first; "PARE" is Parquet with an encrypted footer, "FEA1"
 # the first version of Feather, and the last begins each message of an Arrow stream.

@@ -84,6 +84,11 @@ class HeldFile:
         """The ending of the name, with its dot."""
         return PurePosixPath(self.name).suffix
 
+    @property
+    def suffixes(self) -> list[str]:
+        """The endings of the name, with their dots."""
+        return PurePosixPath(self.name).suffixes
+
     def is_file(self) -> bool:
         """Return True: it is open."""
         return True

@@ -182,6 +182,11 @@ class RemoteFile:
         """The ending of the name, with its dot."""
         return PurePosixPath(self.name).suffix
 
+    @property
+    def suffixes(self) -> list[str]:
+        """The endings of the name, with their dots."""
+        return PurePosixPath(self.name).suffixes
+
     def is_file(self) -> bool:
         """Return True: a search has looked."""
         return True

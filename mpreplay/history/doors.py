@@ -13,14 +13,16 @@ import pyarrow as pa
 
 from ..errors import HistoryError
 from ..errors.arguments import kind_of
-from ..files.endings import KINDS, format_of_bytes
+from ..files.endings import format_of_bytes, format_of_name
 from ..files.locating import find_anywhere, is_place
 from ..files.search_rules import LeftOut
+from ..sources.csv import CsvSource
+from ..sources.csv_text import refuse_other
 from ..sources.ipc import IpcSource
 from ..sources.parquet import ParquetSource
 from ..sources.source import FrameSource, Source, TableSource
 from .columns import Columns
-from .rejects_file import read_rejects
+from .rejects_file import holds_rejects, read_rejects
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
 
@@ -100,14 +102,12 @@ def _open_batch(given: Given) -> Opened:
 def _open_path(given: Given) -> Opened:
     """Open a file, the files of a folder, or those of a pattern, wherever they are."""
     files = find_anywhere(given.source, given.filesystem)
-    sources = [
-        FILES.get(path.suffix.lower(), _open_by_bytes)(path, partitions, given)
-        for path, partitions in files.files
-    ]
+    sources = [_opener(path)(path, partitions, given) for path, partitions in files.files]
     return Opened(tuple(sources), files.left_out)
 
 
 _Partitions = Mapping[str, str | None]
+_Opener = Callable[[Any, _Partitions, Given], Source]
 
 
 def _open_parquet(path: Any, partitions: _Partitions, given: Given) -> Source:
@@ -118,22 +118,31 @@ def _open_ipc(path: Any, partitions: _Partitions, given: Given) -> Source:
     return IpcSource.open(path, partitions)
 
 
-def _open_by_bytes(path: Any, partitions: _Partitions, given: Given) -> Source:
-    """Open a file whose name tells nothing."""
+def _open_csv(path: Any, partitions: _Partitions, given: Given) -> Source:
+    if given.may_be_rejects and holds_rejects(path):
+        return read_rejects(path)
+    return CsvSource.open(path, partitions, given.columns.text)
+
+
+def _open_other(path: Any, partitions: _Partitions, given: Given) -> Source:
+    """Open a file by its first bytes; without a mark it is CSV where its texts were described."""
     with path.open("rb") as file:
         kind = format_of_bytes(file.read(8))
+    if kind is None and given.columns.text is not None:
+        refuse_other(path)
+        return CsvSource.open(path, partitions, given.columns.text)
     return (_open_ipc if kind == "ipc" else _open_parquet)(path, partitions, given)
 
 
-def _open_csv(path: Any, partitions: _Partitions, given: Given) -> Source:
-    return read_rejects(path) if given.may_be_rejects else _open_parquet(path, partitions, given)
+def _opener(path: Any) -> _Opener:
+    return FILES.get(format_of_name(path.name) or "", _open_other)
 
 
-# Ending of a file to how the file is opened; of others the first bytes tell.
-FILES: Final[dict[str, Callable[[Any, _Partitions, Given], Source]]] = {
-    ".csv": _open_csv,
-    **dict.fromkeys(KINDS["parquet"], _open_parquet),
-    **dict.fromkeys(KINDS["ipc"], _open_ipc),
+# Format that the name of a file tells to how the file is opened.
+FILES: Final[dict[str, _Opener]] = {
+    "parquet": _open_parquet,
+    "ipc": _open_ipc,
+    "csv": _open_csv,
 }
 # The first row that takes a source opens it.
 DOORS: Final[tuple[Door, ...]] = (

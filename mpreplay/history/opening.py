@@ -71,7 +71,8 @@ def read_history(
     Parameters
     ----------
     source : DataFrame, Arrow Table, path or glob
-        A Parquet file, a folder of Parquet files (with hive partitions, if any) or a pattern; what
+        A Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
+        folder of Parquet files (with hive partitions, if any) or a pattern; what
         is left out of these, and why, is shown with the history. Also a file written from
         ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
         argument names a column.
@@ -97,6 +98,9 @@ def read_history(
     start, end : str or datetime, optional
         Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
         not read.
+    text : TextFormat, optional
+        How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
+        texts until they become values by the types of their points.
 
     Returns
     -------
@@ -141,6 +145,7 @@ def read_history(
         point=point_column,
         value=value_column,
         value_quality=quality_column,
+        text=text,
     )
     check_roles(columns)
     window = _instant(start, "start"), _instant(end, "end")
@@ -222,7 +227,7 @@ def _instant(value: Any, name: str) -> int | None:
 
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "text": None, "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
+    "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
     "nonexistent": "raise", "plausible": None, "name": None, "spool": None,
 }  # fmt: skip
 

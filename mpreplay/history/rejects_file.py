@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +21,7 @@ import pyarrow.csv as arrow_csv
 from ..cells.arrays import without
 from ..errors import HistoryError
 from ..frames import REJECT_COLUMNS
+from ..sources.csv_text import unpacked
 from ..sources.source import FileFacts, TableSource, first_line
 from .columns import Columns
 
@@ -28,6 +30,7 @@ __all__ = [
     "REJECTS",
     "REJECT_NAMES",
     "RUN_ATTRIBUTE",
+    "holds_rejects",
     "is_rejects",
     "lacking",
     "read_rejects",
@@ -61,7 +64,25 @@ def lacking(columns: Iterable[Any]) -> list[str]:
 
 
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")
+_HEAD: Final = 65_536  # bytes in which the first line ends
 _NO_UTF8: Final = b"\xff"  # a byte that never occurs in UTF-8
+
+
+def holds_rejects(path: Path) -> bool:
+    """Return True if the first line of a CSV file names the columns of rejects."""
+    try:
+        with path.open("rb") as file:
+            return is_rejects(_names_of(unpacked(path, file).read(_HEAD).partition(b"\n")[0])[1])
+    except (OSError, ValueError, csv.Error):
+        return False
+
+
+def _names_of(head: bytes) -> tuple[str, list[str]]:
+    """Return the delimiter and the names in a first line."""
+    # With or without the byte-order mark of spreadsheets.
+    line = head.decode("utf-8-sig").rstrip("\r")
+    delimiter = max(",;\t", key=line.count)
+    return delimiter, next(csv.reader([line], delimiter=delimiter), [])
 
 
 def read_rejects(path: Path) -> TableSource:
@@ -73,19 +94,12 @@ def read_rejects(path: Path) -> TableSource:
     Raises
     ------
     HistoryError
-        If the file cannot be read, or is not a file of rejects.
+        If the file cannot be read.
     """
     try:
-        written = path.read_bytes()
-        # With or without the byte-order mark of spreadsheets.
-        head = written.partition(b"\n")[0].decode("utf-8-sig").rstrip("\r")
-        delimiter = max(",;\t", key=head.count)
-        names = next(csv.reader([head], delimiter=delimiter), [])
-        if gone := lacking(names):
-            raise HistoryError(
-                f"{path}: a CSV file, and none of rejects (there is no column {gone[0]!r}): read "
-                "it with pandas and pass the DataFrame"
-            )
+        packed = path.read_bytes()
+        written = unpacked(path, io.BytesIO(packed)).read()
+        delimiter, names = _names_of(written.partition(b"\n")[0])
         table = arrow_csv.read_csv(
             # pandas writes a carriage return alone without quotes, where it would end a line.
             pa.BufferReader(_LONE_RETURN.sub(_NO_UTF8, written)),
@@ -99,13 +113,11 @@ def read_rejects(path: Path) -> TableSource:
             for column in table.columns
         ]
     except (OSError, ValueError, OverflowError, csv.Error, pa.ArrowException) as error:
-        if isinstance(error, HistoryError):
-            raise
         raise HistoryError(f"{path}: cannot be read as CSV ({first_line(error)})") from error
     texts = [
         column if name == "value" else without(column, np.asarray(pc.equal(column, ""), bool))
         for name, column in zip(names, columns, strict=True)
     ]
     # The digest is of what was read here: the file may be edited again before the replay.
-    facts = FileFacts(len(written), hashlib.sha256(written).hexdigest())
+    facts = FileFacts(len(packed), hashlib.sha256(packed).hexdigest())
     return TableSource(pa.Table.from_arrays(texts, names), str(path), facts)

@@ -88,6 +88,11 @@ class IpcSource:
         """Size of the file, and its SHA-256 if that was needed."""
         return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256, self.mark.stamp.tag)
 
+    @property
+    def is_text(self) -> bool:
+        """False: an Arrow file has types."""
+        return False
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file's bytes, with the needed columns of its path."""
         return self.mark.identity() + told_partitions(needed, self.partitions, self.schema.names)

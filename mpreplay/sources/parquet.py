@@ -66,7 +66,7 @@ class ParquetSource:
                 raise HistoryError(f"{path}: cannot be read: {told}") from error
             raise HistoryError(
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
-                "Parquet file. CSV and Excel files are read with pandas and passed as a DataFrame"
+                "Parquet file. A CSV file ends in .csv, or is described with text=mp.TextFormat()"
             ) from error
         return cls(path, str(path), schema, n_rows, partitions, mark, Counts(path))
 
@@ -85,6 +85,11 @@ class ParquetSource:
     def file(self) -> FileFacts:
         """Size of the file, and its SHA-256 if that was needed."""
         return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256, self.mark.stamp.tag)
+
+    @property
+    def is_text(self) -> bool:
+        """False: a Parquet file has types."""
+        return False
 
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the file's bytes, with the needed columns of its path.

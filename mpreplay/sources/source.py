@@ -80,6 +80,11 @@ class Source(Protocol):
         """Size and SHA-256 of the file that is read; None for data in memory."""
         ...
 
+    @property
+    def is_text(self) -> bool:
+        """True if every cell is a text, whatever it means: a file that knows no types."""
+        ...
+
     def fingerprint(self, needed: list[str]) -> str:
         """Return a text that tells whether other values would be read of the needed columns."""
         ...
@@ -130,6 +135,11 @@ class FrameSource:
     def file(self) -> FileFacts | None:
         """None: a frame is no file."""
         return None
+
+    @property
+    def is_text(self) -> bool:
+        """False: a frame has types."""
+        return False
 
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the needed cells, and of the index if it is the time."""
@@ -185,6 +195,11 @@ class TableSource:
     def attributes(self) -> Mapping[str, Any]:
         """Attributes that pandas kept beside the original frame."""
         return attributes_of(self.table.schema)
+
+    @property
+    def is_text(self) -> bool:
+        """False: a table has types."""
+        return False
 
     def fingerprint(self, needed: list[str]) -> str:
         """Return the digest of the needed cells."""

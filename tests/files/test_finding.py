@@ -146,7 +146,7 @@ def test_a_name_in_full_and_an_ending_of_a_pattern_are_taken_at_their_word(tmp_p
     assert found(f"{tmp_path}/_*.parquet", tmp_path) == ["_a.parquet"]
     assert found(f"{tmp_path}/.*.parquet", tmp_path) == [".a.parquet"]
     assert found(f"{tmp_path}/*.dat", tmp_path) == ["a.dat"]
-    with pytest.raises(HistoryError, match=r"empty\.csv: cannot be read as Parquet"):
+    with pytest.raises(HistoryError, match=r"empty\.csv: the file is empty"):
         (tmp_path / "empty.csv").touch()
         read(f"{tmp_path}/*.csv")
 
