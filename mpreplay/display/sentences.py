@@ -58,7 +58,6 @@ _LEFT_OUT: Final = {
     "underscore": "whose name begins with _",
     "set_aside": "unfinished or set aside",
     "ending": "of another ending",
-    "format": "of another format than the first of the folder",
     "again": "linked to what is read already",
     "special": "neither file nor folder",
 }
@@ -231,7 +230,7 @@ def left_out_in_words(groups: Iterable[Mapping[str, Any]]) -> str:
     parts = []
     for rule, words in _LEFT_OUT.items():
         found = [group for group in groups if group["rule"] == rule]
-        endings = [group["ending"] or "none" for group in found if rule in {"ending", "format"}]
+        endings = [group["ending"] or "none" for group in found if rule == "ending"]
         more = ", …" * (len(endings) > NAMES_SHOWN)
         told = f" ({', '.join(endings[:NAMES_SHOWN])}{more})" if endings else ""
         parts += [f"{sum(group['n'] for group in found):,} {words}{told}"] if found else []

@@ -122,7 +122,7 @@ class _Search:
         others = other_formats(path.name for path in self.files)
         for path in [path for path in self.files if format_of_name(path.name) in others]:
             del self.files[path]
-            self._leave(path, "format")
+            self._leave(path, "ending")
 
     def _enter(self, path: Path, is_link: bool, spelled: str) -> None:
         """Take a file or a folder, or leave it out; ``spelled`` is its part of the pattern."""
@@ -160,7 +160,7 @@ class _Search:
 
     def _leave(self, path: Path, why: str) -> None:
         if path not in self.left_out:
-            detail = path.suffix.lower() if why in {"ending", "format"} else ""
+            detail = path.suffix.lower() if why == "ending" else ""
             self.left_out[path] = LeftOut(
                 why, detail, str(path), why != "again" and has_readings(_names_within(path))
             )

@@ -34,7 +34,6 @@ __all__ = ["find_remote"]
 
 _FOLDER: Final = pa_fs.FileType.Directory
 _FILE: Final = pa_fs.FileType.File
-_BY_ENDING: Final = ("ending", "format")  # rules that are told with the ending
 
 
 def find_remote(store: Store, path: str) -> Found:
@@ -165,7 +164,7 @@ class _Search:
         return RemoteFile.of(self.store, info.path.rstrip("/"))
 
     def _leave(self, info: pa_fs.FileInfo, why: str) -> None:
-        detail = f".{info.extension.lower()}" if info.extension and why in _BY_ENDING else ""
+        detail = f".{info.extension.lower()}" if info.extension and why == "ending" else ""
         within = self._names(info) if info.type == _FOLDER else (info.base_name,)
         shown = self.store.shown(info.path)
         self.left_out[info.path] = LeftOut(why, detail, shown, has_readings(within))
@@ -182,7 +181,7 @@ class _Search:
         for one in [one for one in self.files if format_of_name(one.name) in others]:
             del self.files[one]
             ending = f".{one.name.rpartition('.')[2].lower()}"
-            self.left_out[one.path] = LeftOut("format", ending, str(one), True)
+            self.left_out[one.path] = LeftOut("ending", ending, str(one), True)
 
     def refuse_tables(self, folders: set[str]) -> None:
         """Raise HistoryError if a folder is, or lies in, a table with a log of its files."""
