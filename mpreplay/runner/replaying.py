@@ -16,7 +16,7 @@ from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
 from ..errors.arguments import check_kinds, one_of
-from ..files.finding import grouped
+from ..files.search_rules import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
 from ..journal.fingerprint import Fingerprint, check_same
