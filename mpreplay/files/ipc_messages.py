@@ -22,7 +22,7 @@ _BLOCK: Final = struct.Struct("<qi4xq")  # of a footer: place, metadata, body
 
 
 class Message(NamedTuple):
-    """A message: its kind, place, rows if it is a batch, and its lengths in bytes."""
+    """A message: its kind, place, rows of its batch, and its lengths in bytes."""
 
     kind: int
     at: int
@@ -102,10 +102,15 @@ def _blocks(table: _Table, number: int) -> list[Block]:
 def _parsed(data: bytes, at: int, skipped: int) -> Message:
     root = _Table(data, struct.unpack_from("<I", data, 0)[0])
     kind, body = root.number(1, "<B"), root.number(3, "<q")
+    if kind not in {SCHEMA, DICTIONARY, BATCH}:
+        raise ValueError("a message of another kind")
     n_rows, is_compressed = 0, False
-    if kind == BATCH:
-        batch = root.table(2)
+    if kind != SCHEMA:
+        batch = root.table(2) if kind == BATCH else root.table(2).table(1)
         n_rows, is_compressed = batch.number(0, "<q"), batch.has(3)
+        nodes, n = batch.vector(1)
+        if (body and not n) or (n and struct.unpack_from("<q", data, nodes)[0] != n_rows):
+            raise ValueError("the first column has other rows than the batch")
     if body < 0 or n_rows < 0:
         raise ValueError("negative lengths")
     length = skipped + len(data) + body

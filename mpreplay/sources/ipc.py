@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["IpcSource"]
 
 
+_PACKED: Final = 64  # rows that a byte of a packed batch may stand for, unless it is looked at
+
+
 @dataclass(frozen=True, slots=True)
 class IpcSource:
     """An Arrow IPC file or stream, read batch by batch."""
@@ -52,6 +55,7 @@ class IpcSource:
             layout = layout_of(path, mark.stamp.n_bytes)
             with _reader(path, layout.is_stream) as reader:
                 schema = reader.schema
+                names_of(schema, str(path))  # each is text
                 n_batches = None if layout.is_stream else reader.num_record_batches
         except HistoryError:
             raise
@@ -65,7 +69,17 @@ class IpcSource:
                 f"{path}: the footer promises {n_batches} batches, and {len(layout.batches)} are "
                 "found: the file is damaged; write it anew"
             )
-        return cls(path, str(path), schema, partitions, mark, layout)
+        own = cls(path, str(path), schema, partitions, mark, layout)
+        own._prove()
+        return own
+
+    def _prove(self) -> None:
+        """Raise if a batch promises more rows than its bytes are likely to hold."""
+        name = self.schema.names[_narrowest(self.schema)] if self.schema.names else None
+        for number, one in enumerate(self.layout.batches):
+            if name and one.n_rows > one.body * (_PACKED if one.is_compressed else 1):
+                for _ in self._batches([name], [self.layout.bounds[number]]):
+                    pass
 
     @property
     def n_rows(self) -> int:
@@ -239,7 +253,11 @@ def _reader(path: Any, is_stream: bool, fields: list[int] | None = None) -> Iter
 
 def _narrowest(schema: pa.Schema) -> int:
     """Return the number of a column that is quickly read, for the number of its rows."""
-    light = [n for n, one in enumerate(schema) if not has_weight(one.type)]
+    light = [
+        n
+        for n, one in enumerate(schema)
+        if not has_weight(one.type) and not pa.types.is_null(one.type)
+    ]
     return light[0] if light else 0
 
 

@@ -82,7 +82,11 @@ def _of_stream(path: Any, read: At, n_bytes: int) -> list[Message]:
         )
     end = found[-1].at + found[-1].length
     if end > n_bytes or not is_end(read, end):
-        raise _cut(path, "the mark at the end of a stream is missing", found)
+        raise _cut(
+            path,
+            "the mark at the end of a stream is missing",
+            [one for one in found if one.kind == BATCH],
+        )
     if end + _BEGIN < n_bytes:
         raise HistoryError(
             f"{path}: {n_bytes - end:,} bytes follow the end of the stream, and would be left "

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyarrow import feather
 
 import mpreplay as mp
 from mpreplay import HistoryError, Measurepoint, ThingModel
@@ -40,6 +39,17 @@ def written(rows: pa.Table, *, stream: bool = False, size: int = 20, **options: 
     with new(file, rows.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
         writer.write_table(rows, max_chunksize=size)
     return file.getvalue()
+
+
+def footed(batches: list[pa.RecordBatch]) -> tuple[bytes, bytes]:
+    """Return a file of some batches: what is before its footer, and the footer."""
+    file = io.BytesIO()
+    with pa.ipc.new_file(file, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    data = file.getvalue()
+    begin = len(data) - 10 - int.from_bytes(data[-10:-6], "little")
+    return data[:begin], data[begin:]
 
 
 def values(source: Any, name: str = "x") -> list[Any]:
@@ -123,14 +133,10 @@ def test_any_bytes_are_a_message_or_none(data: bytes, at: int) -> None:
 
 def test_a_batch_that_the_footer_does_not_list_is_named() -> None:
     """A reader believes the footer, and would leave the rows out in silence."""
-    whole, part = (written(table(n)) for n in (50, 20))
-    begin = whole.rindex(b"ARROW1") - 4
-    begin -= int.from_bytes(whole[begin : begin + 4], "little")
-    end = part.rindex(b"ARROW1") - 4
-    end -= int.from_bytes(part[end : end + 4], "little")
+    whole, part = (footed(table().to_batches(20)[:n]) for n in (3, 1))
 
     with pytest.raises(HistoryError, match=r"a batch of 20 rows .* its footer does not list"):
-        values(io.BytesIO(whole[:begin] + part[end:]))
+        values(io.BytesIO(whole[0] + part[1]))
 
 
 def test_rows_behind_the_end_of_a_stream_are_named() -> None:
@@ -144,7 +150,7 @@ def test_rows_behind_the_end_of_a_stream_are_named() -> None:
 def test_feather_of_the_first_version_is_refused_with_its_reason(tmp_path: Path) -> None:
     """It is another format under the same ending."""
     path = tmp_path / "a.feather"
-    feather.write_feather(table(), path, version=1)
+    path.write_bytes(b"FEA1" + bytes(96) + b"FEA1")
 
     with pytest.raises(HistoryError, match=r"first version.*feather\.read_table and pass the tab"):
         values(path)
@@ -152,7 +158,7 @@ def test_feather_of_the_first_version_is_refused_with_its_reason(tmp_path: Path)
 
 def test_files_of_polars_are_read(tmp_path: Path) -> None:
     """Another writer of the format: aligned otherwise, with views and dictionaries."""
-    frame = pl.from_arrow(table()).with_columns(c=pl.lit("a").cast(pl.Categorical))
+    frame = pl.from_arrow(table()).with_columns(s=pl.col("s").cast(pl.Categorical))
     for compression in ("uncompressed", "lz4", "zstd"):
         frame.write_ipc(tmp_path / "a.arrow", compression=compression)
         frame.write_ipc_stream(tmp_path / "b.arrows", compression=compression)
