@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
+from ..cells.arrays import plain_column
 from ..errors import HistoryError
 from ..files.file_mark import FileMark
 from ..files.stores import advice_of
@@ -226,7 +227,7 @@ class _Weights:
         if new:
             asked = range(new[0], new[-1] + 1)
             for number, batch in zip(asked, self._source._read(self._names, asked), strict=True):
-                self._weighed[number] = weights(batch.columns)
+                self._weighed[number] = weights([plain_column(one) for one in batch.columns])
         found = [self._weighed[number] for number in numbers]
         if not found or all(one is None for one in found):
             return None
