@@ -14,6 +14,7 @@ __all__ = [
     "BOOK_COLUMNS",
     "CAUSE_COLUMNS",
     "CONFLICT_COLUMNS",
+    "DEVICE_COLUMNS",
     "FATES",
     "LINEAGE_COLUMNS",
     "RECONCILED_COLUMNS",
@@ -35,12 +36,26 @@ _VALUE: Final = {
     "measurepoint": "str",
     "value": "str",
 }
-VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str"}
+# The text of a time that could not be read stands in the last column.
+VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str", "time_text": "str"}
 CONFLICT_COLUMNS: Final = {
     **_VALUE,
     "other_source": "str",
     "other_row": "Int64",
     "other_value": "str",
+}
+# Times of a device; intervals and gaps in seconds.
+DEVICE_COLUMNS: Final = {
+    "product_key": "str",
+    "device_key": "str",
+    "rows": "int64",
+    "first_time": _TIME,
+    "last_time": _TIME,
+    "usual_interval": "float64",
+    "gaps": "int64",
+    "longest_gap": "float64",
+    "disordered": "int64",
+    "collisions": "int64",
 }
 RESULT_COLUMNS: Final = {
     "request_id": "str",

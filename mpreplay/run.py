@@ -24,11 +24,13 @@ from .journal.reader import JournalReader, allows_offline, read_journal, readabl
 from .journal.summary import is_complete, summary_of
 from .outcome.reject_table import joined, reject_frame
 from .report.causes import cause_frame, gathered_of
-from .report.notebook import short_form
+from .report.notebook import About, short_form
+from .report.plot import run_picture
 from .report.standing import standing_of
 
 if TYPE_CHECKING:
     from .display.facts import Standing
+    from .display.picture import Picture
     from .history.history import History
     from .readback.reconciling import Query
 
@@ -216,7 +218,7 @@ class Run:
         """True if everything was read and every request has an answer."""
         return is_complete(self._journal)
 
-    def summary(self) -> dict[str, int | str]:
+    def summary(self) -> dict[str, int | str | bool]:
         """Return the run in a few numbers and words.
 
         Returns
@@ -224,7 +226,8 @@ class Run:
         dict
             ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
             sources, ``empty_entries`` rows without a value to send, ``extra_requests`` requests
-            sent because another request was taken apart.
+            sent because another request was taken apart; ``first_time`` and ``last_time`` are those
+            of the values in requests, ISO 8601, and ``complete`` is a bool.
         """
         return summary_of(self._journal)
 
@@ -245,6 +248,17 @@ class Run:
         """One row per cause of rejects, the most frequent first: values, reason, advice."""
         return cause_frame(gathered_of(self._journal).causes)
 
+    def plot(self) -> Picture:
+        """Return the fates of the values: as a balance, and by device and day.
+
+        Returns
+        -------
+        Picture
+            A notebook draws it; ``.save(path)`` writes it as SVG.
+        """
+        with readable(self.path):
+            return run_picture(self._standing(), self._journal.book_parts())
+
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file, readable without a network.
 
@@ -259,7 +273,7 @@ class Run:
             If the file cannot be written, is the journal or a file of the history, or jinja2 is
             missing: ``pip install 'mpreplay[report]'``.
         """
-        from .report.outputs import path_of
+        from .outputs import path_of
         from .report.writing import write_report
 
         write_report(self._journal, path_of(path, "path"), self._history)
@@ -287,7 +301,7 @@ class Run:
             If the folder cannot be written or is not empty, or jinja2 is missing.
         """
         from .audit.bundle import write_bundle
-        from .report.outputs import path_of
+        from .outputs import path_of
 
         return write_bundle(self._journal, path_of(folder, "folder"))
 
@@ -301,7 +315,10 @@ class Run:
         return f"Run({', '.join(parts)})"
 
     def _repr_html_(self) -> str:
-        return short_form(self._standing(), gathered_of(self._journal, at_most=LOOKED_AT))
+        journal = self._journal
+        with readable(self.path):
+            about = About(str(journal.facts().get("gateway") or ""), *journal.span())
+        return short_form(self._standing(), gathered_of(journal, at_most=LOOKED_AT), about)
 
     def _standing(self) -> Standing:
         journal = self._journal
@@ -344,6 +361,6 @@ def open_run(path: str | os.PathLike[str]) -> Run:
     Traceback (most recent call last):
     mpreplay.errors.JournalError: no-such-run.db: there is no journal
     """
-    from .report.outputs import path_of
+    from .outputs import path_of
 
     return Run(read_journal(path_of(path, "path")))

@@ -49,7 +49,7 @@ def test_a_summary_is_small_and_plain(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (summary["requests"], summary["requests_accepted"]) == (2, 1)
     assert (summary["code_200"], summary["code_1204"]) == (1, 1)
-    assert (summary["rows"], summary["gateway"], summary["complete"]) == (4, "gw-1", "yes")
+    assert (summary["rows"], summary["gateway"], summary["complete"]) == (4, "gw-1", True)
 
 
 def test_the_rejects_come_in_frames_too(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_run_that_was_stopped_is_not_complete(tmp_path: Path) -> None:
     run = run_of(tmp_path / "run.db", read_all=False, ended=["code", [1220]])
 
     assert not run.complete
-    assert run.summary()["complete"] == "no"
+    assert run.summary()["complete"] is False
     assert "not complete: code 1220: the payload is not valid JSON" in repr(run)
     with pytest.raises(mp.ReplayFailed, match="the run is not complete"):
         run.raise_for_rejects()

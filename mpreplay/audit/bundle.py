@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..display.facts import OPEN
+from ..display.page import need_jinja2
 from ..errors import ConfigError
 from ..frames import BOOK_COLUMNS, REJECT_COLUMNS, RESULT_COLUMNS, TOUCHED_COLUMNS, typed
 from ..journal.reader import of_journal
 from ..journal.summary import is_complete, summary_of
-from ..report.writing import checked, need_jinja2
+from ..report.writing import checked
 from ..version import __version__
 from .chain import CHAIN, MANIFEST, chained, manifest_text
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "REPORT", "TABLES", "check_free", "sha256_of", "write_bundle"]
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 REPORT: Final = "report.html"
 # The tables of a bundle and their columns.
 TABLES: Final[dict[str, dict[str, str]]] = {
@@ -180,6 +181,7 @@ def _facts(reader: JournalReader) -> dict[str, Any]:
         "model": made_from.get("model"),
         "sources": list(_sources(facts)),
         "left_out": facts.get("left_out", []),  # of a folder or a pattern, by rule
+        "columns_left_out": facts.get("columns_left_out", []),  # by only=True
         "counts": {key: value for key, value in summary.items() if isinstance(value, int)},
     }
 

@@ -25,7 +25,7 @@ from ..outcome.agreement import (
     check_rejects,
     check_touched,
 )
-from ..report.outputs import path_of
+from ..outputs import path_of
 from .accounts import check_chain, check_complete, check_counts
 from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines

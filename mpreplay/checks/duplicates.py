@@ -15,6 +15,7 @@ import pyarrow as pa
 from ..history.keys import keys_of, read_keys
 from ..history.ordering import order_of
 from ..history.readings import read_slab
+from ..model.device import Device
 from .repeats import Duplicates, candidates_of, decide
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
-    from ..model.device import Device
     from ..model.model_set import ModelSet
     from .checker import Checker
     from .faults import Fault
@@ -129,11 +129,14 @@ class Search:
         self._withhold = withhold
         self._keys = _Keys()
         self._ranges = _Ranges()
+        self._n_rows = 0
         self._rows: dict[int, NDArray[np.int64]] = {}  # repeated rows, by slab
+        self._again: dict[int, NDArray[np.int64]] = {}  # key of each row but the first, by slab
         self._held: dict[int, list[Candidates]] = {}
 
     def see(self, raw: RawSlab, parts: Sequence[Readings]) -> None:
         """Note devices and times of a slab; ``parts`` are its readings, or its keys alone."""
+        self._n_rows += sum(len(part.rows) for part in parts)
         rows, ids, time = _joined(self._keys.of(raw, part) for part in parts)
         order = order_of(ids, time)
         ids, time = ids[order], time[order]
@@ -141,6 +144,7 @@ class Search:
         repeated = _repeated(ids, time)
         if repeated.any():
             self._rows[raw.number] = np.sort(rows[order[repeated]])
+            self._again[raw.number] = ids[1:][_same(ids, time)]
 
     def hold(self, readings: Readings, part: int, faults: Iterable[Fault]) -> None:
         """Hold the repeated values of one product in the slab last seen."""
@@ -161,6 +165,7 @@ class Search:
             n_disordered=ranges.n_disordered(),
             last_time=ranges.last_time,
             devices=frozenset(self._keys.devices),
+            n_rows=self._n_rows,
         )
         overlapping = ranges.overlapping()
         rows = dict(self._rows)
@@ -185,6 +190,21 @@ class Search:
             conflicts=conflicts,
         )
 
+    def collisions(self) -> dict[Device, int]:
+        """Return the rows of devices whose time (and point) an earlier row has, once all is found.
+
+        Times are compared as they will travel, after the cut to milliseconds.
+        """
+        found: dict[Device, int] = {}
+        again = np.concatenate([np.zeros(0, np.int64), *self._again.values()])
+        names = list(self._keys.numbers)
+        for number, n in enumerate(np.bincount(again).tolist()):
+            if n:
+                name = names[number]
+                device = name if isinstance(name, Device) else name[0]
+                found[device] = found.get(device, 0) + n
+        return found
+
     def _rows_across(
         self, history: History, models: ModelSet, own: Device, slabs: set[int]
     ) -> dict[int, NDArray[np.int64]]:
@@ -197,7 +217,10 @@ class Search:
         slab = np.concatenate(numbers)
         rows, ids, time = _joined(parts)
         order = order_of(ids, time)
-        chosen = order[_repeated(ids[order], time[order])]
+        ids, time = ids[order], time[order]
+        self._again = {n: again for n, again in self._again.items() if n not in slabs}
+        self._again[-1] = ids[1:][_same(ids, time)]
+        chosen = order[_repeated(ids, time)]
         return {
             int(number): np.sort(rows[chosen][slab[chosen] == number])
             for number in np.unique(slab[chosen])
@@ -212,9 +235,13 @@ def _joined(
         yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
+def _same(ids: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.bool_]:
+    return np.asarray((ids[1:] == ids[:-1]) & (time[1:] == time[:-1]), bool)
+
+
 def _repeated(ids: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return a mask over sorted keys and times, True where a pair occurs more than once."""
-    same = (ids[1:] == ids[:-1]) & (time[1:] == time[:-1])
+    same = _same(ids, time)
     repeated = np.zeros(len(ids), bool)
     repeated[1:] |= same
     repeated[:-1] |= same

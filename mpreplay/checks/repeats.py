@@ -68,6 +68,10 @@ class Duplicates:
         All devices that report.
     conflicts : tuple of Conflict
         The first conflicts.
+    n_rows : int
+        Number of rows in the interval asked for.
+    n_values : int or None
+        Number of values, if all of them were looked at.
     """
 
     repeats: dict[tuple[int, int], Repeats] = field(default_factory=dict)
@@ -77,6 +81,8 @@ class Duplicates:
     last_time: int | None = None
     devices: frozenset[Device] = frozenset()
     conflicts: tuple[Conflict, ...] = ()
+    n_rows: int = 0
+    n_values: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the duplicates as plain values, for a journal."""
@@ -85,6 +91,7 @@ class Duplicates:
             "devices": sorted(self.devices),
             "n": [self.n_superseded, self.n_copies, self.n_disordered],
             "last_time": self.last_time,
+            "seen": [self.n_rows, self.n_values],
         }
 
     @classmethod
@@ -103,7 +110,8 @@ class Duplicates:
         }
         devices = frozenset(Device(*device) for device in plain["devices"])
         superseded, copies, disordered = plain["n"]
-        return cls(repeats, superseded, copies, disordered, plain["last_time"], devices)
+        last_time, seen = plain["last_time"], plain["seen"]
+        return cls(repeats, superseded, copies, disordered, last_time, devices, (), *seen)
 
     def repeats_of(self, slab: int, part: int) -> Repeats:
         """Return the repeated readings of one product in a slab."""

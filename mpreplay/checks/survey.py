@@ -5,7 +5,7 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from ..settings import Policy
     from .checker import Checker
+    from .device_times import DeviceTimes
     from .faults import Fault
     from .repeats import Duplicates, Keep
 
-__all__ = ["Survey", "duplicates_of", "survey"]
+__all__ = ["Survey", "duplicates_of", "first_violations", "survey", "told_of_faults"]
 
 MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
 
@@ -55,12 +56,15 @@ class Survey:
         Measurepoint and check to the number of values that failed it.
     tables : list of Table
         The first violations, slab by slab.
+    collisions : dict of Device to int
+        Rows whose device and time an earlier row has.
     """
 
     duplicates: Duplicates
     n_values: int
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
+    collisions: dict[Device, int] = field(default_factory=dict)
 
     @property
     def n_violations(self) -> int:
@@ -78,6 +82,7 @@ def survey(
     withhold: bool = True,
     most: int = MAX_EXAMPLES,
     n_conflicts: int = 1,
+    times: DeviceTimes | None = None,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -93,6 +98,8 @@ def survey(
         Violations to keep, the first; a little more, if those of a row would be cut apart.
     n_conflicts : int, optional
         Conflicts to keep.
+    times : DeviceTimes, optional
+        Gathers the times of each device.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
@@ -100,20 +107,22 @@ def survey(
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
+        if times is not None:
+            times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
             search.hold(readings, number, faults)
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
             if found and kept < most:
-                tables.append(_first_violations(readings, found, most - kept))
+                tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables)
+    return Survey(duplicates, n_values, counts, tables, search.collisions())
 
 
-def _first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
-    """Return the violations of the first rows, so many that they are ``most`` or a little more."""
+def first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
+    """Return the violations of the first rows: ``most`` of them, or a little more."""
     rows = [
         fault.positions if fault.column < 0 else readings.columns[fault.column].at[fault.positions]
         for fault in faults
@@ -158,22 +167,32 @@ def duplicates_of(
         If values are invalid or contradict each other, and the policy is to raise.
     """
     keep, withhold = policy.keep, policy.withholds
-    told = []
     found: pd.DataFrame | None = None
+    n_violations = 0
     if policy.on_invalid == "raise":
         looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
-        duplicates = looked.duplicates
-        if looked.n_violations:
+        n_violations = looked.n_violations
+        duplicates = replace(looked.duplicates, n_values=looked.n_values)
+        if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
-            told.append(_told_of_violations(found, looked.n_violations))
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
-    if policy.duplicates == "raise" and duplicates.conflicts:
-        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
-    if told:  # all of it at once: a user who mends one kind would meet the other next
+    if told := told_of_faults(policy, found, n_violations, duplicates):
         parts = [message(one, ". ") for one in told]
         raise InvalidHistory(message(*parts, "Nothing was sent"), found)
     return duplicates
+
+
+def told_of_faults(
+    policy: Policy, found: pd.DataFrame | None, n_violations: int, duplicates: Duplicates
+) -> list[Message]:
+    """Return the reasons for which a history is not sent: a user mends all of them at once."""
+    told = []
+    if policy.on_invalid == "raise" and found is not None and n_violations:
+        told.append(_told_of_violations(found, n_violations))
+    if policy.duplicates == "raise" and duplicates.conflicts:
+        told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
+    return told
 
 
 def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:

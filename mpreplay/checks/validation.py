@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
-from ..frames import CONFLICT_COLUMNS, typed
+from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
 from ..history.history import checked_history
 from ..model.device import Device
 from ..model.model_set import ModelSet
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
+from .device_times import DeviceTimes
 from .sizes import Room
 from .survey import survey
 from .violations import in_order
@@ -50,6 +51,10 @@ class Validation:
         One row a value that another one contradicts, with row and value of both, the first 10,000.
     counts : dict
         Measurepoint and check to the number of failures.
+    devices : DataFrame
+        One row a device: its rows whose time can be read, their span, their usual interval (the
+        middle one), gaps (longer than 1.5 usual intervals), rows earlier than the row before
+        them, and rows at the time of another. Intervals in seconds.
     duplicates : {"raise", "first", "last"}
         The policy that was asked for.
     """
@@ -60,6 +65,7 @@ class Validation:
     violations: pd.DataFrame
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     duplicates: Literal["raise", "first", "last"] = "raise"
+    devices: pd.DataFrame = field(default_factory=lambda: typed([], DEVICE_COLUMNS))
     _conflicts: tuple[Conflict, ...] = ()
 
     @property
@@ -140,6 +146,7 @@ def validate(
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
+    times = DeviceTimes()
     looked = survey(
         history,
         models,
@@ -148,6 +155,7 @@ def validate(
         keep=policy.keep,
         most=MAX_SHOWN,
         n_conflicts=MAX_SHOWN,
+        times=times,
     )
     return Validation(
         looked.n_values,
@@ -156,5 +164,6 @@ def validate(
         in_order(looked.tables).head(MAX_SHOWN),
         looked.counts,
         duplicates,
+        times.frame(looked.collisions),
         looked.duplicates.conflicts,
     )

@@ -27,7 +27,11 @@ _KINDS: Final = {"str": pa.string(), "Int64": pa.int64()}
 # Violations and rejects keep the facts of a reason; the text is made when a user reads the frame.
 SCHEMA: Final = pa.schema(
     [
-        *((name, _KINDS.get(kind, _TIME)) for name, kind in list(VIOLATION_COLUMNS.items())[:-1]),
+        *(
+            (name, _KINDS.get(kind, _TIME))
+            for name, kind in VIOLATION_COLUMNS.items()
+            if name != "reason"
+        ),
         ("detail", pa.string()),
         ("instance", pa.string()),  # the facts of this value alone, as JSON; null for most
     ]
@@ -68,6 +72,7 @@ def table_of(
         "measurepoint": identifier,
         "value": values,
         "check": check,
+        "time_text": readings.time_texts(rows),
         "detail": detail,
         "instance": pa.nulls(len(rows), pa.string()) if instances is None else instances,
     }
@@ -83,7 +88,7 @@ def table_of(
 def as_frame(table: pa.Table) -> pd.DataFrame:
     """Return violations as a frame for users."""
     reasons = reason_column(table["detail"], table["instance"])
-    table = table.drop_columns(["detail", "instance"]).append_column("reason", reasons)
+    table = table.append_column("reason", reasons).select(list(VIOLATION_COLUMNS))
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     kinds = zip(frame.dtypes, VIOLATION_COLUMNS.items(), strict=True)
     other = {name: kind for found, (name, kind) in kinds if found != kind}

@@ -7,6 +7,7 @@ import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from .history_options import history_of
 from .options import LATER, TABLES, parser_of_commands
 from .outputs import check_tables, checked_tables, write_table
 from .speech import say_run, warn, with_options
@@ -69,34 +70,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
 
 
-def _history(options: argparse.Namespace) -> Any:
-    from ..errors import ConfigError
-    from ..history.opening import read_history
-
-    parts = (options.long or "").split(",")
-    if options.long and not (2 <= len(parts) <= 3 and all(parts)):
-        raise ConfigError(f"--long {options.long}: expected POINT,VALUE or POINT,VALUE,QUALITY")
-    long = [*parts, None, None, None][:3]
-    return read_history(
-        options.history,
-        time_column=options.time,
-        tz=options.tz,
-        time_unit=options.time_unit,
-        device_column=options.device,
-        device_key=options.device_key,
-        product_column=options.product,
-        product_key=options.product_key,
-        points=_pairs(options.point, "--point") or None,
-        quality=_pairs(options.quality, "--quality") or None,
-        ignore=options.ignore,
-        point_column=long[0] or None,
-        value_column=long[1],
-        quality_column=long[2],
-        start=options.start,
-        end=options.end,
-    )
-
-
 def _models(given: list[str]) -> Any:
     from ..errors import ConfigError
     from ..model.thing_model import ThingModel
@@ -109,18 +82,6 @@ def _models(given: list[str]) -> Any:
             f"--model {missing[0]}: with several models each is given as PRODUCT=FILE"
         )
     return {product: ThingModel.load(path) for product, _, path in pairs}
-
-
-def _pairs(given: list[str], option: str) -> dict[str, str]:
-    from ..errors import ConfigError
-
-    pairs = {}
-    for text in given:
-        left, equals, right = text.partition("=")
-        if not (left and equals and right):
-            raise ConfigError(f"{option} {text}: expected two names with = between them")
-        pairs[left] = right
-    return pairs
 
 
 def _device(text: str, option: str) -> tuple[str, str]:
@@ -141,7 +102,7 @@ def _demo(_options: argparse.Namespace) -> int:
 def _validate(options: argparse.Namespace) -> int:
     from ..checks.validation import validate
 
-    history = _history(options)
+    history = history_of(options)
     tables = checked_tables({"violations": options.violations})
     check_tables(tables, options, history)
     validation = validate(history, _models(options.model), duplicates=options.duplicates)
@@ -171,7 +132,7 @@ def _replay(options: argparse.Namespace) -> int:
     from ..settings import Connection
 
     connection = Connection.of(options.connection)
-    history = _history(options)
+    history = history_of(options)
     tables = checked_tables({name: getattr(options, name) for name in TABLES})
     check_tables(tables, options, history, connection)
     models = _models(options.model)
@@ -266,7 +227,8 @@ def _report(options: argparse.Namespace) -> int:
     from ..audit.bundle import check_free
     from ..errors import ReplayWarning
     from ..journal.reader import read_journal
-    from ..report.outputs import check_apart, check_outputs, path_of
+    from ..outputs import check_apart, path_of
+    from ..report.outputs import check_outputs
     from ..report.writing import disagreements, warn_of
     from ..run import open_run
 
@@ -329,10 +291,12 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _simulate(options: argparse.Namespace) -> int:
+    import dataclasses
     import time
 
     from ..model.thing_model import ThingModel
     from ..runner.interrupts import Interrupts
+    from ..secret import Secret
     from ..simulator import PlatformLimits, simulate
 
     online = [_device(text, "--online") for text in options.online]
@@ -350,8 +314,10 @@ def _simulate(options: argparse.Namespace) -> int:
     ) as platform:
         print(f"{platform}\nMade-up secrets, good for this platform only:", flush=True)
         for device in [platform.connection.device, *platform.devices]:
-            uri = platform.connection_for(*device).to_uri(reveal_secret=True)
-            print(f"  {uri}", flush=True)
+            connection = platform.connection_for(*device)
+            secret = connection.device_secret.reveal()
+            plain = dataclasses.replace(connection, device_secret=Secret(secret))
+            print(f"  {plain.to_uri(reveal_secret=True)}", flush=True)
         print("End with Ctrl-C.", flush=True)
         with Interrupts() as interrupts:
             while not interrupts.name:

@@ -6,6 +6,8 @@ import argparse
 from typing import Any, Final
 
 from ..secret import sealed
+from .help_lines import Help, add_line
+from .history_options import add_history
 
 __all__ = ["STATUS", "parser_of_commands"]
 
@@ -40,7 +42,7 @@ def parser_of_commands() -> argparse.ArgumentParser:
         prog="mpreplay",
         description="Backfill history into an EnOS IoT platform; every value's fate is on record.",
         epilog=STATUS,
-        formatter_class=_Help,
+        formatter_class=Help,
     )
     parser.add_argument("--version", action="version", version=f"mpreplay {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="tell what is being done")
@@ -55,20 +57,13 @@ def parser_of_commands() -> argparse.ArgumentParser:
     return parser
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Help with each option and its meaning on a single line, to fit a screen."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=36, width=100)
-
-
 def _add(commands: Any, name: str, text: str, usage: str = "") -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
         usage=f"mpreplay {name} {usage}".rstrip(),
-        formatter_class=_Help,
+        formatter_class=Help,
     )
     parser.set_defaults(command=name)
     return parser
@@ -83,26 +78,23 @@ def _add_demo(commands: Any) -> None:
 
 def _add_validate(commands: Any) -> None:
     parser = _add(commands, "validate", "check a history against a thing model", HISTORY_USAGE)
-    _add_history(parser)
-    _add_duplicates(parser)
+    add_history(parser)
+    add_line(parser, "raise (default), or which of two: first, last", {"duplicates": _DUPLICATES})
     parser.add_argument(
         "--violations", metavar="FILE", help="write them to a .parquet or .csv file"
     )
 
 
-def _add_duplicates(to: Any) -> None:
-    to.add_argument(
-        "--duplicates",
-        choices=("raise", "first", "last"),
-        default="raise",
-        metavar="WHAT",
-        help="raise (default), or send the first or last of two readings",
-    )
+_DUPLICATES: Final = {
+    "choices": ("raise", "first", "last"),
+    "default": "raise",
+    "metavar": "WHAT",
+}
 
 
 def _add_replay(commands: Any) -> None:
     parser = _add(commands, "replay", "send a history to the platform", HISTORY_USAGE)
-    _add_history(parser)
+    add_history(parser)
     to = parser.add_argument_group("how to send it")
     to.add_argument(
         "--connection",
@@ -121,38 +113,44 @@ def _add_replay(commands: Any) -> None:
         metavar="FILE",
         help='JSON: {"PRODUCT/DEVICE": "secret or env:NAME"}',
     )
-    to.add_argument(
-        "--on-invalid",
-        choices=("raise", "withhold", "send"),
-        default="raise",
-        metavar="WHAT",
-        help="raise (default), withhold, or send invalid values",
+    invalid = {"choices": ("raise", "withhold", "send"), "default": "raise", "metavar": "WHAT"}
+    add_line(
+        to,
+        "raise (default), withhold, send; raise, first, last",
+        {"on-invalid": invalid, "duplicates": _DUPLICATES},
     )
-    _add_duplicates(to)
-    to.add_argument(
-        "--isolate",
-        choices=("point", "entry", "device", "no"),
-        default="point",
-        metavar="LEVEL",
-        help="take apart down to: point (default), entry, device, no",
+    levels = ("point", "entry", "device", "no")
+    add_line(
+        to,
+        "to the point (default), entry, device, no; cost, 1000",
+        {
+            "isolate": {"choices": levels, "default": "point", "metavar": "LEVEL"},
+            "extra-requests": {"type": int, "metavar": "N"},
+        },
     )
-    to.add_argument(
-        "--extra-requests", type=int, metavar="N", help="that one may cost, default 1000"
-    )
-    to.add_argument("--max-bytes", type=int, metavar="N", help="of a request, default 480000")
-    to.add_argument("--max-entries", type=int, metavar="N", help="of a request")
+    add_line(to, "of a request; default 480000", {"max-bytes": "N", "max-entries": "N"}, type=int)
     to.add_argument(
         "--bytes-per-second", type=float, metavar="N", help="default 1000000; 0: no limit"
     )
-    to.add_argument("--values-per-second", type=float, metavar="N", help="default: no limit")
     to.add_argument(
         "--no-connect-limit", action="store_true", help="for a platform without one: a rehearsal"
     )
-    to.add_argument(
-        "--reply-timeout", type=float, metavar="S", help="before trying again, default 30"
+    add_line(
+        to,
+        "before trying again, 30; publishes of a request, 5",
+        {
+            "reply-timeout": {"type": float, "metavar": "S"},
+            "attempts": {"type": int, "metavar": "N"},
+        },
     )
-    to.add_argument("--attempts", type=int, metavar="N", help="publishes of a request, default 5")
-    to.add_argument("--window", type=int, metavar="N", help="requests in flight, default 16")
+    add_line(
+        to,
+        "default: no limit; requests in flight, 16",
+        {
+            "values-per-second": {"type": float, "metavar": "N"},
+            "window": {"type": int, "metavar": "N"},
+        },
+    )
     out = parser.add_argument_group("what to keep (.parquet or .csv)")
     out.add_argument("--journal", metavar="PATH", help="a file, or a folder for a file a run")
     for name, text in TABLES.items():
@@ -229,51 +227,3 @@ def _add_model(commands: Any) -> None:
     parser.add_argument(
         "--ignore", metavar="COLUMN", action="append", default=[], help="with --draft: no reading"
     )
-
-
-def _add_history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "history",
-        metavar="HISTORY",
-        help="a Parquet file, a folder, a pattern; or rejects, also CSV",
-    )
-    parser.add_argument(
-        "--model",
-        metavar="[PRODUCT=]FILE",
-        action="append",
-        required=True,
-        help="thing model as JSON; once a product, if there are several",
-    )
-    columns = parser.add_argument_group("its columns")
-    columns.add_argument("--time", metavar="COLUMN", help="when; not for a file of rejects")
-    columns.add_argument("--tz", metavar="ZONE", help="the zone of naive times")
-    columns.add_argument(
-        "--time-unit",
-        choices=("s", "ms", "us", "ns"),
-        metavar="UNIT",
-        help="of numeric times: s, ms, us, ns",
-    )
-    columns.add_argument("--device", metavar="COLUMN", help="device keys")
-    columns.add_argument("--device-key", metavar="KEY", help="or one for all rows")
-    columns.add_argument("--product", metavar="COLUMN", help="product keys")
-    columns.add_argument("--product-key", metavar="KEY", help="or one for all rows")
-    columns.add_argument(
-        "--point",
-        metavar="COLUMN=NAME",
-        action="append",
-        default=[],
-        help="a column called otherwise than its point",
-    )
-    columns.add_argument(
-        "--quality",
-        metavar="COLUMN=COLUMN",
-        action="append",
-        default=[],
-        help="a column and that of its quality",
-    )
-    columns.add_argument(
-        "--ignore", metavar="COLUMN", action="append", default=[], help="no reading"
-    )
-    columns.add_argument("--long", metavar="POINT,VALUE[,QUALITY]", help="columns of the long form")
-    columns.add_argument("--start", metavar="TIME", help="from here on, UTC")
-    columns.add_argument("--end", metavar="TIME", help="before here, UTC")

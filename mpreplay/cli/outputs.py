@@ -30,7 +30,7 @@ def checked_tables(given: Mapping[str, str | None]) -> dict[str, Path]:
         If a table cannot be written there.
     """
     from ..errors import Argument, ConfigError, message
-    from ..report.outputs import check_file, path_of
+    from ..outputs import check_file, path_of
 
     tables = {name: path_of(path, name) for name, path in given.items() if path is not None}
     for name, path in tables.items():
@@ -46,7 +46,9 @@ def check_tables(
 ) -> None:
     """Raise ConfigError if a command would write over what it reads, or one table over another."""
     from ..errors import Argument, ConfigError, message
-    from ..report.outputs import check_apart, files_of, parts_of
+    from ..history.history import files_of
+    from ..outputs import check_apart
+    from ..report.outputs import parts_of
 
     journal = getattr(options, "journal", None)
     secrets = getattr(options, "sub_device_secrets", None)
@@ -80,7 +82,7 @@ def _is_taken_up(path: Path, history: str) -> bool:
 
 def write_table(frame: Any, path: Path, name: str) -> None:
     """Write a table to a checked path."""
-    from ..report.outputs import written
+    from ..outputs import written
 
     with written(path, is_private=name in PRIVATE) as file:
         if path.suffix.lower() == ".parquet":

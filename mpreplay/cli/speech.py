@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -61,15 +62,46 @@ _OPTIONS: Final = {
 
 def option(argument: Argument) -> str:
     """Return an argument as its option: ``--tz``, ``--point a=P``, ``--ignore a --ignore b``."""
-    name = _OPTIONS.get(argument.name, argument.name).replace("_", "-")
-    if argument.value is None or argument.value is True:
-        return f"--{name}"
     given = argument.value
+    if type(given).__name__ == "TextFormat":
+        return " ".join(_spelled(name, value) for name, value in _told_fields(given).items())
+    if argument.name == "points" and isinstance(given, dict):
+        return " ".join(_point(name, point) for name, point in given.items())
+    return _spelled(argument.name, given)
+
+
+def _spelled(argument: str, given: Any) -> str:
+    name = _OPTIONS.get(argument, argument).replace("_", "-")
+    if given is None or given is True:
+        return f"--{name}"
     if isinstance(given, dict):
         words = [f"{_word(key)}={_word(value)}" for key, value in given.items()]
     else:
         words = [_word(one) for one in (given if isinstance(given, list | tuple) else [given])]
-    return " ".join(f"--{name} {word}" for word in words)
+    return " ".join(f"--{name} {shlex.quote(word)}" for word in words)
+
+
+def _point(name: str, point: Any) -> str:
+    """Return a column and its point, with how its cells are written if that was said."""
+    if isinstance(point, str):
+        return _spelled("points", {name: point})
+    parts = [f"{_word(name)}={_word(point.point)}"]
+    for field, value in _told_fields(point).items():
+        if field == "labels":
+            parts.append("labels")
+        elif field == "values":
+            told = "/".join(f"{_word(text)}:{_word(one)}" for text, one in value.items())
+            parts.append(f"values={told}")
+        elif field != "point":
+            words = value if isinstance(value, list | tuple) else [value]
+            parts.append(f"{field}={'/'.join(map(_word, words))}")
+    return f"--column {shlex.quote(','.join(parts))}"
+
+
+def _told_fields(given: Any) -> dict[str, Any]:
+    from ..cells.text_format import told_fields
+
+    return told_fields(given)
 
 
 def _word(value: Any) -> str:

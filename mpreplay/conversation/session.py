@@ -19,6 +19,7 @@ from ..protocol.codes import NO_SUB_DEVICE, return_code
 from .pacing import TokenBucket
 
 if TYPE_CHECKING:
+    from ..display.progress import Hold
     from ..outcome.settled import Outcome
     from ..settings import Limits
 
@@ -101,6 +102,24 @@ class Session:
     def n_in_flight(self) -> int:
         """Number of published requests without a reply."""
         return len(self._in_flight)
+
+    @property
+    def values_in_flight(self) -> int:
+        """Number of values in the requests in flight."""
+        return sum(request.n_values for request in self._in_flight.values())
+
+    def held_by(self, now: float) -> Hold:
+        """Return the name of what the next publish waits for."""
+        if not self._connected or self.needs_sign_in:
+            return "connection"
+        if not self._new and not self._again:
+            return "replies" if self._in_flight else "reading"
+        if len(self._in_flight) >= self._window:
+            # A window narrower than the limit shows the platform's speed, not the setting.
+            return "window" if self._window >= self.limits.window else "replies"
+        if self._next(now) is None:
+            return "pause"
+        return "rate" if self._wait(now) > 0 else "sending"
 
     @property
     def n_open(self) -> int:

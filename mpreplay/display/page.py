@@ -1,13 +1,23 @@
-"""Safe parts of an HTML page, and the marks of fates. Pure."""
+"""HTML pages: the frame that all of them share, and the safe parts they are made of.
+
+A shell: reads the templates of this package. Only this module imports Jinja2.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import importlib.util
+from importlib.resources import files
+from typing import Any, Final
 
-from .pictures import swatch
+from ..errors import ConfigError
+from ..version import __version__
+from .amounts import visible
+from .drawing import ABSENT, DARK, LIGHT, page_style, patterns, style, swatch
 from .sentences import FATE_WORDS
 
-__all__ = ["mark", "safe", "whole"]
+__all__ = ["mark", "need_jinja2", "page", "safe", "whole"]
+
+_SHARED: Final = ("page.html.jinja", "parts.html.jinja")  # what a template of a page builds on
 
 
 def whole(said: str, when: str) -> Any:
@@ -19,8 +29,8 @@ def whole(said: str, when: str) -> Any:
     return Markup('{}, <span class="whole">{}</span>').format(said, when)
 
 
-def safe(made: str) -> Any:
-    """Mark a text made by this package as HTML; never a text from data."""
+def safe(made: Any) -> Any:
+    """Mark a text or a drawing made by this package as HTML; never a text from data."""
     from markupsafe import Markup
 
     return Markup(made)  # noqa: S704 - pictures escape the names in them
@@ -28,4 +38,53 @@ def safe(made: str) -> Any:
 
 def mark(fate: str) -> Any:
     """Return the square of a fate as HTML; the empty text for anything else."""
-    return safe(swatch(fate)) if fate in FATE_WORDS else ""
+    return safe(swatch(fate)) if fate in FATE_WORDS or fate == ABSENT else ""
+
+
+def need_jinja2() -> None:
+    """Raise ConfigError unless a page can be made."""
+    if importlib.util.find_spec("jinja2") is None:
+        raise ConfigError("a report needs jinja2: pip install 'mpreplay[report]'")
+
+
+def page(package: str, template: str, **parts: Any) -> str:
+    """Return a self-contained page: no script, no font, nothing to load.
+
+    Parameters
+    ----------
+    package, template : str
+        The place of the page's own template, which extends ``page.html.jinja``.
+    **parts
+        What its expressions name; each is escaped, unless it was marked with :func:`safe`. The
+        frame needs ``headline``, ``state``, ``state_mark``, ``rest`` and ``facts``.
+
+    Raises
+    ------
+    ConfigError
+        If Jinja2 is not installed.
+    """
+    need_jinja2()
+    import jinja2
+
+    def text_of(name: str) -> str:
+        home = __package__ if name in _SHARED else package
+        return (files(home) / name).read_text(encoding="utf-8")
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        finalize=lambda value: value if hasattr(value, "__html__") else visible(value),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        loader=jinja2.FunctionLoader(text_of),
+    )
+    frame = {
+        "light": safe(style(LIGHT)),
+        "dark": safe(style(DARK)),
+        "picture_style": safe(page_style()),
+        "patterns": safe(
+            f'<svg aria-hidden="true" class="patterns" width="0" height="0">{patterns()}</svg>'
+        ),
+        "version": __version__,
+    }
+    return environment.get_template(template).render(frame | parts)

@@ -1,7 +1,6 @@
-"""The pictures of a report: SVG texts made from numbers, drawn in the page's own colours.
+"""The pictures of a run: drawings made from numbers.
 
-Pure. No information is in colour alone: each fate also has a pattern, and the page gives every
-picture's numbers as a table. Colours are classes, so that light, dark and print can differ.
+Pure. A page gives every picture's numbers as a table, too.
 """
 
 from __future__ import annotations
@@ -15,13 +14,11 @@ import pandas as pd
 
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
-from .amounts import visible
-from .facts import OPEN, SHOWN_FATES
+from .drawing import LEAST, WIDTH, Drawing, filled, label
+from .facts import SHOWN_FATES
 from .sentences import FATE_WORDS
 
 __all__ = [
-    "DARK",
-    "LIGHT",
     "Arrivals",
     "Timeline",
     "arrival_map",
@@ -32,83 +29,12 @@ __all__ = [
     "short",
     "standing_mark",
     "stroke",
-    "style",
-    "swatch",
 ]
 
-# Contrast on "paper" and "panel" is at least 4.5 for text and at least 3 for shapes.
-_COLOURS: Final = {  # on light and on dark
-    "paper": ("#ffffff", "#14181b"),
-    "panel": ("#f5f6f4", "#1c2125"),
-    "ink": ("#1b2024", "#e7eaec"),
-    "muted": ("#596169", "#a0a9b2"),
-    "rule": ("#dcdfdc", "#343b41"),
-    "link": ("#14665a", "#6ccbb8"),
-    "accepted": ("#23806e", "#45ab96"),
-    "declined": ("#b3362b", "#ee8379"),
-    "withheld": ("#9a6a08", "#d7a544"),
-    "in_doubt": ("#7353b5", "#b39ae8"),
-    "not_sent": ("#65727f", "#93a0ad"),
-    OPEN: ("#2f6f9f", "#74b0dd"),
-}
-LIGHT: Final = {name: light for name, (light, _) in _COLOURS.items()}
-DARK: Final = {name: dark for name, (_, dark) in _COLOURS.items()}
-# Marks that distinguish the fates without colour, on a field of 8 by 8.
-_MARKS: Final = {
-    "declined": "M0 0l8 8M8 0l-8 8",
-    "withheld": "M-2 2l4-4M0 8l8-8M6 10l4-4",
-    "in_doubt": "M2 2h2v2h-2zM6 6h2v2h-2z",
-    "not_sent": "M0 2h8M0 6h8",
-    OPEN: "M2 0v8M6 0v8",
-}
 _ACCEPTED: Final = str(ACCEPTED)  # a column of a timeline
 # The fates in whose patterns all other codes over time are drawn.
 _CODE_FATES: Final = ("declined", "withheld", "not_sent", "in_doubt")
-WIDTH: Final = 960.0
-MAX_LABEL: Final = 20  # characters of a name beside a row of the map
 DATE_WIDTH: Final = 80.0  # of a date below the map, with a margin
-LEAST: Final = 4.0  # width of the narrowest bar: even a single value is visible
-
-
-def style(palette: Mapping[str, str]) -> str:
-    """Return a palette as CSS variables.
-
-    Examples
-    --------
-    >>> style({"ink": "#000"})
-    '--ink:#000;'
-    """
-    return "".join(f"--{name.replace('_', '-')}:{colour};" for name, colour in palette.items())
-
-
-def _svg(title: str, width: float, height: float, body: str, name: str = "") -> str:
-    told = escape(title)
-    return (
-        f'<svg role="img" aria-label="{told}" class="{name}" viewBox="0 0 {width:g} {height:g}" '
-        f'xmlns="http://www.w3.org/2000/svg"><title>{told}</title>{body}</svg>'
-    )
-
-
-def _patterns() -> str:
-    """Return the definitions that the pictures of a page share."""
-    return "".join(
-        f'<pattern id="p-{fate}" width="8" height="8" patternUnits="userSpaceOnUse">'
-        f'<rect width="8" height="8" class="f-{fate}"/><path d="{marks}" class="mark"/></pattern>'
-        for fate, marks in _MARKS.items()
-    )
-
-
-def _class(fate: str) -> str:
-    """Return the attribute that fills a shape with a fate's colour and pattern."""
-    return f'class="f-{fate}"' if fate == "accepted" else f'fill="url(#p-{fate})"'
-
-
-def swatch(fate: str) -> str:
-    """Return the small square of a fate, for use beside the word."""
-    return (
-        '<svg aria-hidden="true" class="swatch" viewBox="0 0 16 16">'
-        f'<rect width="16" height="16" rx="3" {_class(fate)}/></svg>'
-    )
 
 
 def _row(counts: Mapping[str, int], y: float, height: float) -> str:
@@ -120,13 +46,13 @@ def _row(counts: Mapping[str, int], y: float, height: float) -> str:
     for fate, n in shown.items():
         width = LEAST + free * n / total
         parts.append(
-            f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{height:g}" {_class(fate)}/>'
+            f'<rect x="{x:.1f}" y="{y:g}" width="{width:.1f}" height="{height:g}" {filled(fate)}/>'
         )
         x += width + 2
     return "".join(parts)
 
 
-def balance(counts: Mapping[str, int]) -> str:
+def balance(counts: Mapping[str, int]) -> Drawing:
     """Return the counts of all fates as a bar; few rejects get a bar of their own below.
 
     Parameters
@@ -137,18 +63,18 @@ def balance(counts: Mapping[str, int]) -> str:
     rejects = {fate: counts.get(fate, 0) for fate in SHOWN_FATES[1:]}
     total, missing = sum(counts.values()), sum(rejects.values())
     told = ", ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items() if n)
-    body = f"<defs>{_patterns()}</defs>{_row(counts, 0, 44)}"
+    body = f"{_row(counts, 0, 44)}"
     if not 0 < missing < 0.1 * total:
-        return _svg(f"Of {total:,} values: {told}", WIDTH, 44, body, "wide")
+        return Drawing(f"Of {total:,} values: {told}", WIDTH, 44, body, "wide")
     n_parts = sum(1 for n in rejects.values() if n)
     start = WIDTH - n_parts * LEAST - 2 * (n_parts - 1)
     start -= (WIDTH - LEAST * (n_parts + 1) - 2 * n_parts) * missing / total
     funnel = f'<path class="funnel" d="M{start:.1f} 46H{WIDTH:g}V68H0z"/>'
     body += funnel + _row(rejects, 70, 26)
-    return _svg(f"Of {total:,} values: {told}", WIDTH, 96, body, "wide")
+    return Drawing(f"Of {total:,} values: {told}", WIDTH, 96, body, "wide")
 
 
-def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
+def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> Drawing:
     """Return the map of devices and days; arrived values fill a cell from below.
 
     Parameters
@@ -159,7 +85,7 @@ def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
         Fate in whose pattern values in doubt are drawn.
     """
     fates = [unanswered if fate == "in_doubt" else fate for fate in FATES]
-    names = [_label(name) for name in found.devices]
+    names = [label(name) for name in found.devices]
     widest = max(map(len, names), default=0)
     left, top, gap = 16.0 + 7.4 * widest, 6.0, 2.0
     n_rows, n_columns = found.read.shape
@@ -192,18 +118,10 @@ def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> str:
         for n in range(0, n_columns, every)
         if left + n * step < WIDTH - 60
     ]
-    cells = (f'<path {_class(fate)} d="{"".join(of)}"/>' for fate, of in boxes.items() if of)
+    cells = (f'<path {filled(fate)} d="{"".join(of)}"/>' for fate, of in boxes.items() if of)
     body = f"{''.join(cells)}{''.join(labels)}{''.join(ticks)}"
     title = f"What arrived and what did not, by device and {found.step}"
-    return _svg(title, WIDTH, base + 26, body, "wide scrolls")
-
-
-def _label(name: str) -> str:
-    """Return a name short enough for a row; keys differ at the end more than at the begin."""
-    begin = MAX_LABEL // 3
-    if len(name) > MAX_LABEL:
-        name = f"{name[:begin]}…{name[begin + 1 - MAX_LABEL :]}"
-    return visible(name)
+    return Drawing(title, WIDTH, base + 26, body, "wide scrolls")
 
 
 def _box(x: float, y: float, width: float, height: float) -> str:
@@ -228,7 +146,7 @@ def code_fates(codes: Sequence[str]) -> dict[str, str]:
     return {_ACCEPTED: "accepted", **drawn} if _ACCEPTED in codes else drawn
 
 
-def code_bars(line: Timeline) -> str:
+def code_bars(line: Timeline) -> Drawing:
     """Return the numbers of requests by return code over time, as bars."""
     left, _, right, _ = _FRAME
     top_of = _scale(float(line.codes.sum(axis=1).max()))
@@ -244,13 +162,13 @@ def code_bars(line: Timeline) -> str:
                 x = left + n * step + (step - width) / 2
                 parts.append(
                     f'<rect x="{x:.1f}" y="{high:.1f}" width="{width:.1f}" '
-                    f'height="{max(low - high - 1, 1):.1f}" {_class(fate)}/>'
+                    f'height="{max(low - high - 1, 1):.1f}" {filled(fate)}/>'
                 )
             base += count
     return _picture("Requests by return code over time", line, top_of, "".join(parts))
 
 
-def lines(line: Timeline, title: str, columns: Mapping[str, str]) -> str:
+def lines(line: Timeline, title: str, columns: Mapping[str, str]) -> Drawing:
     """Return one or two columns of the steps as lines.
 
     Parameters
@@ -279,7 +197,7 @@ def lines(line: Timeline, title: str, columns: Mapping[str, str]) -> str:
     return _picture(title, line, top_of, body)
 
 
-def _picture(title: str, line: Timeline, top_of: float, body: str) -> str:
+def _picture(title: str, line: Timeline, top_of: float, body: str) -> Drawing:
     """Return a picture over time with its axes; dotted lines mark omitted pauses."""
     left, top, right, bottom = _FRAME
     axes = "".join(
@@ -296,7 +214,7 @@ def _picture(title: str, line: Timeline, top_of: float, body: str) -> str:
         f'<text x="{left:g}" y="{bottom + 20:g}">{begin}</text>'
         f'<text x="{right:g}" y="{bottom + 20:g}" class="end">{end}</text>'
     )
-    return _svg(title, *_SIZE, f"{axes}{pauses}{body}{times}", "small")
+    return Drawing(title, *_SIZE, f"{axes}{pauses}{body}{times}", "small")
 
 
 def _y(value: float, top_of: float) -> float:

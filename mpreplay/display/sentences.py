@@ -60,6 +60,7 @@ _LEFT_OUT: Final = {
     "ending": "of another ending",
     "again": "linked to what is read already",
     "special": "neither file nor folder",
+    "device": "of other devices, by their folders",
 }
 # Usual notation of units, by their identifier in a thing model.
 _UNITS: Final = {"degC": "°C", "degF": "°F", "deg": "°", "percent": "%"}

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Argument, HistoryError, Message, message
+from ..errors.nearest import nearest
 from ..model.measurepoint import Measurepoint
-from .roles import Columns, check_there, nearest, readable
+from .roles import Columns, check_there, listed, readable, spelled
+from .wanted import MEMBER_MARKS, is_mapped, known_point, left_out, taken
 
 if TYPE_CHECKING:
     from ..model.thing_model import ThingModel
 
-__all__ = ["Columns", "Layout", "point_named", "resolve"]
+__all__ = ["Columns", "Layout", "check_some", "point_named", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Layout:
         Identifier of a point to the column of its quality.
     needed : list of str
         Columns to read, in the order of the source.
+    left_out : list of str
+        Columns that ``only=True`` leaves out, as people spell them.
     """
 
     columns: Columns
@@ -40,6 +44,7 @@ class Layout:
     members: dict[str, dict[str, str]] = field(default_factory=dict)
     quality: dict[str, str] = field(default_factory=dict)
     needed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 def resolve(
@@ -74,22 +79,22 @@ def resolve(
         If a named column is missing, or a column is neither named nor in a model.
     """
     models = list(models)
-    names = readable(list(names), columns, source)
+    given, folders = list(names), set(partitions)
+    names = readable(taken(given, columns, models, source), columns, source)
+    gone = [spelled(one) for one in left_out(given, columns, models) if one not in folders]
     check_there(names, columns, source, set(elsewhere))
     if columns.is_long:
-        wanted = set(columns.named)
+        wanted = {*columns.named, columns.time_text}
         return Layout(columns, needed=[name for name in names if name in wanted])
     places = _Places(columns)
     skipped = set(columns.named) - set(columns.points or {})
-    folders = set(partitions)
     strangers = [
         name
         for name in names
         if name not in skipped and not _place(name, places, models) and name not in folders
     ]
     if strangers:
-        given = {name: point for name, point in (columns.points or {}).items() if name in names}
-        raise HistoryError(_stranger(strangers, given, source, models))
+        raise HistoryError(_stranger(strangers, columns, source, models))
     for name, column in (columns.quality or {}).items():
         identifier = (columns.points or {}).get(name, name)
         if name in names and column in names:
@@ -107,7 +112,32 @@ def resolve(
         *columns.named,
     }
     needed = [name for name in names if name in placed]
-    return Layout(columns, places.points, places.members, places.quality, needed)
+    return Layout(columns, places.points, places.members, places.quality, needed, gone)
+
+
+def check_some(layouts: Iterable[Layout], columns: Columns, models: Iterable[ThingModel]) -> None:
+    """Raise if no column of a history is read: a replay of nothing would succeed.
+
+    Raises
+    ------
+    HistoryError
+        With what was left out, and the points that the models list.
+    """
+    layouts = list(layouts)
+    if columns.is_long or any(one.points or one.members for one in layouts):
+        return
+    names = list(dict.fromkeys(name for one in layouts for name in one.left_out))
+    known = sorted({point for model in models for point in model.measurepoints})
+    raise HistoryError(
+        message(
+            Argument("only", True),
+            f" leaves no column to read: {listed(names) or 'no column'} of the history, and "
+            f"{listed(known) or 'no point'} of the thing model; name the columns in ",
+            Argument("points"),
+        ),
+        argument="only",
+        value=True,
+    )
 
 
 @dataclass(slots=True)
@@ -131,7 +161,7 @@ def point_named(identifier: str, model: ThingModel) -> Measurepoint | None:
 def _place(name: str, places: _Places, models: list[ThingModel]) -> bool:
     """Find the place of a column and note it; return False if no model has it."""
     identifier = (places.columns.points or {}).get(name, name)
-    if found := _known(identifier, models):
+    if found := known_point(identifier, models):
         if not found.travels:
             raise HistoryError(
                 message(
@@ -144,13 +174,13 @@ def _place(name: str, places: _Places, models: list[ThingModel]) -> bool:
         return True
     # An exact identifier wins over a member: identifiers may contain dots.
     head, dot, member = identifier.rpartition(".")
-    if dot and (struct := _known(head, models)):
+    if dot and (struct := known_point(head, models)):
         if struct.is_struct and any(m.identifier == member for m in struct.members):
             other = places.members.setdefault(head, {}).setdefault(member, name)
             if other != name:
                 raise HistoryError(_two(other, name, identifier))
             return True
-        if struct.has_quality and member in {"value", "quality"}:
+        if struct.has_quality and member in MEMBER_MARKS:
             if member == "value":
                 places.points[name] = head
             else:
@@ -160,12 +190,6 @@ def _place(name: str, places: _Places, models: list[ThingModel]) -> bool:
         places.points[name] = identifier
         return True
     return False
-
-
-def _known(identifier: str, models: list[ThingModel]) -> Measurepoint | None:
-    return next(
-        (m.measurepoints[identifier] for m in models if identifier in m.measurepoints), None
-    )
 
 
 def _check_once(places: _Places, source: str) -> None:
@@ -188,7 +212,7 @@ def _two(one: str, other: str, what: str) -> Message:
 def _check_quality(
     identifier: str, column: str, places: _Places, models: list[ThingModel], source: str
 ) -> None:
-    point = _known(identifier, models)
+    point = known_point(identifier, models)
     if point is not None and not point.has_quality:
         raise HistoryError(
             f"{source}: column {column!r} is named as the quality of {identifier}, but the thing "
@@ -204,24 +228,24 @@ def _check_quality(
         )
 
 
-def _stranger(
-    names: list[str], given: dict[str, str], source: str, models: list[ThingModel]
-) -> Message:
+def _stranger(names: list[str], columns: Columns, source: str, models: list[ThingModel]) -> Message:
     known = sorted({identifier for model in models for identifier in model.measurepoints})
     first, *others = names
-    if point := given.get(first):
+    if point := (columns.points or {}).get(first):
         told = Argument("points", {first: point})
         return message(
             f"{source}: ", told, f": {point!r} is not in the thing model{nearest(point, known)}"
         )
-    more = f", nor {'is' if len(others) == 1 else 'are'} {', '.join(map(repr, others))}"
+    more = f", nor {'is' if len(others) == 1 else 'are'} {listed(others)}" if others else ""
+    rest = "named columns" if is_mapped(columns) else "columns of the model"
     return message(
-        f"{source}: column {first!r} is not in the thing model{nearest(first, known)}"
-        f"{more if others else ''}; name it in ",
+        f"{source}: column {first!r} is not in the thing model{nearest(first, known)}{more}; "
+        "name it in ",
         Argument("points"),
         " if it is called otherwise there, or in ",
         Argument("ignore"),
         " if it is no reading",
+        *((f"; to read the {rest} alone, give ", Argument("only", True)) if others else ()),
     )
 
 

@@ -15,13 +15,14 @@ from ..errors import HistoryError
 from ..errors.arguments import kind_of
 from ..files.endings import format_of_bytes, format_of_name
 from ..files.locating import find_anywhere, is_place
-from ..files.search_rules import LeftOut
+from ..files.search_rules import Found, LeftOut
 from ..sources.csv import CsvSource
 from ..sources.csv_text import refuse_other
 from ..sources.ipc import IpcSource
 from ..sources.parquet import ParquetSource
 from ..sources.source import FrameSource, Source, TableSource
 from .columns import Columns
+from .devices import check_devices, check_folders, may_be
 from .rejects_file import holds_rejects, read_rejects
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
@@ -39,7 +40,7 @@ class Given(NamedTuple):
     @property
     def may_be_rejects(self) -> bool:
         """True if no argument names a column or says how cells are read."""
-        return self.columns == Columns()
+        return self.columns == Columns(devices=self.columns.devices)
 
 
 class Opened(NamedTuple):
@@ -101,9 +102,21 @@ def _open_batch(given: Given) -> Opened:
 
 def _open_path(given: Given) -> Opened:
     """Open a file, the files of a folder, or those of a pattern, wherever they are."""
-    files = find_anywhere(given.source, given.filesystem)
+    files = _of_devices(find_anywhere(given.source, given.filesystem), given.columns)
     sources = [_opener(path)(path, partitions, given) for path, partitions in files.files]
     return Opened(tuple(sources), files.left_out)
+
+
+def _of_devices(files: Found, columns: Columns) -> Found:
+    """Return files without those whose folders say that they are of other devices."""
+    if columns.devices is None:
+        return files
+    check_devices(columns)
+    check_folders([folders for _, folders in files.files], columns)
+    kept = [one for one in files.files if may_be(one[1], columns)]
+    # Nobody has to be warned of data that was not asked for.
+    gone = [LeftOut("device", "", str(one[0]), False) for one in files.files if one not in kept]
+    return Found(kept, (*files.left_out, *gone))
 
 
 _Partitions = Mapping[str, str | None]

@@ -10,7 +10,8 @@ import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -20,15 +21,19 @@ from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.search_rules import LeftOut, grouped
 from ..sources.source import Source
-from .columns import Columns, Layout, resolve
+from .census import Census, census_of, spans_of
+from .columns import Columns, Layout, check_some, resolve
+from .devices import devices_in_words
+from .roles import listed, spelled
 from .slab import RawSlab
+from .wanted import is_mapped, left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from ..model.thing_model import ThingModel
 
-__all__ = ["SLAB_ROWS", "History", "checked_history"]
+__all__ = ["SLAB_ROWS", "History", "checked_history", "files_of"]
 
 log = logging.getLogger("mpreplay")
 # Most rows of a slab. Slabs of 65,536 rows are no faster, and take 120 MB more.
@@ -49,18 +54,40 @@ class History:
     start: int | None = None
     end: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    _census: list[Census] = field(init=False, default_factory=list, compare=False)
 
     @property
     def n_rows(self) -> int:
-        """Number of rows, including rows outside ``start`` and ``end``."""
+        """Number of rows of all devices, including rows outside ``start`` and ``end``."""
         return sum(source.n_rows for source in self.sources)
+
+    @property
+    def n_rows_wanted(self) -> int:
+        """Number of rows of the devices that are asked for; their column is read for it."""
+        census = self.census()
+        return self.n_rows if census is None else census.n_rows
+
+    def census(self) -> Census | None:
+        """Return the wanted rows, found at the first call; None if all devices are wanted.
+
+        Raises
+        ------
+        HistoryError
+            If a device that is asked for occurs nowhere.
+        """
+        if self.columns.devices is None:
+            return None
+        if not self._census:
+            window = (self.start, self.end)
+            self._census.append(census_of(self.sources, self.columns, window))
+        return self._census[0]
 
     def layouts(self, models: Iterable[ThingModel]) -> list[Layout]:
         """Return the layout of each source's columns."""
         models = list(models)
         names = [source.columns for source in self.sources]
         everywhere = {name for columns in names for name in columns}
-        return [
+        layouts = [
             resolve(
                 own,
                 self.columns,
@@ -71,6 +98,20 @@ class History:
             )
             for source, own in zip(self.sources, names, strict=True)
         ]
+        if self.columns.only:
+            check_some(layouts, self.columns, models)
+        return layouts
+
+    def columns_left_out(self, models: Iterable[ThingModel] = ()) -> list[str]:
+        """Return the columns that ``only=True`` leaves out, in the order of the sources.
+
+        Without models, what depends on them is not known: the list is then empty.
+        """
+        if self.columns.only and is_mapped(self.columns):
+            return list(dict.fromkeys(_mapped_out(self.sources, self.columns)))
+        models = list(models)
+        layouts = self.layouts(models) if self.columns.only and models else []
+        return list(dict.fromkeys(name for layout in layouts for name in layout.left_out))
 
     def slabs(
         self,
@@ -91,11 +132,17 @@ class History:
             Numbers of slabs to leave out, unread.
         """
         number = 0
-        for source, layout in zip(self.sources, self.layouts(models), strict=True):
+        census = self.census()
+        layouts = self.layouts(models)
+        for place, (source, layout) in enumerate(zip(self.sources, layouts, strict=True)):
             needed = layout.needed
             n_rows = min(SLAB_ROWS, max(1, SLAB_CELLS // max(1, len(needed))))
             weighty = [name for name in needed if name not in self._key_columns]
-            spans = source.spans(n_rows, (self.start, self.end), self.columns.time, weighty)
+            columns = self.columns
+            if columns.time_text in needed:  # a row of rejects without a time may have one there
+                columns = replace(columns, time=None)
+            spans = spans_of(source, n_rows, (self.start, self.end), columns, weighty)
+            spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = self._keys(layout) if keys_only else needed
@@ -119,7 +166,7 @@ class History:
     @property
     def _key_columns(self) -> tuple[str | None, ...]:
         columns = self.columns
-        return columns.time, columns.device, columns.product, columns.point
+        return columns.time, columns.device, columns.product, columns.point, columns.time_text
 
     def __repr__(self) -> str:
         what = f"{self.n_rows:,} rows"
@@ -132,12 +179,31 @@ class History:
             for word, ms in (("from", self.start), ("before", self.end))
             if ms is not None
         )
+        devices = self.columns.devices
+        chosen = f"; only of {devices_in_words(devices)}" if devices else ""
         rest = f"; left out: {left_out_in_words(grouped(self.left_out))}" if self.left_out else ""
         more = ", …" if len(self.sources) > 1 else ""
-        return f"History({name}{more}: {what}, {form}{window}{rest})"
+        return f"History({name}{more}: {what}, {form}{window}{chosen}{self._only_in_words}{rest})"
+
+    @property
+    def _only_in_words(self) -> str:
+        """Columns that ``only=True`` leaves out; empty where it does not."""
+        columns = self.columns
+        if not columns.only or columns.is_long:
+            return ""
+        if not is_mapped(columns):
+            return "; only the columns of the thing model"
+        names = self.columns_left_out()
+        return f"; {len(names):,} columns left out: {listed(names)}" if names else ""
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"
+
+
+def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:
+    for source in sources:
+        gone = left_out(source.columns, columns)
+        yield from (spelled(name) for name in gone if name not in source.partitions)
 
 
 _HOW: Final = {
@@ -160,3 +226,10 @@ def checked_history(given: Any, caller: str) -> History:
         argument="history",
         value=given,
     )
+
+
+def files_of(history: History | None) -> list[Path]:
+    """Return the files that a history is read from."""
+    if history is None:
+        return []
+    return [path for path in (Path(source.name) for source in history.sources) if path.is_file()]

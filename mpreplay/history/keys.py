@@ -15,9 +15,10 @@ from ..cells.object_json import has_lone_surrogate, written
 from ..display.facts import Detail
 from ..errors import HistoryError, message
 from ..model.device import Device
-from ..times.time_numbers import Times
+from ..times.time_numbers import NO_TIME, Times, Unread
 from ..times.times import read_times
 from .columns import INDEX
+from .devices import restricted
 from .slab import Readings, Unreadable
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["read_keys"]
+__all__ = ["pair", "read_keys"]
 
 
 def read_keys(
@@ -36,17 +37,23 @@ def read_keys(
 ) -> Readings:
     """Return devices and times of a slab, for all products together, without values.
 
-    Rows outside the window are left out.
+    Rows outside the window are left out, and those of devices that are not asked for.
     """
     columns = raw.layout.columns
     n = raw.n_rows
-    times = _times(raw) if n else Times(np.zeros(0, np.int64))
-    unreadable = [Unreadable("time", one.why, one.positions, one.shown) for one in times.unread]
+    times = _mended(_times(raw), raw) if n else Times(np.zeros(0, np.int64))
+    unreadable = [
+        Unreadable("time", one.why, one.positions, one.shown, _texts_of(raw, one))
+        for one in times.unread
+    ]
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
-    devices, device = _pair(products, names)
+    devices, device = pair(products, names)
+    mine: NDArray[np.bool_] | None = None
+    if columns.devices is not None:
+        devices, device, mine = restricted(devices, device, columns.devices)
     taken = times.is_unread if times.unread else np.zeros(n, bool)
-    if (device < 0).any():
+    if mine is None and (device < 0).any():
         unreadable += _without_device(raw, (device < 0) & ~taken)
     for code, one in enumerate(devices):
         if models.find(one.product_key) is None:
@@ -56,7 +63,7 @@ def read_keys(
                 unreadable.append(Unreadable("product", why, positions))
     rows = np.arange(raw.first_row, raw.first_row + n)
     readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
-    return _within(readings, window)
+    return _within(readings if mine is None else rows_taken(readings, mine), window)
 
 
 # What a column of keys of a kind is called in a reason.
@@ -96,6 +103,46 @@ def _times(raw: RawSlab) -> Times:
         raise HistoryError(
             message(f"{raw.source}: ", error.message), argument=error.argument, value=error.value
         ) from error
+
+
+def _mended(times: Times, raw: RawSlab) -> Times:
+    """Return times, those of rejects that are absent read from their text if it was corrected."""
+    texts = raw.columns.get(raw.layout.columns.time_text or "")
+    absent = [one.positions for one in times.unread if one.why == NO_TIME]
+    if texts is None or not absent:
+        return times
+    positions = np.concatenate(absent)
+    found = read_times(
+        _texts_at(texts, positions),
+        name="time_text",
+        first_row=1,  # a text without a zone is the fault of its row alone
+        tz=None,
+        unit=None,
+    )
+    ms = times.ms.copy()
+    ms[positions] = found.ms
+    others = [one for one in times.unread if one.why != NO_TIME]
+    fresh = [replace(one, positions=positions[one.positions]) for one in found.unread]
+    return Times(ms, (*others, *fresh))
+
+
+def _texts_of(raw: RawSlab, one: Unread) -> pa.Array | None:
+    """Return the texts of unreadable times as the source has them; None if there are none."""
+    if one.why == NO_TIME:
+        return None
+    columns = raw.layout.columns
+    names = (INDEX if columns.time is None else columns.time, columns.time_text)
+    found = [_texts_at(raw.columns[name], one.positions) for name in names if name in raw.columns]
+    return pc.coalesce(*found, *(() if one.shown is None else (one.shown,)))
+
+
+def _texts_at(column: Any, positions: NDArray[np.int64]) -> pa.Array:
+    """Return the texts at positions of a column; null where a cell is no text."""
+    if isinstance(column, np.ndarray):
+        return pa.array([_key(cell) for cell in column[positions].tolist()], pa.string())
+    column = column.take(pa.array(positions))
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    return column.cast(pa.string()) if is_text(kind) else pa.nulls(len(positions), pa.string())
 
 
 def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
@@ -145,7 +192,7 @@ def is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
+def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
     """Return the devices, sorted, and the device of each row as an index, -1 without a device.
 
     Product keys A, B and device keys x, y are numbered from 1, so ``width = 3``, and a row is
@@ -212,4 +259,5 @@ def rows_taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
 def _taken(one: Unreadable, keep: NDArray[np.bool_], place: NDArray[np.int64]) -> Unreadable:
     kept = keep[one.positions]
     shown = None if one.shown is None else one.shown.filter(pa.array(kept))
-    return replace(one, positions=place[one.positions[kept]], shown=shown)
+    texts = None if one.texts is None else one.texts.filter(pa.array(kept))
+    return replace(one, positions=place[one.positions[kept]], shown=shown, texts=texts)

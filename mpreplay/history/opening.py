@@ -5,25 +5,22 @@ A shell: looks for files, and reads what they say of themselves. Slabs are read 
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import pandas as pd
-
 from ..cells.column import Column
-from ..cells.epoch import FIRST_TIME, LAST_TIME, microseconds_of
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import labels_of, shown_briefly
 from ..files.locating import shown_place
 from ..files.search_rules import LeftOut, grouped
-from ..sources.source import FrameSource, Source, first_line
+from ..sources.source import FrameSource, Source, TableSource
+from ..times.bounds import bound_of
 from .columns import Columns
+from .devices import check_devices, devices_of
 from .doors import Given, opened
 from .history import History
 from .rejects_file import REJECTS, is_rejects
@@ -96,8 +93,8 @@ def read_history(
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
     start, end : str or datetime, optional
-        Read times in [start, end), UTC unless they have a zone. Parquet row groups outside are
-        not read.
+        Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
+        groups outside are not read.
     text : TextFormat, optional
         How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
         texts until they become values by the types of their points.
@@ -146,9 +143,11 @@ def read_history(
         value=value_column,
         value_quality=quality_column,
         text=text,
+        only=only,
+        devices=devices_of(devices),
     )
     check_roles(columns)
-    window = _instant(start, "start"), _instant(end, "end")
+    window = bound_of(start, "start"), bound_of(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
             message(
@@ -164,7 +163,9 @@ def read_history(
     sources, left_out = opened(given)
     _tell_of(source, len(sources), left_out)
     if given.may_be_rejects and all(is_rejects(one.columns) for one in sources):
-        return History(tuple(map(_as_rejects, sources)), REJECTS, *window, left_out)
+        roles = replace(REJECTS, devices=columns.devices)
+        return _counted(History(tuple(map(_as_rejects, sources)), roles, *window, left_out))
+    check_devices(columns)
     if columns.time is None and not all(isinstance(one, FrameSource) for one in sources):
         raise HistoryError(
             message(
@@ -173,7 +174,14 @@ def read_history(
             )
         )
     check_named([(one.name, one.columns) for one in sources], columns)
-    return History(sources, columns, *window, left_out)
+    return _counted(History(sources, columns, *window, left_out))
+
+
+def _counted(history: History) -> History:
+    """Return a history; raise if a device occurs nowhere, where that is known without a file."""
+    if all(isinstance(source, FrameSource | TableSource) for source in history.sources):
+        history.census()
+    return history
 
 
 def _tell_of(source: Any, n_files: int, left_out: tuple[LeftOut, ...]) -> None:
@@ -190,44 +198,9 @@ def _as_rejects(source: Source) -> Source:
     return replace(source, time_from_index=False) if isinstance(source, FrameSource) else source
 
 
-def _instant(value: Any, name: str) -> int | None:
-    """Return a bound in milliseconds."""
-    if value is None:
-        return None
-    try:
-        is_time = isinstance(value, str | dt.date | np.datetime64)
-        instant = pd.Timestamp(value) if is_time else None
-    except (TypeError, ValueError) as error:
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time ({first_line(error)})",
-            ),
-            argument=name,
-            value=value,
-        ) from error
-    if instant is None or pd.isna(instant):
-        raise HistoryError(
-            message(
-                Argument(name, is_named=True),
-                f" {shown_briefly(value)} is not a time; give a datetime or an ISO 8601 text",
-            ),
-            argument=name,
-            value=value,
-        )
-    ms = -(-microseconds_of(instant) // 1_000)
-    if not FIRST_TIME <= ms <= LAST_TIME + 1:
-        raise HistoryError(
-            message(Argument(name, is_named=True), f" {value!r} is not within the years 1 to 9999"),
-            argument=name,
-            value=value,
-        )
-    return ms
-
-
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
-    "only": False, "devices": None, "time_format": None, "ambiguous": "raise",
+    "time_format": None, "ambiguous": "raise",
     "nonexistent": "raise", "plausible": None, "name": None, "spool": None,
 }  # fmt: skip
 

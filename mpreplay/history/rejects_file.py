@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 REJECT_NAMES: Final = tuple(REJECT_COLUMNS)
+# Columns that rejects of earlier versions lack.
+_LATER: Final = ("time_text",)
 # The roles of these columns in a history.
 REJECTS: Final = Columns(
     time="time",
@@ -46,6 +48,7 @@ REJECTS: Final = Columns(
     point="measurepoint",
     value="value",
     check="check",
+    time_text="time_text",
 )
 # Attribute of ``run.rejects`` that names their run; pandas keeps it in Parquet, too.
 RUN_ATTRIBUTE: Final = "mpreplay_run"
@@ -60,7 +63,7 @@ def is_rejects(columns: Iterable[Any]) -> bool:
 def lacking(columns: Iterable[Any]) -> list[str]:
     """Return the missing columns of a rejects frame."""
     found = {name for name in columns if isinstance(name, str)}
-    return [name for name in REJECT_NAMES if name not in found]
+    return [name for name in REJECT_NAMES if name not in {*found, *_LATER}]
 
 
 _LONE_RETURN: Final = re.compile(rb"\r(?!\n)")

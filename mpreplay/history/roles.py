@@ -5,10 +5,9 @@ A name that no column has is a typo, and an error; a column that is left out may
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +16,15 @@ import pandas as pd
 from ..cells.column import Column
 from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, message
-from ..errors.arguments import OPTIONAL_TEXT, TEXTS_BY_TEXT, Kind, check_kinds, shown_briefly
+from ..errors.arguments import (
+    FLAG,
+    OPTIONAL_TEXT,
+    TEXTS_BY_TEXT,
+    Kind,
+    check_kinds,
+    shown_briefly,
+)
+from ..errors.nearest import nearest
 from ..times.time_numbers import NANOSECONDS
 
 __all__ = [
@@ -25,7 +32,8 @@ __all__ = [
     "check_named",
     "check_roles",
     "check_there",
-    "nearest",
+    "label_of",
+    "listed",
     "readable",
     "spelled",
 ]
@@ -52,6 +60,7 @@ _ARGUMENTS: Final = (
     ("point_column", "point", OPTIONAL_TEXT),
     ("value_column", "value", OPTIONAL_TEXT),
     ("quality_column", "value_quality", OPTIONAL_TEXT),
+    ("only", "only", FLAG),
 )
 
 
@@ -74,6 +83,8 @@ class Columns:
     value_quality: str | None = None
     # Of rejects: the check that each value failed. The values are then texts, as in rejects.
     check: str | None = None
+    # Of rejects: the text of a time that could not be read, which may have been corrected.
+    time_text: str | None = None
     # How cells are written, and which of them are read.
     text: TextFormat | None = None
     forms: Mapping[str, Column] | None = None  # column to how its cells become values
@@ -229,11 +240,12 @@ def readable(names: list[Any], columns: Columns, source: str) -> list[str]:
 
     A column that is left out may have any name, and as many namesakes as it likes.
     """
-    ignored, named = set(map(_label, columns.ignore)), set(columns.named)
+    ignored = set(map(label_of, columns.ignore))
+    named = {*columns.named, columns.time_text}
     kept = [
         name
         for name in names
-        if _is_own(name, named) or not (columns.is_long or _label(name) in ignored)
+        if _is_own(name, named) or not (columns.is_long or label_of(name) in ignored)
     ]
     for name in kept:
         if not isinstance(name, str):
@@ -258,12 +270,12 @@ def readable(names: list[Any], columns: Columns, source: str) -> list[str]:
     return kept
 
 
-def _is_own(name: Any, named: set[str]) -> bool:
+def _is_own(name: Any, named: set[str | None]) -> bool:
     """Return True if a column is named as the time, a key or a quality, so that it is read."""
     return isinstance(name, str) and name in named
 
 
-def _label(name: Any) -> Any:
+def label_of(name: Any) -> Any:
     """Return a name so that it equals its like: NaN is no equal of itself."""
     return math.nan if isinstance(name, float) and name != name else name  # noqa: PLR0124
 
@@ -277,6 +289,21 @@ def spelled(name: Any) -> str:
     ('P', '7 (int)', "('P', 'mean') (tuple)")
     """
     return name if isinstance(name, str) else shown_briefly(name)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in quotes, the first few.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    """
+    shown = ", ".join(map(repr, names[:_SHOWN]))
+    return f"{shown} and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else shown
+
+
+_SHOWN: Final = 6
 
 
 def check_named(sources: Sequence[tuple[str, Iterable[Any]]], columns: Columns) -> None:
@@ -294,11 +321,11 @@ def check_named(sources: Sequence[tuple[str, Iterable[Any]]], columns: Columns) 
     HistoryError
         With the nearest names: a column that nobody has is a typo.
     """
-    everywhere = {_label(name) for _, names in sources for name in names}
+    everywhere = {label_of(name) for _, names in sources for name in names}
     for source, names in sources:
         texts = [name for name in names if isinstance(name, str)]
         check_there(texts, columns, source, everywhere)
-    if absent := [name for name in columns.ignore if _label(name) not in everywhere]:
+    if absent := [name for name in columns.ignore if label_of(name) not in everywhere]:
         name = absent[0]
         known = [spelled(one) for one in everywhere]
         raise HistoryError(
@@ -320,20 +347,34 @@ def _where(sources: Sequence[tuple[str, Any]]) -> str:
 
 def check_there(names: Sequence[str], columns: Columns, source: str, elsewhere: set[Any]) -> None:
     """Raise unless a source has the columns named as keys, and any source those of points."""
-    quality = columns.quality or {}
-    mapped = [*(columns.points or {}), *quality, *quality.values()]
-    keys = [name for name in columns.named if name not in mapped]
     there = set(names)
-    for name in [*keys, *(name for name in mapped if name not in elsewhere)]:
-        if name not in there:
-            raise HistoryError(f"{source}: there is no column {name!r}{nearest(name, names)}")
+    for argument, name, is_key in _named(columns):
+        if name in there or (not is_key and name in elsewhere):
+            continue
+        known = names if is_key else [*names, *(one for one in elsewhere if isinstance(one, str))]
+        told = Argument(argument)
+        raise HistoryError(
+            message(
+                f"{source}: there is no column {name!r}{nearest(name, known)}; it is named in ",
+                told,
+            ),
+            argument=argument,
+            value=name if is_key else getattr(columns, argument),
+        )
 
 
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return the names most like a name, or else the first ones, in brackets."""
-    lowered = {k.lower(): k for k in known}
-    near = difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.5)
-    if near:
-        return f" (nearest: {', '.join(lowered[n] for n in near)})"
-    shown = ", ".join(known[:8]) + (", …" if len(known) > 8 else "")
-    return f" (known: {shown})" if known else ""
+def _named(columns: Columns) -> Iterator[tuple[str, str, bool]]:
+    """Yield each column that the caller names: argument, name, and True for a key."""
+    quality = columns.quality or {}
+    mapped = {*(columns.points or {}), *quality, *quality.values()}
+    for argument, field, _ in _ARGUMENTS:
+        name = getattr(columns, field)
+        if argument.endswith("_column") and name is not None and name not in mapped:
+            yield argument, name, True
+    if columns.check is not None:
+        yield "check", columns.check, True
+    for name in columns.points or {}:
+        yield "points", name, False
+    for pair in quality.items():
+        for name in pair:
+            yield "quality", name, False

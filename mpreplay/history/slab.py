@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from numpy.typing import NDArray
 
     from ..display.facts import Detail
@@ -66,12 +66,15 @@ class Unreadable:
         Their positions in the readings.
     shown : Array of str, shape (n,), optional
         The cell of each row as its reason names it; None if the reason says all.
+    texts : Array of str, shape (n,), optional
+        The text of each time as the source has it.
     """
 
     check: str
     why: Detail
     positions: NDArray[np.int64]
     shown: pa.Array | None = None
+    texts: pa.Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +125,15 @@ class Readings:
             if check is None or one.check == check:
                 mask[one.positions] = True
         return mask
+
+    def time_texts(self, rows: NDArray[np.int64]) -> pa.Array:
+        """Return the texts of the unreadable times of rows; null where a time can be read."""
+        parts = [one for one in self.unreadable if one.texts is not None]
+        if not parts:
+            return pa.nulls(len(rows), pa.string())
+        positions = np.concatenate([one.positions for one in parts])
+        place = np.full(len(self.rows), -1, np.int64)
+        place[positions] = np.arange(len(positions))
+        chosen = place[rows]
+        texts = pa.concat_arrays([one.texts for one in parts])
+        return texts.take(pa.array(chosen, mask=chosen < 0))

@@ -87,4 +87,5 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "connection": _is_text,
     "run_id": _is_text,
     "parent": _is_link,
+    "columns_left_out": _are(_is_text),
 }

@@ -22,7 +22,8 @@ import filelock
 import platformdirs
 
 from ..errors import ConfigError, ConnectError, JournalError
-from .private import PRIVATE, make_folder, short_name, write_private
+from ..outputs import short_name
+from .private import PRIVATE, make_folder, write_private
 
 if TYPE_CHECKING:
     from ..settings import Connection

@@ -1,20 +1,18 @@
-"""Files and folders that a run keeps for itself: for their owner alone, under names that are short.
+"""Files and folders that a run keeps for itself: for their owner alone.
 
 A shell over files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PRIVATE", "create_private", "make_folder", "short_name", "write_private"]
+__all__ = ["PRIVATE", "create_private", "make_folder", "write_private"]
 
 PRIVATE: Final = 0o600  # mode of a file
 _FOLDER: Final = 0o700
-LONG: Final = 120  # of a file's name; file systems take 255, encrypted ones 143 [bytes]
 
 
 def create_private(path: Path) -> bool:
@@ -39,20 +37,3 @@ def write_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     fresh.replace(path)
-
-
-def short_name(name: str) -> str:
-    """Return a name that any file system takes: a long one's beginning, and a hash.
-
-    Examples
-    --------
-    >>> short_name("gw-1")
-    'gw-1'
-    >>> len(short_name("gw-1" * 100))
-    120
-    """
-    if len(os.fsencode(name)) <= LONG:
-        return name
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
-    kept = os.fsencode(name)[: LONG - len(digest) - 1].decode(errors="ignore")
-    return f"{kept}-{digest}"

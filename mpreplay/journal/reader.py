@@ -35,7 +35,7 @@ __all__ = [
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 AT_ONCE: Final = 65_536  # rejects a frame
 # Values of a request that has not settled are in doubt.
 _FATE: Final = "CASE fate WHEN 'open' THEN 'in_doubt' ELSE fate END"
@@ -209,6 +209,16 @@ class JournalReader:
             f"WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} GROUP BY 1"
         )
         return {outcome: (int(n), int(values or 0)) for outcome, n, values in self._rows(query)}
+
+    def span(self) -> tuple[int | None, int | None]:
+        """Return the first and the last time of the values in requests, in milliseconds."""
+        first, last = next(self._rows("SELECT min(first_time), max(last_time) FROM requests"))
+        return first, last
+
+    def n_devices(self) -> int:
+        """Return the number of devices of which values were read."""
+        query = "SELECT count(*) FROM devices WHERE device_key != ''"
+        return int(next(self._rows(query))[0])
 
     def n_open(self) -> int:
         """Return the number of requests without a final answer."""

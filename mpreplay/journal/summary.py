@@ -32,21 +32,24 @@ def ended_of(facts: Mapping[str, Any]) -> Ended | None:
 
 
 @of_journal
-def summary_of(journal: JournalReader) -> dict[str, int | str]:
+def summary_of(journal: JournalReader) -> dict[str, int | str | bool]:
     """Return the summary of a run, as :meth:`mpreplay.Run.summary` documents it."""
     facts = journal.facts()
-    summary: dict[str, int | str] = {**journal.totals(), **_requests(journal)}
+    summary: dict[str, int | str | bool] = {**journal.totals(), **_requests(journal)}
     summary["rows"], summary["empty_entries"] = journal.rows()
     is_read = bool(facts.get("read_all"))
     unread = 0 if is_read else int(facts.get("n_rows", 0)) - int(summary["rows"])
     summary["unread_rows"] = max(0, unread)
     summary |= facts.get("counts", {})
+    summary["devices"] = journal.n_devices()
+    first_time, last_time = journal.span()
+    summary |= {"first_time": _instant(first_time), "last_time": _instant(last_time)}
     for name in ("started_at", "ended_at"):
         summary[name] = _instant(facts.get(name))
     summary["continued"] = int(facts.get("continued", 0))
     summary["gateway"] = facts.get("gateway") or ""
     summary["stopped"] = ended_in_words(ended_of(facts))
-    summary["complete"] = "yes" if is_complete(journal) else "no"
+    summary["complete"] = is_complete(journal)
     return summary
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..requests.entries import Copy
     from .settled import Settled
 
-__all__ = ["name_refused", "rejects_of_chunk", "rejects_withheld"]
+__all__ = ["name_refused", "rejects_of_chunk", "rejects_of_suspects", "rejects_withheld"]
 
 _FATE: Final = ("outcome", "code", "request_id")  # added to the columns of a violation
 
@@ -75,7 +75,7 @@ def rejects_of_chunk(chunk: Chunk, settled: Settled) -> pa.Table:
         return joined(
             table
             for part, start, stop in chunk.spans
-            for table in _expected_skips(part, start, stop, settled)
+            for table in rejects_of_suspects(part, start, stop, settled)
         )
     check, why = _why(chunk, settled)
     tables = []
@@ -118,10 +118,15 @@ def _known_fault(chunk: Chunk) -> Detail | None:
     return next(told, None)
 
 
-def _expected_skips(
+def rejects_of_suspects(
     part: ProductSlab, start: int, stop: int, settled: Settled
 ) -> Iterator[pa.Table]:
-    """Yield the values expected to be skipped by the platform although the code is 200."""
+    """Yield the values that fail the model check, among the entries [start, stop).
+
+    Of an accepted request, these are expected to be skipped by the platform; of another one, they
+    keep the check that they fail.
+    """
+    is_skipped = settled.outcome == "accepted"
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in part.faults:
         if fault.column < 0:
@@ -130,12 +135,16 @@ def _expected_skips(
         fresh = np.isin(fault.positions, cells) & ~taken[fault.column][fault.positions]
         positions = fault.positions[fresh]
         taken[fault.column][positions] = True
-        why = Detail("expected_skip", of=fault.why)
-        skipped = Fault(fault.column, positions, "expected_skip", why)
-        yield _rejects(part.readings, skipped, "declined", settled)
+        why = Detail("expected_skip", of=fault.why) if is_skipped else fault.why
+        check = "expected_skip" if is_skipped else fault.check
+        yield _rejects(
+            part.readings, Fault(fault.column, positions, check, why), "declined", settled
+        )
     suspects = [copy for copy in part.copies(start, stop) if part.is_suspect(copy)]
-    why = Detail("skipped_copy")
-    yield from _copies(part, suspects, "expected_skip", why, settled, "declined")
+    check = "expected_skip" if is_skipped else "platform"
+    copied = Detail("copy", of=Detail("platform", (settled.code or 0, settled.message, True)))
+    why = Detail("skipped_copy") if is_skipped else copied
+    yield from _copies(part, suspects, check, why, settled, "declined")
 
 
 def _copies(

@@ -17,6 +17,7 @@ from typing import Final, Literal, NamedTuple
 __all__ = [
     "ACCEPTED",
     "CODES",
+    "INVALID_VALUE",
     "NO_SUB_DEVICE",
     "RETURN_CODES",
     "About",
@@ -105,6 +106,7 @@ RETURN_CODES: Final = (
 )
 CODES: Final = {entry.code: entry for entry in RETURN_CODES}
 ACCEPTED: Final = next(entry.code for entry in RETURN_CODES if entry.asks == "accepted")
+INVALID_VALUE: Final = next(entry.code for entry in RETURN_CODES if entry.about == "value")
 NO_SUB_DEVICE: Final = next(entry.code for entry in RETURN_CODES if entry.about == "device")
 
 

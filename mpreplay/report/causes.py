@@ -24,8 +24,10 @@ from ..outcome.reject_table import reject_frame
 if TYPE_CHECKING:
     from ..journal.reader import JournalReader
 
-__all__ = ["Gathered", "cause_frame", "gather", "gathered_of"]
+__all__ = ["Gathered", "Gathering", "cause_frame", "gather", "gathered_of"]
 
+AT_ONCE: Final = 16_384  # rejects that are gathered together, and their bytes
+BYTES_AT_ONCE: Final = 4_000_000
 MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
 _KEY: Final = ["outcome", "check", "point", "cause", "advice"]
@@ -69,6 +71,43 @@ class Gathered(NamedTuple):
     n_read: int
 
 
+class Gathering:
+    """Rejects that are gathered by cause, table after table.
+
+    Small tables wait for others: a table costs as much as thousands of its rows.
+    """
+
+    def __init__(self, *, n_examples: int = 5, allows_offline: bool = False) -> None:
+        self._n_examples, self._allows_offline = n_examples, allows_offline
+        self._found: dict[tuple[Any, ...], _Found] = {}
+        self._waiting: list[pa.Table] = []
+        self._n_waiting = self._bytes_waiting = self.n_read = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Add rejects."""
+        if len(table):
+            self._waiting.append(table)
+            self._n_waiting += len(table)
+            self._bytes_waiting += table.nbytes
+            self.n_read += len(table)
+        if self._n_waiting >= AT_ONCE or self._bytes_waiting >= BYTES_AT_ONCE:
+            self._gather()
+
+    def result(self) -> Gathered:
+        """Return the causes so far."""
+        self._gather()
+        ranked = sorted(self._found.items(), key=lambda item: -item[1].n)
+        causes = [_cause(key, one) for key, one in ranked]
+        examples = [_examples(one, self._n_examples) for _, one in ranked]
+        return Gathered(causes, examples, self.n_read)
+
+    def _gather(self) -> None:
+        if self._waiting:
+            table = pa.concat_tables(self._waiting)
+            _add(self._found, table, self._n_examples, self._allows_offline)
+        self._waiting, self._n_waiting, self._bytes_waiting = [], 0, 0
+
+
 def gather(
     tables: Iterable[pa.Table],
     *,
@@ -94,17 +133,12 @@ def gather(
     >>> gather([]).n_read
     0
     """
-    found: dict[tuple[Any, ...], _Found] = {}
-    n_read = 0
+    gathering = Gathering(n_examples=n_examples, allows_offline=allows_offline)
     for table in tables:
-        if len(table):
-            _add(found, table, n_examples, allows_offline)
-            n_read += len(table)
-        if at_most is not None and n_read >= at_most:
+        gathering.add(table)
+        if at_most is not None and gathering.n_read >= at_most:
             break
-    ranked = sorted(found.items(), key=lambda item: -item[1].n)
-    causes = [_cause(key, one) for key, one in ranked]
-    return Gathered(causes, [_examples(one, n_examples) for _, one in ranked], n_read)
+    return gathering.result()
 
 
 @of_journal

@@ -1,13 +1,14 @@
 """A run in a notebook: the verdict, the balance as a bar, the first causes.
 
-Pure, and only of the standard library: every text from data is escaped here.
+Pure: every text from data is escaped here.
 """
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from ..display.amounts import MAX_NAME, moment, visible
 from ..display.facts import OPEN, SHOWN_FATES, Standing
 from ..display.sentences import (
     FATE_WORDS,
@@ -20,7 +21,7 @@ from ..display.sentences import (
 if TYPE_CHECKING:
     from .causes import Gathered
 
-__all__ = ["short_form"]
+__all__ = ["About", "short_form"]
 
 MAX_CAUSES: Final = 10
 LEAST: Final = 0.6  # width of the thinnest part of the bar, so that a single value is visible [%]
@@ -35,7 +36,15 @@ _COLOURS: Final = {
 }
 
 
-def short_form(standing: Standing, gathered: Gathered) -> str:
+class About(NamedTuple):
+    """The gateway of a run, and the first and last time of its values, in milliseconds."""
+
+    gateway: str = ""
+    first_time: int | None = None
+    last_time: int | None = None
+
+
+def short_form(standing: Standing, gathered: Gathered, about: About | None = None) -> str:
     """Return the short form of a report as HTML.
 
     Parameters
@@ -44,6 +53,8 @@ def short_form(standing: Standing, gathered: Gathered) -> str:
         Standing of the run.
     gathered : Gathered
         Causes of its rejects, perhaps of the first rejects only.
+    about : About, optional
+        Its gateway and its span.
 
     Examples
     --------
@@ -55,8 +66,17 @@ def short_form(standing: Standing, gathered: Gathered) -> str:
     return (
         '<div style="max-width:46rem;line-height:1.5">'
         f'<div style="font-size:1.25em;font-weight:600">{escape(first_line)}</div>'
-        f"<div>{escape(rest)}</div>{_bar(standing)}{_causes(standing, gathered)}</div>"
+        f"<div>{escape(rest)}</div>{_about(about or About())}{_bar(standing)}"
+        f"{_causes(standing, gathered)}</div>"
     )
+
+
+def _about(about: About) -> str:
+    gateway = f"gateway {visible(about.gateway, MAX_NAME)}" if about.gateway else ""
+    first, last = moment(about.first_time), moment(about.last_time)
+    told = filter(None, [gateway, f"values from {first} to {last}" if first and last else ""])
+    line = escape(" · ".join(told))
+    return f'<div style="font-size:.9em;opacity:.85">{line}</div>' if line else ""
 
 
 def _bar(standing: Standing) -> str:

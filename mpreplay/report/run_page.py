@@ -1,13 +1,12 @@
 """``report.html``: a run on a self-contained page, for people without access to the run.
 
-Reads the journal and decides only about the lines to show. Only this module imports Jinja2.
+Reads the journal and decides only about the lines to show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,8 +23,8 @@ from ..display.amounts import (
     visible,
 )
 from ..display.facts import OPEN, SHOWN_FATES
-from ..display.page import mark, safe, whole
-from ..display.pictures import DARK, LIGHT, standing_mark, style
+from ..display.page import mark, page, safe, whole
+from ..display.pictures import standing_mark
 from ..display.sentences import (
     FATE_WORDS,
     Told,
@@ -37,7 +36,6 @@ from ..display.sentences import (
     unsettled_in_words,
 )
 from ..display.tables import MAX_ROWS, Table
-from ..errors import ConfigError
 from ..journal.summary import ended_of
 from .causes import gathered_of
 from .figures import taken_apart
@@ -96,15 +94,14 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     JournalError
         If the journal cannot be read.
     """
-    template = _template()
     facts, results = reader.facts(), _results(reader)
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
     gathered = gathered_of(reader, n_examples=FIRST_ROWS)
     first_line, rest = headline(standing)
-    page: str = template.render(
-        light=safe(style(LIGHT)),
-        dark=safe(style(DARK)),
+    return page(
+        __package__,
+        _TEMPLATE,
         arrived=mark("accepted"),
         headline=first_line,
         rest=rest,
@@ -123,7 +120,6 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         trust=_trust(facts, standing, disagreements),
         settings=_settings(facts, standing),
     )
-    return page
 
 
 def _results(reader: JournalReader) -> pd.DataFrame:
@@ -136,23 +132,6 @@ def _state(standing: Standing) -> str:
     if not (standing.is_sound and standing.is_balanced):
         return "Damaged or altered"
     return "Complete" if standing.is_complete else "Not complete"
-
-
-def _template() -> Any:
-    try:
-        import jinja2
-    except ImportError as error:
-        raise ConfigError(
-            "a report needs Jinja2, which is not installed: pip install 'mpreplay[report]'"
-        ) from error
-    environment = jinja2.Environment(
-        autoescape=True,
-        finalize=lambda value: value if hasattr(value, "__html__") else visible(value),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.from_string((files(__package__) / _TEMPLATE).read_text(encoding="utf-8"))
 
 
 def _headlines(
@@ -303,6 +282,7 @@ def _trust(
             frozenset({1}),
         ),
         "left_out": visible(left_out_in_words(facts.get("left_out") or []), 2 * MAX_NAME),
+        "columns": visible(", ".join(facts.get("columns_left_out") or []), 2 * MAX_NAME),
         "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
         "model": setting(made_from["model"]) if made_from.get("model") else "",
     }

@@ -5,7 +5,6 @@ A shell over a file.
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from ..display.amounts import count, visible
 from ..display.facts import OPEN
-from ..errors import ConfigError, ReplayWarning
+from ..display.page import need_jinja2
+from ..errors import ReplayWarning
 from ..journal.reader import of_journal
 from ..outcome.agreement import RejectCounts, check_tables, check_totals
 from ..outcome.reject_table import fact_frame
-from .outputs import check_outputs, written
+from ..outputs import written
+from .outputs import check_outputs
 
 if TYPE_CHECKING:
     from ..history.history import History
@@ -46,11 +47,6 @@ def write_report(reader: JournalReader, path: Path, history: History | None = No
         text = render(moment, checked(moment))
     with written(path) as file:
         file.write_text(text, encoding="utf-8", errors="backslashreplace")
-
-
-def need_jinja2() -> None:
-    if importlib.util.find_spec("jinja2") is None:
-        raise ConfigError("a report needs jinja2: pip install 'mpreplay[report]'")
 
 
 def disagreements(reader: JournalReader) -> list[Disagreement]:

@@ -254,6 +254,11 @@ class Chunk:
         return sum(int(part.encoded.n_values[a:b].sum()) for part, a, b in self.spans)
 
     @property
+    def n_copies(self) -> int:
+        """Number of equal copies of its values, which share their fate."""
+        return sum(len(part.copies(a, b)) for part, a, b in self.spans)
+
+    @property
     def times(self) -> tuple[int, int]:
         """First and last time, in milliseconds."""
         parts = [part.entries.time[a:b] for part, a, b in self.spans]

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ..conversation.isolation import Isolation
     from ..conversation.sub_devices import SubDevices
     from ..conversation.transport import Event, Transport
+    from ..display.progress import Hold, Progress
     from ..journal.writer import Journal, Unfinished
     from ..order import Order
     from ..outcome.recording import Ready
@@ -39,12 +40,16 @@ if TYPE_CHECKING:
     from ..settings import Connection
     from .clock import Clock, ConnectRecord
     from .interrupts import Interrupts
+    from .meter import Meter
+    from .progress import Telling
 
 __all__ = ["Driver"]
 
 log = logging.getLogger("mpreplay")
 # Longest wait of an interrupted run for replies to published requests. [s]
 GRACE: Final = 10.0
+# A wait that is no shorter is noted. [s]
+BRIEF: Final = 0.001
 COUNTED: Final = (
     "strangers",
     "doubles",
@@ -58,9 +63,10 @@ COUNTED: Final = (
 
 @dataclass(slots=True)
 class _Sent:
-    """An unsettled request: its chunk, and the time of its latest publish."""
+    """An unsettled request: its chunk and values, and the time of its latest publish."""
 
     chunk: Chunk
+    n_values: int  # equal copies included
     sent_at: int | None = None
 
 
@@ -94,8 +100,10 @@ class Driver:
         Called for the id of a new request.
     clock : Clock
         The clock.
-    bar : Bar
-        The progress bar.
+    meter : Meter
+        The measure of the run.
+    telling : Telling
+        The showing of its progress.
     """
 
     order: Order
@@ -110,7 +118,8 @@ class Driver:
     isolation: Isolation
     next_id: Any
     clock: Clock
-    bar: Any
+    meter: Meter
+    telling: Telling
     session: Session = field(init=False)
     link: Link = field(init=False)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
@@ -132,17 +141,19 @@ class Driver:
             self.clock,
             self.order.limits,
             self.session,
-            self._heed_interrupts,
+            self._heed,
             self._handle,
         )
         self._slabs = ready_slabs(self.order, self.preparer, self.unfinished)
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
         self.journal.counting = self._counted  # written with each step: a kill loses none
+        self.telling.look = self._look
 
     def run(self) -> None:
         """Send everything, and record the end of the run."""
         try:
+            self.telling.begin()
             if not self.journal.is_new:
                 self._feed()
             if self._is_done():
@@ -162,11 +173,12 @@ class Driver:
             self._slabs.close()
             self.transport.close()
             self._note_end()
+            self.telling.end()
 
     def _loop(self) -> None:
         session = self.session
         while True:
-            self._heed_interrupts()
+            self._heed()
             self._feed()
             publish, settled = session.poll(self.clock.now(), jitter())
             for request_id in publish:
@@ -177,20 +189,44 @@ class Driver:
                 self._settle(session.stop(self.clock.now()))
             if self._is_done():
                 return
+            began = self.clock.now()
             if self.link.is_lost:
                 self.link.regain()
+                self._note_wait(began, "connection")
             elif session.needs_sign_in and not session.stopped:
                 self.link.sign_in()
+                self._note_wait(began, "connection")
             else:
-                self._handle(self.transport.receive(self._wait()))
+                event = self.transport.receive(self._wait(began))
+                self._note_wait(began)
+                self._handle(event)
 
     def _is_done(self) -> bool:
         return not self.session.n_open and (self._exhausted or self.session.stopped)
 
-    def _wait(self) -> float:
-        now = self.clock.now()
+    def _wait(self, now: float) -> float:
         due = self.session.next_event(now)
-        return IDLE if due is None else min(IDLE, max(0.0, due - now))
+        idle = min(IDLE, self.telling.wait(now))
+        return idle if due is None else min(idle, max(0.0, due - now))
+
+    def _note_wait(self, began: float, hold: Hold | None = None) -> None:
+        """Note what a wait was for: by default, what holds the next publish."""
+        now = self.clock.now()
+        if now - began >= BRIEF:
+            self.meter.holds.spent(hold or self.session.held_by(began), now - began, now)
+
+    def _look(self, now: float) -> Progress:
+        return self.meter.progress(
+            now,
+            in_flight=self.session.values_in_flight,
+            is_read=self._exhausted,
+            waits_for=self.link.waits_for,
+        )
+
+    def _heed(self) -> bool:
+        """Show the progress, and heed interrupts; return as :meth:`_heed_interrupts`."""
+        self.telling.tick()
+        return self._heed_interrupts()
 
     def _heed_interrupts(self) -> bool:
         """Publish no more after an interrupt, and wait for replies for a while.
@@ -243,8 +279,10 @@ class Driver:
     def _feed(self) -> None:
         """Make requests ready while the session wants them."""
         # A history of which nothing can be sent is read through here: interrupts are heeded.
-        while not self._exhausted and not self._heed_interrupts() and self.session.wants_more:
+        while not self._exhausted and not self._heed() and self.session.wants_more:
+            began = self.clock.now()
             ready = next(self._slabs, None)
+            self._note_wait(began, "reading")
             if ready is None:
                 self._check_taken_up()
                 self._exhausted = True
@@ -299,7 +337,6 @@ class Driver:
             in_doubt = intent.in_doubt and not after
             self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=in_doubt, after=after)
             taken.append((intent.request_id, chunk))
-        self.bar.add(prepared.n_rows)
 
     def _intend(self, ready: Ready) -> None:
         """Write a slab down, then queue its requests."""
@@ -311,16 +348,19 @@ class Driver:
         for request_id, chunk, _, n_bytes in intents:
             self._queue(request_id, chunk, n_bytes)
         self._set_aside([request_id for request_id, *_ in intents])
-        self.bar.add(ready.prepared.n_rows)
+        read, withheld = (sum(ready.tallies[name].values()) for name in ("read", "withheld"))
+        self.meter.read(ready.prepared.n_taken, read, withheld, self.clock.now())
 
     def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
         policy = self.order.policy
         return chunk.digest(request_id, policy), chunk.n_bytes(request_id, policy)
 
     def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: Any) -> None:
-        self._requests[request_id] = _Sent(chunk)
+        n_values = chunk.n_values
+        self._requests[request_id] = _Sent(chunk, n_values + chunk.n_copies)
+        self.meter.made(n_values, n_bytes)
         root = "{}:{}".format(*root_of(chunk))
-        self.session.add(request_id, n_bytes, chunk.n_values, root=root, **options)
+        self.session.add(request_id, n_bytes, n_values, root=root, **options)
 
     def _publish(self, request_id: str) -> None:
         sent = self._requests[request_id]
@@ -328,6 +368,7 @@ class Driver:
         payload = sent.chunk.payload(request_id, self.order.policy)
         log.debug("request %s: %d bytes", request_id, len(payload))
         self.counts["published"] += 1
+        self.meter.published(len(payload), self.clock.now())
         self.transport.publish(batch_topic(*self.connection.device), payload)
 
     def _settle(self, settled: list[Settled]) -> None:
@@ -339,8 +380,10 @@ class Driver:
                 self._divide(one, sent, self.isolation.divide(sent.chunk, one.code))
                 continue
             corrections: dict[str, Tally] = {}
+            n_skipped = 0
             if one.outcome == "accepted" and self.order.policy.skip_invalid_measurepoints:
                 skipped = sent.chunk.tally_suspects()
+                n_skipped = sum(skipped.values())
                 corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
             unlike = one.outcome != "accepted" or corrections.get("declined")
             rejects = rejects_of_chunk(sent.chunk, one) if unlike else NO_REJECTS
@@ -349,6 +392,7 @@ class Driver:
                 told = {device: (reply.code, reply.message) for device, reply in refused}
                 rejects = name_refused(rejects, told)
             self.journal.settle(one, sent.sent_at, corrections, rejects)
+            self.meter.settled(one.outcome, sent.n_values, self.clock.now(), n_skipped)
             if self.isolation.learn(sent.chunk, one.code):
                 self._set_aside(list(self._requests))
 

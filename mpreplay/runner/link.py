@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..conversation.session import Session
     from ..conversation.sub_devices import SubDevices
     from ..conversation.transport import Event, Transport
+    from ..display.progress import Hold
     from ..settings import Limits
     from .clock import Clock, ConnectRecord
 
@@ -57,6 +58,8 @@ class Link:
     ----------
     n_connects : int
         Number of connects.
+    waits_for : (str, float) or None
+        While there is no connection: what the next connect waits for, and until when. [s]
     """
 
     transport: Transport
@@ -68,6 +71,7 @@ class Link:
     heed: Callable[[], bool]
     handle: Callable[[Event], None]
     n_connects: int = 0
+    waits_for: tuple[Hold, float] | None = None
     _reconnect: Reconnect = field(default_factory=Reconnect)
 
     @property
@@ -105,7 +109,13 @@ class Link:
 
     def regain(self) -> None:
         """Wait a little, or connect again once the platform's connect limit allows it."""
-        pause = self._reconnect.pause(self.clock.now(), self._pause_by_limit())
+        now, by_limit = self.clock.now(), self._pause_by_limit()
+        pause = self._reconnect.pause(now, by_limit)
+        if pause is not None:
+            self.waits_for = (
+                ("connect_limit" if pause == by_limit > 0 else "connection"),
+                now + pause,
+            )
         if pause is None:
             self.session.end(Ended("not_regained", (self._reconnect.patience,)))
         elif pause > 0:
@@ -133,6 +143,7 @@ class Link:
                 wait,
             )
         while (wait := self._pause_by_limit()) > 0:
+            self.waits_for = "connect_limit", self.clock.now() + wait
             if self.heed():
                 return False
             self.clock.sleep(min(wait, IDLE))
@@ -155,6 +166,7 @@ class Link:
         self.record.remember(self.clock.wall())
         self.n_connects += 1
         self.transport.connect()
+        self.waits_for = None
         if self._reconnect.is_lost:
             log.warning("connected again")
         self._reconnect.on_connected(self.clock.now())

@@ -5,24 +5,38 @@ Reads the history; otherwise pure.
 
 from __future__ import annotations
 
-import html
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..history.history import History
+from ..checks.survey import told_of_faults
+from ..conversation.sub_devices import checked_secrets
+from ..display.amounts import count, duration
+from ..errors import ConfigError, message
 from ..order import Order
+from ..outputs import check_file, path_of, written
+from ..report.causes import Gathering
 from ..requests.succession import Succession
-from ..settings import Limits, Policy
+from ..secret import sealed
+from ..settings import Connection, Limits, Policy
+from .forecast import Forecast
+from .plan_page import rendered
+from .plan_words import notebook_form, picture
+from .planned import Made, Planned
+
+if TYPE_CHECKING:
+    from ..checks.repeats import Duplicates
+    from ..display.picture import Picture
+    from ..history.history import History
+    from ..secret import Secret
 
 __all__ = ["Plan", "plan"]
 
 # The only limit that EnOS 2.1 documents for the writes of an organisation.
 POINTS_PER_SECOND: Final = 5_000  # values/s; EnOS 2.1, "Resource Management", TSDB
-ID: Final = "0" * 19  # has the length of a real request id
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Plan:
+class Plan(Planned):
     """The requests that a replay would send, in numbers.
 
     Attributes
@@ -33,60 +47,97 @@ class Plan:
         Requests, with their values and bytes.
     n_withheld, n_superseded, n_copies : int
         Values against the model, values superseded by another reading, and equal copies.
+    n_declined : int
+        Values that fail the model check and are sent all the same: the platform is expected to
+        decline them, or to skip them.
     n_devices : int
         Number of reporting devices.
+    n_offline : int
+        Number of sub-devices that are neither signed in by the replay nor allowed to be offline:
+        if they are offline, the platform declines what is theirs.
     largest : int
         Size of the largest request. [bytes]
     seconds : float
         Least time under the limits on bytes and values. [s]
     seconds_at_5000 : float
         Least time under 5,000 values/s, the old contract of an organisation. [s]
+    limited_by : {"bytes_per_second", "values_per_second", None}
+        The limit that decides ``seconds``; None: the platform's replies alone.
+    slowest_reply : float
+        Time of a reply from which on the window of requests in flight limits the replay. [s]
+    would_raise : str or None
+        The reason for which ``replay`` with the same arguments would raise and send nothing. The
+        numbers then are those of a replay that withholds what is wrong.
+    coverage, gaps, causes : DataFrame
+        Values by device and day with their expected fates; stretches of days without a value; and
+        the causes for which values would not arrive, as ``run.causes``.
+    first_request : str
+        The first request, as JSON over several lines; its id is made up.
     """
 
-    n_rows: int
-    n_values: int
-    n_requests: int
-    n_sent: int
-    n_bytes: int
-    n_withheld: int
-    n_superseded: int
-    n_copies: int
-    n_devices: int
-    largest: int
-    seconds: float
-    seconds_at_5000: float
-
     def __repr__(self) -> str:
-        kept = [
-            f"{n:,} {what}"
-            for n, what in (
-                (self.n_withheld, "withheld"),
-                (self.n_superseded, "superseded"),
-                (self.n_copies, "equal copies"),
-            )
-            if n
-        ]
+        kept = [f"{n:,} {what}" for n, what in self._left() if n]
+        raised = "replay would raise; " if self.would_raise else ""
         return (
-            f"Plan({self.n_sent:,} of {self.n_values:,} values of {self.n_devices} devices in "
-            f"{self.n_requests:,} requests, {self.n_bytes / 1e6:,.1f} MB"
-            f"{''.join(f', {part}' for part in kept)}; at least {_duration(self.seconds)}, "
-            f"at 5,000 values/s {_duration(self.seconds_at_5000)})"
+            f"Plan({raised}{self.n_sent:,} of {self.n_values:,} values of "
+            f"{count(self.n_devices, 'device')} in "
+            f"{count(self.n_requests, 'request')}, {self.n_bytes / 1e6:,.1f} MB"
+            f"{''.join(f', {part}' for part in kept)}; at least {duration(self.seconds)}, "
+            f"at 5,000 values/s {duration(self.seconds_at_5000)})"
         )
 
+    def _left(self) -> Iterator[tuple[int, str]]:
+        yield self.n_withheld, "withheld"
+        yield self.n_superseded, "superseded"
+        yield self.n_copies, "equal copies"
+        yield self.n_declined, "expected to be declined"
+
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+        return notebook_form(self)
+
+    def plot(self) -> Picture:
+        """Return the map of devices and days: what is to be sent, withheld, declined.
+
+        Returns
+        -------
+        Picture
+            A notebook draws it; ``.save(path)`` writes it as SVG.
+        """
+        return picture(self)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write the plan as one HTML file, readable without a network.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing file is overwritten.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written, or jinja2 is not installed.
+        """
+        file = path_of(path, "path")
+        check_file(file, "path")
+        text = rendered(self)
+        with written(file) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def plan(
     history: History,
     model: Any,
+    connection: Connection | str | None = None,
     *,
     gateway: tuple[str, str] | None = None,
-    limits: Limits | None = None,
     allow_offline_sub_device: bool = False,
     skip_invalid_measurepoints: bool = False,
-    on_invalid: Literal["raise", "withhold", "send"] = "withhold",
-    duplicates: Literal["raise", "first", "last"] = "last",
+    sub_device_secrets: Mapping[tuple[str, str], str | Secret] | None = None,
+    on_invalid: Literal["raise", "withhold", "send"] = "raise",
+    duplicates: Literal["raise", "first", "last"] = "raise",
+    isolate: Literal["point", "entry", "device", False] = "point",
+    limits: Limits | None = None,
 ) -> Plan:
     """Return the plan of a replay, without sending anything.
 
@@ -96,12 +147,15 @@ def plan(
         Result of ``read_history``.
     model : ThingModel, schema made by ``model.schema()``, or mapping of product key to either
         Thing model of the values.
+    connection : Connection or str, optional
+        The connection of the replay, for its keys; nothing is connected.
     gateway : (str, str), optional
-        Product key and device key of the connection.
-    limits : Limits, optional
-        Sizes and rates.
-    allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates
-        As for ``replay``; with "raise", a plan is made all the same.
+        Product key and device key of the connection, in its place.
+    allow_offline_sub_device, skip_invalid_measurepoints, sub_device_secrets
+        As for ``replay``.
+    on_invalid, duplicates, isolate, limits
+        As for ``replay``, and with its defaults. A plan never raises for values:
+        ``would_raise`` says why ``replay`` would.
 
     Returns
     -------
@@ -121,48 +175,75 @@ def plan(
     >>> plan(read_history(frame), model, gateway=("meter", "m-1")).n_requests
     1
     """
+    connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    own = ("", "") if gateway is None else gateway
-    order = Order.of("plan", history, model, own, policy, limits)
-    limits, found = order.limits, order.duplicates()
-    preparer = order.preparer(found)
-    sizes: list[int] = []
-    n_rows = n_values = n_sent = n_gone = 0
+    own = _own_device(connection, gateway)
+    order = Order.of("plan", history, model, own, policy, limits, isolate)
+    secrets = checked_secrets(sub_device_secrets)
+    found = order.duplicates()
+    forecast = Forecast(policy)
+    gathering = Gathering(n_examples=0, allows_offline=policy.allow_offline_sub_device)
     slabs = history.slabs(order.models.all())
-    for prepared in Succession(preparer, order.window).prepared(slabs):
-        n_rows += prepared.n_rows
-        n_values += prepared.n_values
-        n_gone += sum(sum(part.tally_withheld().values()) for part in prepared.parts)
-        for chunk in prepared.chunks():
-            sizes.append(chunk.n_bytes(ID, policy))
-            n_sent += chunk.n_values
-    by_rates = [
-        total / rate
-        for total, rate in (
-            (sum(sizes), limits.bytes_per_second),
-            (n_sent, limits.values_per_second),
+    for prepared in Succession(order.preparer(found), order.window).prepared(slabs):
+        for table in forecast.add(prepared):
+            gathering.add(table)
+    is_awaited = not (policy.allow_offline_sub_device or secrets)
+    return _plan_of(order, found, forecast, gathering, is_awaited=is_awaited)
+
+
+def _own_device(connection: Any, gateway: tuple[str, str] | None) -> tuple[str, str]:
+    """Return the keys of the connection; without a connection they may be unknown."""
+    if connection is None:
+        return ("", "") if gateway is None else gateway
+    own = Connection.of(connection).device
+    if gateway is not None and tuple(gateway) != tuple(own):
+        raise ConfigError(
+            f"gateway {gateway!r} is another device than that of the connection, "
+            f"{tuple(own)!r}; give one of the two",
+            argument="gateway",
+            value=gateway,
+        )
+    return own
+
+
+def _plan_of(
+    order: Order, found: Duplicates, forecast: Forecast, gathering: Gathering, *, is_awaited: bool
+) -> Plan:
+    limits, sizes, n_sent = order.limits, forecast.sizes, forecast.n_sent
+    by_rates = {
+        name: total / rate
+        for name, total, rate in (
+            ("bytes_per_second", sum(sizes), limits.bytes_per_second),
+            ("values_per_second", n_sent, limits.values_per_second),
         )
         if rate is not None
-    ]
+    }
+    slowest = max(by_rates, key=by_rates.__getitem__, default=None)
+    seconds = 0.0 if slowest is None else by_rates[slowest]
+    told = told_of_faults(order.policy, forecast.found, forecast.n_violations, found)
     return Plan(
-        n_rows=n_rows,
-        n_values=n_values,
+        n_rows=forecast.n_rows,
+        n_values=forecast.n_values,
         n_requests=len(sizes),
         n_sent=n_sent,
         n_bytes=sum(sizes),
-        n_withheld=n_gone - found.n_superseded,
+        n_withheld=forecast.n_withheld - found.n_superseded,
         n_superseded=found.n_superseded,
         n_copies=found.n_copies,
+        n_declined=forecast.n_declined,
         n_devices=len(found.devices),
-        largest=max(sizes, default=0),
-        seconds=max(by_rates, default=0.0),
+        n_offline=len(found.devices - {order.own}) if is_awaited else 0,
+        largest=forecast.largest,
+        seconds=seconds,
         seconds_at_5000=n_sent / POINTS_PER_SECOND,
+        limited_by=slowest if sizes else None,
+        slowest_reply=limits.window * seconds / len(sizes) if sizes else 0.0,
+        would_raise=str(message(*(message(one, ". ") for one in told))).strip() or None,
+        made=Made(
+            forecast,
+            gathering,
+            limits,
+            order.own.device_key,
+            tuple(source.name for source in order.history.sources),
+        ),
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"

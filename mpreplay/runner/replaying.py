@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from itertools import count
@@ -15,7 +15,7 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
-from ..errors.arguments import check_kinds, one_of
+from ..errors.arguments import Kind, check_kinds, one_of
 from ..files.search_rules import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
@@ -23,7 +23,7 @@ from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease
 from ..journal.places import journal_place
-from ..journal.reader import read_journal, readable
+from ..journal.reader import read_journal, readable, run_id_of
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
 from ..protocol.addresses import is_loopback
@@ -37,10 +37,15 @@ from ..version import __version__
 from .clock import SystemClock
 from .driver import Driver
 from .interrupts import Interrupts
-from .progress import Bar
+from .meter import Meter
+from .progress import Events, Telling, drawings
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
+
+    from .clock import Clock
+    from .progress import OnEvent
 
 __all__ = ["replay"]
 
@@ -59,6 +64,7 @@ def replay(
     limits: Limits | None = None,
     journal: str | os.PathLike[str] | None = None,
     progress: bool | Literal["auto"] = "auto",
+    on_event: Callable[[dict[str, Any]], object] | None = None,
 ) -> Run:
     """Send a history to the platform and record the fate of every value.
 
@@ -93,7 +99,11 @@ def replay(
         settled requests are not sent again, requests in doubt are sent again with the same id.
         None: a temporary file.
     progress : bool or "auto", optional
-        Show a bar; "auto": in a notebook or a terminal.
+        Show the values settled of those to settle, the rate, the time left and what limits it: as
+        a bar in a notebook or a terminal, elsewhere as a line every 30 s on stderr. ``~`` marks a
+        total that is estimated. True: without a terminal also a line at begin and end.
+    on_event : callable, optional
+        Function called with the same numbers as a dict, at most four times a second.
 
     Returns
     -------
@@ -123,6 +133,15 @@ def replay(
     replies are awaited for ten seconds, and the partial run is returned. A second interrupt ends
     the run at once, as does the first while the history is still looked through.
 
+    ``on_event`` is called by the thread of the replay, which waits for it; the first error that it
+    raises is logged, and none stops the run. Counts are of values, and None stands for what is not
+    known. The keys: ``event`` ("begun", "progress", "waiting" for a connect, or "ended"), ``run``
+    (its id), ``values_total``, ``total_is_exact``, ``accepted``, ``declined``, ``withheld``,
+    ``in_doubt``, ``not_sent``, ``in_flight``, ``values_per_second`` (answered) and
+    ``bytes_per_second`` (published) over the latest seconds, ``seconds`` since the beginning,
+    ``seconds_left``, ``limited_by`` ("rate", "replies", "window", "reading", "sending": this
+    machine, "pause": before a retry, "connect_limit", "connection") and ``waiting_seconds``.
+
     References
     ----------
     .. [1] EnOS Device Connection 2.3, "Reporting Offline Measurement Points in Batch".
@@ -142,6 +161,7 @@ def replay(
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
     check_kinds({"progress": (progress, one_of(True, False, "auto"))})
+    check_kinds({"on_event": (on_event, Kind("a function or None", _is_callable))})
     check_threads()
     connection = Connection.of(connection)
     _warn_of_plain(connection)
@@ -178,7 +198,8 @@ def replay(
             ),
             next_id=lambda: str(next(numbers)),
             clock=clock,
-            bar=stack.enter_context(Bar(history.n_rows, progress)),
+            meter=_meter(book, order, found, clock.now()),
+            telling=stack.enter_context(_telling(clock, progress, on_event, path)),
         )
         interrupts.at_once = False  # from here on there may be replies to wait for
         driver.run()
@@ -196,6 +217,30 @@ def _transport(
         bytes_per_second=limits.bytes_per_second,
         is_stopped=lambda: bool(interrupts.name),
     )
+
+
+def _is_callable(given: Any) -> bool:
+    return given is None or callable(given)
+
+
+def _meter(book: Journal, order: Order, found: Duplicates, now: float) -> Meter:
+    """Return the measure of a run, with what its earlier legs have done."""
+    limits = order.limits
+    rates = limits.bytes_per_second, limits.values_per_second
+    meter = Meter(now, found.n_rows, found.n_values, rates)
+    if not book.is_new:
+        reader = read_journal(book.path)
+        meter.resume(reader.rows()[0], reader.totals())
+    return meter
+
+
+def _telling(
+    clock: Clock, progress: bool | str, on_event: OnEvent | None, journal: Path
+) -> Telling:
+    events = []
+    if on_event is not None:
+        events.append(Events(on_event, run_id_of(read_journal(journal).facts())))
+    return Telling(clock, [*events, *drawings(progress)])
 
 
 def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinished, Duplicates]:
@@ -245,9 +290,10 @@ class _Beginning:
             leg_started_at=now,
             is_kept=self.is_kept,
             **begin_lineage(history, book.path, now),
-            n_rows=history.n_rows,
+            n_rows=history.n_rows_wanted,
             sources=[digest_of(source) for source in history.sources],
             left_out=grouped(history.left_out),
+            columns_left_out=history.columns_left_out(self.order.models.all()),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
             fingerprint=self.made_from,

@@ -5,7 +5,7 @@ Built from the platform's documents, not from the platform itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
@@ -34,6 +34,7 @@ def simulate(
     port: int = 0,
     behind: str | None = None,
     faults: FaultScript | int | str | Iterable[str] | None = None,
+    gateways: Mapping[tuple[str, str], Iterable[tuple[str, str]]] | None = None,
 ) -> RehearsalPlatform:
     """Start a rehearsal platform: a process of its own that answers as the platform would.
 
@@ -62,6 +63,9 @@ def simulate(
         Faults of the requests: a seed; probabilities like ``"lose_reply=0.1 delay=0.2:1.5"``; or a
         list like ``["ok", "lose_reply", "kick"]``, with a word for each request in turn.
         ``mpreplay.simulator.faults`` explains the words.
+    gateways : mapping of (product key, device key) to iterable of these, optional
+        Many gateways, each with its sub-devices, in place of ``gateway`` and ``sub_devices``;
+        ``connection_for()`` gives the connection of each.
 
     Returns
     -------
@@ -124,4 +128,5 @@ def simulate(
         port=port,
         behind=behind,
         faults=faults,
+        gateways=gateways,
     )

@@ -133,7 +133,7 @@ def _logout(world: World, gateway: Device, params: Any) -> Answer:
 def _topo_add(world: World, gateway: Device, params: Any) -> Answer:
     if not isinstance(params, list) or not params:
         return Answer(1220)
-    if gateway[0] != world.gateway_product or not all(
+    if gateway[0] not in world.gateway_products or not all(
         _may_be_added(world, gateway, sub) for sub in params
     ):
         return Answer(1255)
@@ -145,7 +145,7 @@ def _may_be_added(world: World, gateway: Device, sub: Any) -> bool:
     if not _has(sub, **_SIGNED):
         return False
     device = _device(sub)
-    if device[0] == world.gateway_product or world.gateway_of.get(device, gateway) != gateway:
+    if device[0] in world.gateway_products or world.gateway_of.get(device, gateway) != gateway:
         return False
     return world.signature_is_right(
         device, sub["clientId"], str(sub["timestamp"]), sub["signMethod"], sub["sign"]

@@ -6,6 +6,7 @@ A shell around a child process and its two pipes.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import secrets
 import socket
@@ -29,7 +30,7 @@ from ..secret import for_a_child
 from ..settings import PLAIN_PORT, Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
-from .world import ANY_PRODUCT, Device, device_of, devices_of, world_of
+from .world import ANY_PRODUCT, Device, devices_of, topology_of, world_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,22 +60,22 @@ class RehearsalPlatform:
         port: int,
         behind: str | None,
         faults: Any,
+        gateways: Any = None,
     ) -> None:
-        self._gateway = device_of(gateway, "gateway")
-        subs = devices_of(sub_devices, "sub_devices")
+        topology = topology_of(gateway, tuple(sub_devices), gateways)
+        self._gateway = next(iter(topology))
+        self._n_gateways = len(topology)
+        subs = [sub for subs in topology.values() for sub in subs]
         signed_in = devices_of(online, "online")
         if strangers := sorted(set(signed_in) - set(subs)):
             raise ConfigError(f"online names {strangers[0]!r}, which is not among sub_devices")
-        if self._gateway in subs:
-            raise ConfigError(f"the gateway {self._gateway!r} cannot be a sub-device of itself")
-        everyone = dict.fromkeys([self._gateway, *subs, *devices_of(devices, "devices")])
+        everyone = dict.fromkeys([*topology, *subs, *devices_of(devices, "devices")])
         self._secrets = {device: secrets.token_hex(16) for device in everyone}
         self._n_sub_devices = len(subs)
         self._configuration = {
             "models": _models(model),
             "devices": [[*device, secret] for device, secret in self._secrets.items()],
-            "gateway": self._gateway,
-            "sub_devices": subs,
+            "gateways": list(topology.items()),
             "online": signed_in,
             "limits": limits.as_dict(),
             "host": host,
@@ -91,6 +92,8 @@ class RehearsalPlatform:
         # A file without a name is deleted with the last process that holds it open.
         memory = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
         self._memory = self._resources.enter_context(memory)
+        folder = tempfile.TemporaryDirectory(prefix="mpreplay-", ignore_cleanup_errors=True)
+        self._folder = Path(self._resources.enter_context(folder))  # for this user alone
         self._is_killed = False
         try:
             greeting = self._begin()
@@ -102,12 +105,12 @@ class RehearsalPlatform:
 
     @property
     def connection(self) -> Connection:
-        """The connection of the gateway."""
+        """The connection of the gateway, or of the first one."""
         return self.connection_for(*self._gateway)
 
     @property
     def devices(self) -> list[Device]:
-        """Devices that exist on this platform, without the gateway."""
+        """Devices that exist on this platform, without the (first) gateway."""
         return [device for device in self._secrets if device != self._gateway]
 
     def connection_for(self, product_key: str, device_key: str) -> Connection:
@@ -121,7 +124,8 @@ class RehearsalPlatform:
         Returns
         -------
         Connection
-            With the device's generated secret.
+            With the device's generated secret, as a reference to a file that only this user can
+            read, and that ends with the platform: so it can travel to other processes.
 
         Raises
         ------
@@ -139,8 +143,16 @@ class RehearsalPlatform:
             self.port,
             product_key=product_key,
             device_key=device_key,
-            device_secret=secret,
+            device_secret=self._reference(secret),
         )
+
+    def _reference(self, secret: str) -> str:
+        """Return a reference to the file of a secret, which is made when it is first asked for."""
+        path = self._folder / hashlib.sha256(secret.encode()).hexdigest()[:32]
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(secret, encoding="utf-8")
+        return f"file:{path}"
 
     def stored(
         self,
@@ -295,8 +307,9 @@ class RehearsalPlatform:
 
     def __repr__(self) -> str:
         return (
-            f"<rehearsal platform at {self.host}:{self.port}, {self._n_sub_devices} sub-devices"
-            f"{self._state}>"
+            f"<rehearsal platform at {self.host}:{self.port}, "
+            f"{f'{self._n_gateways} gateways, ' if self._n_gateways > 1 else ''}"
+            f"{self._n_sub_devices} sub-devices{self._state}>"
         )
 
     @property

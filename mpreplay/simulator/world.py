@@ -34,6 +34,7 @@ __all__ = [
     "cut",
     "device_of",
     "devices_of",
+    "topology_of",
     "world_of",
 ]
 
@@ -75,8 +76,8 @@ class World:
         Models by product key; ``ANY_PRODUCT`` is the key of a model for all further products.
     secrets : mapping
         Secret of every existing device.
-    gateway_product : str
-        Product of the gateways: its devices may have sub-devices.
+    gateway_products : frozenset
+        Products of the gateways: their devices may have sub-devices.
     gateway_of : dict
         The topology: sub-device to its gateway.
     always_online : frozenset
@@ -87,7 +88,7 @@ class World:
 
     models: Mapping[str, ThingModel]
     secrets: Mapping[Device, str] = field(repr=False)
-    gateway_product: str
+    gateway_products: frozenset[str]
     gateway_of: dict[Device, Device]
     always_online: frozenset[Device]
     limits: PlatformLimits
@@ -231,12 +232,12 @@ def cut(text: str) -> str:
 
 def world_of(configuration: Mapping[str, Any]) -> World:
     """Return the world that a configuration describes; it is made of plain JSON values."""
-    gateway = _device(configuration["gateway"])
+    gateways = [(_device(gateway), subs) for gateway, subs in configuration["gateways"]]
     return World(
         models={key: ThingModel.load(text) for key, text in configuration["models"].items()},
         secrets={(pk, dk): secret for pk, dk, secret in configuration["devices"]},
-        gateway_product=gateway[0],
-        gateway_of=dict.fromkeys(map(_device, configuration["sub_devices"]), gateway),
+        gateway_products=frozenset(product for (product, _), _ in gateways),
+        gateway_of={_device(sub): gateway for gateway, subs in gateways for sub in subs},
         always_online=frozenset(map(_device, configuration["online"])),
         limits=PlatformLimits(**configuration["limits"]),
     )
@@ -272,3 +273,37 @@ def devices_of(given: Any, where: str) -> list[Device]:
     if isinstance(given, str) or not isinstance(given, Iterable):
         device_of(None if isinstance(given, tuple) else given, where)
     return list(dict.fromkeys(device_of(pair, where) for pair in given))
+
+
+def topology_of(gateway: Any, sub_devices: Any, gateways: Any) -> dict[Device, list[Device]]:
+    """Return each gateway with its sub-devices, from the arguments of ``simulate``.
+
+    Raises
+    ------
+    ConfigError
+        If a device is a gateway and a sub-device, or a sub-device of two gateways.
+    """
+    if gateways is None:
+        found = {device_of(gateway, "gateway"): devices_of(sub_devices, "sub_devices")}
+    elif not isinstance(gateways, Mapping) or not gateways:
+        raise ConfigError(
+            "gateways takes a mapping of (product key, device key) to the sub-devices of that "
+            f"gateway, got {shown_briefly(gateways)}",
+            argument="gateways",
+            value=gateways,
+        )
+    else:
+        found = {
+            device_of(one, "gateways"): devices_of(subs, "gateways")
+            for one, subs in gateways.items()
+        }
+        if sub_devices:
+            raise ConfigError("give gateways or sub_devices, not both", argument="gateways")
+    owner: dict[Device, Device] = {}
+    for one, subs in found.items():
+        for sub in subs:
+            if sub in found:
+                raise ConfigError(f"the gateway {sub!r} cannot be a sub-device of a gateway")
+            if owner.setdefault(sub, one) != one:
+                raise ConfigError(f"{sub!r} is a sub-device of {owner[sub]!r} and of {one!r}")
+    return found

@@ -99,14 +99,19 @@ class ParquetSource:
         return self.mark.identity() + told_partitions(needed, self.partitions, self.schema.names)
 
     def spans(
-        self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()
+        self,
+        n_rows: int,
+        window: Window,
+        time: str | None,
+        weighty: Sequence[str] = (),
+        keys: Mapping[str, frozenset[str]] | None = None,
     ) -> list[Span]:
-        """Return the rows of each slab."""
-        asked = (n_rows, window, time, tuple(weighty))
+        """Return the rows of each slab; ``keys`` are those wanted, by column, if not all are."""
+        asked = (n_rows, window, time, tuple(weighty), frozenset((keys or {}).items()))
         if asked not in self.cuts:
             try:
                 with _parquet(self.path) as file, by_position(self.path) as raw:
-                    runs = list(groups_in(file, window, time))
+                    runs = list(groups_in(file, window, time, keys or {}))
                     for run in runs:  # what is weighed must be sound, and fit in memory
                         groups = groups_of(file.metadata, run)
                         self.counts.parts(file, raw, groups, self._own(weighty))

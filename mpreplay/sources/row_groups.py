@@ -5,8 +5,10 @@ A shell: asks an open file about its metadata, and reads no page.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -62,12 +64,14 @@ def groups_of(metadata: Any, span: Span) -> list[int]:
     return [n for n, (a, b) in enumerate(bounds_of(metadata)) if a < stop and b > first]
 
 
-def groups_in(file: pq.ParquetFile, window: Window, time: str | None) -> Iterator[Span]:
-    """Yield the rows of row groups that may hold times of the window, neighbours joined."""
+def groups_in(
+    file: pq.ParquetFile, window: Window, time: str | None, keys: Mapping[str, frozenset[str]]
+) -> Iterator[Span]:
+    """Yield the rows of row groups that may hold times of the window and wanted keys, joined."""
     held: Span | None = None
-    column = None if window == (None, None) else _column_of(file.metadata.schema, time)
+    tests = list(_tests(file.metadata.schema, window, time, keys))
     for number, (first, stop) in enumerate(bounds_of(file.metadata)):
-        if column is None or _may_hold(file, number, column, window):
+        if all(_may_hold(file, number, column, meets) for column, meets in tests):
             held = (first if held is None else held[0], stop)
         elif held is not None:
             yield held
@@ -76,19 +80,49 @@ def groups_in(file: pq.ParquetFile, window: Window, time: str | None) -> Iterato
         yield held
 
 
+def _tests(
+    schema: Any, window: Window, time: str | None, keys: Mapping[str, frozenset[str]]
+) -> Iterator[tuple[int, Callable[[Any], bool]]]:
+    """Yield stored columns, each with what its statistics must meet."""
+    if window != (None, None) and (column := _column_of(schema, time)) is not None:
+        yield column, partial(_meets, window=window)
+    for name, wanted in keys.items():
+        if (column := _column_of(schema, name)) is not None:
+            yield column, partial(_may_have, wanted=wanted)
+
+
 def _column_of(schema: Any, time: str | None) -> int | None:
     """Return the stored column of the times, None for none and for a member that is named alike."""
     found = [n for n in leaves_of(schema, [time or ""]) if schema.column(n).path == time]
     return found[0] if len(found) == 1 else None
 
 
-def _may_hold(file: pq.ParquetFile, group: int, column: int, window: Window) -> bool:
+def _may_hold(file: pq.ParquetFile, group: int, column: int, meets: Callable[[Any], bool]) -> bool:
     try:
         prove(file, group, [column])
         one = file.metadata.row_group(group).column(column)
-        return not one.is_stats_set or _meets(one.statistics, window)
+        return not one.is_stats_set or meets(one.statistics)
     except UNREADABLE:  # statistics that are no times, as year 10000
         return True
+
+
+def _may_have(statistics: Any, wanted: frozenset[str]) -> bool:
+    """Return True unless all keys of a column lie outside the wanted ones.
+
+    A row without a key has no device that could be asked for.
+    """
+    if not statistics.has_min_max:  # as of a column of no values
+        return not statistics.has_null_count or statistics.num_values > 0
+    low, high = statistics.min, statistics.max
+    if isinstance(low, str) and isinstance(high, str):  # in the order of their bytes, as Python's
+        return any(low <= key <= high for key in wanted)
+    if type(low) is int and type(high) is int:
+        numbers = [int(key) for key in wanted if _WHOLE.fullmatch(key)]
+        return any(low <= number <= high for number in numbers)
+    return True
+
+
+_WHOLE: Final = re.compile(r"-?\d{1,20}", re.ASCII)
 
 
 def _meets(statistics: Any, window: Window) -> bool:

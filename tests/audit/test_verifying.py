@@ -599,8 +599,8 @@ def test_nothing_of_an_audit_with_another_head_is_opened(audit: Path, head: str)
 
 def test_an_audit_of_a_later_version_is_refused(audit: Path) -> None:
     """It would look altered to a program that does not know it."""
-    forge(audit, lambda _: None, format=3)
-    with pytest.raises(mp.ConfigError, match="an audit of format 3; this version verifies 2"):
+    forge(audit, lambda _: None, format=4)
+    with pytest.raises(mp.ConfigError, match="an audit of format 4; this version verifies 3"):
         verify_bundle(audit)
 
 

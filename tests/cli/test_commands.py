@@ -94,6 +94,18 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     assert option(Argument("tz")) == "--tz"
     assert option(Argument("ignore", ["a", "b"])) == "--ignore a --ignore b"
     assert option(Argument("points", {"a": "P"})) == "--point a=P"
+    assert option(Argument("ignore", ["a b"])) == "--ignore 'a b'"
+    texts = mp.TextFormat(delimiter=";", decimal=",", absent=("-", "Bad"), strip=True)
+    assert option(Argument("text", texts)) == (
+        "--delimiter ';' --decimal , --absent - --absent Bad --strip"
+    )
+    column = mp.Column(
+        "Run", values={"ON": 1, "OFF": 0}, scale=0.1, suffix="m/s", absent=("-", "x")
+    )
+    assert option(Argument("points", {"Betrieb": column, "a": "P"})) == (
+        "--column Betrieb=Run,values=ON:1/OFF:0,scale=0.1,suffix=m/s,absent=-/x --point a=P"
+    )
+    assert option(Argument("points", {"S": mp.Column("S", labels=True)})) == "--column S=S,labels"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +116,13 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
         (["--start", "soon"], "--start 'soon' (str) is not a time"),
         (["--start", "2024-01-02", "--end", "2024-01-01"], "must be before --end '2024-01-01'"),
         (["--device-key", "x"], "give --device or --device-key, not both"),
+        (["--column", "a"], "--column a: expected two names with = between them"),
+        (["--column", "a=P,sufix=m"], "--column a=P,sufix=m: 'sufix=m' is none of suffix=, scale="),
+        (["--column", "a=P,scale=x"], "'scale=x' is none of"),
+        (["--column", "a=P,values=ON"], "'values=ON' is none of"),
+        (["--delimiter", ";;"], "--delimiter must be one ASCII character"),
+        (["--encoding", "utf9"], "--encoding utf9 is no encoding"),
+        (["--plausible", "1980"], "--plausible 1980: expected FROM,TO"),
         (["--long", "a"], "--long a: expected POINT,VALUE or POINT,VALUE,QUALITY"),
     ],
 )

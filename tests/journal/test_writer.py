@@ -316,7 +316,7 @@ def test_a_path_that_no_journal_has_is_an_error_of_ours(given: Any) -> None:
 def test_a_journal_of_another_format_is_refused(journal: Journal) -> None:
     """A later version's journal must not be misread."""
     journal.note(format=99)
-    with pytest.raises(JournalError, match="format 99; this version reads 5"):
+    with pytest.raises(JournalError, match="format 99; this version reads 6"):
         open_run(journal.path)
 
 

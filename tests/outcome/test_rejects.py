@@ -29,6 +29,7 @@ TIME = "datetime64[ms, UTC]"
 VIOLATIONS = [
     ("source", "str"), ("row", "Int64"), ("product_key", "str"), ("device_key", "str"),
     ("time", TIME), ("measurepoint", "str"), ("value", "str"), ("check", "str"), ("reason", "str"),
+    ("time_text", "str"),
 ]  # fmt: skip
 REJECTS = [
     *VIOLATIONS, ("outcome", "str"), ("code", "Int64"), ("request_id", "str"), ("mend", "str"),

@@ -24,8 +24,9 @@ from report.test_causes import declined, rejects
 
 import mpreplay as mp
 from mpreplay.display.amounts import shares
+from mpreplay.display.drawing import DARK, LIGHT
 from mpreplay.display.facts import Detail
-from mpreplay.display.pictures import DARK, LIGHT, arrival_map
+from mpreplay.display.pictures import arrival_map
 from mpreplay.frames import BOOK_COLUMNS, RESULT_COLUMNS, typed
 from mpreplay.journal.reader import JournalReader, read_journal
 from mpreplay.journal.writer import Journal
@@ -452,7 +453,7 @@ def test_the_map_shows_the_devices_with_the_most_rejects_first() -> None:
 def test_dates_below_the_map_stand_apart() -> None:
     """Of three or four days each is narrower than its date."""
     for n in range(1, 12):
-        picture = arrival_map(arrivals([_books(1, list(range(n)))]))
+        picture = str(arrival_map(arrivals([_books(1, list(range(n)))])))
         places = [float(x) for x in re.findall(r'<text x="([\d.]+)" y="\d+">', picture)]
         assert places
         assert all(after - before >= 80 for before, after in pairwise(places))
@@ -461,7 +462,7 @@ def test_dates_below_the_map_stand_apart() -> None:
 def test_long_keys_keep_the_end_that_tells_them_apart() -> None:
     """A site's devices differ in their last digits."""
     books = _books(2, [0]).assign(device_key=[f"north-sea-park-turbine-{n:03}" for n in (1, 2)])
-    picture = arrival_map(arrivals([books]))
+    picture = str(arrival_map(arrivals([books])))
 
     assert "turbine-001<" in picture
     assert "turbine-002<" in picture

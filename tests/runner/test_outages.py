@@ -417,7 +417,7 @@ def test_a_connection_that_is_always_lost_while_signing_in_ends_the_run(
 
     assert stopped in summary["stopped"]
     assert summary["not_sent"] == summary["read"]
-    assert summary["complete"] == "no"
+    assert summary["complete"] is False
 
 
 def test_a_single_kick_is_survived_and_sub_devices_are_signed_in_again(

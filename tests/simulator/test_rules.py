@@ -48,8 +48,7 @@ def platform(model: ThingModel = MODEL, **limits: Any) -> Platform:
             {
                 "models": {ANY_PRODUCT: model.to_json()},
                 "devices": [[*device, secret] for device, secret in SECRETS.items()],
-                "gateway": GATEWAY,
-                "sub_devices": [ONLINE, OFFLINE],
+                "gateways": [[GATEWAY, [ONLINE, OFFLINE]]],
                 "online": [ONLINE],
                 "limits": PlatformLimits(**limits).as_dict(),
             }

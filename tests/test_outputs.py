@@ -14,7 +14,7 @@ import pytest
 from conftest import Play
 
 import mpreplay as mp
-from mpreplay.report.outputs import check_apart, check_file, path_of, written
+from mpreplay.outputs import check_apart, check_file, path_of, written
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_a_page_may_go_to_a_pipe(tmp_path: Path) -> None:
     """``--html /dev/stdout`` is read by the next program."""
     code = """
 from pathlib import Path
-from mpreplay.report.outputs import check_file, written
+from mpreplay.outputs import check_file, written
 check_file(Path("/dev/stdout"), "html")
 with written(Path("/dev/stdout")) as file:
     file.write_text("page")

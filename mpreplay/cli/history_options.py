@@ -1,0 +1,207 @@
+"""The options of a history: which rows are read, what their columns are, how cells are written."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+from .help_lines import add_line
+
+__all__ = ["add_history", "history_of"]
+
+# Options of one meaning share a line of the help: it has to fit a screen.
+_COLUMNS: Final = (
+    ("when; the zone of naive times", {"time": "COLUMN", "tz": "ZONE"}),
+    (
+        "of numbers: s, ms, us, ns; of texts: %%d.%%m.%%Y …",
+        {"time-unit": "UNIT", "time-format": "FORMAT"},
+    ),
+    (
+        "clock changes: raise, earliest, shift_forward, …",
+        {"ambiguous": "WHAT", "nonexistent": "WHAT"},
+    ),
+    ("times to believe; no: all of them", {"plausible": "FROM,TO"}),
+    ("device keys: a column, or one for all rows", {"device": "COLUMN", "device-key": "KEY"}),
+    ("product keys: likewise", {"product": "COLUMN", "product-key": "KEY"}),
+    ("this device, and no others but those named so", {"devices*": "KEY"}),
+    ("and suffix=m/s scale=10 labels values=ON:1/OFF:0", {"column*": "NAME=POINT[,MORE]"}),
+    ("a column and that of its quality", {"quality*": "COLUMN=COLUMN"}),
+    ("no reading; --only: nor is any column not named", {"ignore*": "COLUMN", "only": ""}),
+    ("columns of the long form", {"long": "POINT,VALUE[,QUALITY]"}),
+    ("from here on, and before here, UTC", {"start": "TIME", "end": "TIME"}),
+)
+_TEXTS: Final = (
+    ("of a CSV file; default: a comma, utf-8", {"delimiter": "C", "encoding": "NAME"}),
+    ("of numbers, default a point; blanks around texts", {"decimal": "C", "strip": ""}),
+    ("a word that means no value", {"absent*": "WORD"}),
+)
+# Options of ``read_history`` that are passed on as they are typed, where they are.
+_PASSED: Final = (
+    "tz",
+    "time_unit",
+    "time_format",
+    "ambiguous",
+    "nonexistent",
+    "device_key",
+    "product_key",
+    "start",
+    "end",
+    "only",
+)
+_TEXT_FIELDS: Final = ("delimiter", "decimal", "encoding", "strip")
+_MORE: Final = "suffix=, scale=, values=TEXT:VALUE/TEXT:VALUE, absent=WORD/WORD, decimal=, labels"
+_DECIMAL: Final = ("decimal=,", "decimal=\0")  # its comma is no comma between parts
+_TABS: Final = ("\\t", "tab")
+
+
+def add_history(parser: argparse.ArgumentParser) -> None:
+    """Add a history, its thing model, its columns and its texts."""
+    parser.add_argument(
+        "history",
+        metavar="HISTORY",
+        help="a Parquet or CSV file, a folder, a pattern; rejects",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="[PRODUCT=]FILE",
+        action="append",
+        required=True,
+        help="thing model as JSON; once a product, if several",
+    )
+    for title, lines in (("its columns", _COLUMNS), ("its texts", _TEXTS)):
+        group = parser.add_argument_group(title)
+        for told, options in lines:
+            add_line(group, told, options)
+    # The short form of --column, as messages spell it where nothing more is said of a column.
+    group.add_argument(
+        "--point", action="append", default=[], dest="column", help=argparse.SUPPRESS
+    )
+
+
+def history_of(options: argparse.Namespace) -> Any:
+    """Return the history that the options of a command describe."""
+    from ..errors import ConfigError
+    from ..history.opening import read_history
+
+    parts = (options.long or "").split(",")
+    if options.long and not (2 <= len(parts) <= 3 and all(parts)):
+        raise ConfigError(f"--long {options.long}: expected POINT,VALUE or POINT,VALUE,QUALITY")
+    long = [*parts, None, None, None][:3]
+    given = {name: getattr(options, name) for name in _PASSED if getattr(options, name) is not None}
+    if options.devices:
+        given["devices"] = options.devices
+    if options.plausible:
+        given["plausible"] = _plausible(options.plausible)
+    return read_history(
+        options.history,
+        time_column=options.time,
+        device_column=options.device,
+        product_column=options.product,
+        points=_columns(options.column) or None,
+        quality=_pairs(options.quality, "--quality") or None,
+        ignore=options.ignore,
+        point_column=long[0] or None,
+        value_column=long[1],
+        quality_column=long[2],
+        text=_text_format(options),
+        **given,
+    )
+
+
+def _text_format(options: argparse.Namespace) -> Any:
+    """Return the format of texts, None where no option says anything of it."""
+    from ..cells.text_format import TextFormat
+
+    found = {name: getattr(options, name) for name in _TEXT_FIELDS}
+    given = {name: value for name, value in found.items() if value is not None}
+    if given.get("delimiter") in _TABS:
+        given["delimiter"] = "\t"
+    if options.absent:
+        given["absent"] = tuple(options.absent)
+    return TextFormat(**given) if given else None
+
+
+def _plausible(given: str) -> tuple[str, str] | None:
+    from ..errors import ConfigError
+
+    if given == "no":
+        return None
+    first, comma, last = given.partition(",")
+    if not (first and comma and last):
+        raise ConfigError(f"--plausible {given}: expected FROM,TO as 1980-01-01,+1d, or no")
+    return first, last
+
+
+def _pairs(given: list[str], option: str) -> dict[str, Any]:
+    from ..errors import ConfigError
+
+    pairs = {}
+    for text in given:
+        left, equals, right = text.partition("=")
+        if not (left and equals and right):
+            raise ConfigError(f"{option} {text}: expected two names with = between them")
+        pairs[left] = right
+    return pairs
+
+
+def _columns(given: list[str]) -> dict[str, Any]:
+    """Return the point of each column, with how its cells are written where that is said."""
+    from ..cells.column import Column
+
+    columns: dict[str, Any] = {}
+    for name, told in _pairs(given, "--column").items():
+        point, *parts = told.replace(*_DECIMAL).split(",")
+        more = dict(_more(part, f"{name}={told}") for part in parts)
+        columns[name] = Column(point, **more) if more else point
+    return columns
+
+
+def _more(part: str, given: str) -> tuple[str, Any]:
+    """Return the name and the value of an argument of a column."""
+    from ..errors import ConfigError
+
+    name, equals, told = part.replace("\0", ",").partition("=")
+    if part == "labels":
+        return "labels", True
+    with suppress(ValueError):
+        if equals and told and (read := _READ.get(name)):
+            return name, read(told)
+    raise ConfigError(f"--column {given}: {part!r} is none of {_MORE}")
+
+
+def _number(told: str) -> float:
+    with suppress(ValueError):
+        return int(told)
+    return float(told)
+
+
+def _words(told: str) -> tuple[str, ...]:
+    return tuple(told.split("/"))
+
+
+def _values(told: str) -> dict[str, Any]:
+    pairs = [part.rpartition(":") for part in told.split("/")]
+    if not all(colon for _, colon, _ in pairs):
+        raise ValueError
+    return {text: _value(value) for text, _, value in pairs}
+
+
+def _value(told: str) -> Any:
+    """Return a number or a truth value, or else the text."""
+    try:
+        return json.loads(told)
+    except ValueError:
+        return told
+
+
+# How the arguments of a column are read, as they are typed.
+_READ: Final[dict[str, Callable[[str], Any]]] = {
+    "suffix": str,
+    "decimal": str,
+    "scale": _number,
+    "absent": _words,
+    "values": _values,
+}

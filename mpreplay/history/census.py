@@ -1,0 +1,151 @@
+"""The devices and the points that occur in a history, found by reading its key columns alone.
+
+Taken once, before anything is read for sending, and only where rows are chosen by their keys
+(``devices=``, and ``only=True`` in the long form): a device that occurs nowhere is an error then,
+and slabs without a wanted row are not read. A shell: reads sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from ..sources.parquet import ParquetSource
+from .columns import Layout
+from .devices import check_found, is_wanted, keys_wanted
+from .keys import keys_of, pair
+from .slab import RawSlab
+
+if TYPE_CHECKING:
+    from ..model.device import Device
+    from ..sources.source import Source, Span, Window
+    from .roles import Columns
+
+__all__ = ["Census", "census_of", "spans_of"]
+
+ROWS: Final = 65_536  # read at once, of few columns
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """The rows of a history that are wanted by their keys.
+
+    Parameters
+    ----------
+    n_rows : int
+        Number of wanted rows in the window, as far as the sources' spans tell the window.
+    blocks : tuple of tuples of spans
+        Of each source the spans with wanted rows, in ascending order.
+    """
+
+    n_rows: int
+    blocks: tuple[tuple[Span, ...], ...]
+
+    def wanted(self, number: int, spans: list[Span]) -> list[Span]:
+        """Return those of a source's spans that have a wanted row, or may have one."""
+        blocks = self.blocks[number]
+        if not blocks:
+            return []
+        starts, stops = np.array(blocks).T
+        # The first block that ends behind a span's beginning begins before the span's end.
+        place = np.searchsorted(stops, [first for first, _ in spans], side="right")
+        return [
+            span
+            for span, at in zip(spans, place.tolist(), strict=True)
+            if at < len(starts) and starts[at] < span[1]
+        ]
+
+
+def spans_of(
+    source: Source, n_rows: int, window: Window, columns: Columns, weighty: Iterable[str] = ()
+) -> list[Span]:
+    """Return the rows of each slab of a source, without rows that its statistics rule out."""
+    asked = (n_rows, window, columns.time, list(weighty))
+    if isinstance(source, ParquetSource) and (keys := _provable(columns)):
+        return source.spans(*asked, keys=keys)
+    return source.spans(*asked)
+
+
+def _provable(columns: Columns) -> dict[str, frozenset[str]]:
+    """Return the wanted keys by column, where keys are compared as they are written in a file."""
+    if columns.devices is None or (columns.text is not None and columns.text.strip):
+        return {}
+    found = {str(columns.device): keys_wanted(columns.devices)}
+    pairs = [one for one in columns.devices if not isinstance(one, str)]
+    if columns.product is not None and len(pairs) == len(columns.devices):
+        found[columns.product] = frozenset(product for product, _ in pairs)
+    return found
+
+
+def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Census:
+    """Return the wanted rows of some sources.
+
+    Raises
+    ------
+    HistoryError
+        If a device that is asked for occurs in no row, also outside the window.
+    """
+    sources = list(sources)
+    found: set[Device] = set()
+    blocks = []
+    n_rows = 0
+    for source in sources:
+        spans = spans_of(source, ROWS, window, columns)
+        held = []
+        for span, devices, n in _counted(source, columns, spans):
+            found |= set(devices)
+            n_rows += n
+            held += [span] * (n > 0)
+        blocks.append(tuple(held))
+    wanted = columns.devices or ()
+    if not _are_found(wanted, found):  # perhaps in rows that the statistics or the window rule out
+        for source in sources:
+            spans = source.spans(ROWS, (None, None), None)
+            for _, devices, _ in _counted(source, columns, spans):
+                found |= set(devices)
+        check_found(wanted, found, columns.device)
+    return Census(n_rows, tuple(blocks))
+
+
+def _are_found(wanted: Iterable[Any], found: set[Device]) -> bool:
+    keys = {one.device_key for one in found}
+    return all((one in keys) if isinstance(one, str) else (one in found) for one in wanted)
+
+
+def _counted(
+    source: Source, columns: Columns, spans: list[Span]
+) -> Iterator[tuple[Span, list[Device], int]]:
+    """Yield the devices of each span, and its number of wanted rows."""
+    names = [name for name in (columns.device, columns.product) if name is not None]
+    layout = Layout(columns)
+    folders = source.partitions
+    own = set(source.columns) - set(folders) if folders else None
+    if own is not None and not own & set(names) and not _in_file(source, names):
+        told = {name: pa.array([folders[name]], pa.string()) for name in names}
+        devices, chosen = _chosen(RawSlab(0, source.name, 0, told, layout))
+        for first, stop in spans:
+            yield (first, stop), devices, (stop - first) * int(chosen[0])
+        return
+    for (first, stop), read in zip(spans, source.read(names, spans), strict=True):
+        devices, chosen = _chosen(RawSlab(0, source.name, first, read, layout))
+        yield (first, stop), devices, int(chosen.sum())
+
+
+def _in_file(source: Source, names: list[str]) -> bool:
+    """Return True if a file has a column of its own beside the folder that names it."""
+    schema = source.schema if isinstance(source, ParquetSource) else None
+    return schema is not None and any(name in schema.names for name in names)
+
+
+def _chosen(raw: RawSlab) -> tuple[list[Device], Any]:
+    """Return the devices of a slab, and a mask of the rows of devices that are asked for."""
+    columns = raw.layout.columns
+    products = keys_of(raw, columns.product, columns.product_key or "", "product")
+    names = keys_of(raw, columns.device, columns.device_key or "", "device")
+    devices, device = pair(products, names)
+    chosen = np.append(is_wanted(devices, columns.devices or ()), False)
+    return devices, chosen[device]
