@@ -234,6 +234,8 @@ class Standing:
         True if the books agree with the other tables of the journal.
     is_kept : bool
         True if the journal outlives the run, so that the run can be continued.
+    streams : tuple of str
+        Files that keep the streams of the run beside its journal.
     """
 
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -244,6 +246,7 @@ class Standing:
     requests: Mapping[str, int] = field(default_factory=dict)
     is_sound: bool = True
     is_kept: bool = True
+    streams: tuple[str, ...] = ()
 
     def n(self, fate: str) -> int:
         """Return the number of values with a fate, or ``read``."""

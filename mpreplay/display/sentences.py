@@ -164,11 +164,23 @@ def _end(standing: Standing) -> list[str]:
     if standing.is_complete:
         return ["The run is complete: every row was read and every request has an answer."]
     rest = (
-        "The same replay with the same journal continues it."
+        f"The same replay with the same journal continues it{_from_streams(standing)}."
         if standing.is_kept
         else "It kept no journal to continue from: replay the history again, with a journal."
     )
     return [*_why_not_complete(standing), rest]
+
+
+def _from_streams(standing: Standing) -> str:
+    """Return the words for a history that another process reads from the files of its streams."""
+    if not standing.streams:
+        return ""
+    files = ", ".join(repr(one) for one in standing.streams)
+    given = f"[{files}]" if len(standing.streams) > 1 else files
+    return (
+        "; its stream was kept beside the journal, and is read from there: read_history("
+        f"{given}, ...)"
+    )
 
 
 def _why_not_complete(standing: Standing) -> list[str]:

@@ -33,7 +33,7 @@ class HeldFile:
     lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
-    def of(cls, file: Any) -> HeldFile:
+    def of(cls, file: Any, name: str | None = None) -> HeldFile:
         """Return the file of a file object.
 
         Raises
@@ -42,7 +42,7 @@ class HeldFile:
             If it is closed, a text file, or cannot be read by position.
         """
         told = getattr(file, "name", None)
-        name = told if isinstance(told, str) and told else type(file).__name__
+        name = name or (told if isinstance(told, str) and told else type(file).__name__)
         if getattr(file, "closed", False):
             raise _refused(name, "the file is closed; pass it open, or pass its path")
         if isinstance(file, io.TextIOBase) or hasattr(file, "encoding"):

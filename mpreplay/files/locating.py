@@ -34,7 +34,7 @@ def is_place(source: Any) -> bool:
 
 def _has_system(source: Any) -> bool:
     """Return True for a UPath, and for what ``fsspec.open`` returns."""
-    return hasattr(source, "fs") and hasattr(source, "path") and not isinstance(source, type)
+    return hasattr(source, "path") and hasattr(getattr(source, "fs", None), "_strip_protocol")
 
 
 def shown_place(source: Any) -> str:
@@ -44,7 +44,7 @@ def shown_place(source: Any) -> str:
     return str(source.path) if _has_system(source) else type(source).__name__
 
 
-def find_anywhere(source: Any, filesystem: Any = None) -> Found:
+def find_anywhere(source: Any, filesystem: Any = None, name: str | None = None) -> Found:
     """Return the files of a place: a file, a folder with all folders within, or a pattern.
 
     Parameters
@@ -53,6 +53,8 @@ def find_anywhere(source: Any, filesystem: Any = None) -> Found:
         See :func:`is_place`.
     filesystem : file system of pyarrow or fsspec, optional
         Where the path is.
+    name : str, optional
+        Of an open file, in messages and tables.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def find_anywhere(source: Any, filesystem: Any = None) -> Found:
             raise HistoryError(
                 "filesystem: takes a path; an open file needs none", argument="filesystem"
             )
-        return Found([(HeldFile.of(source), {})])
+        return Found([(HeldFile.of(source, name), {})])
     if filesystem is not None:
         if not isinstance(source, str | os.PathLike):
             raise HistoryError(

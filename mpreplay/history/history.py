@@ -20,6 +20,7 @@ from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.search_rules import LeftOut, grouped
+from ..sources.parquet import ParquetSource
 from ..sources.source import Source
 from .census import Census, census_of, spans_of
 from .columns import Columns, Layout, check_some, resolve
@@ -169,9 +170,12 @@ class History:
         return columns.time, columns.device, columns.product, columns.point, columns.time_text
 
     def __repr__(self) -> str:
-        what = f"{self.n_rows:,} rows"
+        # To be shown is no reason to read a stream.
+        is_waiting = any(getattr(source, "is_waiting", False) for source in self.sources)
+        what = "a stream, not read yet" if is_waiting else f"{self.n_rows:,} rows"
         if len(self.sources) != 1:
-            what = f"{len(self.sources)} files, {what}"
+            is_files = all(isinstance(source, ParquetSource) for source in self.sources)
+            what = f"{len(self.sources)} {'files' if is_files else 'sources'}, {what}"
         name = self.sources[0].name if self.sources else "nothing"
         form = "long" if self.columns.is_long else "wide"
         window = "".join(

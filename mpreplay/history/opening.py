@@ -18,6 +18,7 @@ from ..errors.arguments import labels_of, shown_briefly
 from ..files.locating import shown_place
 from ..files.search_rules import LeftOut, grouped
 from ..sources.source import FrameSource, Source, TableSource
+from ..sources.spooled import StreamSource
 from ..times.bounds import bound_of
 from .columns import Columns
 from .devices import check_devices, devices_of
@@ -67,10 +68,13 @@ def read_history(
 
     Parameters
     ----------
-    source : DataFrame, Arrow Table, path or glob
-        A Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
-        folder of Parquet files (with hive partitions, if any) or a pattern; what
-        is left out of these, and why, is shown with the history. Also a file written from
+    source : frame, table, stream, path or glob, or list of these
+        A DataFrame, an Arrow table or batch, a frame or query of another library (polars, duckdb,
+        datafusion, narwhals: whatever has ``__arrow_c_stream__``), a ``pyarrow.dataset``, or a
+        stream of batches that come once: a RecordBatchReader, or an iterator of frames or tables.
+        Or a Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
+        folder of Parquet files (with hive partitions, if any) or a pattern; what is left out of
+        these, and why, is shown with the history. Also a file written from
         ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
         argument names a column.
     time_column : str, optional
@@ -98,6 +102,11 @@ def read_history(
     text : TextFormat, optional
         How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
         texts until they become values by the types of their points.
+    name : str, optional
+        Name of a frame, table or stream in rejects, audit and messages. A file has its own.
+    spool : path, optional
+        File that keeps the rows of a stream, or a folder for a temporary one. Default: a temporary
+        folder, removed with the history.
 
     Returns
     -------
@@ -113,6 +122,12 @@ def read_history(
     A struct point comes as an Arrow struct, as dicts, or as dotted columns (``Power.value``); an
     array as lists. Files of a folder are read in the order of their names. Folders named
     ``key=value`` are columns too, left out unless they are named here or in the model.
+
+    The items of a list are sources of their own. A stream is written to a Parquet file when its
+    rows are first needed, and read from there; columns that are left out are empty in it. Its first
+    batch names the columns; a value that has no equal in the type of the other batches is an error.
+    ``replay`` with a journal keeps the file as ``<journal>.source.parquet``, from which the run can
+    be continued in another process. A query is read in the order that it gives its rows in.
 
     Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
     ``value`` are read, each value by the type of its point. Other columns are ignored, except that
@@ -159,14 +174,14 @@ def read_history(
             argument="start",
             value=start,
         )
-    given = Given(source, columns, filesystem=filesystem)
+    given = Given(source, columns, name, filesystem, spool)
     sources, left_out = opened(given)
     _tell_of(source, len(sources), left_out)
     if given.may_be_rejects and all(is_rejects(one.columns) for one in sources):
         roles = replace(REJECTS, devices=columns.devices)
         return _counted(History(tuple(map(_as_rejects, sources)), roles, *window, left_out))
     check_devices(columns)
-    if columns.time is None and not all(isinstance(one, FrameSource) for one in sources):
+    if columns.time is None and not all(map(_has_index, sources)):
         raise HistoryError(
             message(
                 "only a DataFrame has an index, and these are not rejects: name the time with ",
@@ -195,13 +210,20 @@ def _tell_of(source: Any, n_files: int, left_out: tuple[LeftOut, ...]) -> None:
 
 def _as_rejects(source: Source) -> Source:
     """Return a source whose time is in a column."""
+    if isinstance(source, StreamSource):
+        return source.as_rejects()
     return replace(source, time_from_index=False) if isinstance(source, FrameSource) else source
+
+
+def _has_index(source: Source) -> bool:
+    """Return True if the time of a source's rows is their index."""
+    return bool(getattr(source, "time_from_index", False))
 
 
 # Arguments of the contract that are not built yet, with the only value that they may have.
 _UNBUILT: Final = {
     "time_format": None, "ambiguous": "raise",
-    "nonexistent": "raise", "plausible": None, "name": None, "spool": None,
+    "nonexistent": "raise", "plausible": None,
 }  # fmt: skip
 
 

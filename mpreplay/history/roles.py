@@ -114,6 +114,13 @@ class Columns:
         ]
         return [name for name in named if name is not None] + list((self.quality or {}).values())
 
+    @property
+    def keys(self) -> list[str]:
+        """Columns that every source must have: those named for a purpose other than a reading."""
+        quality = self.quality or {}
+        mapped = {*(self.points or {}), *quality, *quality.values()}
+        return [name for name in self.named if name not in mapped]
+
 
 def check_roles(columns: Columns) -> None:
     """Raise HistoryError if the roles given by the caller cannot be, whatever the source."""

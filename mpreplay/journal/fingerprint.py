@@ -90,10 +90,13 @@ def check_same(path: Path, wanted: Fingerprint, names: Sequence[str] = ()) -> No
     JournalMismatch
         With the differences and the remedy.
     """
-    if told := told_differences(facts_of(path), wanted, names):
+    facts = facts_of(path)
+    if told := told_differences(facts, wanted, names):
+        kept = [one["kept"] for one in facts.get("sources") or [] if one.get("kept")]
+        streams = f" (its stream was kept in {', '.join(kept)} beside it)" if kept else ""
         raise JournalMismatch(
             f"{path}: the run in this journal cannot be continued: {'; '.join(told.values())}. "
-            "Pass what it was begun with, or another journal to begin anew",
+            f"Pass what it was begun with{streams}, or another journal to begin anew",
             tuple(told),
         )
 

@@ -118,10 +118,9 @@ class IpcSource:
         window: Window,
         time: str | None,
         weighty: Sequence[str] = (),
-        keys: Mapping[str, frozenset[str]] | None = None,
     ) -> list[Span]:
         """Return the rows of each slab."""
-        del window, time, keys  # rows are left out after their times are read
+        del window, time  # rows are left out after their times are read
         asked = (n_rows, *weighty)
         if asked not in self.cuts:
             spans = cut_spans(0, self.n_rows, n_rows)

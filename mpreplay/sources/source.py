@@ -155,16 +155,18 @@ class FrameSource:
         if not columns:
             return spans
         return list(
-            light_spans(spans, lambda one: weights([_raw(c.iloc[slice(*one)]) for c in columns]))
+            light_spans(
+                spans, lambda one: weights([raw_column(c.iloc[slice(*one)]) for c in columns])
+            )
         )
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
         for first, stop in spans:
             part = self.frame.iloc[first:stop]
-            columns = {name: _raw(part[name]) for name in needed}
+            columns = {name: raw_column(part[name]) for name in needed}
             if self.time_from_index:
-                columns[INDEX] = _raw(part.index.to_series(index=pd.RangeIndex(len(part))))
+                columns[INDEX] = raw_column(part.index.to_series(index=pd.RangeIndex(len(part))))
             yield columns
 
 
@@ -285,7 +287,7 @@ def columns_of(table: pa.Table) -> dict[str, Any]:
     }
 
 
-def _raw(series: pd.Series) -> Any:
+def raw_column(series: pd.Series) -> Any:
     """Return a Series as Arrow if its values have a single type, else as Python objects."""
     if isinstance(series.dtype, pd.PeriodDtype):
         series = series.dt.to_timestamp()
