@@ -35,7 +35,7 @@ SHELLS = {
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
     "files.held_file", "files.locating", "files.reading", "files.remote_finding",
-    "files.search_rules", "files.stores", "sources.ipc", "sources.ipc_layout",
+    "files.search_rules", "files.stores", "sources.ipc", "files.ipc_layout",
     "display.page", "display.picture",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}

@@ -17,12 +17,12 @@ import pyarrow as pa
 from ..cells.arrays import plain_column
 from ..errors import HistoryError
 from ..files.file_mark import FileMark
+from ..files.ipc_layout import Layout, layout_of
+from ..files.partitions import told_partitions, with_partitions
+from ..files.spans import in_lengths, runs
 from ..files.stores import advice_of
-from .ipc_layout import Layout, layout_of
-from .partitions import told_partitions, with_partitions
 from .row_groups import UNREADABLE
-from .source import FileFacts, attributes_of, cut_spans, first_line, names_of
-from .spans import in_lengths, runs
+from .source import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 from .weights import SLAB_BYTES, has_weight, light_spans, weights
 
 if TYPE_CHECKING:
@@ -139,7 +139,9 @@ class IpcSource:
         try:
             for run in runs(spans):
                 for part in in_lengths(self._batches(own, run), run):
-                    yield with_partitions(part, needed, self.partitions, self.path)
+                    yield with_partitions(
+                        columns_of(part), part.num_rows, needed, self.partitions, self.path
+                    )
         except HistoryError:
             self.mark.check()  # a change of the file explains the error
             raise

@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 from ..errors import HistoryError
 from ..files.counting import Counts, check_footer, disagreement
 from ..files.file_mark import FileMark
+from ..files.partitions import told_partitions, with_partitions
 from ..files.reading import by_position
+from ..files.spans import in_lengths, runs
 from ..files.stores import advice_of
 from .parquet_weights import Weights
-from .partitions import told_partitions, with_partitions
 from .row_groups import UNREADABLE, bounds_of, groups_in, groups_of, opened
-from .source import FileFacts, attributes_of, cut_spans, first_line, names_of
-from .spans import in_lengths, runs
+from .source import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
 from .weights import light_spans
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class ParquetSource:
 
     def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
         self._check_indices(part)
-        return with_partitions(part, needed, self.partitions, self.path)
+        return with_partitions(columns_of(part), part.num_rows, needed, self.partitions, self.path)
 
     def _check_indices(self, part: pa.Table) -> None:
         """Raise if a place in a dictionary is beyond its end, which no reader of it checks."""

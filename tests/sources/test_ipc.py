@@ -56,7 +56,7 @@ def values(source: Any, name: str = "x") -> list[Any]:
     """Return all values of a column."""
     history = mp.read_history(source, time_column="ts")
     assert sum(slab.n_rows for slab in history.slabs([MODEL], keys_only=True)) == history.n_rows
-    return [x for slab in history.slabs([MODEL]) for x in slab.columns[name].to_pylist()]
+    return [x for slab in history.slabs([MODEL]) for x in pa.array(slab.columns[name]).to_pylist()]
 
 
 @pytest.mark.parametrize("stream", [False, True])

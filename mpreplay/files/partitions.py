@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import HistoryError
-from .source import columns_of
 
 __all__ = ["told_partitions", "with_partitions"]
 
@@ -35,20 +34,23 @@ def told_partitions(
 
 
 def with_partitions(
-    part: pa.Table, needed: list[str], partitions: Mapping[str, str | None], path: object
+    columns: dict[str, Any],
+    n_rows: int,
+    needed: list[str],
+    partitions: Mapping[str, str | None],
+    path: object,
 ) -> dict[str, Any]:
-    """Return the needed columns of some rows, those of the folders included.
+    """Return columns of some rows with those of the folders that are needed.
 
     Raises
     ------
     HistoryError
         If a column of the file contradicts the folder that names its value.
     """
-    columns = columns_of(part)
     for name in needed:
         if name not in columns:
             value = pa.scalar(partitions[name], pa.string())
-            columns[name] = pa.repeat(value, part.num_rows)
+            columns[name] = pa.repeat(value, n_rows)
         elif name in partitions:
             _check_partition(name, columns[name], partitions[name], path)
     return columns

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from ..errors import HistoryError
-from ..files.ipc_messages import BATCH, Block, Message, blocks_of, is_end, message_at, messages
-from ..files.reading import At, by_position
+from .ipc_messages import BATCH, Block, Message, blocks_of, is_end, message_at, messages
+from .reading import At, by_position
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from .source import Span
+# Rows [first, stop).
+Span = tuple[int, int]
 
 __all__ = ["Layout", "layout_of"]
 

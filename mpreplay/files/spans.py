@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-if TYPE_CHECKING:
-    from .weights import Span
-
 __all__ = ["in_lengths", "runs"]
+
+# Rows [first, stop).
+Span = tuple[int, int]
 
 
 def runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
