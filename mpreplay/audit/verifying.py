@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..errors.arguments import OPTIONAL_TEXT, PATH, check_kinds, wrong
+from ..errors.arguments import OPTIONAL_TEXT, check_kinds, wrong
+from ..files.locating import is_place
 from ..frames import typed
 from ..outcome.agreement import (
     RejectCounts,
@@ -30,6 +31,7 @@ from .accounts import check_chain, check_complete, check_counts
 from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
 from .links import Chain
+from .source_files import difference_of, source_of
 
 __all__ = ["Finding", "bundle_head", "compare_sources", "verify_audit", "verify_bundle"]
 
@@ -61,7 +63,8 @@ def verify_audit(
         The head that ``Run.audit`` returned. Without a head, an audit that was forged as a whole
         passes for the original.
     sources : iterable of path, optional
-        Files that the run read, to be compared with the digests in the audit.
+        Files that the run read, to be compared with the digests in the audit; those of a store as
+        URIs, compared by the tag that the store gives to their bytes.
 
     Returns
     -------
@@ -80,10 +83,10 @@ def verify_audit(
     Traceback (most recent call last):
     mpreplay.errors.ConfigError: no-such-folder: there is no such folder
     """
-    listed: Any = [sources] if PATH.holds(sources) else sources
+    listed: Any = [sources] if is_place(sources) else sources
     if not isinstance(listed, Iterable):
         raise wrong("sources", sources, "a list of paths")
-    paths = [path_of(source, "sources") for source in listed]
+    paths = [source_of(source) for source in listed]
     check_kinds({"head": (head, OPTIONAL_TEXT)})
     findings = verify_bundle(path_of(folder, "folder"), paths, head=head)
     return typed(findings, dict.fromkeys(Finding._fields, "str"))
@@ -104,7 +107,7 @@ def verify_bundle(
     return list(_Bundle(folder, head and head.strip().lower()).findings(sources))
 
 
-def compare_sources(folder: Path, sources: Iterable[Path]) -> list[tuple[Path, str]]:
+def compare_sources(folder: Path, sources: Iterable[Any]) -> list[tuple[Any, str]]:
     """Return each file with its difference from the file that the run read, empty if none.
 
     Raises
@@ -115,7 +118,7 @@ def compare_sources(folder: Path, sources: Iterable[Path]) -> list[tuple[Path, s
     sources = list(sources)
     _check_arguments(folder, sources, None)
     manifest = parsed(_bytes(folder / MANIFEST) or b"") or {}
-    return [(path, _difference(path, manifest.get("sources"))) for path in sources]
+    return [(path, difference_of(path, manifest.get("sources"))) for path in sources]
 
 
 def bundle_head(folder: Path) -> str:
@@ -287,7 +290,7 @@ class _Bundle:
     def _of_sources(self, sources: list[Path]) -> Iterator[Finding]:
         """Yield the given files that differ from the sources of the run."""
         for path in sources:
-            if what := _difference(path, self.manifest.get("sources")):
+            if what := difference_of(path, self.manifest.get("sources")):
                 yield Finding(str(path), "", what)
 
     def _is_sound(self, name: str) -> bool:
@@ -349,24 +352,6 @@ class _Bundle:
         except (pa.ArrowException, OSError, ValueError, TypeError, LookupError):
             return None
         return counts
-
-
-def _difference(path: Path, listed: object) -> str:
-    """Return the difference of a file from the file that a run read, or the empty text."""
-    known = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    try:
-        digest = sha256_of(path)
-    except OSError as error:
-        return f"it cannot be read ({error.strerror})"
-    if any(one.get("sha256") == digest for one in known):
-        return ""
-    if any(one.get("name") == path.name and one.get("sha256") for one in known):
-        what = "the file is not what the run read: it was altered since"
-    elif known and not any(one.get("sha256") for one in known):
-        what = f"the run read a {known[0].get('name')}, which no file can be compared with"
-    else:
-        what = "the run read no file with these bytes"
-    return f"{what} (SHA-256 {digest})"
 
 
 def _named(file: str, check: Callable[[], Iterable[tuple[str, str]]]) -> Iterator[Finding]:

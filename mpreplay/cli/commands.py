@@ -270,11 +270,12 @@ def _write_all(options: argparse.Namespace, run: Any, tables: dict[str, Path]) -
 def _verify(options: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from ..audit.source_files import source_of
     from ..audit.verifying import bundle_head, compare_sources, verify_audit
     from ..display.amounts import count
 
     folder = Path(options.folder)
-    sources = compare_sources(folder, [Path(source) for source in options.source])
+    sources = compare_sources(folder, [source_of(source) for source in options.source])
     findings = verify_audit(folder, head=options.head)
     for file, where, finding in findings.itertuples(index=False):
         print(f"{file}{', ' if where else ''}{where}: {finding}")

@@ -295,7 +295,8 @@ def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, 
         known = source or {}
         size, sha256 = known.get("bytes"), known.get("sha256")
         # A frame has no bytes of its own; mpreplay's fingerprint of its cells is shown instead.
-        shown = sha256 or f"none: held in memory ({visible(str(cells or ''), MAX_NAME)})"
+        tag = known.get("tag") and f"tag of its store: {known['tag']}"
+        shown = sha256 or tag or f"none: held in memory ({visible(str(cells or ''), MAX_NAME)})"
         yield (
             visible(known.get("name") or "not known", 2 * MAX_NAME),
             "" if size is None else f"{size:,}",
