@@ -72,11 +72,12 @@ def read_history(
         A DataFrame, an Arrow table or batch, a frame or query of another library (polars, duckdb,
         datafusion, narwhals: whatever has ``__arrow_c_stream__``), a ``pyarrow.dataset``, or a
         stream of batches that come once: a RecordBatchReader, or an iterator of frames or tables.
-        Or a Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
-        folder of Parquet files (with hive partitions, if any) or a pattern; what is left out of
-        these, and why, is shown with the history. Also a file written from
-        ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
-        argument names a column.
+        Or a file of Parquet, Arrow IPC, Feather or CSV (``.csv`` or ``.tsv``, also ``.gz`` or
+        ``.zst``; see ``text``), a folder of files of one format (with hive partitions, if any) or a
+        pattern, on a disk or as ``s3://``, ``gs://`` or ``abfs://``; what is left out of these, and
+        why, is shown with the history. A ``UPath`` and an open binary file are taken, too. Also a
+        file written from ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its
+        columns, if no argument names a column.
     time_column : str, optional
         Datetimes with a zone, ISO 8601 texts with an offset, naive times with ``tz``, or numbers
         with ``time_unit``. None: the index of a DataFrame.
@@ -102,6 +103,9 @@ def read_history(
     text : TextFormat, optional
         How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
         texts until they become values by the types of their points.
+    filesystem : file system of pyarrow.fs or fsspec, optional
+        Where the path is. Credentials are better in the environment than in a URI, though no
+        message, log or record shows them.
     name : str, optional
         Name of a frame, table or stream in rejects, audit and messages. A file has its own.
     spool : path, optional
