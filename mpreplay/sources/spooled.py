@@ -98,7 +98,7 @@ class StreamSource:
     @property
     def path(self) -> Path:
         """The file that holds the stream."""
-        return self._read().path
+        return Path(self._read().path)
 
     @property
     def is_text(self) -> bool:
