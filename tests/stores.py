@@ -31,7 +31,7 @@ class S3:
 
     def put(self, path: str, data: bytes) -> None:
         """Write an object."""
-        with self.system.open_output_stream(path) as file:
+        with self.system.open_output_stream(path, compression=None) as file:
             file.write(data)
 
     def uri(self, path: str, key: str = KEY, secret: str = SECRET) -> str:
