@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from ..display.sentences import hour_twice_in_words
 from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
 from ..history.history import checked_history
 from ..model.device import Device
@@ -19,6 +20,7 @@ from ..model.model_set import ModelSet
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
+from .clock_changes import hour_twice
 from .device_times import DeviceTimes
 from .sizes import Room
 from .survey import survey
@@ -79,6 +81,14 @@ class Validation:
         return typed(rows, CONFLICT_COLUMNS)
 
     @property
+    def clock(self) -> str:
+        """The explanation of conflicts by a clock that was changed wrongly; empty for others."""
+        hour = None
+        if len(self._conflicts) == self.n_conflicts:  # all of them are known
+            hour = hour_twice(self._conflicts, self.devices)
+        return "" if hour is None else hour_twice_in_words(hour)
+
+    @property
     def ok(self) -> bool:
         """True if ``replay`` with the same arguments would raise for nothing."""
         return not self.n_violations and not (self.n_conflicts and self.duplicates == "raise")
@@ -88,6 +98,7 @@ class Validation:
         if self.n_conflicts:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
+        told += f". {self.clock}" if self.clock else ""
         return f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
 
     def _repr_html_(self) -> str:

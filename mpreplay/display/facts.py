@@ -20,6 +20,7 @@ __all__ = [
     "Conflict",
     "Detail",
     "Ended",
+    "HourTwice",
     "Standing",
 ]
 
@@ -209,6 +210,14 @@ class Conflict(NamedTuple):
     other_source: str
     other_row: int
     other_text: str
+
+
+class HourTwice(NamedTuple):
+    """An hour whose readings stand twice in a history, while another hour is missing."""
+
+    start: int  # [ms]
+    devices: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)
