@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pandas as pd
 
 from ..display.page import need_jinja2
+from ..display.sentences import hour_twice_in_words
 from ..display.verdict import Failed, PointVerdict, Verdict
 from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
 from ..history.history import checked_history, files_of
@@ -23,6 +24,7 @@ from ..outputs import check_apart, check_file, path_of, written
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
+from .clock_changes import hour_twice
 from .device_times import DeviceTimes
 from .findings import Findings
 from .shown import in_notebook, in_text, picture_of, point_frame
@@ -104,6 +106,14 @@ class Validation:
         return typed(rows, CONFLICT_COLUMNS)
 
     @property
+    def clock(self) -> str:
+        """The explanation of conflicts by a clock that was changed wrongly; empty for others."""
+        hour = None
+        if len(self._conflicts) == self.n_conflicts:  # all of them are known
+            hour = hour_twice(self._conflicts, self.devices)
+        return "" if hour is None else hour_twice_in_words(hour)
+
+    @property
     def ok(self) -> bool:
         """True if ``replay`` with the same arguments would raise for nothing."""
         return not self.n_violations and not (self.n_conflicts and self.duplicates == "raise")
@@ -166,6 +176,7 @@ class Validation:
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
         hints = [one.spelled(spell) for one in self._hints]
+        hints += [self.clock] if self.clock else []
         return in_text(self._verdict, self.devices, first_line, hints)
 
     def _repr_html_(self) -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "Conflict",
     "Detail",
     "Ended",
+    "HourTwice",
     "Lack",
     "Standing",
 ]
@@ -258,6 +259,14 @@ class Conflict(NamedTuple):
     other_source: str
     other_row: int
     other_text: str
+
+
+class HourTwice(NamedTuple):
+    """An hour whose readings stand twice in a history, while another hour is missing."""
+
+    start: int  # [ms]
+    devices: int
+    rows: int
 
 
 @dataclass(frozen=True, slots=True)

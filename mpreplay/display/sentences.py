@@ -14,7 +14,7 @@ from ..errors import Message, clipped
 from ..model.rules import range_text
 from ..protocol.codes import return_code
 from .amounts import MAX_NAME, count, span_in_words, visible
-from .facts import NAMES_SHOWN, OPEN, SHOWN_FATES, Cause, Conflict, Ended, Standing
+from .facts import NAMES_SHOWN, OPEN, SHOWN_FATES, Cause, Conflict, Ended, HourTwice, Standing
 from .reasons import advice, cause_reason
 
 __all__ = [
@@ -103,6 +103,18 @@ def conflict_in_words(conflict: Conflict) -> str:
         f"{clipped(conflict.point)} of {clipped(conflict.device_key)} at {time} is {text} in row "
         f"{conflict.row} of {conflict.source} and {other_text} in row "
         f"{conflict.other_row} of {conflict.other_source}"
+    )
+
+
+def hour_twice_in_words(hour: HourTwice) -> str:
+    """Return the explanation of an hour that stands twice in a history, as a sentence."""
+    start = pd.Timestamp(hour.start, unit="ms", tz="UTC").isoformat(" ", "minutes")
+    return (
+        f"The hour from {start} stands twice, with other readings, for {hour.devices:,} "
+        f"device{'s' * (hour.devices > 1)} ({hour.rows:,} rows), and an hour is missing elsewhere: "
+        "the clock was changed wrongly at the source, as where times without summer time were "
+        "taken for times with it. Times between the two hours may be an hour off: read the "
+        "source's own times in the zone that its clock kept"
     )
 
 

@@ -34,9 +34,19 @@ class _Directive(NamedTuple):
 
 
 _MONTHS: Final = (
-    "january", "february", "march", "april", "may", "june", "july", "august", "september",
-    "october", "november", "december",
-)  # fmt: skip
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+)
 _DAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -146,8 +156,12 @@ _TOGETHER: Final = (
     ("f", {"S"}, "%f needs the second (%S)"),
 )
 _APART: Final = (
-    {"Y", "y"}, {"m", "b", "B", "j"}, {"d", "j"}, {"H", "I"}, {"a", "A"},
-)  # fmt: skip
+    {"Y", "y"},
+    {"m", "b", "B", "j"},
+    {"d", "j"},
+    {"H", "I"},
+    {"a", "A"},
+)
 
 
 def _check_whole(given: str, names: set[str]) -> None:

@@ -38,8 +38,6 @@ from .time_numbers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
 __all__ = ["NOT_TOLD", "read_aware_texts", "read_times"]
@@ -107,9 +105,10 @@ def read_times(
     # In a column of objects or texts each value is of a kind of its own.
     of_one_kind = not is_mixed and not _is_text(_plain(column).type)
     if lacking and (first_row == 0 or of_one_kind) and times.is_unread.all():
-        error = _lacks(column, lacking, where, first_row)
-        if error is not None:
-            raise error
+        for one in sorted(lacking, key=lambda one: int(one.positions[0])):
+            error = _lacks(column, one, where, first_row)
+            if error is not None:
+                raise error
     return times
 
 
@@ -156,14 +155,11 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _lacks(
-    column: Any, lacking: Sequence[Unread], where: Where, first_row: int
-) -> HistoryError | None:
+def _lacks(column: Any, first: Unread, where: Where, first_row: int) -> HistoryError | None:
     """Return the error for a column that no cell of can be read without a further argument.
 
     None if no argument is known that would help: then each row is a violation.
     """
-    first = min(lacking, key=lambda one: int(one.positions[0]))
     cells = _cells(column, first.positions)
     if first.why.kind == "no_unit":
         return lacking_unit(where.name, cells)

@@ -476,7 +476,7 @@ def test_the_callers_own_names_come_first() -> None:
 
     history = mp.read_history(
         rejects, time_column="time", device_column="device_key", product_column="product_key",
-        point_column="measurepoint", value_column="value",
+        point_column="measurepoint", value_column="value", plausible=None,
     )  # fmt: skip
 
     assert mp.validate(history, P).n_conflicts == 1
