@@ -20,6 +20,7 @@ from ..times.times import read_times
 from .columns import INDEX
 from .devices import restricted
 from .slab import Readings, Unreadable
+from .wanted import listed_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,17 @@ def read_keys(
                 unreadable.append(Unreadable("product", why, positions))
     rows = np.arange(raw.first_row, raw.first_row + n)
     readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
+    if columns.only and columns.is_long:
+        mine = _of_known_points(raw, models) & (True if mine is None else mine)
     return _within(readings if mine is None else rows_taken(readings, mine), window)
+
+
+def _of_known_points(raw: RawSlab, models: ModelSet) -> NDArray[np.bool_]:
+    """Return a mask of the rows whose point a model lists, or that have none, as a fault has."""
+    named = keys_of(raw, raw.layout.columns.point, "", "point")
+    known = listed_points(models.all())
+    is_known = [name in known for name in named.dictionary.to_pylist()]
+    return np.array([*is_known, True], bool)[named.indices.fill_null(-1).to_numpy()]
 
 
 # What a column of keys of a kind is called in a reason.

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import Argument, HistoryError, message
 from ..errors.nearest import plainly, twins
-from .roles import Columns, label_of, spelled
+from .roles import Columns, label_of, listed, spelled
 
 if TYPE_CHECKING:
     from ..model.measurepoint import Measurepoint
     from ..model.thing_model import ThingModel
 
-__all__ = ["MEMBER_MARKS", "is_mapped", "known_point", "left_out", "taken"]
+__all__ = [
+    "MEMBER_MARKS",
+    "check_points",
+    "is_mapped",
+    "known_point",
+    "left_out",
+    "listed_points",
+    "taken",
+]
 
 MEMBER_MARKS = ("value", "quality")  # members of a point with a quality
 
@@ -65,6 +73,43 @@ def left_out(
         if name not in kept
         and not (by_model and isinstance(name, str) and _is_listed(name, models))
     ]
+
+
+def listed_points(models: Iterable[ThingModel]) -> set[str]:
+    """Return the points that the models list."""
+    return {point for model in models for point in model.measurepoints}
+
+
+def check_points(found: Iterable[str], models: Iterable[ThingModel]) -> None:
+    """Raise if ``only=True`` would leave out all points of a long form, or one for its spelling.
+
+    Raises
+    ------
+    HistoryError
+        With the point that the models list.
+    """
+    names, known = set(found), listed_points(models)
+    if names and not names & known:
+        raise HistoryError(
+            message(
+                Argument("only", True),
+                f" leaves no point to read: {listed(sorted(names))} of the history, and "
+                f"{listed(sorted(known)) or 'no point'} of the thing model",
+            ),
+            argument="only",
+            value=True,
+        )
+    for name, point in twins(sorted(names - known), known - names).items():
+        raise HistoryError(
+            message(
+                f"the point {name!r} is not in the thing model, which has {plainly(point)}, so "
+                "that ",
+                Argument("only", True),
+                " would leave it out; give one of the two the name of the other",
+            ),
+            argument="only",
+            value=True,
+        )
 
 
 def _is_listed(name: str, models: Iterable[ThingModel]) -> bool:
