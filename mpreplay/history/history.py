@@ -245,7 +245,8 @@ class History:
             what = "points" if columns.is_long else "columns"
             return f"; only the {what} of the thing model"
         names = self.columns_left_out()
-        return f"; {len(names):,} columns left out: {listed(names)}" if names else ""
+        what = f"{len(names):,} column{'s' * (len(names) > 1)}"
+        return f"; {what} left out: {listed(names)}" if names else ""
 
     def _repr_html_(self) -> str:
         return f"<p>{html.escape(repr(self))}</p>"

@@ -74,7 +74,9 @@ def _of_known_points(raw: RawSlab, models: ModelSet) -> NDArray[np.bool_]:
     named = keys_of(raw, raw.layout.columns.point, "", "point")
     known = listed_points(models.all())
     is_known = [name in known for name in named.dictionary.to_pylist()]
-    return np.array([*is_known, True], bool)[named.indices.fill_null(-1).to_numpy()]
+    mask: NDArray[np.bool_] = np.array([*is_known, True], bool)
+    codes: NDArray[np.int64] = named.indices.fill_null(-1).to_numpy()
+    return mask[codes]
 
 
 # What a column of keys of a kind is called in a reason.
