@@ -22,8 +22,9 @@ from .columns import Columns
 from .devices import check_devices, devices_of
 from .doors import Given, opened
 from .history import History
+from .named import check_named
 from .rejects_file import REJECTS, is_rejects
-from .roles import check_named, check_roles
+from .roles import check_roles
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
