@@ -22,7 +22,7 @@ from ..sources.parquet import ParquetSource
 from ..sources.source import FrameSource, Source, TableSource
 from .columns import Columns
 from .devices import check_devices, check_folders, may_be
-from .rejects_file import holds_rejects, read_rejects
+from .rejects_file import holds_rejects, is_rejects, read_rejects
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
 
@@ -82,7 +82,7 @@ def _is_a(*kinds: type) -> Callable[[Any], bool]:
 def _open_frame(given: Given) -> Opened:
     frame, by_index = given.source, given.columns.time is None
     if isinstance(frame.columns, pd.MultiIndex) or (
-        by_index and not given.may_be_rejects and isinstance(frame.index, pd.MultiIndex)
+        by_index and isinstance(frame.index, pd.MultiIndex) and not is_rejects(frame.columns)
     ):
         raise HistoryError(
             "DataFrame: several levels of columns or index; flatten them first, for example "
