@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Argument, HistoryError, Message, message
 from ..errors.nearest import nearest
 from ..model.measurepoint import Measurepoint
-from .named import check_there
 from .roles import Columns, listed, readable, spelled
-from .wanted import MEMBER_MARKS, is_mapped, known_point, left_out, taken
+from .wanted import MEMBER_MARKS, check_there, is_mapped, known_point, left_out, taken
 
 if TYPE_CHECKING:
     from ..model.thing_model import ThingModel

@@ -22,9 +22,9 @@ from .columns import Columns
 from .devices import check_devices, devices_of
 from .doors import Given, opened
 from .history import History
-from .named import check_named
 from .rejects_file import REJECTS, is_rejects
 from .roles import check_roles
+from .wanted import check_named
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
