@@ -17,6 +17,7 @@ __all__ = [
     "DEVICE_COLUMNS",
     "FATES",
     "LINEAGE_COLUMNS",
+    "POINT_COLUMNS",
     "RECONCILED_COLUMNS",
     "REJECT_COLUMNS",
     "RESULT_COLUMNS",
@@ -35,6 +36,17 @@ _VALUE: Final = {
     "time": _TIME,
     "measurepoint": "str",
     "value": "str",
+}
+POINT_COLUMNS: Final = {
+    "measurepoint": "str",
+    "type": "str",
+    "allowed": "str",
+    "unit": "str",
+    "values": "int64",
+    "absent": "int64",
+    "invalid": "int64",
+    "violations": "int64",
+    "found": "str",
 }
 # The text of a time that could not be read stands in the last column.
 VIOLATION_COLUMNS: Final = {**_VALUE, "check": "str", "reason": "str", "time_text": "str"}

@@ -1,11 +1,12 @@
 """The order: the arguments of ``replay``, ``plan`` or ``reconcile``, checked once.
 
-Reads the sources of a history for the digests of its fingerprint; otherwise pure.
+Reads the clock, and the sources of a history for the digests of its fingerprint; otherwise pure.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from .checks.checker import Checker
@@ -22,6 +23,8 @@ from .requests.preparing import Preparer
 from .settings import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .checks.repeats import Duplicates
     from .conversation.isolation import Level
     from .history.history import History
@@ -85,7 +88,15 @@ class Order:
         limits = Limits.of(limits)
         models, device = ModelSet.of(model), Device.of(own, "gateway")
         checker = Checker(models, Room.of(limits, policy, device))
-        return cls(history, models, policy, limits, device, checker, isolate)
+        begun = history.begun(round(time.time() * 1_000))
+        return cls(begun, models, policy, limits, device, checker, isolate)
+
+    def as_begun(self, facts: Mapping[str, Any]) -> Order:
+        """Return the order with the plausible times of a run that has begun, from its journal."""
+        bounds = facts.get("plausible")
+        if bounds is None:
+            return self
+        return replace(self, history=self.history.bounded(tuple(bounds)))
 
     @property
     def window(self) -> tuple[int | None, int | None]:

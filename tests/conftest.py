@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 from scripted import Clock, Scripted, always, scripted_replay
+from stores import S3, s3_server
 
 import mpreplay as mp
 
@@ -49,6 +50,13 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MPREPLAY_STATE", str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    """Run an S3 server on loopback; each test has folders of its own in its bucket."""
+    with s3_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +119,8 @@ def play(
     return run
 
 
-def history_of(frame: pd.DataFrame) -> mp.History:
+def history_of(frame: pd.DataFrame, **given: Any) -> mp.History:
     """Return a frame in the form of ``frame`` as a history."""
-    return mp.read_history(frame, time_column="ts", device_column="unit", product_key=PRODUCT)
+    return mp.read_history(
+        frame, time_column="ts", device_column="unit", product_key=PRODUCT, **given
+    )

@@ -191,7 +191,8 @@ def frame_of(rows: list[Row], names: list[str], *, inferred: bool = False) -> pd
 def read(frame: pd.DataFrame, **options: Any) -> History:
     """Return a frame of ``frame_of`` as a history."""
     named = {"time_column": "(time)", "device_column": "(device)", "product_column": "(product)"}
-    return read_history(frame, **{**named, "time_unit": "ms", **options})
+    # Times are small numbers, so that they are read at a glance: of 1970.
+    return read_history(frame, **{**named, "time_unit": "ms", "plausible": None, **options})
 
 
 @st.composite

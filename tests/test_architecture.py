@@ -18,9 +18,9 @@ PACKAGE = Path(mpreplay.__file__).parent
 # a module of its own.
 ROOMS = (
     "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
-    "display", "cells", "times", "values", "files", "sources", "history", "checks", "requests",
-    "outcome", "conversation", "journal", "order", "report", "audit", "readback", "run", "runner",
-    "simulator", "demo", "cli",
+    "display", "cells", "times", "values", "files", "sources", "streams", "history", "checks",
+    "requests", "outcome", "conversation", "journal", "order", "report", "audit",
+    "readback", "run", "runner", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -29,11 +29,15 @@ SHELLS = {
     "sources.source", "sources.parquet", "sources.csv", "sources.csv_head",
     "sources.csv_text", "files.counting", "history.rejects_file",
     "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
-    "history.census", "history.doors",
+    "history.doors", "streams.datasets", "streams.file_view", "streams.spool",
+    "streams.stream_source", "streams.stream", "history.census",
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
+    "files.held_file", "files.locating", "files.reading", "files.remote_finding",
+    "files.search_rules", "files.stores", "sources.ipc", "sources.ipc_layout",
     "display.page", "display.picture",
+    "history.shown", "sources.description",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
 # What of these is pure all the same.

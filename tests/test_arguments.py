@@ -123,6 +123,8 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         mp.Measurepoint,
         {"identifier": "P", "type": "STRUCT", "members": (mp.Measurepoint("x", "INT"),)},
     ),
+    "Column": (mp.Column, {"point": "P"}),
+    "TextFormat": (mp.TextFormat, {}),
     "Limits": (mp.Limits, {}),
     "PlatformLimits": (mp.PlatformLimits, {}),
     "Connection": (mp.Connection, dict(zip(
@@ -229,7 +231,7 @@ def test_an_argument_of_the_wrong_type_is_an_error_of_ours(name: str, argument: 
             r"gateway= must be .product key, device k",
         ),
         (lambda: mp.plan(HISTORY, MODEL, gateway=["p", "d"]), r"a pair of texts, got list"),
-        (lambda: mp.read_history([FRAME]), r"a history is a DataFrame, .*, not list"),
+        (lambda: mp.read_history([[FRAME]]), r"item 1 of the list: a history is .*, not list"),
         (lambda: mp.read_history(FRAME["P"]), r"not pandas\.\S*Series"),
         (
             lambda: mp.read_history(FRAME, points=["P"]),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import codecs
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from ..errors import Argument, ConfigError, message
 from ..errors.arguments import FLAG, TEXT, check_kinds, one_of, wrong
 
-__all__ = ["TextFormat", "told_fields"]
+__all__ = ["DECIMAL", "TextFormat", "told_fields", "words_of"]
 
-_DECIMAL: Final = one_of(".", ",")
+DECIMAL: Final = one_of(".", ",")
 _NO_DELIMITER: Final = frozenset('"\r\n\0')
 
 
@@ -60,13 +60,13 @@ class TextFormat:
         check_kinds(
             {
                 "delimiter": (self.delimiter, TEXT),
-                "decimal": (self.decimal, _DECIMAL),
+                "decimal": (self.decimal, DECIMAL),
                 "encoding": (self.encoding, TEXT),
                 "strip": (self.strip, FLAG),
             },
             caller="TextFormat",
         )
-        object.__setattr__(self, "absent", _words(self.absent))
+        object.__setattr__(self, "absent", words_of(self.absent, "TextFormat"))
         if len(self.delimiter) != 1 or not self.delimiter.isascii() or self._is_special():
             raise wrong(
                 "delimiter",
@@ -79,18 +79,22 @@ class TextFormat:
     def _is_special(self) -> bool:
         return self.delimiter in _NO_DELIMITER
 
+    def canonical(self) -> TextFormat:
+        """Return the format with its words in their order, for a comparison by text."""
+        return replace(self, absent=tuple(sorted(set(self.absent))))
+
     def __repr__(self) -> str:
         given = ", ".join(f"{name}={value!r}" for name, value in told_fields(self).items())
         return f"TextFormat({given})"
 
 
-def _words(given: Any) -> tuple[str, ...]:
+def words_of(given: Any, caller: str) -> tuple[str, ...]:
     """Return the words that mean an absent value; a text alone would be its letters."""
     expected = "a list of texts"
     if isinstance(given, str):
         raise ConfigError(
             message(
-                "TextFormat: ",
+                f"{caller}: ",
                 Argument("absent"),
                 f" must be {expected}, got {given!r}: write ",
                 Argument("absent", (given,)),
@@ -101,10 +105,10 @@ def _words(given: Any) -> tuple[str, ...]:
     try:
         words = tuple(given)
     except TypeError:
-        raise wrong("absent", given, expected, caller="TextFormat") from None
+        raise wrong("absent", given, expected, caller=caller) from None
     for word in words:
         if not isinstance(word, str):
-            raise wrong("absent", word, expected, caller="TextFormat")
+            raise wrong("absent", word, expected, caller=caller)
     return words
 
 

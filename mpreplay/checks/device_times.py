@@ -35,7 +35,7 @@ _NEVER: Final = np.iinfo(np.int64).min
 class DeviceTimes:
     """Times of devices, gathered while the slabs of a history go by; bounded for each device.
 
-    Rows without a readable time or device are left out.
+    Rows without a readable and plausible time, or without a device, are left out.
     """
 
     _numbers: dict[Device, int] = field(default_factory=dict)
@@ -55,8 +55,10 @@ class DeviceTimes:
         """Note the times of a slab, product by product."""
         for part in parts:
             codes, time = part.device, part.time
-            if part.unreadable:
+            if part.unreadable or part.implausible is not None:
                 readable = ~part.is_unreadable()
+                if part.implausible is not None:
+                    readable[part.implausible.positions] = False
                 codes, time = codes[readable], time[readable]
             if len(time):
                 self._note(self._ids(part.devices), codes, time)

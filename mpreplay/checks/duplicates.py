@@ -35,8 +35,12 @@ __all__ = ["Search", "find_duplicates"]
 
 @dataclass(slots=True)
 class _Keys:
-    """Numbers of the devices of a history; in the long form, of each device and point."""
+    """Numbers of the devices of a history; in the long form, of each device and point.
 
+    With ``withhold``, rows whose time is implausible are left out as those without a time are.
+    """
+
+    withhold: bool
     numbers: dict[Any, int] = field(default_factory=dict)
     devices: set[Device] = field(default_factory=set)
 
@@ -45,8 +49,10 @@ class _Keys:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return the source row of each readable reading of a slab, its number and its time."""
         rows, codes, time = keys.rows, keys.device, keys.time
-        if keys.unreadable:
+        if keys.unreadable or keys.implausible is not None:
             readable = ~keys.is_unreadable()
+            if keys.implausible is not None and self.withhold:
+                readable[keys.implausible.positions] = False
             rows, codes, time = rows[readable], codes[readable], time[readable]
         names: list[Any] = list(keys.devices)
         self.devices |= set(keys.devices)
@@ -127,7 +133,7 @@ class Search:
         self._keep = keep
         self._n_conflicts = n_conflicts
         self._withhold = withhold
-        self._keys = _Keys()
+        self._keys = _Keys(withhold)
         self._ranges = _Ranges()
         self._n_rows = 0
         self._rows: dict[int, NDArray[np.int64]] = {}  # repeated rows, by slab

@@ -81,10 +81,13 @@ def is_never_sent(check: str) -> bool:
 
 
 def row_faults(readings: Readings) -> list[Fault]:
-    """Return the faults of rows whose time, device or product is unreadable."""
+    """Return the faults of rows whose time, device or product is unreadable, or implausible."""
+    rows = [*readings.unreadable]
+    if readings.implausible is not None:
+        rows.append(readings.implausible)
     return [
         Fault(-1, one.positions, one.check, one.why, _as_instances(one.shown))
-        for one in sorted(readings.unreadable, key=lambda one: int(one.positions[0]))
+        for one in sorted(rows, key=lambda one: int(one.positions[0]))
     ]
 
 
@@ -122,8 +125,11 @@ def withheld(
     for fault in faults:
         if fault.column >= 0 and (all_violations or fault.is_unsendable):
             masks[fault.column][fault.positions] = True
-    if readings.unreadable:
+    odd = readings.implausible if all_violations else None
+    if readings.unreadable or odd is not None:
         gone = readings.is_unreadable()
+        if odd is not None:
+            gone[odd.positions] = True
         for number, column in enumerate(readings.columns):
             masks[number] |= gone[column.at]
     return masks

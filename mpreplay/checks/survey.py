@@ -12,18 +12,20 @@ import numpy as np
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
+from ..display.text_findings import column_in_words, keys_in_words
 from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
 from .duplicates import Search, find_duplicates
+from .lacks import LackSearch
 from .violations import as_frame, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
-    from ..display.facts import Conflict
+    from ..display.facts import BlankKeys, ColumnLacks, Conflict
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -32,10 +34,12 @@ if TYPE_CHECKING:
     from .checker import Checker
     from .device_times import DeviceTimes
     from .faults import Fault
+    from .findings import Findings
     from .repeats import Duplicates, Keep
 
 __all__ = ["Survey", "duplicates_of", "first_violations", "survey", "told_of_faults"]
 
+MAX_HINTS: Final = 6  # that InvalidHistory tells
 MAX_EXAMPLES: Final = 1_000  # violations that InvalidHistory carries
 
 # Readings of one product in a slab, with the checks that they fail.
@@ -58,6 +62,10 @@ class Survey:
         The first violations, slab by slab.
     collisions : dict of Device to int
         Rows whose device and time an earlier row has.
+    lacks : tuple of ColumnLacks
+        What keeps the texts of whole columns from being values.
+    keys : tuple of BlankKeys
+        Keys with blanks around them.
     """
 
     duplicates: Duplicates
@@ -65,6 +73,14 @@ class Survey:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
     collisions: dict[Device, int] = field(default_factory=dict)
+    lacks: tuple[ColumnLacks, ...] = ()
+    keys: tuple[BlankKeys, ...] = ()
+
+    @property
+    def hints(self) -> tuple[Message, ...]:
+        """Sentences about the texts of whole columns, and about keys."""
+        columns = map(column_in_words, self.lacks)
+        return (*columns, *map(keys_in_words, self.keys))
 
     @property
     def n_violations(self) -> int:
@@ -82,6 +98,7 @@ def survey(
     withhold: bool = True,
     most: int = MAX_EXAMPLES,
     n_conflicts: int = 1,
+    findings: Findings | None = None,
     times: DeviceTimes | None = None,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
@@ -98,12 +115,15 @@ def survey(
         Violations to keep, the first; a little more, if those of a row would be cut apart.
     n_conflicts : int, optional
         Conflicts to keep.
+    findings : Findings, optional
+        Where to note what is found, point by point.
     times : DeviceTimes, optional
         Gathers the times of each device.
     """
     search = Search(keep, withhold, n_conflicts)
     counts: dict[tuple[str, str], int] = {}
     tables: list[pa.Table] = []
+    lacks = LackSearch()
     n_values = kept = 0
     for raw, parts in _judged(history, models, checker, own):
         search.see(raw, [readings for readings, _ in parts])
@@ -111,14 +131,19 @@ def survey(
             times.see(readings for readings, _ in parts)
         for number, (readings, faults) in enumerate(parts):
             n_values += readings.n_values
+            lacks.see(raw, readings, faults)
             search.hold(readings, number, faults)
             found = [fault for fault in faults if fault.is_violation]
             _count(counts, readings, found)
+            if findings is not None:
+                n_found = sum(len(fault.positions) for fault in found)
+                findings.add(readings, found, are_kept=n_found <= most - kept)
             if found and kept < most:
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    return Survey(duplicates, n_values, counts, tables, search.collisions())
+    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
 def first_violations(readings: Readings, faults: list[Fault], most: int) -> pa.Table:
@@ -169,27 +194,35 @@ def duplicates_of(
     keep, withhold = policy.keep, policy.withholds
     found: pd.DataFrame | None = None
     n_violations = 0
+    hints: Sequence[Message] = ()
     if policy.on_invalid == "raise":
         looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
-        n_violations = looked.n_violations
+        n_violations, hints = looked.n_violations, looked.hints
         duplicates = replace(looked.duplicates, n_values=looked.n_values)
         if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
     else:
         duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
-    if told := told_of_faults(policy, found, n_violations, duplicates):
+    if told := told_of_faults(policy, found, n_violations, duplicates, hints):
         parts = [message(one, ". ") for one in told]
         raise InvalidHistory(message(*parts, "Nothing was sent"), found)
     return duplicates
 
 
 def told_of_faults(
-    policy: Policy, found: pd.DataFrame | None, n_violations: int, duplicates: Duplicates
+    policy: Policy,
+    found: pd.DataFrame | None,
+    n_violations: int,
+    duplicates: Duplicates,
+    hints: Sequence[Message] = (),
 ) -> list[Message]:
-    """Return the reasons for which a history is not sent: a user mends all of them at once."""
+    """Return the reasons for which a history is not sent: a user mends all of them at once.
+
+    ``hints`` are sentences about whole columns.
+    """
     told = []
     if policy.on_invalid == "raise" and found is not None and n_violations:
-        told.append(_told_of_violations(found, n_violations))
+        told += [_told_of_violations(found, n_violations), *hints[:MAX_HINTS]]
     if policy.duplicates == "raise" and duplicates.conflicts:
         told.append(_told_of_conflicts(duplicates.n_superseded, duplicates.conflicts[0]))
     return told

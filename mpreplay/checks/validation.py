@@ -1,30 +1,42 @@
 """``validate()``: the violations and the conflicts of a history, without a network.
 
-Reads the history; otherwise pure.
+Reads the clock and the history; otherwise pure.
 """
 
 from __future__ import annotations
 
-import html
+import os
+import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pandas as pd
 
+from ..display.page import need_jinja2
+from ..display.verdict import Failed, PointVerdict, Verdict
 from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
-from ..history.history import checked_history
+from ..history.history import checked_history, files_of
 from ..model.device import Device
 from ..model.model_set import ModelSet
+from ..outputs import check_apart, check_file, path_of, written
 from ..settings import Limits, Policy
 from ..values.plain_text import bare_text
 from .checker import Checker
 from .device_times import DeviceTimes
+from .findings import Findings
+from .shown import in_notebook, in_text, picture_of, point_frame
 from .sizes import Room
 from .survey import survey
+from .validation_page import render_validation
 from .violations import in_order
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..display.facts import Conflict
+    from ..display.picture import Picture
+    from ..errors import Argument, Message
     from ..history.history import History
 
 __all__ = ["Validation", "validate"]
@@ -67,6 +79,20 @@ class Validation:
     duplicates: Literal["raise", "first", "last"] = "raise"
     devices: pd.DataFrame = field(default_factory=lambda: typed([], DEVICE_COLUMNS))
     _conflicts: tuple[Conflict, ...] = ()
+    _points: tuple[PointVerdict, ...] = ()
+    _rows: tuple[Failed, ...] = ()
+    _missing: tuple[str, ...] = ()
+    _sources: tuple[str, ...] = ()
+    _files: tuple[Path, ...] = ()
+    _hints: tuple[Message, ...] = ()
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Sentences about whole columns: what keeps texts from being values, and what to give.
+
+        Also about keys with blanks around them.
+        """
+        return tuple(map(str, self._hints))
 
     @property
     def conflicts(self) -> pd.DataFrame:
@@ -82,17 +108,68 @@ class Validation:
         """True if ``replay`` with the same arguments would raise for nothing."""
         return not self.n_violations and not (self.n_conflicts and self.duplicates == "raise")
 
+    @property
+    def points(self) -> pd.DataFrame:
+        """One row a measurepoint, in the order of the columns, also where all values are valid.
+
+        ``values`` and ``absent`` count cells, ``invalid`` values that fail a check or stand in a
+        row that fails one, ``violations`` failed checks; ``found`` says which, with an example.
+        """
+        return point_frame(self._verdict)
+
+    @property
+    def _verdict(self) -> Verdict:
+        numbers = (self.n_values, self.n_violations, self.n_conflicts, self.duplicates)
+        found = (self._points, self._rows, self._missing, self._conflicts)
+        return Verdict(*numbers, *found, hints=self.hints)
+
+    def plot(self) -> Picture:
+        """Return the values of each point as a picture, which a notebook draws.
+
+        Returns
+        -------
+        Picture
+            With ``save(path)``, which writes it as SVG.
+        """
+        return picture_of(self._verdict)
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write the validation as one HTML file, readable without a network.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing file is overwritten.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be written, is a file of the history, or jinja2 is missing:
+            ``pip install 'mpreplay[report]'``.
+        """
+        need_jinja2()
+        file = path_of(path, "path")
+        check_file(file, "path")
+        check_apart({"path": file}, {"a file of the history": self._files})
+        text = render_validation(self._verdict, self.violations, self.devices, self._sources)
+        with written(file) as part:
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
+
     def __repr__(self) -> str:
+        return self.spelled(str)
+
+    def spelled(self, spell: Callable[[Argument], str]) -> str:
+        """Return the validation as text, with ``spell(argument)`` for each argument to give."""
         parts = [f"{n:,} {point or 'row'} {check}" for (point, check), n in self.counts.items()]
         if self.n_conflicts:
             parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
         told = f": {', '.join(parts)}" if parts else ""
-        return f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
+        first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
+        hints = [one.spelled(spell) for one in self._hints]
+        return in_text(self._verdict, self.devices, first_line, hints)
 
     def _repr_html_(self) -> str:
-        tables = [frame.head(10) for frame in (self.violations, self.conflicts) if len(frame)]
-        shown = "".join(frame.to_html(index=False) for frame in tables)
-        return f"<p>{html.escape(repr(self))}</p>{shown}"
+        return in_notebook(self._verdict, self.devices)
 
 
 def validate(
@@ -138,13 +215,16 @@ def validate(
     >>> validation = validate(read_history(frame), model)
     >>> validation
     Validation(2 values: 1 P range)
+      1 P range, such as row 1 of DataFrame (2024-01-02 00:00:00): 11, outside (-inf, 10]
+      1 device, 2024-01-01 00:00:00 to 2024-01-02 00:00:00 UTC, usually every 1 d.
     >>> validation.violations["reason"].item()
     'outside (-inf, 10]'
     """
     policy = Policy(duplicates=duplicates)
-    checked_history(history, "validate")
+    history = checked_history(history, "validate").begun(round(time.time() * 1_000))
     own = Device("", "") if gateway is None else Device.of(gateway, "gateway")
     models = ModelSet.of(model)
+    findings = Findings(models)
     checker = Checker(models, Room.of(Limits.of(limits), policy, own))
     times = DeviceTimes()
     looked = survey(
@@ -155,15 +235,23 @@ def validate(
         keep=policy.keep,
         most=MAX_SHOWN,
         n_conflicts=MAX_SHOWN,
+        findings=findings,
         times=times,
     )
+    kept = in_order(looked.tables)
     return Validation(
         looked.n_values,
         looked.n_violations,
         looked.duplicates.n_superseded,
-        in_order(looked.tables).head(MAX_SHOWN),
+        kept.head(MAX_SHOWN),
         looked.counts,
         duplicates,
         times.frame(looked.collisions),
         looked.duplicates.conflicts,
+        findings.points(kept),
+        findings.rows(kept),
+        findings.missing(),
+        tuple(source.name for source in history.sources),
+        tuple(files_of(history)),
+        looked.hints,
     )

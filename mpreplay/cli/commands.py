@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .history_options import history_of, values_of
 from .options import LATER, TABLES, parser_of_commands
 from .outputs import check_tables, checked_tables, write_table
-from .speech import say_run, warn, with_options
+from .speech import option, say_run, warn, with_options
 
 if TYPE_CHECKING:
     import argparse
@@ -106,7 +106,7 @@ def _validate(options: argparse.Namespace) -> int:
     tables = checked_tables({"violations": options.violations})
     check_tables(tables, options, history)
     validation = validate(history, _models(options.model), duplicates=options.duplicates)
-    print(validation)
+    print(validation.spelled(option))
     if tables:
         write_table(validation.violations, tables["violations"], "violations")
     elif validation.n_violations:

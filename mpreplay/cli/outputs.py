@@ -54,17 +54,19 @@ def check_tables(
     secrets = getattr(options, "sub_device_secrets", None)
     keys = [getattr(connection, name, None) for name in ("ca_file", "cert_file", "key_file")]
     models = [given.rpartition("=")[2] for given in options.model]
-    read = [*models, *filter(None, [secrets, *keys])]
+    others = [*models, *filter(None, [secrets, *keys])]
     check_apart(
         tables,
         {
             "a file of the history": files_of(history),
-            "read by this command": [Path(one) for one in read],
+            "read by this command": [Path(one) for one in others],
             "the journal": [] if journal is None else parts_of(Path(journal)),
         },
     )
+    # Beside Parquet files, those of CSV are left out.
+    read = ENDINGS if any(source.is_text for source in history.sources) else ENDINGS[:1]
     for name, path in tables.items():
-        if path.suffix.lower() == ".parquet" and _is_taken_up(path, options.history):
+        if path.suffix.lower() in read and _is_taken_up(path, options.history):
             told = message(
                 Argument(name, str(path)),
                 " would become part of the history; write it to another folder",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from typing import Final
+from unicodedata import east_asian_width
 
 from .amounts import visible
 from .facts import OPEN
@@ -21,6 +22,7 @@ __all__ = [
     "LIGHT",
     "WIDTH",
     "Drawing",
+    "extent",
     "filled",
     "label",
     "own_style",
@@ -62,7 +64,8 @@ _RULES: Final = (
     ("svg text", f"font: 12px {_FONT}; fill: --muted; font-variant-numeric: tabular-nums"),
     ("svg .end", "text-anchor: end"),
     ("svg .ink", "fill: --ink"),
-    ("svg .heading", "fill: --ink; font-size: 15px; font-weight: 600"),
+    ("svg .heading", "fill: --ink; font-size: 13px; font-weight: 600"),
+    ("svg .title", "fill: --ink; font-size: 15px; font-weight: 600"),
     *((f".f-{name}", f"fill: --{name.replace('_', '-')}") for name in ("accepted", *_MARKS)),
     (f".f-{ABSENT}", "fill: --panel; stroke: --muted; stroke-width: 1"),
     (".paper", "fill: --paper"),
@@ -77,6 +80,8 @@ _RULES: Final = (
 )
 WIDTH: Final = 960.0
 MAX_LABEL: Final = 20  # characters of a name beside a row
+_NARROW: Final = 7.4  # width of a letter of 12 pixels
+_WIDE: Final = 12.5  # of one of Chinese or Japanese
 LEAST: Final = 4.0  # width of the narrowest bar: even a single value is visible
 
 
@@ -176,6 +181,17 @@ def swatch(fate: str) -> str:
         '<svg aria-hidden="true" class="swatch" viewBox="0 0 16 16">'
         f'<rect width="16" height="16" rx="3" {filled(fate)}/></svg>'
     )
+
+
+def extent(text: str) -> float:
+    """Return the width of a text in a picture, rather too much: the font is the reader's.
+
+    Examples
+    --------
+    >>> extent("Ot_avg") < extent("温度温度温度")
+    True
+    """
+    return sum(_WIDE if east_asian_width(one) in "WF" else _NARROW for one in text)
 
 
 def label(name: str) -> str:

@@ -15,11 +15,14 @@ __all__ = [
     "OPEN",
     "SHOWN_FATES",
     "SUPERSEDED",
+    "BlankKeys",
     "Cause",
     "Check",
+    "ColumnLacks",
     "Conflict",
     "Detail",
     "Ended",
+    "Lack",
     "Standing",
 ]
 
@@ -196,6 +199,52 @@ class Cause:
     highest: float | None = None
 
 
+class Lack(NamedTuple):
+    """Cells of one column that its form does not read, all for the same reason.
+
+    Parameters
+    ----------
+    n : int
+        Number of cells.
+    needs : tuple of str
+        What the form lacks, as keys of the table of words; empty for words that are no numbers.
+    suffix : str
+        Text after the numbers.
+    words : tuple of str
+        Words, the most frequent first; all of them unless ``has_more``.
+    has_more : bool
+        True if there are more words.
+    proposal : tuple of Argument
+        What would read the cells.
+    """
+
+    n: int
+    needs: tuple[str, ...] = ()
+    suffix: str = ""
+    words: tuple[str, ...] = ()
+    has_more: bool = False
+    proposal: tuple[Any, ...] = ()
+
+
+class ColumnLacks(NamedTuple):
+    """Reasons that keep the cells of a column from being values, over a whole history."""
+
+    point: str
+    column: str  # "" where it is not known, and in the long form
+    n_cells: int
+    lacks: tuple[Lack, ...]
+
+
+class BlankKeys(NamedTuple):
+    """Keys with blanks around them, over a whole history."""
+
+    kind: str  # device key or product key
+    n: int
+    example: str
+    twin: str  # the same key without blanks, if it occurs, too
+    proposal: Any  # an argument that removes the blanks
+
+
 class Conflict(NamedTuple):
     """Two different values of the same device, time and point, with row and source of each."""
 
@@ -234,6 +283,8 @@ class Standing:
         True if the books agree with the other tables of the journal.
     is_kept : bool
         True if the journal outlives the run, so that the run can be continued.
+    streams : tuple of str
+        Files that keep the streams of the run beside its journal.
     """
 
     totals: Mapping[str, int] = field(default_factory=dict)
@@ -244,6 +295,7 @@ class Standing:
     requests: Mapping[str, int] = field(default_factory=dict)
     is_sound: bool = True
     is_kept: bool = True
+    streams: tuple[str, ...] = ()
 
     def n(self, fate: str) -> int:
         """Return the number of values with a fate, or ``read``."""

@@ -15,7 +15,18 @@ from .drawing import ABSENT
 from .facts import OPEN
 from .tables import Table
 
-__all__ = ["COLOURS", "Html", "bar", "block", "details", "heading", "listed", "note", "table"]
+__all__ = [
+    "COLOURS",
+    "Html",
+    "bar",
+    "block",
+    "details",
+    "heading",
+    "listed",
+    "note",
+    "paragraph",
+    "table",
+]
 
 # Contrast on white and on near black is at least 3.
 COLOURS: Final = {
@@ -31,6 +42,7 @@ _RULE: Final = "1px solid rgba(128,128,128,.35)"
 _SMALL: Final = "font-size:.9em"
 # A share of the ink, not a grey: on white and on black it keeps a contrast of 4.5 and more.
 _MUTED: Final = "opacity:.8"
+_SHORT: Final = 24  # characters of a cell that is not torn into two lines
 
 
 class Html(str):
@@ -59,6 +71,12 @@ def note(*sentences: str) -> Html:
     """Return sentences of less importance; the empty text for none."""
     said = " ".join(_cell(one) for one in sentences if one)
     return Html(f'<div style="{_SMALL};{_MUTED}">{said}</div>' if said else "")
+
+
+def paragraph(*sentences: str) -> Html:
+    """Return sentences; the empty text for none."""
+    said = " ".join(_cell(one) for one in sentences if one)
+    return Html(f'<div style="margin:.4em 0">{said}</div>' if said else "")
 
 
 def listed(items: Iterable[str]) -> Html:
@@ -90,15 +108,16 @@ def table(shown: Table) -> Html:
         f"{_cell(name)}</th>"
         for name, side in zip(shown.columns, aligned, strict=True)
     )
-    rows = "".join(f"<tr>{_row(row, aligned)}</tr>" for row in shown.rows)
-    caption = (
-        f'<caption style="caption-side:top;text-align:left;padding:0 0 .2em;color:inherit;{_SMALL};'
-        f'{_MUTED}">{_cell(shown.caption)}</caption>'
+    rows = "".join(
+        f'<tr style="background:transparent">{_row(row, aligned)}</tr>' for row in shown.rows
     )
+    # Above the table and not in it: what is scrolled sideways must not hide a sentence.
+    told = f'<div style="margin:.6em 0 .2em;{_SMALL};{_MUTED}">{_cell(shown.caption)}</div>'
     return Html(
-        '<div style="overflow-x:auto;margin:.6em 0">'
-        f'<table style="border-collapse:collapse;margin:0;{_SMALL}">'
-        f"{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'{told}<div style="overflow-x:auto;margin:0 0 .6em">'
+        f'<table aria-label="{_cell(shown.caption)}" style="border-collapse:collapse;margin:0;'
+        f'{_SMALL}"><thead><tr style="background:transparent">{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -106,8 +125,9 @@ def _row(row: Sequence[Any], aligned: Sequence[str]) -> str:
     cells = []
     for n, (cell, side) in enumerate(zip(row, aligned, strict=True)):
         tag = 'th scope="row"' if n == 0 else "td"
-        numbers = ";white-space:nowrap;font-variant-numeric:tabular-nums" * (side == "right")
-        place = f"{_place(side)}{numbers};font-weight:{500 if n == 0 else 400}"
+        more = ";font-variant-numeric:tabular-nums" * (side == "right")
+        more += ";white-space:nowrap" * (len(str(cell)) <= _SHORT)
+        place = f"{_place(side)}{more};font-weight:{500 if n == 0 else 400}"
         cells.append(f'<{tag} style="{place}">{_cell(cell)}</{tag[:2]}>')
     return "".join(cells)
 

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Final, NamedTuple
 
 from ..outputs import check_file, path_of, written
-from .drawing import ABSENT, Drawing, filled, own_style, patterns
+from .amounts import visible
+from .drawing import ABSENT, Drawing, extent, filled, own_style, patterns
 from .sentences import FATE_WORDS
 
 __all__ = ["Panel", "Picture"]
 
 MARGIN: Final = 20.0
 _LINE: Final = 22.0  # height of a line of text
-_LETTER: Final = 7.4  # width of the widest usual letter in the text of a picture
+_TITLE: Final = 10.0  # width of a letter of the title, rather too much
 
 
 class Panel(NamedTuple):
@@ -55,22 +57,24 @@ class Picture:
     @property
     def svg(self) -> str:
         """The picture as SVG."""
-        body, height, width = [], MARGIN, max(one.drawing.width for one in self.panels)
-        for panel in (Panel(Drawing(self.title, 0, 0, ""), self.title), *self.panels):
+        width = max(one.drawing.width for one in self.panels)
+        body, height = [], MARGIN
+        for line in textwrap.wrap(visible(self.title), int(width / _TITLE)):
+            body.append(_moved(height, f'<text y="12" class="title">{escape(line)}</text>'))
+            height += _LINE
+        for panel in self.panels:
             lines = list(_head(panel, width))
             body += [_moved(height + n * _LINE, one) for n, one in enumerate(lines)]
             height += len(lines) * _LINE
-            drawing = panel.drawing
-            if drawing.height:
-                body.append(_moved(height, drawing.body))
-                height += drawing.height + MARGIN
+            body.append(_moved(height, panel.drawing.body))
+            height += panel.drawing.height + MARGIN
         return self._framed("".join(body), width + 2 * MARGIN, height)
 
     def _framed(self, body: str, width: float, height: float) -> str:
         """Return the body on its ground; its names are its own, whatever else is on a page."""
         scope = f"mp-{hashlib.sha256(body.encode('utf-8', 'replace')).hexdigest()[:10]}"
         body = body.replace('fill="url(#p-', f'fill="url(#{scope}-')  # no text has a bare quote
-        told = escape(self.title)
+        told = escape(visible(self.title))
         return (
             f'<svg role="img" aria-label="{told}" class="{scope}" width="{width:g}" '
             f'height="{height:g}" viewBox="0 0 {width:g} {height:g}" '
@@ -107,15 +111,17 @@ def _moved(down: float, body: str) -> str:
 def _head(panel: Panel, width: float) -> Iterable[str]:
     """Yield the lines of text above a drawing: its heading, and its key in as many as needed."""
     if panel.heading:
-        yield f'<text y="12" class="heading">{escape(panel.heading)}</text>'
+        yield f'<text y="12" class="heading">{escape(visible(panel.heading))}</text>'
     x, line = 0.0, ""
     for kind, words in panel.key:
-        step = 44.0 + _LETTER * len(words)
+        step = 44.0 + extent(words)
         if line and x + step > width:
             yield line
             x, line = 0.0, ""
         line += f'<g transform="translate({x:g} 0)">{_sign(kind)}'
-        line += f'<text x="{26 if _is_line(kind) else 20}" y="11">{escape(words)}</text></g>'
+        line += (
+            f'<text x="{26 if _is_line(kind) else 20}" y="11">{escape(visible(words))}</text></g>'
+        )
         x += step
     if line:
         yield line

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
-from .drawing import LEAST, WIDTH, Drawing, filled, label
+from .drawing import LEAST, WIDTH, Drawing, extent, filled, label
 from .facts import SHOWN_FATES
 from .sentences import FATE_WORDS
 
@@ -86,8 +86,7 @@ def arrival_map(found: Arrivals, *, unanswered: str = "in_doubt") -> Drawing:
     """
     fates = [unanswered if fate == "in_doubt" else fate for fate in FATES]
     names = [label(name) for name in found.devices]
-    widest = max(map(len, names), default=0)
-    left, top, gap = 16.0 + 7.4 * widest, 6.0, 2.0
+    left, top, gap = 16.0 + max(map(extent, names), default=0.0), 6.0, 2.0
     n_rows, n_columns = found.read.shape
     step = (WIDTH - left) / max(n_columns, 20)
     height = 26.0 if n_rows <= 8 else 18.0

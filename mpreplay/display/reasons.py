@@ -36,6 +36,43 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
+# What a text has that its form does not allow for, and the argument that would read it.
+_LACKS: Final = {
+    "comma": "it has a decimal comma (text=TextFormat(decimal=','))",
+    "comma?": "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, "
+    "which are not read",
+    "point": "it has a decimal point (text=TextFormat(decimal='.'))",
+    "point?": "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, "
+    "which are not read",
+    "groups": "it has separators of thousands, which are not read; write it without them",
+    "suffix": "{0!r} follows it (mp.Column(suffix={0!r}))",
+    "blanks": "it has blanks around it (text=TextFormat(strip=True))",
+}
+
+
+def _lacks(needs: Iterable[str], suffix: str) -> str:
+    """Return what keeps a text from being a number."""
+    return ", and ".join(
+        _LACKS[need].format(suffix) if need == "suffix" else _LACKS[need] for need in needs
+    )
+
+
+def _known(texts: Iterable[str], n: int) -> str:
+    told = [repr(text) for text in texts]
+    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
+
+
+def _labels(pairs: Iterable[tuple[Any, str]], n: int) -> str:
+    told = [f"{key} = {label!r}" for key, label in pairs]
+    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
+
+
+def _span(first: str | None, last: str | None) -> str:
+    if first is None or last is None:
+        return f"before {last}" if first is None else f"from {first} on"
+    return f"between {first} and {last}"
+
+
 # Words of each kind of reason, from its facts, the instance's facts, and the reason within.
 _REASONS: Final[dict[str, Callable[..., str]]] = {
     **RULE_WORDS,
@@ -45,6 +82,15 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "beyond_float": lambda: "beyond the 32 bits of a FLOAT",
     "inexact": lambda: "an integer with more digits than a DOUBLE holds",
     "not_integer": lambda: "not an integer",
+    "misspelt": lambda kind, needs, suffix: (
+        f"not {_kind(kind)} as it is written: {_lacks(needs, suffix)}"
+    ),
+    "scaled_part": lambda scale: f"times {scale!r} it is not an integer",
+    "unmapped": lambda known, n: f"none of the texts that values= names: {_known(known, n)}",
+    "no_label": lambda pairs, n: f"no label of the enumeration, which has {_labels(pairs, n)}",
+    "a_label": lambda pairs, n: (
+        f"a label of the enumeration ({_labels(pairs, n)}), not a key; give mp.Column(labels=True)"
+    ),
     "not_a": lambda kind: f"not {_kind(kind)}",
     "arrow_type": lambda found, kind: f"a value of type {found} is not {_kind(kind)}",
     "class": lambda found, kind: f"a {found} is not {_kind(kind)}",
@@ -73,9 +119,26 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "stand_in": lambda value: f"{value} stands for no time",
     "naive_time": lambda value: f"{value} is a time without a zone; give tz=, or an offset",
     "no_unit": lambda value: f"{value} is a number without a unit; give time_unit=",
-    "clock_change": lambda tz, value: (
-        f"{value} is ambiguous or does not exist in {tz}, where the clock is changed; give times "
-        "with an offset"
+    "fold": lambda tz, value: (
+        f"{value} occurs twice in {tz}, where the clock is changed (put back); give ambiguous=, or "
+        "times with an offset"
+    ),
+    "fold_not_told": lambda tz, value: (
+        f"{value} occurs twice in {tz}, where the clock is changed (put back), and the order of "
+        "the device's rows does not tell which of the two it is; give ambiguous='earliest' or "
+        "'latest', or times with an offset"
+    ),
+    "gap": lambda tz, value: (
+        f"{value} does not exist in {tz}, where the clock is changed (put forward); give "
+        "nonexistent=, another tz= if the clock was not put forward, or times with an offset"
+    ),
+    "leap_second": lambda value: (
+        f"{value} is a leap second, which no time since the epoch holds; give it as :59"
+    ),
+    "end_of_day": lambda value: f"{value} is the end of a day; give it as 00:00 of the next day",
+    "not_of_format": lambda form, value: f"{value} is not a time of the format {form!r}",
+    "implausible": lambda first, last, value: (
+        f"{value} does not lie {_span(first, last)}, where times are plausible (plausible=)"
     ),
     "no_device": lambda: "no device key or no product key",
     "not_a_key": lambda kind, value: f"{value} is not a {kind}, which is a text",
@@ -116,9 +179,26 @@ _OF_MANY: Final[dict[str, Callable[..., str]]] = {
     "naive_time": lambda value: f"times without a zone, such as {value}; give tz=, or offsets",
     "no_unit": lambda value: f"numbers without a unit, such as {value}; give time_unit=",
     "not_a_key": lambda kind, value: f"not a {kind}, which is a text, such as {value}",
-    "clock_change": lambda tz, value: (
-        f"ambiguous or not there in {tz}, where the clock is changed, such as {value}; give times "
-        "with an offset"
+    "fold": lambda tz, value: (
+        f"occur twice in {tz}, where the clock is changed (put back), such as {value}; give "
+        "ambiguous=, or times with an offset"
+    ),
+    "fold_not_told": lambda tz, value: (
+        f"occur twice in {tz}, where the clock is changed (put back), and the order of the rows "
+        f"does not tell which of the two is meant, such as {value}; give ambiguous='earliest' or "
+        "'latest', or times with an offset"
+    ),
+    "gap": lambda tz, value: (
+        f"do not exist in {tz}, where the clock is changed (put forward), such as {value}; give "
+        "nonexistent=, another tz= if the clock was not put forward, or times with an offset"
+    ),
+    "leap_second": lambda value: f"leap seconds, such as {value}; give them as :59",
+    "end_of_day": lambda value: (
+        f"the end of a day, such as {value}; give it as 00:00 of the next day"
+    ),
+    "not_of_format": lambda form, value: f"not a time of the format {form!r}, such as {value}",
+    "implausible": lambda first, last, value: (
+        f"not {_span(first, last)}, where times are plausible (plausible=), such as {value}"
     ),
 }
 
@@ -205,6 +285,7 @@ ADVICE_BY_CHECK: Final = {
     "text": "replace what UTF-8 cannot carry",
     "point": "name the point as the thing model does, or add it there",
     "time": "give the row a time that can be read",
+    "implausible": "correct the time, or widen the span of plausible times",
     "device": "give the row a device key and a product key",
     "product": "pass a thing model for this product",
     "quality": "give a quality from 0 to 9, together with a value",

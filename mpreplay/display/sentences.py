@@ -27,6 +27,7 @@ __all__ = [
     "left_out_in_words",
     "names",
     "to_continue",
+    "unit_in_words",
     "unsettled_in_words",
 ]
 
@@ -52,7 +53,7 @@ _TO_REPEAT: Final = (
 )
 # The ends of a run by people and systems, by signal.
 _ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
-# The rules of ``files.finding``, said of what they leave out.
+# The rules of ``files.search_rules``, said of what they leave out.
 _LEFT_OUT: Final = {
     "hidden": "hidden",
     "underscore": "whose name begins with _",
@@ -164,11 +165,23 @@ def _end(standing: Standing) -> list[str]:
     if standing.is_complete:
         return ["The run is complete: every row was read and every request has an answer."]
     rest = (
-        "The same replay with the same journal continues it."
+        f"The same replay with the same journal continues it{_from_streams(standing)}."
         if standing.is_kept
         else "It kept no journal to continue from: replay the history again, with a journal."
     )
     return [*_why_not_complete(standing), rest]
+
+
+def _from_streams(standing: Standing) -> str:
+    """Return the words for a history that another process reads from the files of its streams."""
+    if not standing.streams:
+        return ""
+    files = ", ".join(repr(one) for one in standing.streams)
+    given = f"[{files}]" if len(standing.streams) > 1 else files
+    return (
+        "; its stream was kept beside the journal, and is read from there: read_history("
+        f"{given}, ...)"
+    )
 
 
 def _why_not_complete(standing: Standing) -> list[str]:
@@ -298,14 +311,25 @@ def _joint(cause: Cause) -> str:
 def _bound(cause: Cause) -> str:
     """Return the violated bound in words."""
     low, high, no_low, no_high, unit = cause.detail.facts
-    unit = visible(unit, MAX_NAME)
-    unit = _UNITS.get(unit, unit)
-    unit = unit if unit in {"", "°", "%"} else f" {unit}"
+    unit = unit_in_words(unit)
     if low is not None and cause.highest is not None and cause.highest <= low:
         return f"{'not above' if no_low else 'below'} its minimum of {low:.15g}{unit}"
     if high is not None and cause.lowest is not None and cause.lowest >= high:
         return f"{'not below' if no_high else 'above'} its maximum of {high:.15g}{unit}"
     return f"outside its range of {range_text(low, high, no_low, no_high)}{unit}"
+
+
+def unit_in_words(unit: str) -> str:
+    """Return a unit as it follows a number, with its space; the empty text for none.
+
+    Examples
+    --------
+    >>> unit_in_words("degC"), unit_in_words("percent"), unit_in_words("")
+    (' °C', '%', '')
+    """
+    unit = visible(unit, MAX_NAME)
+    unit = _UNITS.get(unit, unit)
+    return unit if unit in {"", "°", "%"} else f" {unit}"
 
 
 def _found(cause: Cause) -> str:

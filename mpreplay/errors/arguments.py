@@ -26,12 +26,14 @@ __all__ = [
     "optional",
     "shown_briefly",
     "tuple_of",
+    "without_credentials",
     "wrong",
 ]
 
 LONGEST: Final = 60  # of a value in a message [characters]
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")  # half a character, which UTF-8 cannot carry
 _CREDENTIALS: Final = re.compile(r"//.*@", re.DOTALL)
+_PASSWORD: Final = re.compile(r"(?i)\b(\w*(?:password|passwd|pwd|secret|token)\w*\s*[=:]\s*)\S+")
 
 
 class Kind(NamedTuple):
@@ -175,6 +177,17 @@ def shown_briefly(value: Any) -> str:
     if type(value) in (str, int, float, bool) or isinstance(value, dt.date) or _is_pair(value):
         return f"{_plain(value)} ({kind_of(value)})"
     return kind_of(value)
+
+
+def without_credentials(text: str) -> str:
+    """Return the text of another library's error without the passwords that may be in it.
+
+    Examples
+    --------
+    >>> without_credentials("no route to db://reader:hush@host/plant password=hush port=1")
+    'no route to db://***@host/plant password=*** port=1'
+    """
+    return clipped(_PASSWORD.sub(r"\1***", _CREDENTIALS.sub("//***@", text)))
 
 
 def _is_pair(value: Any) -> bool:

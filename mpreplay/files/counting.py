@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 from ..errors import HistoryError
 from .pages import Page, read_page
+from .reading import At
 
 __all__ = ["LARGEST", "Counts", "check_footer", "disagreement", "leaves_of", "prove"]
 
@@ -26,7 +26,7 @@ LARGEST: Final = 268_435_456
 _HEADS: Final = (256, 65_536)
 
 
-def disagreement(path: Path, one: str, promised: int, other: str, held: int) -> HistoryError:
+def disagreement(path: Any, one: str, promised: int, other: str, held: int) -> HistoryError:
     """Return the error of two counts that differ."""
     return HistoryError(
         f"{path}: {one} {promised:,} rows, {other} {held:,}: the file is damaged, or was not "
@@ -34,7 +34,7 @@ def disagreement(path: Path, one: str, promised: int, other: str, held: int) -> 
     )
 
 
-def check_footer(path: Path, metadata: Any) -> None:
+def check_footer(path: Any, metadata: Any) -> None:
     """Raise unless the row groups of a file have the rows of the whole, in this file."""
     if path.name in _SUMMARIES:
         raise HistoryError(
@@ -75,17 +75,15 @@ class Counts:
 
     Parameters
     ----------
-    path : Path
+    path : Path, RemoteFile or HeldFile
         The file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Any) -> None:
         self.path = path
         self._exact: dict[tuple[int, int], bool] = {}
 
-    def parts(
-        self, file: Any, raw: BinaryIO, groups: list[int], names: Iterable[str]
-    ) -> list[list[int]]:
+    def parts(self, file: Any, raw: At, groups: list[int], names: Iterable[str]) -> list[list[int]]:
         """Return the row groups to read at once, in order.
 
         A column with fewer values than promised would go on with those of the next row group, so
@@ -105,7 +103,7 @@ class Counts:
         known = (self._exact[group, leaf] for group in groups for leaf in leaves)
         return [groups] if all(known) else [[group] for group in groups]
 
-    def _counted(self, file: BinaryIO, metadata: Any, group: int, number: int) -> bool:
+    def _counted(self, file: At, metadata: Any, group: int, number: int) -> bool:
         """Return True if the pages of a column show exactly the rows of their row group."""
         n_rows = metadata.row_group(group).num_rows
         column = metadata.row_group(group).column(number)
@@ -141,7 +139,7 @@ def leaves_of(schema: Any, names: Iterable[str]) -> Iterator[int]:
             yield number
 
 
-def _pages_of(file: BinaryIO, column: Any) -> tuple[int, int]:
+def _pages_of(file: At, column: Any) -> tuple[int, int]:
     """Return the values in the pages of a column and the size of the largest, by their headers."""
     at = column.data_page_offset
     first = min(at, column.dictionary_page_offset or at)
@@ -156,8 +154,8 @@ def _pages_of(file: BinaryIO, column: Any) -> tuple[int, int]:
     return n_values, largest
 
 
-def _page_at(file: BinaryIO, at: int, end: int) -> Page | None:
+def _page_at(file: At, at: int, end: int) -> Page | None:
     for size in _HEADS:
-        if page := read_page(os.pread(file.fileno(), min(size, end - at), at)):
+        if page := read_page(file(min(size, end - at), at)):
             return page
     return None

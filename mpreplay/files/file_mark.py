@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import HistoryError
 
-__all__ = ["FileMark", "sha256_of"]
+__all__ = ["FileMark", "Stamp", "sha256_of"]
 
 
 class Stamp(NamedTuple):
@@ -25,9 +25,14 @@ class Stamp(NamedTuple):
     inode: int
     # Also set by a new name or new permissions, and by whoever sets ``modified`` back. [ns]
     changed: int
+    tag: str = ""  # version or ETag, where a store tells the bytes by one
 
     @classmethod
-    def of(cls, path: Path) -> Stamp:
+    def of(cls, path: Any) -> Stamp:
+        """Return the facts of a path, or of a file that tells its own."""
+        if not isinstance(path, Path):
+            told: Stamp = path.stamp()
+            return told
         found = path.stat()
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_ctime_ns)
 
@@ -38,7 +43,7 @@ class FileMark:
 
     Parameters
     ----------
-    path : Path
+    path : Path, RemoteFile or HeldFile
         The file.
     stamp : Stamp
         State of the file when it was opened, or compared last.
@@ -46,12 +51,12 @@ class FileMark:
         Digest of the bytes; None until asked for.
     """
 
-    path: Path
+    path: Any
     stamp: Stamp
     sha256: str | None = None
 
     @classmethod
-    def of(cls, path: Path) -> FileMark:
+    def of(cls, path: Any) -> FileMark:
         """Return the mark of a file as it is now.
 
         Raises
@@ -60,6 +65,19 @@ class FileMark:
             If there is no such file.
         """
         return cls(path, Stamp.of(path))
+
+    def identity(self) -> str:
+        """Return a text that tells the bytes: by the tag of the store, else by the SHA-256.
+
+        Raises
+        ------
+        HistoryError
+            If the file cannot be read, or is not the one that was opened.
+        """
+        if not self.stamp.tag:
+            return f"file:{self.stamp.n_bytes}:{self.digest()}"
+        self.check()
+        return f"tagged:{self.stamp.n_bytes}:{self.stamp.tag}"
 
     def digest(self) -> str:
         """Return the SHA-256 of the file, read anew from the first byte to the last.
@@ -85,8 +103,11 @@ class FileMark:
         now = self._now()
         if now == self.stamp:
             return
+        if now.tag and now.tag == self.stamp.tag:  # touched, and the same bytes
+            self.stamp = now
+            return
         if self.sha256 is None:
-            if now[:3] != self.stamp[:3]:
+            if now[:3] != self.stamp[:3] or now.tag != self.stamp.tag:
                 raise self._changed(_difference(self.stamp, now))
             return
         if (found := self._sha256()) != self.sha256:
@@ -115,7 +136,7 @@ class FileMark:
         )
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Any) -> str:
     """Return the SHA-256 of a file, in little memory."""
     # Unbuffered: file_digest has a buffer of its own.
     with path.open("rb", buffering=0) as file:
@@ -127,4 +148,6 @@ def _difference(then: Stamp, now: Stamp) -> str:
         return f"{then.n_bytes:,} bytes then, {now.n_bytes:,} now"
     if then.inode != now.inode:
         return "another file has its name now"
+    if then.tag != now.tag:
+        return f"{then.tag or 'no tag'} is its tag then, {now.tag or 'none'} now"
     return "it was written to since"

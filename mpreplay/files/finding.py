@@ -1,89 +1,38 @@
-"""The files of a folder or a pattern: which are read, and which are left out and why.
+"""The files of a folder or a pattern on a disk.
 
-A shell: lists folders. Each file is read, or named with the rule that leaves it out.
-
-===========================  ======================================================================
-rule                         what it leaves out
-===========================  ======================================================================
-``hidden``                   names that begin with a dot: ``.x.parquet.crc``, ``.ipynb_checkpoints``
-``underscore``               names that begin with ``_``, which Spark and Hive keep for themselves:
-                             ``_SUCCESS``, ``_metadata``, ``_temporary``; not ``_year=2024``
-``set_aside``                files and folders such as ``x.parquet.tmp`` and ``x.parquet.bak``
-``ending``                   files of another ending; a file without one is Parquet if its first
-                             bytes say so (``000000_0`` of Hive)
-``again``                    links to what is read already, or back to a folder above
-``special``                  pipes, devices, sockets
-===========================  ======================================================================
-
-A name that is given in full is read, whatever it is; so is an ending that a pattern spells.
+A shell: lists folders. The rules of what is read are those of ``search_rules``.
 """
 
 from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from urllib.parse import unquote
 
 from ..display.sentences import left_out_in_words
 from ..errors import HistoryError
+from .endings import format_of_name
+from .search_rules import (
+    Found,
+    LeftOut,
+    Partitions,
+    grouped,
+    has_readings,
+    is_pattern,
+    other_formats,
+    partitions_of,
+    rule_of,
+    spells_ending,
+)
 from .table_formats import refuse_tables
 
-__all__ = ["PARQUET", "Found", "LeftOut", "begins_as_parquet", "find_files", "grouped"]
+__all__ = ["find_files"]
 
-HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
-PARQUET: Final = (".parquet", ".parq", ".pq")
-_SET_ASIDE: Final = (
-    ".tmp", ".temp", ".part", ".partial", ".inprogress", ".incomplete", ".crdownload", ".filepart",
-    "._copying_", ".swp", ".bak", ".old", ".orig", ".backup", "~",
-)  # fmt: skip
-_NAMED: Final = 1_000  # names of each kind in a journal and an audit
-_LOOKED_AT: Final = 10_000  # files of a folder that is left out
-_MAGIC: Final = frozenset("*?[")
-_FIRST_BYTES: Final = (b"PAR1", b"PARE")  # of Parquet, and of Parquet with an encrypted footer
-
-# Values of the folders named ``key=value``; None: Hive's null.
-Partitions = dict[str, str | None]
 # A real path with its partitions: one that is found twice would be sent twice.
 _Key = tuple[str, tuple[tuple[str, str | None], ...]]
-
-
-class LeftOut(NamedTuple):
-    """A file or a folder that is not read, and the rule that leaves it out."""
-
-    rule: str
-    ending: str  # of a file that has another one
-    path: str
-    has_data: bool  # readings may be in it
-
-
-class Found(NamedTuple):
-    """Files to read, in the order of their names, with the partitions that their folders name."""
-
-    files: list[tuple[Path, Partitions]]
-    left_out: tuple[LeftOut, ...] = ()
-
-
-def grouped(left_out: Iterable[LeftOut]) -> list[dict[str, Any]]:
-    """Return what is left out by rule and ending, as plain facts, with the first names of each."""
-    groups = []
-    for (rule, ending), found in groupby(left_out, key=lambda one: one[:2]):
-        ones = list(found)
-        groups.append(
-            {
-                "rule": rule,
-                "ending": ending,
-                "n": len(ones),
-                "n_with_data": sum(one.has_data for one in ones),
-                "paths": [one.path for one in ones[:_NAMED]],
-            }
-        )
-    return groups
 
 
 def find_files(source: str | os.PathLike[str]) -> Found:
@@ -102,22 +51,26 @@ def find_files(source: str | os.PathLike[str]) -> Found:
 
 
 def _found(text: str) -> Found:
-    path = Path(text)
+    path = _expanded(text)
     if text and path.is_file():
         return Found([(_named(path), {})])
     search = _Search()
+    takes_any = False
     if text and path.is_dir():
         refuse_tables([path])
         search.root = len(path.parts)
         search.walk(path)
-        nothing = f"{text}: the folder holds no Parquet file"
-    elif _is_pattern(text):
+        nothing = f"{text}: the folder holds no file of readings"
+    elif is_pattern(text):
         search.match(path)
+        takes_any = spells_ending(path.name)
         nothing = f"{text}: no file matches this pattern"
         nothing += "; in a pattern, [[] is a bracket" if "[" in text else ""
     else:
         raise HistoryError(f"{text}: there is no such file, folder or pattern")
     search.follow_links()
+    if not takes_any:
+        search.leave_other_formats()
     left_out = tuple(sorted(search.left_out.values()))
     if not search.files:
         told = f"; left out: {left_out_in_words(grouped(left_out))}" if left_out else ""
@@ -146,7 +99,7 @@ class _Search:
         """Find the files and the folders that match a pattern."""
         parts = list(pattern.parts)
         base = Path()
-        while parts and (not _is_pattern(parts[0]) or _is_literal(base, parts[0])):
+        while parts and (not is_pattern(parts[0]) or _is_literal(base, parts[0])):
             base /= parts.pop(0)
         self.root = len(base.parts)
         found = [*self._matches(base, parts)]
@@ -164,10 +117,17 @@ class _Search:
                 else:
                     self._enter(path, False, spelled)
 
+    def leave_other_formats(self) -> None:
+        """Leave out the files of all formats but one: they may hold the same rows."""
+        others = other_formats(path.name for path in self.files)
+        for path in [path for path in self.files if format_of_name(path.name) in others]:
+            del self.files[path]
+            self._leave(path, "ending")
+
     def _enter(self, path: Path, is_link: bool, spelled: str) -> None:
         """Take a file or a folder, or leave it out; ``spelled`` is its part of the pattern."""
         is_folder = path.is_dir()
-        if why := _rule(path, is_folder, spelled):
+        if why := rule_of(path, is_folder, spelled):
             self._leave(path, why)
         elif is_link:
             self.links.append((path, spelled))
@@ -179,7 +139,7 @@ class _Search:
             self.files[_named(path)] = self._partitions(path.parent.parts)
 
     def _special(self, path: Path) -> None:
-        if path.is_symlink() and _ends(path.name, PARQUET):
+        if path.is_symlink() and format_of_name(path.name):
             raise HistoryError(f"{path}: a link to a file that is not there")
         self._leave(path, "special")
 
@@ -202,23 +162,11 @@ class _Search:
         if path not in self.left_out:
             detail = path.suffix.lower() if why == "ending" else ""
             self.left_out[path] = LeftOut(
-                why, detail, str(path), why != "again" and _has_data(path)
+                why, detail, str(path), why != "again" and has_readings(_names_within(path))
             )
 
     def _partitions(self, folders: tuple[str, ...]) -> Partitions:
-        """Return the values of folders below the root."""
-        found: Partitions = {}
-        for part in folders[self.root :]:
-            key, is_one, text = part.partition("=")
-            if not is_one:
-                continue
-            value = None if text == HIVE_NULL else unquote(text)
-            if found.setdefault(unquote(key), value) != value:
-                raise HistoryError(
-                    f"{Path(*folders)}: the folders name two values of {key}: {found[key]!r} and "
-                    f"{value!r}"
-                )
-        return found
+        return partitions_of(folders[self.root :], Path(*folders))
 
     def _matches(self, folder: Path, parts: list[str]) -> Iterator[Path]:
         """Yield the paths that match the rest of a pattern; folders of it must be seen."""
@@ -230,7 +178,7 @@ class _Search:
             for below in self._below(folder):
                 yield from self._matches(below, rest)
             return
-        if not _is_pattern(part) or _is_literal(folder, part):
+        if not is_pattern(part) or _is_literal(folder, part):
             if os.path.lexists(folder / part):
                 yield from self._matches(folder / part, rest)
             return
@@ -262,55 +210,9 @@ class _Search:
                     (links if entry.is_symlink() else folders).append(path)
 
     def _may_enter(self, folder: Path, spelled: str) -> bool:
-        if why := _rule(folder, True, spelled):
+        if why := rule_of(folder, True, spelled):
             self._leave(folder, why)
         return not why
-
-
-def _rule(path: Path, is_folder: bool, spelled: str) -> str:
-    """Return the rule that leaves a file or a folder out, or the empty text."""
-    name = path.name
-    if not _is_pattern(spelled):
-        return ""
-    first = "" if spelled[0] == name[0] else name[0]
-    if first == ".":
-        return "hidden"
-    if first == "_" and not (is_folder and "=" in name):
-        return "underscore"
-    if "." in spelled[max(map(spelled.rfind, _MAGIC | {"]"})) :]:
-        return ""
-    if _ends(name, _SET_ASIDE):
-        return "set_aside"
-    if is_folder or _ends(name, PARQUET) or not path.is_file():
-        return ""
-    return "" if _has_no_ending(name) and begins_as_parquet(path) else "ending"
-
-
-def _ends(name: str, endings: tuple[str, ...]) -> bool:
-    return name.lower().endswith(endings)
-
-
-def _has_no_ending(name: str) -> bool:
-    """Return True for ``000000_0`` and ``data.0``, but not for ``x.parquet.1``."""
-    stem, dot, ending = name.rpartition(".")
-    return not dot or (ending.isdigit() and "parq" not in stem.lower())
-
-
-def begins_as_parquet(path: Path) -> bool:
-    """Return True if the first bytes of a file are those of Parquet."""
-    with path.open("rb") as file:
-        return file.read(4) in _FIRST_BYTES
-
-
-def _has_data(path: Path) -> bool:
-    """Return True if what is left out may hold readings."""
-    within = (name for _, _, files in os.walk(path) for name in files)
-    names = [path.name, *islice(within, _LOOKED_AT)]
-    return any(".parq" in name.lower() and not name.endswith(".crc") for name in names)
-
-
-def _is_pattern(part: str) -> bool:
-    return bool(_MAGIC & set(part))
 
 
 def _is_literal(folder: Path, part: str) -> bool:
@@ -330,6 +232,24 @@ def _is_literal(folder: Path, part: str) -> bool:
                 f"too; for the first write {part.replace('[', '[[]')!r}"
             )
     return True
+
+
+def _expanded(text: str) -> Path:
+    """Return a path with the home folder for ``~``, unless something has that name."""
+    path = Path(text)
+    if not text.startswith("~") or os.path.lexists(path):
+        return path
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise HistoryError(f"{text}: there is no home folder of that user") from error
+
+
+def _names_within(path: Path) -> Iterator[str]:
+    """Yield the name of a file or a folder, and of the files within."""
+    yield path.name
+    for _, _, files in os.walk(path):
+        yield from files
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

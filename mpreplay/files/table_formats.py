@@ -13,10 +13,10 @@ from typing import Final
 
 from ..errors import HistoryError
 
-__all__ = ["refuse_tables"]
+__all__ = ["LOGS", "refuse_tables", "table_error"]
 
 # Format to the places of its log in the folder of a table, and a reader of it.
-_FORMATS: Final = {
+LOGS: Final = {
     "Delta": (("_delta_log",), "deltalake.DeltaTable(folder).to_pyarrow_table()"),
     "Iceberg": (
         ("metadata/*.metadata.json", "metadata/version-hint.text"),
@@ -31,10 +31,15 @@ def refuse_tables(folders: Iterable[Path]) -> None:
     given = [folder.absolute() for folder in folders]
     real = {folder.resolve() for folder in given}
     for folder in sorted({*chain.from_iterable((one, *one.parents) for one in {*given, *real})}):
-        for name, (places, reader) in _FORMATS.items():
+        for name, (places, reader) in LOGS.items():
             if any(next(folder.glob(place), None) for place in places):
-                raise HistoryError(
-                    f"{folder}: a table of {name}: its log says which of its files count, and "
-                    f"the others hold rows that were removed. Read it with {reader} and pass "
-                    "the table, or write it as plain Parquet files"
-                )
+                raise table_error(folder, name, reader)
+
+
+def table_error(folder: object, name: str, reader: str) -> HistoryError:
+    """Return the error of a folder that is such a table."""
+    return HistoryError(
+        f"{folder}: a table of {name}: its log says which of its files count, and the others hold "
+        f"rows that were removed. Read it with {reader} and pass the table, or write it as plain "
+        "Parquet files"
+    )

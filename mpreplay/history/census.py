@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..sources.parquet import ParquetSource
-from .columns import Layout
+from .columns import Layout, forms_in
 from .devices import check_found, is_wanted, keys_wanted
 from .keys import keys_of, pair
 from .slab import RawSlab
@@ -126,7 +126,7 @@ def _keys_of(source: Source, columns: Columns, spans: list[Span]) -> Iterator[tu
     """Yield the keys of each span; a single row of them where the folders say it for all."""
     point = columns.point if columns.only else None
     names = [one for one in (columns.device, columns.product, point) if one is not None]
-    layout = Layout(columns)
+    layout = Layout(columns, forms=forms_in(columns, names, is_text=source.is_text))
     folders = source.partitions
     if folders and set(names) <= set(folders) and not _in_file(source, names):
         told = {name: pa.array([folders[name]], pa.string()) for name in names}

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 from ..errors import Argument, HistoryError, Message, message
 from ..errors.nearest import nearest
 from ..model.measurepoint import Measurepoint
+from ..values.forms import check_forms, forms_of
 from .roles import Columns, listed, readable, spelled
 from .wanted import MEMBER_MARKS, check_there, is_mapped, known_point, left_out, taken
 
 if TYPE_CHECKING:
+    from ..cells.form import Form
     from ..model.thing_model import ThingModel
 
-__all__ = ["Columns", "Layout", "check_some", "point_named", "resolve"]
+__all__ = ["Columns", "Layout", "check_some", "forms_in", "point_named", "resolve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Layout:
         Columns to read, in the order of the source.
     left_out : list of str
         Columns that ``only=True`` leaves out, as people spell them.
+    forms : dict of str to Form
+        Column to how its cells are written; not of columns whose cells mean what they are.
     """
 
     columns: Columns
@@ -45,6 +49,7 @@ class Layout:
     quality: dict[str, str] = field(default_factory=dict)
     needed: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    forms: dict[str, Form] = field(default_factory=dict)
 
 
 def resolve(
@@ -55,6 +60,7 @@ def resolve(
     source: str,
     partitions: Iterable[str] = (),
     elsewhere: Iterable[str] = (),
+    is_text: bool = False,
 ) -> Layout:
     """Return the role of each column of a source.
 
@@ -72,6 +78,8 @@ def resolve(
         Names taken from folders (``year=2014``); left out unless named or in a model.
     elsewhere : iterable of str, optional
         Columns of the history's other sources; such a column may be missing here if mapped.
+    is_text : bool, optional
+        True if every cell is a text, whatever it means.
 
     Raises
     ------
@@ -85,7 +93,8 @@ def resolve(
     check_there(names, columns, source, set(elsewhere))
     if columns.is_long:
         wanted = {*columns.named, columns.time_text}
-        return Layout(columns, needed=[name for name in names if name in wanted])
+        needed = [name for name in names if name in wanted]
+        return Layout(columns, needed=needed, forms=forms_in(columns, needed, is_text=is_text))
     places = _Places(columns)
     skipped = set(columns.named) - set(columns.points or {})
     strangers = [
@@ -112,7 +121,16 @@ def resolve(
         *columns.named,
     }
     needed = [name for name in names if name in placed]
-    return Layout(columns, places.points, places.members, places.quality, needed, gone)
+    check_forms(columns.forms, places.points, places.members, models)
+    forms = forms_in(columns, needed, is_text=is_text)
+    return Layout(columns, places.points, places.members, places.quality, needed, gone, forms)
+
+
+def forms_in(columns: Columns, needed: Iterable[str], *, is_text: bool) -> dict[str, Form]:
+    """Return the forms of columns; rejects are texts in a form of their own."""
+    if columns.check is not None:
+        return {}
+    return forms_of(needed, columns.text, columns.forms, is_text=is_text)
 
 
 def check_some(layouts: Iterable[Layout], columns: Columns, models: Iterable[ThingModel]) -> None:

@@ -13,12 +13,13 @@ import pyarrow.compute as pc
 from ..cells.absent import absent_in
 from ..cells.arrays import without
 from ..cells.column import Column
+from ..cells.form import is_text_type
 from ..cells.text_format import TextFormat
 from ..model.device import Device
 from ..model.drafts import Drafts, check_ranges
 from ..model.model_set import ModelSet
 from ..model.thing_model import ThingModel
-from .keys import is_text, keys_of, read_keys
+from .keys import keys_of, read_keys
 from .roles import spelled
 from .wanted import is_mapped
 
@@ -152,7 +153,7 @@ def _texts(column: Any) -> pa.Array | None:
             return None
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return column.cast(pa.large_string()) if is_text(column.type) else None
+    return column.cast(pa.large_string()) if is_text_type(column.type) else None
 
 
 def _numbers(texts: pa.Array) -> pa.Array | None:

@@ -6,7 +6,6 @@ in ``columns.py`` and ``readings.py``; ``opening.py`` makes a history.
 
 from __future__ import annotations
 
-import html
 import logging
 from collections import deque
 from collections.abc import Container, Iterator
@@ -19,12 +18,18 @@ import pandas as pd
 from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
-from ..files.finding import LeftOut, grouped
+from ..files.search_rules import LeftOut, grouped
+from ..sources.csv import CsvSource
+from ..sources.ipc import IpcSource
+from ..sources.parquet import ParquetSource
 from ..sources.source import Source
 from .census import Census, census_of, spans_of
 from .columns import Columns, Layout, check_some, resolve
 from .devices import devices_in_words
+from .folds import Folds, infer
+from .plausible import Bounds, bounds_of
 from .roles import listed, spelled
+from .shown import form_in_words, in_notebook
 from .slab import RawSlab
 from .wanted import check_points, is_mapped, left_out, listed_points
 
@@ -40,6 +45,7 @@ log = logging.getLogger("mpreplay")
 SLAB_ROWS: Final = 16_384
 # Most cells of a slab, so that a very wide history stays as small in memory.
 SLAB_CELLS: Final = 4_000_000
+FILES: Final = (CsvSource, IpcSource, ParquetSource)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,7 +60,21 @@ class History:
     start: int | None = None
     end: int | None = None
     left_out: tuple[LeftOut, ...] = ()
+    bounds: Bounds = (None, None)  # of plausible times, for a run
     _census: list[Census] = field(init=False, default_factory=list, compare=False)
+    # What the order of rows tells of times that occur twice, by source; looked for once.
+    _folds: list[dict[int, Folds]] = field(init=False, default_factory=list, compare=False)
+
+    def begun(self, now: int) -> History:
+        """Return the history for a run that begins ``now``, in milliseconds since the epoch."""
+        return self.bounded(bounds_of(self.columns.plausible, now))
+
+    def bounded(self, bounds: Bounds) -> History:
+        """Return the history with a span of plausible times, in milliseconds."""
+        history = replace(self, bounds=bounds)
+        history._census.extend(self._census)
+        history._folds.extend(self._folds)
+        return history
 
     @property
     def n_rows(self) -> int:
@@ -125,14 +145,17 @@ class History:
         models = list(models)
         names = [source.columns for source in self.sources]
         everywhere = {name for columns in names for name in columns}
+        bounds = None if self.columns.plausible is None else self.bounds
+        roles = replace(self.columns, plausible=bounds)
         layouts = [
             resolve(
                 own,
-                self.columns,
+                roles,
                 models,
                 source=source.name,
                 partitions=source.partitions,
                 elsewhere=everywhere,
+                is_text=source.is_text,
             )
             for source, own in zip(self.sources, names, strict=True)
         ]
@@ -178,6 +201,21 @@ class History:
         without : container of int, optional
             Numbers of slabs to leave out, unread.
         """
+        read = self._read(models, keys_only, without)
+        if self.columns.ambiguous != "infer" or self.columns.tz is None:
+            yield from (raw for _, raw in read)
+            return
+        if not self._folds:
+            keys = self._read(models, True, ())
+            self._folds.append(infer(keys, self.columns.tz))
+        for place, raw in read:
+            told = self._folds[0].get(place)
+            yield raw if told is None else replace(raw, folds=told.of(raw.first_row, raw.n_rows))
+
+    def _read(
+        self, models: Iterable[ThingModel], keys_only: bool, without: Container[int]
+    ) -> Iterator[tuple[int, RawSlab]]:
+        """Yield slabs, each with the number of its source."""
         number = 0
         census = self.census()
         models = list(models)
@@ -205,7 +243,7 @@ class History:
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
                         f"{raw.n_rows:,} could be read"
                     )
-                yield raw
+                yield place, raw
             deque(read, maxlen=0)  # to its end, where it looks whether its file has changed
             number += len(spans)
 
@@ -219,11 +257,14 @@ class History:
         return columns.time, columns.device, columns.product, columns.point, columns.time_text
 
     def __repr__(self) -> str:
-        what = f"{self.n_rows:,} rows"
+        # To be shown is no reason to read a stream.
+        is_waiting = any(getattr(source, "is_waiting", False) for source in self.sources)
+        what = "a stream, not read yet" if is_waiting else f"{self.n_rows:,} rows"
         if len(self.sources) != 1:
-            what = f"{len(self.sources)} files, {what}"
+            is_files = all(isinstance(source, FILES) for source in self.sources)
+            what = f"{len(self.sources)} {'files' if is_files else 'sources'}, {what}"
         name = self.sources[0].name if self.sources else "nothing"
-        form = "long" if self.columns.is_long else "wide"
+        form = form_in_words(self.columns)
         window = "".join(
             f", {word} {pd.Timestamp(ms, unit='ms', tz='UTC').isoformat()}"
             for word, ms in (("from", self.start), ("before", self.end))
@@ -249,7 +290,7 @@ class History:
         return f"; {what} left out: {listed(names)}" if names else ""
 
     def _repr_html_(self) -> str:
-        return f"<p>{html.escape(repr(self))}</p>"
+        return in_notebook(self.sources, self.columns, (self.start, self.end), self.left_out)
 
 
 def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:

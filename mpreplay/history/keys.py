@@ -11,14 +11,17 @@ import pyarrow.compute as pc
 
 from ..cells.absent import absent_in
 from ..cells.arrays import without
+from ..cells.form import is_text_type, tidied
 from ..cells.object_json import has_lone_surrogate, written
 from ..display.facts import Detail
 from ..errors import HistoryError, message
 from ..model.device import Device
+from ..times.proposals import wrong_unit
 from ..times.time_numbers import NO_TIME, Times, Unread
 from ..times.times import read_times
 from .columns import INDEX
 from .devices import restricted
+from .plausible import implausible, others
 from .slab import Readings, Unreadable
 from .wanted import listed_points
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["pair", "read_keys"]
+__all__ = ["pair", "read_keys", "read_raw_times"]
 
 
 def read_keys(
@@ -42,7 +45,7 @@ def read_keys(
     """
     columns = raw.layout.columns
     n = raw.n_rows
-    times = _mended(_times(raw), raw) if n else Times(np.zeros(0, np.int64))
+    times = _mended(read_raw_times(raw), raw) if n else Times(np.zeros(0, np.int64))
     unreadable = [
         Unreadable("time", one.why, one.positions, one.shown, _texts_of(raw, one))
         for one in times.unread
@@ -53,6 +56,7 @@ def read_keys(
     mine: NDArray[np.bool_] | None = None
     if columns.devices is not None:
         devices, device, mine = restricted(devices, device, columns.devices)
+    odd = implausible(times, columns.plausible or (None, None))
     taken = times.is_unread if times.unread else np.zeros(n, bool)
     if mine is None and (device < 0).any():
         unreadable += _without_device(raw, (device < 0) & ~taken)
@@ -64,6 +68,9 @@ def read_keys(
                 unreadable.append(Unreadable("product", why, positions))
     rows = np.arange(raw.first_row, raw.first_row + n)
     readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
+    if odd is not None:
+        odd = others(odd, readings.is_unreadable()) if unreadable else odd
+        readings = replace(readings, implausible=odd)
     if columns.only and columns.is_long:
         mine = _of_known_points(raw, models) & (True if mine is None else mine)
     return _within(readings if mine is None else rows_taken(readings, mine), window)
@@ -101,17 +108,26 @@ def _without_device(raw: RawSlab, mask: NDArray[np.bool_]) -> Iterator[Unreadabl
         yield Unreadable("device", Detail("no_device"), np.flatnonzero(mask))
 
 
-def _times(raw: RawSlab) -> Times:
+def read_raw_times(raw: RawSlab, ambiguous: str | None = None) -> Times:
+    """Return the times of a slab; ``ambiguous`` replaces what the caller asked for."""
     columns = raw.layout.columns
-    name = INDEX if columns.time is None else columns.time
+    key = INDEX if columns.time is None else columns.time
+    column = tidied(raw.columns[key], raw.layout.forms.get(key))
+    name = columns.time or "the index"
     try:
-        return read_times(
-            raw.columns[name],
-            name=columns.time or "the index",
+        times = read_times(
+            column,
+            name=name,
             first_row=raw.first_row,
             tz=columns.tz,
             unit=columns.time_unit,
+            time_format=columns.time_format,
+            ambiguous=ambiguous or columns.ambiguous,
+            nonexistent=columns.nonexistent,
+            folds=raw.folds,
         )
+        _check_unit(raw, times, column, name)
+        return times
     except HistoryError as error:
         raise HistoryError(
             message(f"{raw.source}: ", error.message), argument=error.argument, value=error.value
@@ -155,7 +171,30 @@ def _texts_at(column: Any, positions: NDArray[np.int64]) -> pa.Array:
         return pa.array([_key(cell) for cell in column[positions].tolist()], pa.string())
     column = column.take(pa.array(positions))
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    return column.cast(pa.string()) if is_text(kind) else pa.nulls(len(positions), pa.string())
+    return column.cast(pa.string()) if is_text_type(kind) else pa.nulls(len(positions), pa.string())
+
+
+def _check_unit(raw: RawSlab, times: Times, column: Any, name: str) -> None:
+    """Raise if the first numbers of a source are times, but for another unit than the one given."""
+    unit, bounds = raw.layout.columns.time_unit, raw.layout.columns.plausible
+    if unit is None or bounds is None or raw.first_row:
+        return
+    odd = implausible(times, bounds)
+    far = sum(len(one.positions) for one in times.unread if one.why.kind == "far_time")
+    n_odd = far + (0 if odd is None else len(odd.positions))
+    absent = sum(len(one.positions) for one in times.unread if one.why == NO_TIME)
+    if n_odd and n_odd + absent == len(times.ms):
+        shown = (
+            [str(one) for one in column[:_LOOKED_AT].tolist()]
+            if isinstance(column, np.ndarray)
+            else column[:_LOOKED_AT].cast(pa.string())
+        )
+        error = wrong_unit(name, pa.array(shown, pa.string()), unit)
+        if error is not None:
+            raise error
+
+
+_LOOKED_AT: Final = 50
 
 
 def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
@@ -164,11 +203,13 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
         # Without any name this is the connection's own device; its keys may not be known yet.
         zeros = pa.array(np.zeros(raw.n_rows, np.int32))
         return pa.DictionaryArray.from_arrays(zeros, pa.array([fixed], pa.string()), safe=False)
-    column = raw.columns[name]
+    column = tidied(raw.columns[name], raw.layout.forms.get(name))
     if isinstance(column, np.ndarray):
         column = pa.array([_key(value) for value in column], pa.string())
     value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (is_text(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)):
+    if not (
+        is_text_type(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)
+    ):
         raise HistoryError(
             f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text: "
             "convert it first, so that each key is written as the platform writes it"
@@ -198,11 +239,6 @@ def _key(value: Any) -> str | None:
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     text = str(value) if is_whole or isinstance(value, str) else None
     return None if text is None or has_lone_surrogate(text) else text
-
-
-def is_text(kind: pa.DataType) -> bool:
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    return any(is_text(kind) for is_text in texts)
 
 
 def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
@@ -258,6 +294,8 @@ def rows_taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
     if keep.all():
         return readings
     place = np.cumsum(keep) - 1
+    odd = readings.implausible
+    is_kept = odd is not None and keep[odd.positions].any()
     return replace(
         readings,
         rows=readings.rows[keep],
@@ -266,6 +304,7 @@ def rows_taken(readings: Readings, keep: NDArray[np.bool_]) -> Readings:
         unreadable=tuple(
             _taken(one, keep, place) for one in readings.unreadable if keep[one.positions].any()
         ),
+        implausible=_taken(odd, keep, place) if odd is not None and is_kept else None,
     )
 
 

@@ -6,22 +6,27 @@ A shell: looks for files, and reads what they say of themselves. Slabs are read 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..cells.column import Column
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
 from ..errors.arguments import labels_of, shown_briefly
-from ..files.finding import LeftOut, grouped
+from ..files.locating import shown_place
+from ..files.search_rules import LeftOut, grouped
 from ..sources.source import FrameSource, Source, TableSource
+from ..streams.stream_source import StreamSource
 from ..times.bounds import bound_of
 from .columns import Columns
 from .devices import check_devices, devices_of
 from .doors import Given, opened
 from .history import History
+from .plausible import PLAUSIBLE, check_times
+from .plausible import plausible as plausible_of
 from .rejects_file import REJECTS, is_rejects
 from .roles import check_roles
 from .wanted import check_named
@@ -58,7 +63,7 @@ def read_history(
     time_format: str | None = None,
     ambiguous: str = "raise",
     nonexistent: str = "raise",
-    plausible: tuple[Any, Any] | None = None,
+    plausible: tuple[Any, Any] | None = PLAUSIBLE,
     filesystem: Any = None,
     name: str | None = None,
     spool: Any = None,
@@ -67,12 +72,14 @@ def read_history(
 
     Parameters
     ----------
-    source : DataFrame, Arrow Table, path or glob
-        A Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
-        folder of Parquet files (with hive partitions, if any) or a pattern; what
-        is left out of these, and why, is shown with the history. Also a file written from
-        ``run.rejects``, as Parquet or CSV, corrected or not: recognised by its columns, if no
-        argument names a column.
+    source : frame, table, stream, path or glob, or list of these
+        A DataFrame, an Arrow table or batch, a frame or query of another library (polars, duckdb,
+        datafusion, narwhals: whatever has ``__arrow_c_stream__``), a ``pyarrow.dataset``, or a
+        stream of batches that come once: a RecordBatchReader, or an iterator of frames or tables.
+        Or a Parquet or CSV file (``.csv`` or ``.tsv``, also ``.gz`` or ``.zst``; see ``text``), a
+        folder of such files (with hive partitions, if any) or a pattern; what is left out of
+        these, and why, is shown with the history. Also a file written from ``run.rejects``, as
+        Parquet or CSV, corrected or not: recognised by its columns, if no argument names a column.
     time_column : str, optional
         Datetimes with a zone, ISO 8601 texts with an offset, naive times with ``tz``, or numbers
         with ``time_unit``. None: the index of a DataFrame.
@@ -84,8 +91,9 @@ def read_history(
         A column of device keys, or one fixed key. Neither: the connection's own device.
     product_column, product_key : str, optional
         Likewise for product keys; needed wherever a device is named.
-    points : dict of str to str, optional
-        Column to identifier, where the two differ.
+    points : dict of str to str or Column, optional
+        Column to identifier, where the two differ; a :class:`Column` says how its cells are
+        written: unit, factor, words for values, labels of an ENUM.
     quality : dict of str to str, optional
         Column of readings to the column of their quality.
     ignore : iterable of labels, optional
@@ -101,9 +109,28 @@ def read_history(
     start, end : str or datetime, optional
         Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
         groups outside are not read.
+    time_format : str, optional
+        The format of texts that are not ISO 8601, as ``strptime`` has it, such as
+        ``"%d.%m.%Y %H:%M"``; names of months and days in English.
+    ambiguous : {"raise", "earliest", "latest", "infer"}, optional
+        The instant of a naive time that occurs twice, because the clock was put back: a
+        violation, the first, the second, or as the order of each device's rows tells; rows that
+        do not tell are violations.
+    nonexistent : {"raise", "shift_forward", "shift_backward"}, optional
+        The instant of a naive time that does not exist, because the clock was put forward: a
+        violation, the first instant after the gap, or the last millisecond before it.
+    plausible : (first, last), optional
+        Times outside are violations of their rows. Each is a datetime or a text in ISO 8601, None
+        for no bound, or relative to the beginning of a run (``"+1d"``, ``"-2h"``).
     text : TextFormat, optional
-        How texts are written: delimiter, encoding and so on of a CSV file, whose cells are all
-        texts until they become values by the types of their points.
+        How texts are written: decimal separator, words for absent, blanks; of a CSV file also its
+        delimiter and encoding. None: texts of a CSV file are written as by default, and a text in
+        another source is the value of a point that is a text, and else a violation.
+    name : str, optional
+        Name of a frame, table or stream in rejects, audit and messages. A file has its own.
+    spool : path, optional
+        File that keeps the rows of a stream, or a folder for a temporary one. Default: a temporary
+        folder, removed with the history.
 
     Returns
     -------
@@ -120,6 +147,17 @@ def read_history(
     array as lists. Files of a folder are read in the order of their names. Folders named
     ``key=value`` are columns too, left out unless they are named here or in the model.
 
+    The items of a list are sources of their own. A stream is written to a Parquet file when its
+    rows are first needed, and read from there; columns that are left out are empty in it. Its first
+    batch names the columns; a value that has no equal in the type of the other batches is an error.
+    ``replay`` with a journal keeps the file as ``<journal>.source.parquet``, from which the run can
+    be continued in another process. A query is read in the order that it gives its rows in.
+
+    A text becomes a value by the type of its point: a number exactly as it is written, without
+    separators of thousands; a BOOL from ``true``, ``false``, 0 or 1; an array or a struct from
+    JSON. A text that does not fit is a violation that shows it, and ``validate`` says of a whole
+    column which argument would read it.
+
     Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
     ``value`` are read, each value by the type of its point. Other columns are ignored, except that
     superseded values are withheld again. A deleted row is not sent.
@@ -129,9 +167,8 @@ def read_history(
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"ts": ["2024-01-01T00:00:00Z"], "turbine": ["T1"], "P": [1.5]})
     >>> read_history(frame, time_column="ts", device_column="turbine", product_key="wind")
-    History(DataFrame: 1 rows, wide)
+    History(DataFrame: 1 rows, wide, time ts, device turbine)
     """
-    _refuse_unbuilt(locals())
     names, forms = _points_and_forms(points)
     columns = Columns(
         time=time_column,
@@ -143,16 +180,21 @@ def read_history(
         product_key=product_key,
         points=names,
         forms=forms,
+        text=text,
         quality=quality,
         ignore=labels_of(ignore, HistoryError),
         point=point_column,
         value=value_column,
         value_quality=quality_column,
-        text=text,
         only=only,
         devices=devices_of(devices),
+        time_format=time_format,
+        ambiguous=ambiguous,
+        nonexistent=nonexistent,
+        plausible=plausible_of(plausible),
     )
     check_roles(columns)
+    check_times(columns)
     window = bound_of(start, "start"), bound_of(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]
         raise HistoryError(
@@ -165,14 +207,14 @@ def read_history(
             argument="start",
             value=start,
         )
-    given = Given(source, columns)
+    given = Given(source, columns, name, filesystem, spool)
     sources, left_out = opened(given)
     _tell_of(source, len(sources), left_out)
     if given.may_be_rejects and all(is_rejects(one.columns) for one in sources):
-        roles = replace(REJECTS, devices=columns.devices)
+        roles = replace(REJECTS, devices=columns.devices, plausible=columns.plausible)
         return _counted(History(tuple(map(_as_rejects, sources)), roles, *window, left_out))
     check_devices(columns)
-    if columns.time is None and not all(isinstance(one, FrameSource) for one in sources):
+    if columns.time is None and not all(map(_has_index, sources)):
         raise HistoryError(
             message(
                 "only a DataFrame has an index, and these are not rejects: name the time with ",
@@ -192,6 +234,7 @@ def read_untimed(source: Any, columns: Columns) -> History:
 
 def _counted(history: History) -> History:
     """Return a history; raise if a device occurs nowhere, where that is known without a file."""
+    history = history.begun(round(time.time() * 1_000))
     if all(isinstance(source, FrameSource | TableSource) for source in history.sources):
         history.census()
     return history
@@ -202,26 +245,20 @@ def _tell_of(source: Any, n_files: int, left_out: tuple[LeftOut, ...]) -> None:
     if left_out:
         told = left_out_in_words(grouped(left_out))
         level = logging.WARNING if any(one.has_data for one in left_out) else logging.INFO
-        log.log(level, "%s: %d files are read; left out: %s", source, n_files, told)
+        shown = shown_place(source)
+        log.log(level, "%s: %d files are read; left out: %s", shown, n_files, told)
 
 
 def _as_rejects(source: Source) -> Source:
     """Return a source whose time is in a column."""
+    if isinstance(source, StreamSource):
+        return source.as_rejects()
     return replace(source, time_from_index=False) if isinstance(source, FrameSource) else source
 
 
-# Arguments of the contract that are not built yet, with the only value that they may have.
-_UNBUILT: Final = {
-    "time_format": None, "ambiguous": "raise",
-    "nonexistent": "raise", "plausible": None, "filesystem": None, "name": None, "spool": None,
-}  # fmt: skip
-
-
-def _refuse_unbuilt(given: Mapping[str, Any]) -> None:
-    """Raise for an argument that would be ignored."""
-    for name, value in _UNBUILT.items():
-        if given[name] != value:
-            raise HistoryError(f"{name} is not built yet", argument=name, value=given[name])
+def _has_index(source: Source) -> bool:
+    """Return True if the time of a source's rows is their index."""
+    return bool(getattr(source, "time_from_index", False))
 
 
 def _points_and_forms(
@@ -230,5 +267,5 @@ def _points_and_forms(
     """Return column to identifier, and column to how its cells become values, if any say so."""
     if not isinstance(points, Mapping) or not any(isinstance(p, Column) for p in points.values()):
         return points, None
-    forms = {name: point for name, point in points.items() if isinstance(point, Column)}
-    return {n: p.point if isinstance(p, Column) else p for n, p in points.items()}, forms
+    forms = {n: p for n, p in points.items() if isinstance(p, Column) and not p.is_plain}
+    return {n: p.point if isinstance(p, Column) else p for n, p in points.items()}, forms or None

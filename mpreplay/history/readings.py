@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ..cells.absent import absent_in, is_present
 from ..cells.arrays import objects_of, python_of
+from ..cells.form import is_text_type, tidied
 from ..cells.object_json import read_json, shown
 from ..display.facts import SUPERSEDED, Detail
 from ..model.measurepoint import Measurepoint
@@ -25,7 +26,7 @@ from ..values.misfits import Misfit, Misfits
 from ..values.plain_text import read_plain
 from ..values.typed_column import TypedColumn, unfit_at
 from .columns import point_named
-from .keys import is_text, keys_of, read_keys, rows_taken
+from .keys import keys_of, read_keys, rows_taken
 from .rejects_file import NO_POINT
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ..model.device import Device
     from ..model.model_set import ModelSet
     from ..model.thing_model import ThingModel
+    from ..values.typed_column import Converted
     from .slab import RawSlab, Readings
 
 __all__ = ["read_slab"]
@@ -76,10 +78,9 @@ def _wide_columns(
         if point is None:
             yield _unknown(column, identifier, at)
             continue
-        converted = convert(column, point)
+        converted = convert(column, point, layout.forms.get(name))
         if identifier in layout.quality:
-            marks = _take(raw.columns[layout.quality[identifier]], chosen)
-            converted = with_quality(converted, marks, point)
+            converted = _marked(converted, raw, identifier, chosen, point)
         yield TypedColumn(point, converted.values, converted.quality, converted.misfits, at)
     for identifier, members in layout.members.items():
         parts = {member: _take(raw.columns[name], chosen) for member, name in members.items()}
@@ -88,18 +89,31 @@ def _wide_columns(
             for name, part in parts.items():
                 yield _unknown(part, f"{identifier}.{name}", at)
             continue
-        converted = convert_members(parts, point, n)
+        forms = {m: layout.forms[name] for m, name in members.items() if name in layout.forms}
+        converted = convert_members(parts, point, n, forms)
         if identifier in layout.quality:
-            marks = _take(raw.columns[layout.quality[identifier]], chosen)
-            converted = with_quality(converted, marks, point)
+            converted = _marked(converted, raw, identifier, chosen, point)
         yield TypedColumn(point, converted.values, converted.quality, converted.misfits, at)
+
+
+def _marked(
+    converted: Converted,
+    raw: RawSlab,
+    identifier: str,
+    chosen: NDArray[np.int64] | None,
+    point: Measurepoint,
+) -> Converted:
+    """Return a converted column of the wide form with its quality."""
+    name = raw.layout.quality[identifier]
+    marks = _take(raw.columns[name], chosen)
+    return with_quality(converted, marks, point, raw.layout.forms.get(name))
 
 
 def _long_columns(
     raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, models: ModelSet
 ) -> Iterator[TypedColumn]:
     """Yield the columns of the long form: the rows of each point, with their positions."""
-    columns = raw.layout.columns
+    columns, forms = raw.layout.columns, raw.layout.forms
     named = keys_of(raw, columns.point, "", "point")
     named = _take(named, chosen)
     codes = named.indices.fill_null(-1).to_numpy()
@@ -122,11 +136,13 @@ def _long_columns(
         if point is None or not point.travels:
             yield _unknown(part, identifier, at, is_file=point is not None)
             continue
-        converted = convert(_read_text(part, point), point)
+        form = forms.get(str(columns.value))
+        converted = convert(part if form else _read_text(part, point), point, form)
         if quality is not None:
-            marks = _take(quality, at)
+            form = forms.get(str(columns.value_quality))
+            marks = tidied(_take(quality, at), form)
             if point.has_quality or not _is_absent(marks).all():
-                converted = with_quality(converted, marks, point)
+                converted = with_quality(converted, marks, point, form)
         yield TypedColumn(point, converted.values, converted.quality, converted.misfits, at)
 
 
@@ -185,7 +201,7 @@ _FEW: Final = 9  # digits, of which 64 bits hold every number
 def _is_all_text(column: Any) -> bool:
     if isinstance(column, np.ndarray):
         return all(isinstance(value, str) for value in column[~absent_in(column)].tolist())
-    return is_text(column.type)
+    return is_text_type(column.type)
 
 
 def _is_absent(column: Any) -> NDArray[np.bool_]:

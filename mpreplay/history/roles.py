@@ -22,6 +22,7 @@ from ..errors.arguments import (
     TEXTS_BY_TEXT,
     Kind,
     check_kinds,
+    optional,
     shown_briefly,
 )
 from ..times.time_numbers import NANOSECONDS
@@ -55,6 +56,7 @@ ARGUMENTS: Final = (
     ("points", "points", _RENAMED),
     ("quality", "quality", _MARKED),
     ("point_column", "point", OPTIONAL_TEXT),
+    ("text", "text", optional(TextFormat, "an mp.TextFormat")),
     ("value_column", "value", OPTIONAL_TEXT),
     ("quality_column", "value_quality", OPTIONAL_TEXT),
     ("only", "only", FLAG),
@@ -90,6 +92,7 @@ class Columns:
     time_format: str | None = None
     ambiguous: str = "raise"
     nonexistent: str = "raise"
+    # As texts, perhaps relative to the run's beginning; of a slab's layout, in milliseconds.
     plausible: tuple[Any, Any] | None = None
 
     @property
@@ -110,6 +113,13 @@ class Columns:
             self.check,
         ]
         return [name for name in named if name is not None] + list((self.quality or {}).values())
+
+    @property
+    def keys(self) -> list[str]:
+        """Columns that every source must have: those named for a purpose other than a reading."""
+        quality = self.quality or {}
+        mapped = {*(self.points or {}), *quality, *quality.values()}
+        return [name for name in self.named if name not in mapped]
 
 
 def check_roles(columns: Columns) -> None:

@@ -37,6 +37,8 @@ class RawSlab:
         Meaning of the columns.
     is_last : bool
         True for the last slab of a source.
+    folds : ndarray of int8, shape (n_rows,), optional
+        Of rows whose time occurs twice, which of the two it is, as far as the rows tell.
     """
 
     number: int
@@ -45,6 +47,7 @@ class RawSlab:
     columns: dict[str, Any]
     layout: Layout
     is_last: bool = True
+    folds: NDArray[np.int8] | None = None
 
     @property
     def n_rows(self) -> int:
@@ -97,6 +100,8 @@ class Readings:
         Devices of the slab, sorted.
     unreadable : tuple of Unreadable
         Rows whose time, device or product is unreadable, by reason; a position occurs once.
+    implausible : Unreadable, optional
+        Other rows whose time is read, and lies outside the plausible times.
     columns : list of TypedColumn
         Values, a column for each point.
     given : ThingModel or DataFrameSchema
@@ -110,6 +115,7 @@ class Readings:
     device: NDArray[np.int64]
     devices: list[Device]
     unreadable: tuple[Unreadable, ...] = ()
+    implausible: Unreadable | None = None
     columns: list[TypedColumn] = field(default_factory=list)
     given: Any = None
 

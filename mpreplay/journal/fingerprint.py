@@ -64,9 +64,15 @@ def fingerprint(
 
 
 def _roles(columns: Columns) -> dict[str, Any]:
-    """Return the roles of columns; a set of names to ignore has no order."""
+    """Return the roles of columns; a set of names to ignore has no order, nor have words."""
     roles = {one.name: getattr(columns, one.name) for one in fields(columns)}
-    return roles | {"ignore": sorted(map(spelled, columns.ignore))}
+    forms = roles.pop("forms") or {}
+    told = {name: repr(form.canonical()) for name, form in forms.items()}
+    return roles | {
+        "ignore": sorted(map(spelled, columns.ignore)),
+        "points": columns.points and {**columns.points, **told},
+        "text": columns.text and repr(columns.text.canonical()),
+    }
 
 
 def _instant(ms: int | None) -> str | None:
@@ -90,10 +96,13 @@ def check_same(path: Path, wanted: Fingerprint, names: Sequence[str] = ()) -> No
     JournalMismatch
         With the differences and the remedy.
     """
-    if told := told_differences(facts_of(path), wanted, names):
+    facts = facts_of(path)
+    if told := told_differences(facts, wanted, names):
+        kept = [one["kept"] for one in facts.get("sources") or [] if one.get("kept")]
+        streams = f" (its stream was kept in {', '.join(kept)} beside it)" if kept else ""
         raise JournalMismatch(
             f"{path}: the run in this journal cannot be continued: {'; '.join(told.values())}. "
-            "Pass what it was begun with, or another journal to begin anew",
+            f"Pass what it was begun with{streams}, or another journal to begin anew",
             tuple(told),
         )
 

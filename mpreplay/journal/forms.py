@@ -70,6 +70,7 @@ def _are_counts(value: Any) -> bool:
 _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "started_at": _is_moment,
     "leg_started_at": _is_moment_or_none,
+    "plausible": _is_leg,
     "ended_at": _is_moment_or_none,
     "legs": _are(_is_leg),
     "continued": _is_count,

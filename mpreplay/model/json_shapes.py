@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..errors import ConfigError, clipped
+from .enum_labels import described_in, labels_of
 from .json_envelope import check_outer, flag_of, map_of_points, no_points, place_of_points
 from .json_fields import as_list, as_mapping, as_number, as_text, as_unit, kind_of, read_json
 from .json_keys import ENUM_EXAMPLE, EXAMPLE, as_flag, check_keys, has_int_keys, nearest_type
@@ -204,6 +205,7 @@ def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
         exclusive_maximum=as_flag(definition.get("exclusiveMaximum"), "'exclusiveMaximum'"),
         max_length=None if most is None else int(most),
         keys=_keys(definition) if kind == "ENUM" else (),
+        labels=labels_of(definition) if kind == "ENUM" else (),
         item_type=_item_type(definition) if kind == "ARRAY" else None,
         members=tuple(_members(definition)) if kind == "STRUCT" else (),
         required=as_flag(element.get("required"), "'required'"),
@@ -253,7 +255,7 @@ def _type_of(element: Mapping[str, Any]) -> str:
 
 
 def _keys(definition: Mapping[str, Any]) -> tuple[Any, ...]:
-    name = "enumDesc" if definition.get("enumDesc") else "specsMap"
+    name = described_in(definition)
     described = definition.get(name) or {}
     if not isinstance(described, Mapping | list):
         raise ConfigError(
@@ -304,7 +306,9 @@ def _dump_point(point: Measurepoint) -> dict[str, Any]:
     definition: dict[str, Any] = {}
     if point.is_enum:
         definition["enumType"] = "INT" if point.has_int_keys else "STRING"
-        definition["enumDesc"] = {str(key): {"defaultValue": str(key)} for key in point.keys}
+        labels = point.labels or [""] * len(point.keys)
+        described = zip(map(str, point.keys), labels, strict=True)
+        definition["enumDesc"] = {key: {"defaultValue": label or key} for key, label in described}
     if point.max_length is not None:
         definition["maxLength"] = point.max_length
     if point.item_type:

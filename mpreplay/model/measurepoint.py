@@ -6,6 +6,7 @@ the types themselves are in ``point_types``.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -73,6 +74,7 @@ _KINDS: Final = {
     "required": FLAG,
     "item_type": optional(str, "a text"),
     "keys": tuple_of(Kind("", _is_key), "a tuple of texts, or of numbers of 64 bits"),
+    "labels": tuple_of(CLEAN_TEXT, "a tuple of texts"),
     "members": tuple_of(Kind("", _is_point), "a tuple of Measurepoints"),
 }
 
@@ -94,6 +96,8 @@ class Measurepoint:
         Length limit of a text, encoded in UTF-8. [bytes]
     keys : tuple of int or of str
         Allowed values of an ENUM.
+    labels : tuple of str, optional
+        What each key means, in the order of the keys; empty if the model does not say.
     item_type : str, optional
         Type of the items of an ARRAY: INT, FLOAT, DOUBLE or STRING.
     members : tuple of Measurepoint
@@ -124,6 +128,7 @@ class Measurepoint:
     item_type: str | None = None
     members: tuple[Measurepoint, ...] = ()
     required: bool = False
+    labels: tuple[str, ...] = dataclasses.field(default=(), compare=False)  # words about the point
 
     def __post_init__(self) -> None:
         """Raise if no thing model can have such a point."""
@@ -133,7 +138,7 @@ class Measurepoint:
                 "a measurepoint needs an identifier that UTF-8 can carry, got "
                 f"{shown_briefly(name)}"
             )
-        for field in ("keys", "members"):  # a list does, and is kept as it was given
+        for field in ("keys", "labels", "members"):  # a list does, and is kept as it was given
             if isinstance(getattr(self, field), list):
                 object.__setattr__(self, field, tuple(getattr(self, field)))
         if fault := self._fault_of_kind() or self._fault_of_parts() or self._fault_of_range():
@@ -180,6 +185,8 @@ class Measurepoint:
                 "an ENUM needs keys, either all numbers or all texts, got "
                 f"{clipped(repr(self.keys))}"
             )
+        if self.labels and len(self.labels) != len(self.keys):
+            return f"an ENUM has a label a key: {len(self.labels)} labels, {len(self.keys)} keys"
         return ""
 
     def _fault_of_members(self) -> str:

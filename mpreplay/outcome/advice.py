@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BLAMES", "advice_of", "blame_of"]
 
-BLAMES: Final = ("", "alone", "refused")
+BLAMES: Final = ("", "alone", "refused", "implausible")
 
 
 def advice_of(
@@ -32,8 +32,9 @@ def advice_of(
     ----------
     check, code, outcome
         The check that failed, the platform's code, and the fate of the value.
-    blame : {"", "alone", "refused"}, optional
-        What the platform is known to object to, from :func:`blame_of`.
+    blame : {"", "alone", "refused", "implausible"}, optional
+        What the platform, or the span of plausible times, is known to object to, from
+        :func:`blame_of`.
     allows_offline : bool, optional
         True if offline devices were allowed in the run: then this cannot be the remedy.
 
@@ -50,6 +51,8 @@ def advice_of(
         is_allowed = allows_offline and code == NO_SUB_DEVICE
         chosen = "topology" if is_allowed else row.advice
         return f"{chosen} alone" if blame == "alone" and row.about != "request" else chosen
+    if check == "time" and blame == "implausible":
+        return blame
     if check in ADVICE_BY_CHECK:
         return check
     return "withheld" if outcome == "withheld" else "declined"
@@ -60,14 +63,14 @@ def blame_of(detail: Detail) -> str:
 
     Returns
     -------
-    {"", "alone", "refused"}
+    {"", "alone", "refused", "implausible"}
         "alone" if it declined the value, or its device, by itself; "refused" if it refused the
-        sign-in of the device before.
+        sign-in of the device before; "implausible" for a time outside the plausible ones.
     """
     one: Detail | None = detail
     while one is not None and one.kind == "copy":
         one = one.of
-    if one is not None and one.kind == "refused":
-        return "refused"
+    if one is not None and one.kind in {"refused", "implausible"}:
+        return one.kind
     is_alone = one is not None and one.kind == "platform" and bool(one.facts[2])
     return "alone" if is_alone else ""

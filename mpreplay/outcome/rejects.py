@@ -64,7 +64,8 @@ def _of_rows(part: ProductSlab, fault: Fault) -> Iterator[Fault]:
     place[fault.positions] = np.arange(len(fault.positions))
     for number, column in enumerate(part.readings.columns):
         at = place[column.at]
-        found = np.flatnonzero((at >= 0) & column.present())
+        # A row whose time is implausible may have been sent, for the platform to judge.
+        found = np.flatnonzero((at >= 0) & column.present() & part.withheld[number])
         if len(found):
             yield replace(fault.chosen(at[found]), column=number, positions=found)
 

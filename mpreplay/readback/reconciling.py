@@ -127,6 +127,7 @@ class _Requests:
         # The journal keeps three stars for the secret, which are none.
         connection = Connection.from_uri(str(facts["connection"]).replace(":***@", ":-@", 1))
         order = Order.of("reconcile", history, model, connection.device, policy, limits)
+        order = order.as_begun(facts)
         target = {
             name: kept[name] for name in ("platform", "gateway")
         }  # in the spelling of the run

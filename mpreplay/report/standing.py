@@ -44,4 +44,5 @@ def standing_of(
         0 if is_read else max(0, int(facts.get("n_rows") or 0) - n_rows),
         {outcome: n for outcome, (n, _) in open_ended.items()},
         is_kept=bool(facts.get("is_kept", True)),
+        streams=tuple(one["kept"] for one in facts.get("sources") or [] if one.get("kept")),
     )

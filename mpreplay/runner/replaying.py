@@ -16,10 +16,11 @@ from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
 from ..errors.arguments import Kind, check_kinds, one_of
-from ..files.finding import grouped
+from ..files.search_rules import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
 from ..journal.fingerprint import Fingerprint, check_same
+from ..journal.keeping import streams_kept
 from ..journal.lineage import begin_lineage
 from ..journal.locks import Lease
 from ..journal.places import journal_place
@@ -176,11 +177,14 @@ def replay(
         path = stack.enter_context(place).path
         lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
         book = stack.enter_context(closing(Journal(path)))
+        if not book.is_new:
+            order = order.as_begun(read_journal(path).facts())
         unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
         clock = SystemClock()
         begun = _Beginning(book, order, connection, made_from, place.temporary is None)
-        numbers = count(begun.noted(unfinished, found, clock.wall()))
+        with streams_kept(history, path, is_temporary=place.temporary is not None) as kept:
+            numbers = count(begun.noted(unfinished, found, clock.wall(), kept))
         place.keep()
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
         driver = Driver(
@@ -263,8 +267,12 @@ class _Beginning:
     made_from: Fingerprint
     is_kept: bool  # False if the journal goes with the object of the run
 
-    def noted(self, unfinished: Unfinished, duplicates: Duplicates, wall: float) -> int:
+    def noted(
+        self, unfinished: Unfinished, duplicates: Duplicates, wall: float, kept: Mapping[int, str]
+    ) -> int:
         """Record the facts of the run, and return its next request id.
+
+        ``kept`` are the files of streams, by the number of their source.
 
         Ids are unique for a gateway across runs, so that a late reply to an earlier run settles
         nothing here: the run's start in milliseconds, and six digits to count.
@@ -291,8 +299,12 @@ class _Beginning:
             is_kept=self.is_kept,
             **begin_lineage(history, book.path, now),
             n_rows=history.n_rows_wanted,
-            sources=[digest_of(source) for source in history.sources],
+            sources=[
+                digest_of(source) | ({"kept": kept[n]} if n in kept else {})
+                for n, source in enumerate(history.sources)
+            ],
             left_out=grouped(history.left_out),
+            plausible=history.bounds,
             columns_left_out=history.columns_left_out(self.order.models.all()),
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),

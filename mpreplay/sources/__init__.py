@@ -1,1 +1,1 @@
-"""Sources of rows: frames, tables, files and streams, read a slab at a time."""
+"""Sources of rows: frames, tables and files, read a slab at a time."""

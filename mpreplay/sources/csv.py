@@ -106,7 +106,7 @@ class CsvSource:
             if name in self.partitions and name not in self.names
         }
         path = f":{json.dumps(folders)}" if folders else ""
-        return f"csv:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
+        return f"csv:{self.mark.identity()}{path}"
 
     def spans(
         self, n_rows: int, window: Window, time: str | None, weighty: Sequence[str] = ()

@@ -23,7 +23,7 @@ _SHOWN: Final = 80  # of the first line in a message [characters]
 def delimiter_of(path: Path, text: TextFormat | None) -> str:
     """Return the delimiter of a file; the ending of a ``.tsv`` file states a tab."""
     given = text or TextFormat()
-    is_tabbed = TABBED in (suffix.lower() for suffix in path.suffixes[-2:])
+    is_tabbed = TABBED in (suffix.lower() for suffix in Path(path.name).suffixes[-2:])
     return "\t" if is_tabbed and given.delimiter == TextFormat().delimiter else given.delimiter
 
 

@@ -18,7 +18,6 @@ from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, clipped, message
 
 __all__ = [
-    "ENDINGS",
     "PACKINGS",
     "TABBED",
     "Utf8",
@@ -31,7 +30,6 @@ __all__ = [
 # Ending of a packed file to pyarrow's name of the packing.
 PACKINGS: Final = {".gz": "gzip", ".zst": "zstd"}
 TABBED: Final = ".tsv"
-ENDINGS: Final = tuple(f"{one}{more}" for one in (".csv", TABBED) for more in ("", *PACKINGS))
 # First bytes of a text to the encodings that they are the mark of, the longer marks first.
 _MARKS: Final = {
     codecs.BOM_UTF8: ("utf-8", "utf-8-sig"),
@@ -80,7 +78,7 @@ def refuse_other(path: Path) -> None:
     for endings, advice in _OTHERS.items():
         if path.name.lower().endswith(endings):
             raise HistoryError(
-                f"{path}: a {path.suffix} file is not read; {advice}", argument="source"
+                f"{path}: a {Path(path.name).suffix} file is not read; {advice}", argument="source"
             )
 
 

@@ -5,9 +5,8 @@ A shell: reads a file by row groups, and never holds a whole file.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -21,9 +20,13 @@ import pyarrow.parquet as pq
 from ..errors import HistoryError
 from ..files.counting import Counts, check_footer, disagreement
 from ..files.file_mark import FileMark
+from ..files.reading import by_position
+from ..files.stores import advice_of
 from .parquet_weights import Weights
-from .row_groups import UNREADABLE, bounds_of, groups_in, groups_of
-from .source import FileFacts, attributes_of, columns_of, cut_spans, first_line, names_of
+from .partitions import told_partitions, with_partitions
+from .row_groups import UNREADABLE, bounds_of, groups_in, groups_of, opened
+from .source import FileFacts, attributes_of, cut_spans, first_line, names_of
+from .spans import in_lengths, runs
 from .weights import light_spans
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ NEARBY: Final = 8  # slabs whose rows may be decoded at once, where some are cut
 class ParquetSource:
     """A Parquet file, read row group by row group."""
 
-    path: Path
+    path: Any
     name: str
     schema: pa.Schema
     n_rows: int
@@ -48,7 +51,7 @@ class ParquetSource:
     cuts: dict[tuple[Any, ...], list[Span]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def open(cls, path: Path, partitions: Mapping[str, str | None]) -> ParquetSource:
+    def open(cls, path: Any, partitions: Mapping[str, str | None]) -> ParquetSource:
         """Read the footer of a file."""
         try:
             mark = FileMark.of(path)
@@ -59,6 +62,8 @@ class ParquetSource:
         except HistoryError:
             raise
         except UNREADABLE as error:
+            if not isinstance(path, Path) and (told := advice_of(error)):
+                raise HistoryError(f"{path}: cannot be read: {told}") from error
             raise HistoryError(
                 f"{path}: cannot be read as Parquet ({_why(error)}); expected a complete "
                 "Parquet file. A CSV file ends in .csv, or is described with text=mp.TextFormat()"
@@ -79,7 +84,7 @@ class ParquetSource:
     @property
     def file(self) -> FileFacts:
         """Size of the file, and its SHA-256 if that was needed."""
-        return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256)
+        return FileFacts(self.mark.stamp.n_bytes, self.mark.sha256, self.mark.stamp.tag)
 
     @property
     def is_text(self) -> bool:
@@ -91,13 +96,7 @@ class ParquetSource:
 
         The name is no part of it: a file that was moved is the same.
         """
-        folders = {
-            name: self.partitions[name]
-            for name in sorted(needed)
-            if name in self.partitions and name not in self.schema.names
-        }
-        path = f":{json.dumps(folders)}" if folders else ""
-        return f"file:{self.mark.stamp.n_bytes}:{self.mark.digest()}{path}"
+        return self.mark.identity() + told_partitions(needed, self.partitions, self.schema.names)
 
     def spans(
         self,
@@ -111,7 +110,7 @@ class ParquetSource:
         asked = (n_rows, window, time, tuple(weighty), frozenset((keys or {}).items()))
         if asked not in self.cuts:
             try:
-                with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
+                with _parquet(self.path) as file, by_position(self.path) as raw:
                     runs = list(groups_in(file, window, time, keys or {}))
                     for run in runs:  # what is weighed must be sound, and fit in memory
                         groups = groups_of(file.metadata, run)
@@ -134,9 +133,9 @@ class ParquetSource:
         self._check_members(own)
         self.mark.check()
         try:
-            with _parquet(self.path) as file, self.path.open("rb", buffering=0) as raw:
-                for run in _runs(spans):
-                    for part in _in_lengths(self._batches(file, raw, own, run), run):
+            with _parquet(self.path) as file, by_position(self.path) as raw:
+                for run in runs(spans):
+                    for part in in_lengths(self._batches(file, raw, own, run), run):
                         yield self._columns_of(part, needed)
         except HistoryError:
             self.mark.check()  # a change of the file explains the error
@@ -178,19 +177,14 @@ class ParquetSource:
                 raise disagreement(self.path, what, n_rows, "its pages hold", row - end + n_rows)
 
     def _unreadable(self, error: Exception, names: Iterable[str] = ()) -> HistoryError:
+        if not isinstance(self.path, Path) and (told := advice_of(error)):
+            return HistoryError(f"{self.path}: cannot be read: {told}")
         place = _place_of_fault(self.path, list(names))
         return HistoryError(f"{self.path}: cannot be read: {place}{_why(error)}")
 
     def _columns_of(self, part: pa.Table, needed: list[str]) -> dict[str, Any]:
         self._check_indices(part)
-        columns = columns_of(part)
-        for name in needed:
-            if name not in columns:
-                value = pa.scalar(self.partitions[name], pa.string())
-                columns[name] = pa.repeat(value, part.num_rows)
-            elif name in self.partitions:
-                self._check_partition(name, columns[name])
-        return columns
+        return with_partitions(part, needed, self.partitions, self.path)
 
     def _check_indices(self, part: pa.Table) -> None:
         """Raise if a place in a dictionary is beyond its end, which no reader of it checks."""
@@ -207,17 +201,6 @@ class ParquetSource:
                         f"dictionary of {len(chunk.dictionary)}: the file is damaged"
                     )
 
-    def _check_partition(self, name: str, column: pa.Array) -> None:
-        """Raise if a column contradicts the folder that names its value."""
-        told = self.partitions[name]
-        for value in pc.unique(column):
-            if not _is_told(value, told):
-                raise HistoryError(
-                    f"{self.path}: the folder says {name}={told if told is not None else 'null'}, "
-                    f"and the file's own column {name!r} says {value.as_py()!r}: one of them is "
-                    "wrong; rename the folder, or write the file anew"
-                )
-
 
 def _twice(kind: pa.DataType) -> str | None:
     """Return the name that two members of a struct have, at any depth."""
@@ -227,41 +210,10 @@ def _twice(kind: pa.DataType) -> str | None:
     return next(doubled, None) or next(filter(None, (_twice(one.type) for one in inner)), None)
 
 
-def _is_told(value: pa.Scalar, told: str | None) -> bool:
-    """Return True if a folder's text may stand for a value: ``01`` for the number 1."""
-    if not value.is_valid or told is None:
-        return not value.is_valid and told in {None, ""}
-    for kind in (value.type, pa.float64()):  # 5.0 for the number 5
-        with suppress(*UNREADABLE):
-            if pa.scalar(told).cast(kind).equals(value.cast(kind)):
-                return True
-    return str(value.as_py()) == told
-
-
-def _parquet(path: Path) -> pq.ParquetFile:
-    # Memory-mapping, pre-buffering and threads make memory grow with the file. Checksums cost
-    # nothing where a file has none, as pyarrow writes it. INT96 counts a day
+def _parquet(path: Any) -> AbstractContextManager[pq.ParquetFile]:
+    # Checksums cost nothing where a file has none, as pyarrow writes it. INT96 counts a day
     # and the nanoseconds in it; 64 bits of nanoseconds would wrap before 1677 and after 2262.
-    return pq.ParquetFile(
-        path,
-        pre_buffer=False,
-        memory_map=False,
-        buffer_size=65_536,
-        page_checksum_verification=True,
-        coerce_int96_timestamp_unit="us",
-    )
-
-
-def _runs(spans: Iterable[Span]) -> Iterator[list[Span]]:
-    """Yield runs of adjacent spans."""
-    run: list[Span] = []
-    for span in spans:
-        if run and run[-1][1] != span[0]:
-            yield run
-            run = []
-        run.append(span)
-    if run:
-        yield run
+    return opened(path, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
 
 
 def _at_once(run: list[Span], first: int, stop: int) -> int:
@@ -275,7 +227,7 @@ def _at_once(run: list[Span], first: int, stop: int) -> int:
     return int(lengths.max() if len(set(lengths[:-1].tolist())) < 2 else max(1, sums.min() // near))
 
 
-def _place_of_fault(path: Path, names: list[str]) -> str:
+def _place_of_fault(path: Any, names: list[str]) -> str:
     """Return the row group and the column that cannot be read, found by reading each alone."""
     try:
         with _parquet(path) as file:
@@ -295,23 +247,3 @@ def _why(error: Exception) -> str:
     if "crypt" in told.lower():
         return f"{told}: the file is encrypted; read it with pyarrow and its keys, pass the table"
     return told
-
-
-def _in_lengths(batches: Iterable[pa.RecordBatch], run: list[Span]) -> Iterator[pa.Table]:
-    """Join batches, which end with their row group, into a table for each of adjacent spans."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    wanted = (stop - first for first, stop in run)
-    length = next(wanted, None)
-    for batch in batches:
-        rest = batch
-        while length is not None and count + rest.num_rows >= length:
-            take = length - count
-            yield pa.Table.from_batches([*held, rest.slice(0, take)])
-            rest, held, count = rest.slice(take), [], 0
-            length = next(wanted, None)
-        if length is None:
-            return
-        if rest.num_rows:
-            held.append(rest)
-            count += rest.num_rows

@@ -8,12 +8,11 @@ the size of a file says nothing about its size in memory.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from .row_groups import opened
 from .weights import NUMBER, SLAB_BYTES, row_bytes
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Weights:
 
     Parameters
     ----------
-    path : Path
+    path : Path, RemoteFile or HeldFile
         The file.
     n_rows : int
         Rows of a slab.
@@ -42,12 +41,13 @@ class Weights:
         Columns that are read.
     """
 
-    def __init__(self, path: Path, n_rows: int, names: Iterable[str]) -> None:
+    def __init__(self, path: Any, n_rows: int, names: Iterable[str]) -> None:
         self._path, self._n_rows = path, n_rows
-        with pq.ParquetFile(path) as file:
+        with opened(path) as file:
             self._metadata = file.metadata
             self._leaves = list(_leaves_of_no_size(file.metadata.schema, set(names)))
-        sizes = [self._metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+        groups = range(self._metadata.num_row_groups)
+        sizes = [self._metadata.row_group(n).num_rows for n in groups]
         self._ends = np.cumsum([0, *sizes])
         self._bounds: dict[int, int] = {}
         self._weighed: dict[int, NDArray[np.int64]] = {}  # of the latest row groups
@@ -127,9 +127,7 @@ class Weights:
         self, group: int, coded: list[str], most: int, path: str | None = None
     ) -> Iterator[Any]:
         """Yield the rows of one column of a row group; ``coded`` texts stay a dictionary."""
-        with pq.ParquetFile(
-            self._path, pre_buffer=False, buffer_size=65_536, read_dictionary=coded
-        ) as file:
+        with opened(self._path, read_dictionary=coded) as file:
             yield from file.iter_batches(
                 most, [group], columns=[path or coded[0]], use_threads=False
             )

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -20,8 +22,9 @@ from ..files.counting import leaves_of, prove
 if TYPE_CHECKING:
     from .source import Span, Window
 
-__all__ = ["UNREADABLE", "bounds_of", "groups_in", "groups_of"]
+__all__ = ["UNREADABLE", "bounds_of", "groups_in", "groups_of", "opened"]
 
+PIECE: Final = 1_048_576  # bytes of a column that are asked of a store at once
 # What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
 UNREADABLE: Final = (
     pa.ArrowException,
@@ -32,6 +35,21 @@ UNREADABLE: Final = (
     LookupError,
     RecursionError,
 )
+
+
+@contextmanager
+def opened(path: Any, **options: Any) -> Iterator[pq.ParquetFile]:
+    """Yield a file, read in little memory and of a store in few pieces.
+
+    Memory-mapping, pre-buffering and threads make memory grow with the file.
+    """
+    options |= {"pre_buffer": False, "memory_map": False}
+    if isinstance(path, Path):
+        with pq.ParquetFile(path, buffer_size=65_536, **options) as file:
+            yield file
+        return
+    with path.open("rb") as raw, pq.ParquetFile(raw, buffer_size=PIECE, **options) as file:
+        yield file
 
 
 def bounds_of(metadata: Any) -> list[Span]:

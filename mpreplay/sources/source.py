@@ -40,10 +40,11 @@ _DIGESTED: Final = 65_536
 
 
 class FileFacts(NamedTuple):
-    """Size and SHA-256 of a file; None if the bytes were not digested."""
+    """Size and SHA-256 of a file; None if the bytes were not digested, as if a tag tells them."""
 
     n_bytes: int
     sha256: str | None
+    tag: str = ""  # version or ETag of a file in a store
 
 
 class Source(Protocol):
@@ -154,16 +155,18 @@ class FrameSource:
         if not columns:
             return spans
         return list(
-            light_spans(spans, lambda one: weights([_raw(c.iloc[slice(*one)]) for c in columns]))
+            light_spans(
+                spans, lambda one: weights([raw_column(c.iloc[slice(*one)]) for c in columns])
+            )
         )
 
     def read(self, needed: list[str], spans: Sequence[Span]) -> Iterator[dict[str, Any]]:
         """Yield the columns of each span."""
         for first, stop in spans:
             part = self.frame.iloc[first:stop]
-            columns = {name: _raw(part[name]) for name in needed}
+            columns = {name: raw_column(part[name]) for name in needed}
             if self.time_from_index:
-                columns[INDEX] = _raw(part.index.to_series(index=pd.RangeIndex(len(part))))
+                columns[INDEX] = raw_column(part.index.to_series(index=pd.RangeIndex(len(part))))
             yield columns
 
 
@@ -223,8 +226,9 @@ class TableSource:
 
 def digest_of(source: Source) -> dict[str, Any]:
     """Return a source's description for people: name and, of a file, size and SHA-256."""
-    n_bytes, sha256 = source.file or (None, None)
-    return {"name": Path(source.name).name, "bytes": n_bytes, "sha256": sha256}
+    n_bytes, sha256, tag = source.file or (None, None, "")
+    told = {"name": Path(source.name).name, "bytes": n_bytes, "sha256": sha256}
+    return told | ({"tag": tag} if tag else {})
 
 
 def _digest(source: Source, needed: list[str]) -> str:
@@ -283,7 +287,7 @@ def columns_of(table: pa.Table) -> dict[str, Any]:
     }
 
 
-def _raw(series: pd.Series) -> Any:
+def raw_column(series: pd.Series) -> Any:
     """Return a Series as Arrow if its values have a single type, else as Python objects."""
     if isinstance(series.dtype, pd.PeriodDtype):
         series = series.dt.to_timestamp()

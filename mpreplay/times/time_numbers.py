@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import decimal
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,9 +15,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME
+from ..cells.epoch import FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
-from ..errors import Argument, HistoryError, message
+from .zones import shift_from_ends
 
 __all__ = ["NANOSECONDS", "NO_TIME", "Times", "Unread", "local_of"]
 
@@ -25,8 +25,6 @@ NO_TIME: Final = Detail("no_time")
 NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 _MILLISECOND: Final = NANOSECONDS["ms"]
 _INT64: Final = np.iinfo(np.int64)
-# The calendar, and with it the rules of a zone, repeats after 400 years. [ms]
-_CYCLE: Final = 146_097 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +56,13 @@ class Times:
         Times since the Unix epoch, rounded down; 0 if unreadable. [ms]
     unread : tuple of Unread
         Unreadable times by reason; a position occurs once.
+    folds : ndarray of int64
+        Positions of local times that occur twice in their zone, whatever becomes of them.
     """
 
     ms: NDArray[np.int64]
     unread: tuple[Unread, ...] = ()
+    folds: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def is_unread(self) -> NDArray[np.bool_]:
@@ -161,39 +162,6 @@ def dated(ms: NDArray[np.int64]) -> pa.Array:
     return pa.array([text.replace("T", " ").removesuffix(".000") for text in texts])
 
 
-def localized(ms: NDArray[np.int64], tz: str) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the instants of local times, and a mask of the times that name none, or two."""
-    shift = _shift(ms)
-    local = pd.DatetimeIndex((ms + shift).astype("datetime64[ms]"))
-    try:
-        found = local.tz_localize(tz, ambiguous="NaT", nonexistent="NaT")
-    except Exception as error:  # pandas raises whatever its zone library does
-        raise HistoryError(
-            message(
-                Argument("tz", tz),
-                f" cannot be used ({error}); expected a zone like 'Europe/Paris'",
-            ),
-            argument="tz",
-            value=tz,
-        ) from error
-    instants = np.array(found.as_unit("ms").asi8, np.int64)
-    unmatched = np.asarray(instants == _INT64.min, bool)
-    instants[unmatched] = 0
-    return instants - shift, unmatched
-
-
-def _shift(ms: NDArray[np.int64]) -> NDArray[np.int64] | int:
-    """Return a shift away from the ends of time, where not every library applies a zone.
-
-    In milliseconds.
-    """
-    near = 2 * DAY
-    if not len(ms) or (ms.min() >= FIRST_TIME + near and ms.max() <= LAST_TIME - near):
-        return 0
-    low, high = ms < FIRST_TIME + near, ms > LAST_TIME - near
-    return np.where(low, _CYCLE, 0) - np.where(high, _CYCLE, 0)
-
-
 def local_of(ms: NDArray[np.int64], zone: str) -> NDArray[np.int64] | None:
     """Return the local times of instants, counted as if they were UTC; None in an unknown zone.
 
@@ -205,7 +173,7 @@ def local_of(ms: NDArray[np.int64], zone: str) -> NDArray[np.int64] | None:
     >>> (local_of(summer, "Europe/Paris") - summer).tolist()
     [7200000]
     """
-    shift = _shift(ms)
+    shift = shift_from_ends(ms)
     index = pd.DatetimeIndex((ms + shift).astype("datetime64[ms]")).tz_localize("UTC")
     try:
         local = index.tz_convert(zone).tz_localize(None)

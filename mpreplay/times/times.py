@@ -19,6 +19,10 @@ from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME, parts_of
 from ..cells.object_json import written
 from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
+from .in_zone import NOT_TOLD, Where, in_zone
+from .iso import is_aware, is_naive, parsed_iso, refused
+from .proposals import lacking_format, lacking_unit
+from .time_format import parsed
 from .time_numbers import (
     NANOSECONDS,
     NO_TIME,
@@ -28,7 +32,6 @@ from .time_numbers import (
     dated,
     decimals,
     floats,
-    localized,
     ticks_of,
     unsigned,
     with_absent,
@@ -39,22 +42,24 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["read_aware_texts", "read_times"]
+__all__ = ["NOT_TOLD", "read_aware_texts", "read_times"]
 
-# ISO 8601 as found in data: date, time to the minute at least, fraction, offset.
-_ISO: Final = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
-_ISO_AWARE: Final = _ISO + r" ?(Z|z|[+-]\d{2}(:?\d{2})?)$"
-_ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)?$"
-# A time of day and an offset that exist; the date is looked up apart.
-_POSSIBLE: Final = (
-    r"^.{10}(.([01]\d|2[0-3])(:[0-5]\d)*(\.\d*)?( ?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?))?)?$"
-)
 # Reasons that concern a whole column, if no other value of it is a time.
-_LACKING: Final = ("naive_time", "no_unit")
+_LACKING: Final = ("naive_time", "no_unit", "not_iso", "not_of_format")
+_DIGITS: Final = r"^[+-]?\d{1,19}([.]\d{1,18})?$"
 
 
 def read_times(
-    column: pa.Array | NDArray[Any], *, name: str, first_row: int, tz: str | None, unit: str | None
+    column: pa.Array | NDArray[Any],
+    *,
+    name: str,
+    first_row: int,
+    tz: str | None,
+    unit: str | None,
+    time_format: str | None = None,
+    ambiguous: str = "raise",
+    nonexistent: str = "raise",
+    folds: NDArray[np.int8] | None = None,
 ) -> Times:
     """Return the times in a column.
 
@@ -70,13 +75,23 @@ def read_times(
     tz : str, optional
         The zone of naive times.
     unit : str, optional
-        The unit of numbers: s, ms, us or ns.
+        The unit of numbers, also of numbers as texts: s, ms, us or ns.
+    time_format : str, optional
+        The format of texts, as ``strptime`` has it; None: ISO 8601.
+    ambiguous : {"raise", "earliest", "latest", "infer"}, optional
+        The instant of a naive time that occurs twice.
+    nonexistent : {"raise", "shift_forward", "shift_backward"}, optional
+        The instant of a naive time that does not exist: the first after the gap, or the last
+        millisecond before it.
+    folds : ndarray of int8, shape (n,), optional
+        Of each row whose time occurs twice: 0 for the first time, 1 for the second,
+        ``NOT_TOLD``; needed to infer.
 
     Raises
     ------
     HistoryError
-        If all times are naive without ``tz``, all are numbers without ``unit``, or the column's
-        type is none of a time.
+        If all times are naive without ``tz``, all are numbers without ``unit``, all are texts in
+        another form, or the column's type is none of a time.
 
     Examples
     --------
@@ -85,31 +100,26 @@ def read_times(
     >>> times.ms.tolist(), times.unreadable[1].kind, times.unreadable[1].instance
     ([1388534400000, 0], 'not_iso', ("'?'",))
     """
-    where = _Where(name, tz, unit)
+    where = Where(name, tz, unit, time_format, ambiguous, nonexistent, folds)
     is_mixed = isinstance(column, np.ndarray)
     times = _of_objects(column, where) if is_mixed else _of_one_kind(column, where)
     lacking = [one for one in times.unread if one.why.kind in _LACKING]
     # In a column of objects or texts each value is of a kind of its own.
     of_one_kind = not is_mixed and not _is_text(_plain(column).type)
     if lacking and (first_row == 0 or of_one_kind) and times.is_unread.all():
-        raise _lacks(lacking, where, first_row)
+        error = _lacks(column, lacking, where, first_row)
+        if error is not None:
+            raise error
     return times
 
 
 def read_aware_texts(column: pa.Array) -> Times:
     """Return the times in ISO 8601 texts with an offset; any other text is unreadable."""
-    aware = _matches(column, _ISO_AWARE)
-    return _texts(without(column, ~aware), _Where(""))
+    aware = is_aware(column)
+    return _texts(without(column, ~aware), Where(""))
 
 
-@dataclass(frozen=True, slots=True)
-class _Where:
-    name: str
-    tz: str | None = None
-    unit: str | None = None
-
-
-def _of_one_kind(column: pa.Array, where: _Where) -> Times:
+def _of_one_kind(column: pa.Array, where: Where) -> Times:
     column = _plain(column)
     kind = column.type
     if pa.types.is_timestamp(kind):
@@ -125,6 +135,8 @@ def _of_one_kind(column: pa.Array, where: _Where) -> Times:
     if pa.types.is_null(kind):
         return with_absent(np.zeros(len(column), np.int64), np.ones(len(column), bool))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        if where.time_format is not None and pa.types.is_integer(kind):
+            return _texts(column.cast(pa.string()), where)  # such as 20241231
         return _numbers(column, where)
     raise HistoryError(
         message(
@@ -144,18 +156,19 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _lacks(lacking: Sequence[Unread], where: _Where, first_row: int) -> HistoryError:
-    """Return the error for a column that no cell of can be read without a further argument."""
+def _lacks(
+    column: Any, lacking: Sequence[Unread], where: Where, first_row: int
+) -> HistoryError | None:
+    """Return the error for a column that no cell of can be read without a further argument.
+
+    None if no argument is known that would help: then each row is a violation.
+    """
     first = min(lacking, key=lambda one: int(one.positions[0]))
+    cells = _cells(column, first.positions)
     if first.why.kind == "no_unit":
-        return HistoryError(
-            message(
-                f"column {where.name!r} holds numbers as times; give ",
-                Argument("time_unit"),
-                " ('s', 'ms', 'us' or 'ns'), counted from 1970-01-01 UTC",
-            ),
-            argument="time_unit",
-        )
+        return lacking_unit(where.name, cells)
+    if first.why.kind in {"not_iso", "not_of_format"}:
+        return lacking_format(where.name, cells, where.time_format)
     shown = "" if first.shown is None else f": {first.shown[0]}"
     return HistoryError(
         message(
@@ -170,114 +183,127 @@ def _lacks(lacking: Sequence[Unread], where: _Where, first_row: int) -> HistoryE
     )
 
 
-def _of_objects(column: NDArray[Any], where: _Where) -> Times:
+def _cells(column: Any, positions: NDArray[np.int64]) -> pa.Array:
+    if isinstance(column, np.ndarray):
+        return pa.array([str(cell) for cell in column[positions].tolist()], pa.string())
+    return _plain(column).take(pa.array(positions)).cast(pa.string())
+
+
+def _of_objects(column: NDArray[Any], where: Where) -> Times:
     """Read a column of Python objects kind by kind, since kinds may be mixed."""
     absent = absent_in(column)
-    ms = np.zeros(len(column), np.int64)
-    unread = [Unread(NO_TIME, np.flatnonzero(absent))] if absent.any() else []
+    found = _Found.of(len(column))
+    if absent.any():
+        found.unread.append(Unread(NO_TIME, np.flatnonzero(absent)))
     for part in parts_of(column, absent):
         if part.values is None:
             shown = pa.array([repr(written(value)) for value in column[part.positions].tolist()])
-            unread.append(Unread(Detail("not_a_time"), part.positions, shown))
+            found.unread.append(Unread(Detail("not_a_time"), part.positions, shown))
             continue
-        times = _of_one_kind(part.values, where)
-        ms[part.positions] = times.ms
-        unread += [replace(one, positions=part.positions[one.positions]) for one in times.unread]
-    return Times(ms, tuple(unread))
+        found.put(part.positions, _of_one_kind(part.values, where.at(part.positions)))
+    return found.times()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Times of a column that is read in parts."""
+
+    ms: NDArray[np.int64]
+    unread: list[Unread]
+    folds: list[NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, n: int) -> _Found:
+        return cls(np.zeros(n, np.int64), [], [])
+
+    def put(self, positions: NDArray[np.int64], times: Times, but: Detail | None = None) -> None:
+        """Add the times at positions; without those that are unread for one reason."""
+        self.ms[positions] = times.ms
+        self.unread.extend(
+            replace(one, positions=positions[one.positions])
+            for one in times.unread
+            if one.why != but
+        )
+        if len(times.folds):
+            self.folds.append(positions[times.folds])
+
+    def times(self) -> Times:
+        folds = np.sort(np.concatenate(self.folds)) if self.folds else np.zeros(0, np.int64)
+        return Times(self.ms, tuple(self.unread), folds)
 
 
 def _naive(
-    ticks: NDArray[np.int64], absent: NDArray[np.bool_] | None, unit: str, where: _Where
+    ticks: NDArray[np.int64], absent: NDArray[np.bool_] | None, unit: str, where: Where
 ) -> Times:
     """Return naive times, counted in a unit as if they were UTC, as times of the zone given."""
     nanoseconds = NANOSECONDS.get(unit, DAY * NANOSECONDS["ms"])
-    local = counted(ticks, absent, nanoseconds, unit, slack=DAY)
-    gone = local.is_unread
-    if gone.all():
-        return local
-    if where.tz is None:
-        positions = np.flatnonzero(~gone)
-        lacking = Unread(Detail("naive_time"), positions, dated(local.ms[positions]))
-        return Times(np.zeros(len(ticks), np.int64), (*local.unread, lacking))
-    ms, unmatched = localized(local.ms, where.tz)
-    far = (ms < FIRST_TIME) | (ms > LAST_TIME)
-    unread = list(local.unread)
-    changed = Detail("clock_change", (where.tz,))
-    for why, mask in ((changed, unmatched & ~gone), (Detail("far_time"), far & ~gone & ~unmatched)):
-        if mask.any():
-            positions = np.flatnonzero(mask)
-            unread.append(Unread(why, positions, dated(local.ms[positions])))
-    return Times(np.where(far | unmatched, 0, ms), tuple(unread))
+    return in_zone(counted(ticks, absent, nanoseconds, unit, slack=DAY), where)
 
 
-def _texts(column: pa.Array, where: _Where) -> Times:
-    aware = _matches(column, _ISO_AWARE)
-    naive = _matches(column, _ISO_NAIVE) & ~aware
-    ms = np.zeros(len(column), np.int64)
-    unread: list[Unread] = []
+def _texts(column: pa.Array, where: Where) -> Times:
+    if where.time_format is not None:
+        return _formatted(column, where.time_format, where)
+    aware = is_aware(column)
+    naive = is_naive(column) & ~aware
+    found = _Found.of(len(column))
     wrong = [np.flatnonzero(~aware & ~naive)]
+    if where.unit is not None and len(wrong[0]):
+        wrong = [_put_numbers(column, wrong[0], where, found)]
     for chosen in (aware, naive):
         positions = np.flatnonzero(chosen)
         if not len(positions):
             continue
         whole = len(positions) == len(column)
         texts = column if whole else column.take(pa.array(positions))
-        array = _parsed(texts, chosen is aware)
+        array = parsed_iso(texts, chosen is aware)
         wrong.append(positions[array.is_null().to_numpy(zero_copy_only=False)])
-        times = _of_one_kind(array, where)
-        ms[positions] = times.ms
-        unread += [
-            replace(one, positions=positions[one.positions])
-            for one in times.unread
-            if one.why != NO_TIME
-        ]
+        found.put(positions, _of_one_kind(array, where.at(positions)), but=NO_TIME)
     unreadable = np.sort(np.concatenate(wrong))
     if len(unreadable):
-        given = column.take(pa.array(unreadable))
-        there = given.is_valid().to_numpy(zero_copy_only=False)
-        if not there.all():
-            unread.append(Unread(NO_TIME, unreadable[~there]))
-        if there.any():
-            unread.append(Unread(Detail("not_iso"), unreadable[there], _quoted(given.drop_null())))
-    return Times(ms, tuple(unread))
+        found.unread.extend(refused(column, unreadable))
+    return found.times()
 
 
-def _quoted(texts: pa.Array) -> pa.Array:
-    """Return texts in quotes, as Python shows them."""
-    if pc.all(pc.match_substring_regex(texts, r"^[ -&(-\[\]-~]*$")).as_py():
-        return pc.binary_join_element_wise("'", texts, "'", "")
-    return pa.array(list(map(repr, texts.to_pylist())), pa.string())
+def _put_numbers(
+    column: pa.Array, positions: NDArray[np.int64], where: Where, found: _Found
+) -> NDArray[np.int64]:
+    """Read numbers as texts, among the texts at positions; return the positions of the others."""
+    texts = column.take(pa.array(positions))
+    is_number = pc.match_substring_regex(texts, _DIGITS).fill_null(False)
+    digits = texts.filter(is_number)
+    mask = np.asarray(is_number.to_numpy(zero_copy_only=False), bool)
+    if len(digits):
+        found.put(positions[mask], _numbers(_numbers_of(digits), where))
+    return np.asarray(positions[~mask], np.int64)
 
 
-def _parsed(texts: pa.Array, aware: bool) -> pa.Array:
-    """Return ISO 8601 texts as times; null where a date or a time of day does not exist."""
-    texts = pc.replace_substring(pc.utf8_upper(texts), ",", ".")
-    # Nanoseconds would narrow the range of years, and are cut off in any case.
-    texts = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
-    kind = pa.timestamp("us", tz="UTC" if aware else None)
-    try:
-        return texts.cast(kind)
-    except pa.ArrowInvalid:  # a text is no time, such as 30 February: find it
-        days = pc.utf8_slice_codeunits(texts, 0, 10).dictionary_encode()
-        exists = np.array([_is_date(day) for day in days.dictionary.to_pylist()], bool)
-        possible = exists[days.indices.to_numpy()] & _matches(texts, _POSSIBLE)
-        return without(texts, ~possible).cast(kind)
+def _numbers_of(digits: pa.Array) -> pa.Array:
+    """Return texts of digits as numbers, exactly."""
+    if not pc.any(pc.match_substring(digits, ".")).as_py():
+        try:
+            return digits.cast(pa.int64())
+        except pa.ArrowInvalid:  # nineteen digits may be more than 64 bits
+            pass
+    return digits.cast(pa.decimal128(38, 18))
 
 
-def _is_date(day: str) -> bool:
-    try:
-        np.datetime64(day, "D")
-    except ValueError:
-        return False
-    return True
+def _formatted(column: pa.Array, time_format: str, where: Where) -> Times:
+    """Return texts of a format, in the zone given unless the format has an offset."""
+    found = parsed(column, time_format)
+    if found.offset is None:
+        return in_zone(found.local, where)
+    local = found.local
+    ms = local.ms - found.offset
+    far = ((ms < FIRST_TIME) | (ms > LAST_TIME)) & ~local.is_unread
+    ms[far | local.is_unread] = 0
+    if not far.any():
+        return replace(local, ms=ms)
+    positions = np.flatnonzero(far)
+    beyond = Unread(Detail("far_time"), positions, dated(local.ms[positions]))
+    return Times(ms, (*local.unread, beyond))
 
 
-def _matches(column: pa.Array, pattern: str) -> NDArray[np.bool_]:
-    found = pc.match_substring_regex(column, pattern).fill_null(False)
-    return np.asarray(found.to_numpy(zero_copy_only=False), bool)
-
-
-def _numbers(column: pa.Array, where: _Where) -> Times:
+def _numbers(column: pa.Array, where: Where) -> Times:
     if where.unit is None:
         present = column.is_valid().to_numpy(zero_copy_only=False)
         if pa.types.is_floating(column.type):

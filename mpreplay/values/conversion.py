@@ -20,15 +20,19 @@ from .nested import convert_array, convert_struct, struct_of
 from .objects import convert_anything, convert_objects
 from .quality import QUALITY, joined
 from .scalars import SCALARS
+from .text_cells import convert_formed
 from .typed_column import Converted, all_misfit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..cells.form import Form
     from .typed_column import Converter
 
 __all__ = ["convert", "convert_members", "with_quality"]
 
 
-def convert(column: Any, point: Measurepoint) -> Converted:
+def convert(column: Any, point: Measurepoint, form: Form | None = None) -> Converted:
     """Return a raw column in the type of its measurement point.
 
     Parameters
@@ -37,6 +41,8 @@ def convert(column: Any, point: Measurepoint) -> Converted:
         The readings; NaN, None, NaT and NA are absent.
     point : Measurepoint
         Measurement point with the target type.
+    form : Form, optional
+        How the cells are written, if they do not mean what they are.
 
     Returns
     -------
@@ -49,6 +55,8 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     ([1, None, None], 'not_integer')
     """
     column = _plain(column)
+    if form is not None:
+        return convert_formed(column, point, form, convert)
     if isinstance(column, np.ndarray):
         return convert_objects(column, point, convert)
     if pa.types.is_timestamp(column.type):
@@ -62,14 +70,28 @@ def convert(column: Any, point: Measurepoint) -> Converted:
     return (SCALARS.get(point.type) or _NESTED[point.type])(column, point)
 
 
-def with_quality(converted: Converted, quality: Any, point: Measurepoint) -> Converted:
+def with_quality(
+    converted: Converted, quality: Any, point: Measurepoint, form: Form | None = None
+) -> Converted:
     """Return a converted column joined with the raw column of its quality."""
-    return joined(converted, convert(quality, QUALITY), point)
+    return joined(converted, convert(quality, QUALITY, form), point)
 
 
-def convert_members(members: dict[str, Any], point: Measurepoint, length: int) -> Converted:
-    """Return a struct from the raw columns of its members; a member without a column is absent."""
-    return struct_of(members, point, length, convert)
+def convert_members(
+    members: dict[str, Any],
+    point: Measurepoint,
+    length: int,
+    forms: Mapping[str, Form] | None = None,
+) -> Converted:
+    """Return a struct from the raw columns of its members; a member without a column is absent.
+
+    ``forms`` has the forms of members by their identifiers.
+    """
+
+    def convert_member(column: Any, member: Measurepoint) -> Converted:
+        return convert(column, member, (forms or {}).get(member.identifier))
+
+    return struct_of(members, point, length, convert_member)
 
 
 def _plain(column: Any) -> Any:

@@ -231,6 +231,13 @@ class Cells:
             return ~self._infinite[places]
         return np.array([self._texts[place] is not None for place in places.tolist()], bool)
 
+    def texts(self, places: NDArray[np.int64]) -> pa.Array:
+        """Return the values at some places, as far as they are texts."""
+        if isinstance(self._column, pa.Array) and pa.types.is_string(self._column.type):
+            return self._column.take(pa.array(places))
+        values = objects_taken(self._column, places)
+        return pa.array([v for v in values if type(v) is str and v.isprintable()], pa.string())
+
     def longest(self) -> int:
         """Return an upper bound of the lengths of the JSON texts."""
         if self._infinite is not None:

@@ -17,7 +17,7 @@ from ..cells.absent import is_present
 from ..cells.arrays import objects_of, python_of, without
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
-from .misfits import Misfit, Misfits, Unfit, longest_json
+from .misfits import Cells, Misfit, Misfits, Unfit, longest_json
 from .quality import text_of
 from .typed_column import Converted, all_misfit, replaced, unfit_at, with_misfits
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .typed_column import Converter
 
-__all__ = ["convert_array", "convert_lists", "convert_struct", "struct_of"]
+__all__ = ["Structs", "convert_array", "convert_lists", "convert_struct", "struct_of"]
 
 
 def convert_struct(column: pa.Array, point: Measurepoint, convert: Converter) -> Converted:
@@ -86,7 +86,7 @@ def _misfit_structs(parts: dict[str, Converted], struct: pa.StructArray) -> Misf
     if not found:
         return Misfits()
     groups: list[Unfit] = []
-    maker = _Structs(parts, struct)
+    maker = Structs(parts, struct)
     seen = np.zeros(len(struct), bool)
     for travels in (False, True):
         for name, one, mask in found:
@@ -99,7 +99,7 @@ def _misfit_structs(parts: dict[str, Converted], struct: pa.StructArray) -> Misf
     return Misfits(groups)
 
 
-class _Structs:
+class Structs:
     """Structs with misfits among the members, by their positions in the column."""
 
     def __init__(self, parts: dict[str, Converted], struct: pa.StructArray) -> None:
@@ -107,6 +107,7 @@ class _Structs:
         self.travelling = np.zeros(len(struct), bool)
 
     def made(self, places: NDArray[np.int64], check: str, why: Detail) -> list[Misfit]:
+        """Return a misfit for each place."""
         found: dict[int, dict[str, Misfit]] = {place: {} for place in places.tolist()}
         for name, part in self._parts.items():
             for one in part.misfits.at(places):
@@ -127,9 +128,19 @@ class _Structs:
         return Misfit(place, None, check, why, misfits[why.facts[0]].shown, whole.decode())
 
     def travels(self, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return a mask of the places with a JSON text."""
         return self.travelling[places]
 
+    def texts(self, places: NDArray[np.int64], member: str) -> pa.Array:
+        """Return the misfits of a member at some places, as far as they are texts."""
+        found = [pa.array([], pa.string())]
+        for one in self._parts[member].misfits.groups:
+            if isinstance(one.maker, Cells):
+                found.append(one.maker.texts(one.places[np.isin(one.positions, places)]))
+        return pa.concat_arrays(found)
+
     def longest(self) -> int:
+        """Return an upper bound of the lengths of the JSON texts."""
         return longest_json(self._struct) + sum(
             part.misfits.longest() for part in self._parts.values()
         )

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     # Objects of one class as an Arrow array, null for those that have no place in it.
     Maker = Callable[[list[Any], Measurepoint], pa.Array]
 
-__all__ = ["convert_anything", "convert_objects"]
+__all__ = ["assembled", "convert_anything", "convert_objects"]
 
 
 def convert_objects(column: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
@@ -53,7 +53,7 @@ def convert_objects(column: NDArray[Any], point: Measurepoint, convert: Converte
     kinds = set(map(type, values))
     if len(kinds) == 1 and not issubclass(next(iter(kinds)), dt.datetime):
         parts = [(there, _kind(objects_of(values), point, convert))]
-        return _assemble(parts, len(column), point)
+        return assembled(parts, len(column), point)
     groups: dict[Any, list[int]] = {}
     for n, value in enumerate(values):
         # Arrow would take naive times for times in UTC beside times with a zone.
@@ -63,7 +63,7 @@ def convert_objects(column: NDArray[Any], point: Measurepoint, convert: Converte
         (there[chosen], _kind(objects_of([values[n] for n in chosen]), point, convert))
         for chosen in groups.values()
     ]
-    return _assemble(parts, len(column), point)
+    return assembled(parts, len(column), point)
 
 
 def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Converted:
@@ -82,7 +82,7 @@ def _kind(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Con
             return convert_long_floats(objects, point)
     if apart := _apart(objects):
         parts = [(np.asarray(at), _kind(objects[at], point, convert)) for at in apart]
-        return _assemble(parts, len(objects), point)
+        return assembled(parts, len(objects), point)
     make = next((make for kind, make in _MAKERS if isinstance(first, kind)), None)
     if make is None:
         nothing = pa.nulls(len(objects), point.arrow_type())
@@ -266,7 +266,7 @@ def _dicts(objects: NDArray[Any], point: Measurepoint, convert: Converter) -> Co
     return replaced(converted, _by_reason(objects, strangers))
 
 
-def _assemble(
+def assembled(
     parts: Iterable[tuple[NDArray[Any], Converted]], length: int, point: Measurepoint
 ) -> Converted:
     """Put converted parts back into the order of the column."""

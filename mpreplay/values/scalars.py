@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from .typed_column import Converter, Mismatch
 
 __all__ = [
+    "BEYOND",
     "BEYOND_64",
+    "FLOATS",
     "INFINITE",
     "SCALARS",
     "TOO_FINE",
@@ -82,7 +84,7 @@ def convert_decimals(column: pa.Array | NDArray[Any], point: Measurepoint) -> Co
 
     Infinite decimals of Python are misfits. All others are finite.
     """
-    if point.type in _FLOATS:
+    if point.type in FLOATS:
         return _nearest_floats(column, point)
     zero = decimal.Decimal(0)
     decimals = [zero if d is None else d for d in column.tolist()]
@@ -112,11 +114,11 @@ def _nearest_floats(column: pa.Array | NDArray[Any], point: Measurepoint) -> Con
     else:
         finite = np.ones(len(column), bool)
         texts = column.cast(pa.string())
-    numbers = texts.cast(_FLOATS[point.type])
+    numbers = texts.cast(FLOATS[point.type])
     beyond = np.isinf(numbers.to_numpy(zero_copy_only=False))
     mismatches: list[Mismatch] = [
         (~finite, "finite", INFINITE),
-        (beyond, "range", _BEYOND[point.type]),
+        (beyond, "range", BEYOND[point.type]),
     ]
     return with_misfits(numbers, column, mismatches)
 
@@ -126,10 +128,10 @@ def convert_long_floats(column: NDArray[Any], point: Measurepoint) -> Converted:
     numbers = np.array(column.tolist(), np.longdouble)
     infinite = np.isinf(numbers)
     mismatches: list[Mismatch] = [(infinite, "finite", INFINITE)]
-    if point.type in _FLOATS:
+    if point.type in FLOATS:
         with np.errstate(over="ignore", under="ignore"):
-            values = numbers.astype(_FLOATS[point.type].to_pandas_dtype())
-        mismatches.append((np.isinf(values), "range", _BEYOND[point.type]))
+            values = numbers.astype(FLOATS[point.type].to_pandas_dtype())
+        mismatches.append((np.isinf(values), "range", BEYOND[point.type]))
         return with_misfits(pa.array(values), column, mismatches)
     near = (numbers >= -(2.0**63)) & (numbers < 2.0**63)
     whole = np.floor(numbers) == numbers
@@ -138,8 +140,8 @@ def convert_long_floats(column: NDArray[Any], point: Measurepoint) -> Converted:
     return with_misfits(pa.array(integers), column, mismatches)
 
 
-_FLOATS: Final = {"FLOAT": pa.float32(), "DOUBLE": pa.float64()}
-_BEYOND: Final = {"FLOAT": Detail("beyond_float"), "DOUBLE": BEYOND_64}
+FLOATS: Final = {"FLOAT": pa.float32(), "DOUBLE": pa.float64()}
+BEYOND: Final = {"FLOAT": Detail("beyond_float"), "DOUBLE": BEYOND_64}
 
 
 def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
@@ -154,7 +156,7 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
     if point.type == "FLOAT":
         with np.errstate(over="ignore"):
             numbers = numbers.astype(np.float32, copy=False)
-        mismatches.append((np.isinf(numbers) & ~infinite, "range", _BEYOND[point.type]))
+        mismatches.append((np.isinf(numbers) & ~infinite, "range", BEYOND[point.type]))
     else:
         numbers = numbers.astype(np.float64, copy=False)
     if point.type == "DOUBLE" and pa.types.is_integer(kind):

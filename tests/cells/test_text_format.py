@@ -41,6 +41,6 @@ def test_a_format_is_shown_as_it_is_written() -> None:
     given = mp.TextFormat(delimiter=";", decimal=",", absent=["-"], strip=True)  # type: ignore[arg-type]
     assert eval(repr(given), {"TextFormat": mp.TextFormat}) == given
     assert repr(mp.TextFormat()) == "TextFormat()"
-    column = mp.Column("Run", values={"ON": 1}, suffix="m/s")
+    column = mp.Column("Run", scale=2, suffix="m/s")
     assert eval(repr(column), {"Column": mp.Column}) == column
     assert hash(given) == hash(mp.TextFormat(delimiter=";", decimal=",", absent=("-",), strip=True))

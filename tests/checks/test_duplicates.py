@@ -141,7 +141,7 @@ def test_the_long_form_settles_like_the_wide(
     )
     history = read_history(
         frame, time_column="t", time_unit="ms", device_column="device", product_column="product",
-        point_column="point", value_column="value",
+        point_column="point", value_column="value", plausible=None,
     )  # fmt: skip
 
     fates = found(settle(history, keep, slab), places(history))
@@ -195,7 +195,7 @@ def test_what_is_held_on_the_way_is_what_a_search_of_its_own_finds(
 def two(times: list[Any], p: list[Any]) -> History:
     """Return readings of P of one device."""
     frame = pd.DataFrame({"t": times, "P": p})
-    return read_history(frame, time_column="t", device_key="d0", product_key="p1")
+    return read_history(frame, time_column="t", device_key="d0", product_key="p1", plausible=None)
 
 
 def test_times_are_compared_as_they_will_travel() -> None:

@@ -59,7 +59,8 @@ def test_a_kind_of_violation_is_few_faults_and_few_objects(
     named = {"time_column": "t", "device_column": "d", "product_column": "p"}
 
     found = validate(
-        mp.read_history(table, tz="UTC", **named), {"p": mp.ThingModel("M", {"x": point})}
+        mp.read_history(table, tz="UTC", plausible=None, **named),
+        {"p": mp.ThingModel("M", {"x": point})},
     )
 
     assert found.n_violations == N
@@ -95,7 +96,7 @@ def test_many_reasons_in_a_slab_are_shown_from_the_first_row_on(
     frame = pd.DataFrame(
         {"n": [f"y{n % 50}" for n in range(N)], "v": np.arange(N) * 1.0}, STAMPS.to_pandas()
     )
-    history = mp.read_history(frame, point_column="n", value_column="v")
+    history = mp.read_history(frame, point_column="n", value_column="v", plausible=None)
 
     found = validate(history, mp.ThingModel("M", {"x": Measurepoint("x", "DOUBLE")}))
 

@@ -99,12 +99,12 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     assert option(Argument("text", texts)) == (
         "--delimiter ';' --decimal , --absent - --absent Bad --strip"
     )
-    column = mp.Column(
-        "Run", values={"ON": 1, "OFF": 0}, scale=0.1, suffix="m/s", absent=("-", "x")
-    )
+    column = mp.Column("Run", values={"ON": 1, "OFF": 0}, absent=("-", "x"))
     assert option(Argument("points", {"Betrieb": column, "a": "P"})) == (
-        "--column Betrieb=Run,values=ON:1/OFF:0,scale=0.1,suffix=m/s,absent=-/x --point a=P"
+        "--column Betrieb=Run,values=ON:1/OFF:0,absent=-/x --point a=P"
     )
+    column = mp.Column("W", scale=0.1, suffix="m/s")
+    assert option(Argument("points", {"W": column})) == "--column W=W,scale=0.1,suffix=m/s"
     assert option(Argument("points", {"S": mp.Column("S", labels=True)})) == "--column S=S,labels"
 
 

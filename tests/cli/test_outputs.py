@@ -75,6 +75,20 @@ def test_a_table_does_not_become_part_of_the_history(
     assert [path.name for path in (folder / "history").iterdir()] == ["day.parquet"]
 
 
+def test_a_table_does_not_become_part_of_a_history_of_csv_files(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside a CSV file its like would be read, and a Parquet file in its place."""
+    (folder / "texts").mkdir()
+    text = "time,turbine,P_avg\n2024-01-01T00:00:00Z,T01,1.5\n"
+    (folder / "texts" / "day.csv").write_text(text)
+    for history in ("texts/*.csv", "texts/d*", "texts"):
+        arguments = ["validate", history, "--model", "model.json", *COLUMNS]
+        assert main([*arguments, "--violations", f"{folder}/texts/day2.csv"]) == 2
+        assert "would become part of the history" in capsys.readouterr().err
+    assert main([*arguments, "--violations", f"{folder}/other.csv"]) == 0
+
+
 def test_validate_does_not_write_over_what_it_reads(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,24 +113,55 @@ def test_the_history_says_in_a_line_what_it_left_out(
 ) -> None:
     """Counts and rules; the names are in the audit."""
     put(tmp_path / "a.parquet")
-    for name in ("_SUCCESS", ".a.crc", "a.csv", "b.csv", "c.txt"):
+    for name in ("_SUCCESS", ".a.crc", "a.md", "b.md", "c.txt"):
         (tmp_path / name).touch()
     with caplog.at_level(logging.INFO, "mpreplay"):
         history = read(tmp_path)
 
-    told = "left out: 1 hidden, 1 whose name begins with _, 3 of another ending (.csv, .txt)"
+    told = "left out: 1 hidden, 1 whose name begins with _, 3 of another ending (.md, .txt)"
     assert repr(history).endswith(f"a.parquet: 1 rows, wide; {told})")
     (record,) = caplog.records
     assert record.levelname == "INFO"
     assert record.getMessage() == f"{tmp_path}: 1 files are read; {told}"
 
 
+@pytest.mark.parametrize(
+    ("names", "first"),
+    [
+        (["a.csv", "b.parquet", "c.feather"], "b.parquet"),
+        (["a.csv", "c.feather"], "c.feather"),
+        (["y=1/a.csv.gz", "y=2/b.pq"], "y=2/b.pq"),
+    ],
+)
+def test_of_a_folder_with_several_formats_one_is_read_and_the_others_are_named(
+    tmp_path: Path, names: list[str], first: str
+) -> None:
+    """They may hold the same rows, which would be sent twice; whoever wants them names them."""
+    for name in names:
+        put(tmp_path / name)
+
+    assert [str(one[0].relative_to(tmp_path)) for one in find_files(tmp_path).files] == [first]
+    assert left(tmp_path, tmp_path) == {n: "ending" for n in names if n != first}
+    assert find_files(tmp_path).left_out[0].has_data
+    assert len(find_files(f"{tmp_path}/**/{Path(names[0]).name}").files) == 1
+
+
+def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook has no shell that would write it out."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    put(tmp_path / "data" / "a.parquet")
+
+    assert len(find_files("~/data").files) == len(find_files("~/data/*.parquet").files) == 1
+
+
 def test_where_all_is_left_out_the_error_says_why(tmp_path: Path) -> None:
     """The folder is not empty, so "nothing there" would send a user searching."""
     put(tmp_path / "_data" / "a.parquet")
-    (tmp_path / "a.csv").touch()
+    (tmp_path / "a.md").touch()
 
-    with pytest.raises(HistoryError, match=r"no Parquet file; left out: 1 whose name .*\(\.csv\)"):
+    with pytest.raises(
+        HistoryError, match=r"no file of readings; left out: 1 whose name .*\(\.md\)"
+    ):
         read(tmp_path)
 
 

@@ -214,7 +214,7 @@ def test_a_source_that_is_none_is_refused(source: Any, message: str) -> None:
 
 def test_an_empty_folder_and_a_missing_time_column_are_refused(tmp_path: Path) -> None:
     """Nothing found is more often a typo than nothing to do."""
-    with pytest.raises(HistoryError, match="holds no Parquet file"):
+    with pytest.raises(HistoryError, match="holds no file of readings"):
         mp.read_history(tmp_path, time_column="t")
     with pytest.raises(HistoryError, match="name the time with time_column="):
         mp.read_history(table())

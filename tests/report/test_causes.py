@@ -189,21 +189,23 @@ def test_five_hundred_unreadable_times_are_one_cause_with_an_example(
     assert "500 withheld: P of T1, not an ISO 8601 time, such as" in run._repr_html_()
 
 
-def test_clock_changes_in_several_rows_are_one_cause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The hour that is missing and the one that is there twice have one remedy: an offset."""
+def test_the_two_clock_changes_are_two_causes_with_two_remedies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hour that is missing and the one that is there twice are asked about apart."""
     gone = [f"2014-03-30T02:{minute:02}:00" for minute in (0, 20, 40)]
     twice = [f"2014-10-26T02:{minute:02}:00" for minute in (0, 30)]
     run = replayed(monkeypatch, ["2014-01-01T00:00:00", *gone, *twice], "Europe/Paris")
 
-    [cause] = run.causes.to_dict("records")
+    gap, fold = run.causes.to_dict("records")
     shown = run.rejects["reason"].tolist()
-    assert (cause["values"], cause["check"]) == (5, "time")
-    assert cause["reason"].startswith(
-        "ambiguous or not there in Europe/Paris, where the clock is changed, such as 2014-03-30"
-    )
-    assert cause["reason"].endswith("; give times with an offset")
+    assert (gap["values"], gap["check"]) == (3, "time")
+    assert (fold["values"], fold["check"]) == (2, "time")
+    assert gap["reason"].startswith("do not exist in Europe/Paris, where the clock is changed")
+    assert "; give nonexistent=" in gap["reason"]
+    assert fold["reason"].startswith("occur twice in Europe/Paris, where the clock is changed")
+    assert "; give ambiguous=" in fold["reason"]
     assert len(set(shown)) == 5
-    assert all("is ambiguous or does not exist in Europe/Paris" in text for text in shown)
 
 
 def test_times_that_cannot_be_read_for_two_reasons_are_two_causes(

@@ -57,7 +57,12 @@ def payload(
 ) -> bytes:
     """Return the one request that a frame makes."""
     history = read_history(
-        frame, time_column="time", time_unit="ms", product_column="product", device_column="device"
+        frame,
+        time_column="time",
+        time_unit="ms",
+        product_column="product",
+        device_column="device",
+        plausible=None,
     )
     [slab] = strategies.prepare(history, model, policy, own=own)
     [chunk] = slab.chunks()

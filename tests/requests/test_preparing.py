@@ -111,7 +111,7 @@ def payloads(history: History, limits: Limits | None = None) -> list[bytes]:
 
 OPTIONS: dict[str, Any] = {
     "time_column": "(time)", "time_unit": "ms", "device_column": "(device)",
-    "product_column": "(product)",
+    "product_column": "(product)", "plausible": None,
 }  # fmt: skip
 
 

@@ -324,6 +324,9 @@ def test_parts_of_a_divided_request_are_continued(replay: Replay, tmp_path: Path
                                            ignore=("wind",))
             },
         ),
+        ("text", lambda frame: {"history": history_of(frame, text=mp.TextFormat(decimal=","))}),
+        ("points", lambda frame: {
+            "history": history_of(frame, points={"P": mp.Column("P", scale=1000)})}),
         ("model", lambda _: {"model": mp.ThingModel("Turbine", {
             "P": mp.Measurepoint("P", "FLOAT"), "wind": mp.Measurepoint("wind", "FLOAT"),
             "state": mp.Measurepoint("state", "STRING")})}),
@@ -374,6 +377,20 @@ def test_another_window_or_rate_is_no_difference(replay: Replay, changes: dict[s
 
     assert run.complete
     assert len(transport.published) == 6
+
+
+def test_the_same_mapping_in_another_order_continues_a_run(
+    replay: Replay, frame: pd.DataFrame
+) -> None:
+    """A line that was moved in a notebook is no other mapping."""
+    states = {"run": "run", "stop": "stop"}
+    one = mp.Column("state", values=states, absent=("-", "Bad"))
+    other = mp.Column("state", values=dict(reversed(states.items())), absent=("Bad", "-"))
+    text, again = mp.TextFormat(absent=("", "x")), mp.TextFormat(absent=("x", ""))
+    kill(replay, 3, history=history_of(frame, points={"state": one}, text=text))
+
+    run, _ = replay(history=history_of(frame, points={"state": other}, text=again))
+    assert run.complete
 
 
 def test_the_secret_may_change_and_is_not_in_the_journal(replay: Replay, tmp_path: Path) -> None:

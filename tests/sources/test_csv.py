@@ -171,7 +171,7 @@ def test_packed_files_and_files_with_tabs_are_read_alike(tmp_path: Path, ending:
     source = opened(path, b"".join(parts))
 
     assert cells(source) == [["1", "2"], ["3", "4"]]
-    assert source.fingerprint(["a"]) == f"csv:{path.stat().st_size}:" + (
+    assert source.fingerprint(["a"]) == f"csv:file:{path.stat().st_size}:" + (
         hashlib.sha256(path.read_bytes()).hexdigest()
     )
     assert cells(opened(tmp_path / "a.tsv", b"a,b;c\n1;2,5\n", delimiter=";"))

@@ -65,7 +65,7 @@ def test_a_row_has_its_exact_instant_or_is_a_violation(
     numbers = pa.array(counts)
     times = numbers if form == "numbers" else numbers.cast(pa.timestamp(unit, zone))
     columns: dict[str, Any] = {"t": times, "x": pa.array(np.arange(len(counts)) * 1.0)}
-    roles: dict[str, Any] = {"time_column": "t", "tz": "UTC"}
+    roles: dict[str, Any] = {"time_column": "t", "tz": "UTC", "plausible": None}
     if form == "numbers":
         roles["time_unit"] = unit
     if is_long:

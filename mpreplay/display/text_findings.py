@@ -1,0 +1,98 @@
+"""Words about the texts of a column: what they lack to be values, and what to give.
+
+Pure: facts in, clauses and sentences out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from ..errors import Argument, Message, clipped, message
+from .amounts import count
+from .facts import BlankKeys, ColumnLacks, Lack
+
+__all__ = ["column_in_words", "keys_in_words"]
+
+MAX_WORD: Final = 40  # characters
+# What texts have that their form does not allow for.
+_LACKS: Final = {
+    "comma": "with a decimal comma",
+    "comma?": "with a comma before three digits, which is a decimal one, or one of thousands, "
+    "which are not read",
+    "point": "with a decimal point",
+    "point?": "with a point before three digits, which is a decimal one, or one of thousands, "
+    "which are not read",
+    "groups": "with separators of thousands, which are not read: export them without",
+    "blanks": "with blanks around",
+}
+
+
+def column_in_words(found: ColumnLacks) -> Message:
+    """Return what keeps the cells of a column from being values, and what would read them.
+
+    Examples
+    --------
+    >>> from mpreplay.errors import Argument
+    >>> lack = Lack(9, words=("-", "Bad"), proposal=(Argument("absent", ("-", "Bad")),))
+    >>> print(column_in_words(ColumnLacks("P", "", 300, (lack,))))
+    P: 9 of 300 cells are '-' or 'Bad': absent=('-', 'Bad')
+    """
+    name = clipped(found.point, MAX_WORD)
+    if found.column not in {"", found.point}:
+        name = f"{name} (column {clipped(found.column, MAX_WORD)!r})"
+    parts: list[str | Argument] = []
+    for number, lack in enumerate(found.lacks):
+        are = "is" if lack.n == 1 else "are"
+        of = f"{lack.n:,}" if number else f"{lack.n:,} of {count(found.n_cells, 'cell')}"
+        parts.append(f"{'; ' if number else f'{name}: '}{of} {are} {_are(lack)}")
+        for place, argument in enumerate(lack.proposal):
+            parts += [", " if place else ": ", argument]
+    return message(*parts)
+
+
+def _are(lack: Lack) -> str:
+    """Return what cells are, after their number."""
+    if lack.needs == ("label",):
+        return "labels of the enumeration" if lack.n > 1 else "a label of the enumeration"
+    if not lack.needs:
+        return _words(lack)
+    if lack.needs == ("scale",):
+        within = "lie within it" if lack.n > 1 else "lies within it"
+        return f"outside the range, and times {lack.suffix} {within}"
+    numbers = "numbers" if lack.n > 1 else "a number"
+    if lack.needs == ("text",):
+        return f"{numbers} in {'texts' if lack.n > 1 else 'a text'}"
+    told = [f"followed by {lack.suffix!r}" if n == "suffix" else _LACKS[n] for n in lack.needs]
+    return f"{numbers} {_listed(told, 'and')}"
+
+
+def _words(lack: Lack) -> str:
+    """Return words in quotes; of very many, examples."""
+    words = [repr(clipped(word, MAX_WORD)) for word in lack.words]
+    if not words:
+        return "no values of their point" if lack.n > 1 else "no value of its point"
+    if lack.has_more:
+        return f"{'other texts' if lack.n > 1 else 'another text'}, such as {', '.join(words)}"
+    return _listed(words, "or")
+
+
+def _listed(parts: list[str], last: str) -> str:
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def keys_in_words(found: BlankKeys) -> Message:
+    """Return that keys have blanks around them, by which a platform knows no device.
+
+    Examples
+    --------
+    >>> strip = Argument("strip", True)
+    >>> print(keys_in_words(BlankKeys("device key", 1, "T1 ", "T1", strip)))
+    1 device key has blanks around it, such as 'T1 ' (beside 'T1'): strip=True
+    """
+    have = "has blanks around it" if found.n == 1 else "have blanks around them"
+    beside = f" (beside {clipped(found.twin, MAX_WORD)!r})" if found.twin else ""
+    return message(
+        f"{count(found.n, found.kind)} {have}, such as {clipped(found.example, MAX_WORD)!r}"
+        f"{beside}: ",
+        found.proposal,
+    )

@@ -1,0 +1,252 @@
+"""Cells that are written in a form of their column, into the type of their measurement point.
+
+Pure. Texts become numbers, truth values, keys, arrays and structs; what does not fit is a misfit
+that is shown as the cell has it. ``convert`` converts what is no text.
+"""
+
+from __future__ import annotations
+
+import decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..cells.absent import absent_in, is_present
+from ..cells.arrays import objects_of, without
+from ..cells.form import Form, is_text_type, tidied
+from ..cells.object_json import read_json
+from ..display.facts import Detail
+from .objects import assembled, convert_objects
+from .raw_texts import INFINITE_TEXT, with_raw_texts
+from .scalars import BEYOND, FLOATS, INFINITE, convert_decimals
+from .spellings import misspelt
+from .text_numbers import exact_decimals, matches, number_texts, plain_integers, read_floats, scaled
+from .text_tables import labelled, looked_up, mapped, pairs_of, spread
+from .typed_column import Converted, replaced, with_misfits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from ..model.measurepoint import Measurepoint
+    from .typed_column import Converter, Mismatch
+
+    Reader = Callable[[pa.Array, Measurepoint, Form, Converter], Converted]
+
+__all__ = ["convert_formed"]
+
+_TRUTHS: Final = {
+    **dict.fromkeys(("true", "True", "TRUE", "1"), True),
+    **dict.fromkeys(("false", "False", "FALSE", "0"), False),
+}
+_LONG_INTEGER: Final = r"^-?\d{16,}$"  # of which a DOUBLE may lose digits
+
+
+def convert_formed(
+    column: pa.Array | NDArray[Any], point: Measurepoint, form: Form, convert: Converter
+) -> Converted:
+    """Return a column in the type of its point, from cells in a form.
+
+    Examples
+    --------
+    >>> from mpreplay import Measurepoint
+    >>> from mpreplay.values.conversion import convert
+    >>> texts = pa.array(["1,5 m/s", "-", "Bad"])
+    >>> form = Form(decimal=",", suffix="m/s", absent=("-",))
+    >>> found = convert_formed(texts, Measurepoint("Ws", "DOUBLE"), form, convert)
+    >>> found.values.to_pylist(), [(one.position, one.shown) for one in found.misfits]
+    ([1.5, None, None], [(2, 'Bad')])
+    """
+    if isinstance(column, np.ndarray):
+        return _objects(column, point, form, convert)
+    if is_text_type(column.type):
+        return _texts(column.cast(pa.string()), point, form, convert)
+    is_number = _is_number(column.type)
+    if form.values is not None and (is_number or pa.types.is_boolean(column.type)):
+        return _texts(column.cast(pa.string()), point, form, convert)
+    if form.scale is not None and is_number and point.is_number:
+        texts = without(column, ~is_present(column)).cast(pa.string())
+        return _texts(texts, point, Form(scale=form.scale), convert)
+    return convert(column, point)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(is_one(kind) for is_one in kinds)
+
+
+def _objects(
+    column: NDArray[Any], point: Measurepoint, form: Form, convert: Converter
+) -> Converted:
+    """Convert Python objects: texts in their form, numbers if they are scaled or mapped."""
+    if point.is_any:  # of which every text is a value
+        return convert(tidied(column, form), point)
+    there = np.flatnonzero(~absent_in(column))
+    of_form = partial(convert_formed, form=form, convert=convert)
+    counts = form.scale is not None or form.values is not None
+    groups: dict[str, list[int]] = {}
+    for position in there.tolist():
+        value = column[position]
+        kind = "text" if isinstance(value, str) else "other"
+        if counts and isinstance(value, int | float | decimal.Decimal | np.number):
+            kind = "number" if not isinstance(value, bool | np.timedelta64) else "other"
+        groups.setdefault(kind, []).append(position)
+    parts = []
+    for kind, positions in groups.items():
+        objects = column[positions]
+        if kind == "text":
+            converted = convert_objects(objects, point, of_form)
+        elif kind == "number":
+            texts = pa.array([str(value) for value in objects], pa.string())
+            bare = Form(values=form.values, scale=form.scale)
+            converted = _texts(texts, point, bare, convert)
+        else:
+            converted = convert(objects, point)
+        parts.append((np.asarray(positions), converted))
+    return assembled(parts, len(column), point)
+
+
+def _texts(texts: pa.Array, point: Measurepoint, form: Form, convert: Converter) -> Converted:
+    """Convert texts by the type of their point."""
+    tidy = tidied(texts, form)
+    read: Reader
+    if form.values is not None:
+        read = mapped
+    elif form.labels and point.is_enum:
+        read = labelled
+    elif point.is_number or point.has_int_keys:
+        read = _numbers
+    elif point.is_array or point.is_struct:
+        read = _json
+    else:
+        read = _bool if point.is_bool else _as_ever
+    converted = read(tidy, point, form, convert)
+    if not converted.misfits or read is _json:
+        return converted  # an array that does not fit is shown as an array
+    return with_raw_texts(converted, texts, point, form)
+
+
+def _as_ever(texts: pa.Array, point: Measurepoint, _: Form, convert: Converter) -> Converted:
+    return convert(texts, point)
+
+
+def _numbers(texts: pa.Array, point: Measurepoint, form: Form, _: Converter) -> Converted:
+    """Convert texts of numbers into integers or into the nearest floats."""
+    values, mismatches = (_floats if point.type in FLOATS else _integers)(texts, point, form)
+    unread = is_present(texts) & ~is_present(values)
+    for mask, _check, _why in mismatches:
+        unread &= ~mask
+    if unread.any():
+        mismatches += _unread(texts, unread, form, point)
+    return with_misfits(values, texts, mismatches) if mismatches else Converted(values)
+
+
+def _floats(texts: pa.Array, point: Measurepoint, form: Form) -> tuple[pa.Array, list[Mismatch]]:
+    kind = FLOATS[point.type]
+    if form.scale is None:
+        values = read_floats(texts, kind, form)
+    else:
+        values = scaled(number_texts(texts, form), form.scale).cast(kind)
+    numbers = values.to_numpy(zero_copy_only=False)
+    mismatches: list[Mismatch] = []
+    if (beyond := np.isinf(numbers)).any():
+        mismatches.append((beyond, "range", BEYOND[point.type]))
+    if kind == pa.float64() and form.scale is None:
+        digits = pc.max(pc.binary_length(texts)).as_py() or 0
+        if digits >= 16 and (inexact := _inexact(texts, numbers)).any():
+            mismatches.append((inexact, "range", Detail("inexact")))
+    return values, mismatches
+
+
+def _inexact(texts: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return a mask of the integers of many digits that a 64-bit float would change."""
+    mask = matches(texts, _LONG_INTEGER)
+    for position in np.flatnonzero(mask & np.isfinite(numbers)).tolist():
+        text = texts[position].as_py()
+        mask[position] = decimal.Decimal(text) != decimal.Decimal(numbers[position])
+    return mask
+
+
+def _integers(texts: pa.Array, point: Measurepoint, form: Form) -> tuple[pa.Array, list[Mismatch]]:
+    numbers = number_texts(texts, form)
+    if form.scale is not None:
+        numbers = scaled(numbers, form.scale)
+    values, plain = plain_integers(numbers)
+    rest = np.flatnonzero(is_present(numbers) & ~plain)
+    if not len(rest):
+        return values, []
+    coded = numbers.take(pa.array(rest)).dictionary_encode()
+    found = convert_decimals(objects_of(exact_decimals(coded.dictionary)), point)
+    part = spread(found, coded.indices.to_numpy(zero_copy_only=False))
+    index = np.arange(len(texts))
+    index[rest] = len(texts) + np.arange(len(rest))
+    mismatches: list[Mismatch] = []
+    for one in part.misfits.groups:
+        mask = np.zeros(len(texts), bool)
+        mask[rest[one.positions]] = True
+        of_scale = form.scale is not None and one.why.kind == "not_integer"
+        why = Detail("scaled_part", (form.scale,)) if of_scale else one.why
+        mismatches.append((mask, one.check, why))
+    return pa.concat_arrays([values, part.values]).take(pa.array(index)), mismatches
+
+
+def _unread(
+    texts: pa.Array, unread: NDArray[np.bool_], form: Form, point: Measurepoint
+) -> list[Mismatch]:
+    """Return why texts are no numbers."""
+    positions = np.flatnonzero(unread)
+    part = texts.take(pa.array(positions))
+    infinite = matches(part, INFINITE_TEXT)
+    found: list[Mismatch] = [(infinite, "finite", INFINITE)]
+    found += [(mask, "type", why) for mask, why in misspelt(part, form, point.type)]
+    if point.is_enum and point.labels:
+        known = pc.is_in(part, value_set=pa.array(point.labels)).to_numpy(zero_copy_only=False)
+        found.append((known, "type", Detail("a_label", pairs_of(point))))
+    found.append((np.ones(len(part), bool), "type", Detail("arrow_type", ("string", point.type))))
+    mismatches: list[Mismatch] = []
+    for mask, check, why in found:
+        whole = np.zeros(len(texts), bool)
+        whole[positions[mask]] = True
+        mismatches.append((whole, check, why))
+    return mismatches
+
+
+def _bool(texts: pa.Array, point: Measurepoint, form: Form, _: Converter) -> Converted:
+    """Convert the words of CSV files for truth values; 0 and 1 are such, too."""
+    values = looked_up(texts, list(_TRUTHS), pa.array(list(_TRUTHS.values()), pa.bool_()))
+    unread = is_present(texts) & ~is_present(values)
+    if not unread.any():
+        return Converted(values)
+    numbers = number_texts(without(texts, ~unread), form).cast(pa.float64())
+    counts = numbers.to_numpy(zero_copy_only=False)
+    fits = (counts == 0) | (counts == 1)
+    values = pc.coalesce(values, pa.array(counts == 1, mask=~fits))
+    number = is_present(numbers)
+    mismatches: list[Mismatch] = [
+        (matches(texts, INFINITE_TEXT), "finite", INFINITE),
+        (number & ~fits, "type", Detail("not_a", (point.type,))),
+        (unread & ~fits & ~number, "type", Detail("arrow_type", ("string", point.type))),
+    ]
+    return with_misfits(values, texts, mismatches)
+
+
+def _json(texts: pa.Array, point: Measurepoint, _: Form, convert: Converter) -> Converted:
+    """Convert arrays and structs that are written as JSON."""
+    coded = texts.dictionary_encode()
+    values, wrong = [], np.zeros(len(coded.dictionary), bool)
+    for number, text in enumerate(coded.dictionary.to_pylist()):
+        try:
+            values.append(read_json(text))
+        except ValueError:
+            values.append(None)
+            wrong[number] = True
+    converted = convert(objects_of(values), point)
+    if wrong.any():
+        why = Detail("arrow_type", ("string", point.type))
+        unread = with_misfits(converted.values, coded.dictionary, [(wrong, "type", why)])
+        converted = replaced(converted, unread.misfits)
+    return spread(converted, coded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
