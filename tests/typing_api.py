@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +41,8 @@ def histories(frame: pd.DataFrame, table: pa.Table) -> Iterator[mp.History]:
         ignore=("remark",),
         start="2024-01-01T00:00:00Z",
         end=pd.Timestamp("2025-01-01", tz="UTC"),
+        only=True,
+        devices=["T1", ("senvion-mm82", "T2")],
     )
     yield mp.read_history(
         frame,
@@ -60,7 +62,9 @@ def checks(history: mp.History, model: mp.ThingModel) -> None:
     violations: pd.DataFrame = validation.violations
     total: int = validation.n_values + validation.n_violations
     plan: mp.Plan = mp.plan(history, model, gateway=("gw", "gw-1"), limits=mp.Limits())
-    show(ok, violations, total, plan)
+    drafted: mp.ThingModel = history.draft_model(ranges="observed")
+    reasons: Mapping[str, str] = drafted.left_out
+    show(ok, violations, total, plan, reasons)
 
 
 def connections() -> list[mp.Connection]:

@@ -40,10 +40,13 @@ class Census:
         Number of wanted rows in the window, as far as the sources' spans tell the window.
     blocks : tuple of tuples of spans
         Of each source the spans with wanted rows, in ascending order.
+    points : frozenset of str
+        Identifiers in the long form, where ``only=True`` chooses among them.
     """
 
     n_rows: int
     blocks: tuple[tuple[Span, ...], ...]
+    points: frozenset[str] = frozenset()
 
     def wanted(self, number: int, spans: list[Span]) -> list[Span]:
         """Return those of a source's spans that have a wanted row, or may have one."""
@@ -91,13 +94,16 @@ def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Ce
     """
     sources = list(sources)
     found: set[Device] = set()
+    points: set[str] = set()
     blocks = []
     n_rows = 0
     for source in sources:
         spans = spans_of(source, ROWS, window, columns)
         held = []
-        for span, devices, n in _counted(source, columns, spans):
+        for span, raw in _keys_of(source, columns, spans):
+            devices, n = _counted(raw, span)
             found |= set(devices)
+            points |= _points(raw)
             n_rows += n
             held += [span] * (n > 0)
         blocks.append(tuple(held))
@@ -105,10 +111,10 @@ def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Ce
     if not _are_found(wanted, found):  # perhaps in rows that the statistics or the window rule out
         for source in sources:
             spans = source.spans(ROWS, (None, None), None)
-            for _, devices, _ in _counted(source, columns, spans):
-                found |= set(devices)
+            for span, raw in _keys_of(source, columns, spans):
+                found |= set(_counted(raw, span)[0])
         check_found(wanted, found, columns.device)
-    return Census(n_rows, tuple(blocks))
+    return Census(n_rows, tuple(blocks), frozenset(points))
 
 
 def _are_found(wanted: Iterable[Any], found: set[Device]) -> bool:
@@ -116,36 +122,42 @@ def _are_found(wanted: Iterable[Any], found: set[Device]) -> bool:
     return all((one in keys) if isinstance(one, str) else (one in found) for one in wanted)
 
 
-def _counted(
-    source: Source, columns: Columns, spans: list[Span]
-) -> Iterator[tuple[Span, list[Device], int]]:
-    """Yield the devices of each span, and its number of wanted rows."""
-    names = [name for name in (columns.device, columns.product) if name is not None]
+def _keys_of(source: Source, columns: Columns, spans: list[Span]) -> Iterator[tuple[Span, RawSlab]]:
+    """Yield the keys of each span; a single row of them where the folders say it for all."""
+    point = columns.point if columns.only else None
+    names = [one for one in (columns.device, columns.product, point) if one is not None]
     layout = Layout(columns, forms=forms_in(columns, names, is_text=source.is_text))
     folders = source.partitions
-    own = set(source.columns) - set(folders) if folders else None
-    if own is not None and not own & set(names) and not _in_file(source, names):
+    if folders and set(names) <= set(folders) and not _in_file(source, names):
         told = {name: pa.array([folders[name]], pa.string()) for name in names}
-        devices, chosen = _chosen(RawSlab(0, source.name, 0, told, layout))
-        for first, stop in spans:
-            yield (first, stop), devices, (stop - first) * int(chosen[0])
+        for span in spans:
+            yield span, RawSlab(0, source.name, 0, told, layout)
         return
-    for (first, stop), read in zip(spans, source.read(names, spans), strict=True):
-        devices, chosen = _chosen(RawSlab(0, source.name, first, read, layout))
-        yield (first, stop), devices, int(chosen.sum())
+    for span, read in zip(spans, source.read(names, spans), strict=True):
+        yield span, RawSlab(0, source.name, span[0], read, layout)
 
 
 def _in_file(source: Source, names: list[str]) -> bool:
     """Return True if a file has a column of its own beside the folder that names it."""
     schema = source.schema if isinstance(source, ParquetSource) else None
-    return schema is not None and any(name in schema.names for name in names)
+    return schema is None or any(name in schema.names for name in names)
 
 
-def _chosen(raw: RawSlab) -> tuple[list[Device], Any]:
-    """Return the devices of a slab, and a mask of the rows of devices that are asked for."""
+def _counted(raw: RawSlab, span: Span) -> tuple[list[Device], int]:
+    """Return the devices of a span, and its number of wanted rows."""
     columns = raw.layout.columns
+    n_rows = span[1] - span[0]
+    if columns.devices is None:
+        return [], n_rows
     products = keys_of(raw, columns.product, columns.product_key or "", "product")
     names = keys_of(raw, columns.device, columns.device_key or "", "device")
     devices, device = pair(products, names)
-    chosen = np.append(is_wanted(devices, columns.devices or ()), False)
-    return devices, chosen[device]
+    chosen = np.append(is_wanted(devices, columns.devices), False)[device]
+    return devices, int(chosen.sum()) * n_rows // max(1, len(chosen))
+
+
+def _points(raw: RawSlab) -> set[str]:
+    columns = raw.layout.columns
+    if not (columns.is_long and columns.only):
+        return set()
+    return set(keys_of(raw, columns.point, "", "point").dictionary.to_pylist())

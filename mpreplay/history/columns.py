@@ -13,8 +13,8 @@ from ..errors import Argument, HistoryError, Message, message
 from ..errors.nearest import nearest
 from ..model.measurepoint import Measurepoint
 from ..values.forms import check_forms, forms_of
-from .roles import Columns, check_there, listed, readable, spelled
-from .wanted import MEMBER_MARKS, is_mapped, known_point, left_out, taken
+from .roles import Columns, listed, readable, spelled
+from .wanted import MEMBER_MARKS, check_there, is_mapped, known_point, left_out, taken
 
 if TYPE_CHECKING:
     from ..cells.form import Form

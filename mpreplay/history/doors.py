@@ -40,7 +40,7 @@ from ..streams.stream_source import StreamSource
 from .columns import Columns
 from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal
-from .rejects_file import holds_rejects, read_rejects
+from .rejects_file import holds_rejects, is_rejects, read_rejects
 from .wanted import is_mapped, left_out
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
@@ -136,7 +136,7 @@ def _open_frame(given: Given) -> Opened:
     frame, by_index = given.source, given.columns.time is None
     name = given.named("DataFrame")
     if isinstance(frame.columns, pd.MultiIndex) or (
-        by_index and not given.may_be_rejects and isinstance(frame.index, pd.MultiIndex)
+        by_index and isinstance(frame.index, pd.MultiIndex) and not is_rejects(frame.columns)
     ):
         raise HistoryError(
             f"{name}: several levels of columns or index; flatten them first, for example "

@@ -32,7 +32,7 @@ from .plausible import Bounds, bounds_of
 from .roles import listed, spelled
 from .shown import form_in_words, in_notebook
 from .slab import RawSlab
-from .wanted import is_mapped, left_out
+from .wanted import check_points, is_mapped, left_out, listed_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +96,7 @@ class History:
         HistoryError
             If a device that is asked for occurs nowhere.
         """
-        if self.columns.devices is None:
+        if self.columns.devices is None and not (self.columns.is_long and self.columns.only):
             return None
         if not self._census:
             window = (self.start, self.end)
@@ -167,13 +167,22 @@ class History:
     def columns_left_out(self, models: Iterable[ThingModel] = ()) -> list[str]:
         """Return the columns that ``only=True`` leaves out, in the order of the sources.
 
+        In the long form, the points; their column is read for it.
+
         Without models, what depends on them is not known: the list is then empty.
         """
         if self.columns.only and is_mapped(self.columns):
             return list(dict.fromkeys(_mapped_out(self.sources, self.columns)))
         models = list(models)
+        if self.columns.is_long and models:
+            return sorted(self._points() - listed_points(models))
         layouts = self.layouts(models) if self.columns.only and models else []
         return list(dict.fromkeys(name for layout in layouts for name in layout.left_out))
+
+    def _points(self) -> frozenset[str]:
+        """Points of the long form, where ``only=True`` chooses among them."""
+        census = self.census() if self.columns.only else None
+        return frozenset() if census is None else census.points
 
     def slabs(
         self,
@@ -210,6 +219,9 @@ class History:
         """Yield slabs, each with the number of its source."""
         number = 0
         census = self.census()
+        models = list(models)
+        if self.columns.is_long and self.columns.only:
+            check_points(self._points(), models)
         layouts = self.layouts(models)
         for place, (source, layout) in enumerate(zip(self.sources, layouts, strict=True)):
             needed = layout.needed
@@ -269,10 +281,11 @@ class History:
     def _only_in_words(self) -> str:
         """Columns that ``only=True`` leaves out; empty where it does not."""
         columns = self.columns
-        if not columns.only or columns.is_long:
+        if not columns.only:
             return ""
-        if not is_mapped(columns):
-            return "; only the columns of the thing model"
+        if columns.is_long or not is_mapped(columns):
+            what = "points" if columns.is_long else "columns"
+            return f"; only the {what} of the thing model"
         names = self.columns_left_out()
         return f"; {count(len(names), 'column')} left out: {listed(names)}" if names else ""
 

@@ -23,6 +23,7 @@ from .columns import INDEX
 from .devices import restricted
 from .plausible import implausible, others
 from .slab import Readings, Unreadable
+from .wanted import listed_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,7 +71,19 @@ def read_keys(
     if odd is not None:
         odd = others(odd, readings.is_unreadable()) if unreadable else odd
         readings = replace(readings, implausible=odd)
+    if columns.only and columns.is_long:
+        mine = _of_known_points(raw, models) & (True if mine is None else mine)
     return _within(readings if mine is None else rows_taken(readings, mine), window)
+
+
+def _of_known_points(raw: RawSlab, models: ModelSet) -> NDArray[np.bool_]:
+    """Return a mask of the rows whose point a model lists, or that have none, as a fault has."""
+    named = keys_of(raw, raw.layout.columns.point, "", "point")
+    known = listed_points(models.all())
+    is_known = [name in known for name in named.dictionary.to_pylist()]
+    mask: NDArray[np.bool_] = np.array([*is_known, True], bool)
+    codes: NDArray[np.int64] = named.indices.fill_null(-1).to_numpy()
+    return mask[codes]
 
 
 # What a column of keys of a kind is called in a reason.

@@ -28,7 +28,8 @@ from .history import History
 from .plausible import PLAUSIBLE, check_times
 from .plausible import plausible as plausible_of
 from .rejects_file import REJECTS, is_rejects
-from .roles import check_named, check_roles
+from .roles import check_roles
+from .wanted import check_named
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
@@ -101,6 +102,12 @@ def read_history(
         Columns without readings; each must be in a source. Their names need not be texts.
     point_column, value_column, quality_column : str, optional
         Columns of the long form, one row a value.
+    only : bool, optional
+        Read the columns of ``points`` and ``quality`` alone, or else those that the thing model
+        lists (in the long form, its points); the history names the columns that it leaves out.
+    devices : iterable of str or (str, str), optional
+        Read rows of these devices alone: device keys, or pairs of product key and device key.
+        One that occurs nowhere is an error. Row groups and folders of other devices are not read.
     start, end : str or datetime, optional
         Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
         groups outside are not read.

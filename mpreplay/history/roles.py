@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,14 +25,11 @@ from ..errors.arguments import (
     optional,
     shown_briefly,
 )
-from ..errors.nearest import nearest
 from ..times.time_numbers import NANOSECONDS
 
 __all__ = [
     "Columns",
-    "check_named",
     "check_roles",
-    "check_there",
     "label_of",
     "listed",
     "readable",
@@ -48,7 +45,7 @@ _MARKED: Final = Kind(
     lambda value: value is None or TEXTS_BY_TEXT.holds(value),
 )
 # Argument of read_history, its field in Columns, and its kind.
-_ARGUMENTS: Final = (
+ARGUMENTS: Final = (
     ("time_column", "time", OPTIONAL_TEXT),
     ("tz", "tz", OPTIONAL_TEXT),
     ("time_unit", "time_unit", OPTIONAL_TEXT),
@@ -127,7 +124,7 @@ class Columns:
 
 def check_roles(columns: Columns) -> None:
     """Raise HistoryError if the roles given by the caller cannot be, whatever the source."""
-    check_kinds({name: (getattr(columns, f), kind) for name, f, kind in _ARGUMENTS}, HistoryError)
+    check_kinds({name: (getattr(columns, f), kind) for name, f, kind in ARGUMENTS}, HistoryError)
     _check_zone(columns.tz)
     if columns.time_unit not in {None, *NANOSECONDS}:
         raise HistoryError(
@@ -202,7 +199,7 @@ def _line(error: Exception) -> str:
 
 def _check_once_named(columns: Columns) -> None:
     """Raise if a column has two roles; only ``points`` may name a key for a second time."""
-    roles = {name: getattr(columns, f) for name, f, kind in _ARGUMENTS if name.endswith("_column")}
+    roles = {name: getattr(columns, f) for name, f, kind in ARGUMENTS if name.endswith("_column")}
     holders: dict[str, str] = {}
     for argument, column in roles.items():
         if column is not None and (other := holders.setdefault(column, argument)) != argument:
@@ -314,77 +311,3 @@ def listed(names: Sequence[str]) -> str:
 
 
 _SHOWN: Final = 6
-
-
-def check_named(sources: Sequence[tuple[str, Iterable[Any]]], columns: Columns) -> None:
-    """Raise unless every column that the caller names is in a source, and a key in each.
-
-    Parameters
-    ----------
-    sources : sequence of (str, iterable)
-        Name and columns of each source.
-    columns : Columns
-        Roles given by the caller.
-
-    Raises
-    ------
-    HistoryError
-        With the nearest names: a column that nobody has is a typo.
-    """
-    everywhere = {label_of(name) for _, names in sources for name in names}
-    for source, names in sources:
-        texts = [name for name in names if isinstance(name, str)]
-        check_there(texts, columns, source, everywhere)
-    if absent := [name for name in columns.ignore if label_of(name) not in everywhere]:
-        name = absent[0]
-        known = [spelled(one) for one in everywhere]
-        raise HistoryError(
-            message(
-                Argument("ignore"),
-                f" names {spelled(name)!r}, but {_where(sources)} no such column"
-                f"{nearest(spelled(name), sorted(known))}",
-            ),
-            argument="ignore",
-            value=name,
-        )
-
-
-def _where(sources: Sequence[tuple[str, Any]]) -> str:
-    if len(sources) == 1:
-        return f"{sources[0][0]} has"
-    return f"the {len(sources)} files have"
-
-
-def check_there(names: Sequence[str], columns: Columns, source: str, elsewhere: set[Any]) -> None:
-    """Raise unless a source has the columns named as keys, and any source those of points."""
-    there = set(names)
-    for argument, name, is_key in _named(columns):
-        if name in there or (not is_key and name in elsewhere):
-            continue
-        known = names if is_key else [*names, *(one for one in elsewhere if isinstance(one, str))]
-        told = Argument(argument)
-        raise HistoryError(
-            message(
-                f"{source}: there is no column {name!r}{nearest(name, known)}; it is named in ",
-                told,
-            ),
-            argument=argument,
-            value=name if is_key else getattr(columns, argument),
-        )
-
-
-def _named(columns: Columns) -> Iterator[tuple[str, str, bool]]:
-    """Yield each column that the caller names: argument, name, and True for a key."""
-    quality = columns.quality or {}
-    mapped = {*(columns.points or {}), *quality, *quality.values()}
-    for argument, field, _ in _ARGUMENTS:
-        name = getattr(columns, field)
-        if argument.endswith("_column") and name is not None and name not in mapped:
-            yield argument, name, True
-    if columns.check is not None:
-        yield "check", columns.check, True
-    for name in columns.points or {}:
-        yield "points", name, False
-    for pair in quality.items():
-        for name in pair:
-            yield "quality", name, False

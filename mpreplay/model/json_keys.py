@@ -61,12 +61,13 @@ _MEANT: Final = {
     **dict.fromkeys(("members", "fields", "struct"), "items"),
     **dict.fromkeys(("enum", "enums", "enumvalues", "enumkeys", "enumdescription"), "enumDesc"),
     **dict.fromkeys(("units", "uom"), "unit"),
+    **dict.fromkeys(("definition", "datadef", "typedefinition"), "dataDefinition"),
     **dict.fromkeys(("points", "measurementpoints", "measurepointmap"), "measurepoints"),
     **dict.fromkeys(("passthrough", "allowadditionalmeasurepoints"), "allowAdditionalMeasurepoint"),
 }
 # Keys of the platform's documents that are passed over, and look like one that is read.
 _PASSED: Final = frozenset(
-    ("id", "tags", "tag", "desc", "minLength", "valueTypes", "names", "i18nName")
+    ("id", "tags", "tag", "ext", "extraInfo", "desc", "minLength", "valueTypes", "i18nName")
 )
 
 
@@ -79,12 +80,33 @@ def check_keys(element: Mapping[str, Any], *, outer: bool = False) -> None:
         With the key that is meant, and an example of it.
     """
     known = _OUTER if outer else _READ
-    for key in element:
-        if isinstance(key, str) and key not in known and (meant := _meant(key, element, known)):
+    for key, value in element.items():
+        if not isinstance(key, str) or key in known:
+            continue
+        if meant := _meant(key, element, known):
             raise ConfigError(
                 f"unknown key {clipped(key, 40)!r}, so that its value would be lost; write "
                 f"{meant!r}, as in {known[meant]}, or remove it"
             )
+        if isinstance(value, Mapping) and not outer and key not in _PASSED:
+            _check_inner(key, value)
+
+
+def _check_inner(key: str, inner: Mapping[str, Any]) -> None:
+    """Raise if an unknown key holds the range of a point, one level too deep."""
+    for name in inner:
+        meant = name if name in _RANGE else _MEANT.get(str(name).casefold())
+        if meant in _RANGE:
+            raise ConfigError(
+                f"unknown key {clipped(key, 40)!r}, so that {name!r} within it would be lost; "
+                f"{meant!r} stands beside 'dataType', or within 'dataDefinition', as in "
+                f"{_READ[meant]}"
+            )
+
+
+_RANGE: Final = frozenset(
+    ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxLength")
+)
 
 
 def _meant(key: str, element: Mapping[str, Any], known: Mapping[str, str]) -> str | None:

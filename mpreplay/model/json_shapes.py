@@ -213,7 +213,13 @@ def _parse_point(element: Mapping[str, Any]) -> Measurepoint:
 
 
 def _members(definition: Mapping[str, Any]) -> Iterator[Measurepoint]:
-    for number, item in enumerate(as_list(definition.get("items"), "'items'")):
+    items = definition.get("items")
+    if isinstance(items, Mapping):
+        raise ConfigError(
+            "'items' of a STRUCT must be a list, got an object; as in "
+            '"items": [{"identifier": "x", "dataType": "INT"}]'
+        )
+    for number, item in enumerate(as_list(items, "'items'")):
         try:
             yield _parse_point(as_mapping(item, "a member"))
         except ConfigError as error:
@@ -255,6 +261,8 @@ def _keys(definition: Mapping[str, Any]) -> tuple[Any, ...]:
         raise ConfigError(
             f"{name!r} must be an object of keys, got {kind_of(described)}; {ENUM_EXAMPLE}"
         )
+    if any(isinstance(key, Mapping | list) for key in described):
+        raise ConfigError(f"{name!r} must be an object of keys, got a list; {ENUM_EXAMPLE}")
     if not described:
         raise ConfigError(f"an ENUM needs keys, and has none; {ENUM_EXAMPLE}")
     if has_int_keys(definition):

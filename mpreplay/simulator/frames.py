@@ -6,7 +6,6 @@ needs no pandas.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -14,7 +13,8 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from ..errors import ConfigError
+from ..errors import ConfigError, HistoryError
+from ..times.bounds import bound_of
 from .holdings import decoded
 from .judging import split_quality
 from .rules import Record, entry_device, entry_time
@@ -23,8 +23,6 @@ from .world import Device, World
 __all__ = ["milliseconds", "read_records", "requests_frame", "sessions_frame", "stored_frame"]
 
 _NUMBERS: Final = {int, float}
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _TIME: Final = "datetime64[ms, UTC]"
 _SESSIONS: Final = {
     "product_key": "str",
@@ -48,16 +46,10 @@ _REQUESTS: Final = {
 
 def milliseconds(instant: Any, name: str) -> int | None:
     """Return the first whole millisecond at or after an instant; naive means UTC."""
-    if instant is None:
-        return None
     try:
-        time = pd.Timestamp(instant)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}={instant!r} is not a time ({error})") from error
-    if pd.isna(time):
-        raise ConfigError(f"{name}={instant!r} is not a time; give a datetime or an ISO 8601 text")
-    time = time.tz_localize("UTC") if time.tzinfo is None else time
-    return -((_EPOCH - time.as_unit("us")) // _MILLISECOND)
+        return bound_of(instant, name)
+    except HistoryError as error:
+        raise ConfigError(error.message, argument=name, value=instant) from error
 
 
 def sessions_frame(answer: bytes) -> pd.DataFrame:

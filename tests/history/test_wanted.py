@@ -161,3 +161,42 @@ def test_only_is_a_truth_value() -> None:
     """A list of columns would be taken for True."""
     with pytest.raises(HistoryError, match=r"only= must be True or False"):
         mp.read_history(frame("Ws"), only=["Ws"])  # type: ignore[arg-type]
+
+
+def long_form(*names: str | None) -> pd.DataFrame:
+    """Return a row for each name of a point."""
+    return pd.DataFrame({"m": names, "v": 1.0}, index=pd.date_range("2024", periods=len(names),
+                        tz="UTC"))  # fmt: skip
+
+
+LONG: dict[str, Any] = {"point_column": "m", "value_column": "v"}
+
+
+def test_in_the_long_form_only_the_points_of_the_model_are_read(tmp_path: Path) -> None:
+    """The points of an export that nobody wants are no violations; a row without one is."""
+    given = long_form("Ws", "x", "P_avg", "y", None)
+    history = mp.read_history(given, only=True, **LONG)
+
+    found = mp.validate(history, MODEL)
+
+    assert (found.n_values, found.violations["row"].tolist()) == (3, [4])
+    assert history.columns_left_out([MODEL]) == ["x", "y"]
+    assert repr(history).endswith("; only the points of the thing model)")
+    both = given.assign(d=["T1", "T1", "T1", "T2", "T2"])
+    keys: dict[str, Any] = {"device_column": "d", "product_key": "p", "devices": "T1"}
+    assert mp.validate(mp.read_history(both, only=True, **keys, **LONG), MODEL).n_values == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("x", "y"), r"only=True leaves no point to read: 'x', 'y' of the history"),
+        (("Ws", "p-avg"), r"the point 'p-avg' is not in the thing model, which has P_avg"),
+    ],
+)
+def test_points_of_the_long_form_are_not_left_out_for_their_spelling(
+    names: tuple[str, ...], told: str
+) -> None:
+    """As columns are not."""
+    with pytest.raises(HistoryError, match=told):
+        mp.validate(mp.read_history(long_form(*names), only=True, **LONG), MODEL)

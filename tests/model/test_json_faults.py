@@ -174,6 +174,8 @@ def test_the_keys_of_the_platforms_documents_are_passed_over() -> None:
     )  # fmt: skip
 
     assert repr(ThingModel.load(model).measurepoints["p"]) == "Measurepoint(p: DOUBLE)"
+    tagged = element(tags={"min": "1"}, ext={"max": 5})
+    assert ThingModel.load(tagged).measurepoints["p"].range_text == ""
     # Where the meant key stands beside it, nothing is lost.
     assert ThingModel.load(element(min=5, minimum=1)).measurepoints["p"].minimum == 1
     assert ThingModel.load(element(min=None)).measurepoints["p"].minimum is None
@@ -236,6 +238,20 @@ STATE = 'as in "enumType": "INT", "enumDesc": {"0": "off", "1": "on"}'
             element(dataType="ENUM", enumDesc="off"),
             f"must be an object of keys, got a text; {STATE}",
         ),
+        (
+            element(dataType="ENUM", enumDesc=[{"key": "0"}], enumType="INT"),
+            f"must be an object of keys, got a list; {STATE}",
+        ),
+        (
+            element(dataType="STRUCT", items={"x": {"dataType": "INT"}}),
+            'a list, got an object; as in "items": [{"identifier": "x", "dataType": "INT"}]',
+        ),
+        (
+            element(limits={"min": 0, "max": 5}),
+            "unknown key 'limits', so that 'min' within it would be lost; 'minimum' stands beside",
+        ),
+        (element(specs={"maximum": 5}), "'maximum' stands beside 'dataType', or within"),
+        (element(definition={"maxLength": 5}), "write 'dataDefinition'"),
         (element(hasQuality="no"), "'hasQuality' must be true or false, got 'no'"),
         (element(exclusiveMinimum=5), "'exclusiveMinimum' must be true or false, got 5"),
         (element(required=1), "'required' must be true or false, got 1"),

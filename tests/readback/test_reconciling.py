@@ -589,7 +589,7 @@ def test_the_rehearsal_platform_gives_a_device_and_an_interval(
         assert (
             found[[*KEY, "value"]].astype(str).equals(chosen(mask)[[*KEY, "value"]].astype(str))
         ), arguments
-    with pytest.raises(mp.ConfigError, match="start='soon' is not a time"):
+    with pytest.raises(mp.ConfigError, match=r"start 'soon' \(str\) is not a time"):
         platform.stored(start="soon")
-    with pytest.raises(mp.ConfigError, match="end=NaT is not a time"):
+    with pytest.raises(mp.ConfigError, match=r"end .* is not a time"):
         platform.stored(end=pd.NaT)
