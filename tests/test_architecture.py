@@ -20,7 +20,7 @@ ROOMS = (
     "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
     "display", "cells", "times", "values", "files", "sources", "history", "checks", "requests",
     "outcome", "conversation", "journal", "order", "report", "audit", "readback", "run", "runner",
-    "simulator", "demo", "cli",
+    "fleet", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -35,7 +35,7 @@ SHELLS = {
     "report.run_page", "readback.reconciling", "files.finding", "files.table_formats",
     "display.page", "display.picture",
 }  # fmt: skip
-SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
+SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
 # What of these is pure all the same.
 PURE = {
     "errors.__init__", "audit.chain", "audit.links", "audit.accounts", "journal.packing",
@@ -43,7 +43,7 @@ PURE = {
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",
-    "runner.plan_words",
+    "runner.plan_words", "fleet.fleet_words",
 }  # fmt: skip
 FORBIDDEN = {
     "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",

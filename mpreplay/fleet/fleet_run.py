@@ -42,6 +42,10 @@ class FleetRun:
 
     Made by :func:`mpreplay.replay_fleet` and :func:`mpreplay.open_fleet`; frames are made on
     access, and show a fleet that is going on as it stands.
+
+    Examples
+    --------
+    >>> mp.open_fleet("runs").summary()["gateways_done"]  # doctest: +SKIP
     """
 
     def __init__(self, record: Record) -> None:
@@ -243,5 +247,9 @@ def open_fleet(folder: str | os.PathLike[str]) -> FleetRun:
     ------
     JournalError
         If no fleet lies there, or its record cannot be read.
+
+    Examples
+    --------
+    >>> open_fleet("runs").status  # doctest: +SKIP
     """
     return FleetRun(read_record(path_of(folder, "folder").absolute()))

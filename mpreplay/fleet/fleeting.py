@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import ConfigError
-from ..errors.arguments import check_kinds, one_of, optional
+from ..errors.arguments import Kind, check_kinds, one_of, optional
 from ..model.model_set import ModelSet
 from ..order import check_arguments
 from ..outputs import path_of
@@ -34,6 +34,13 @@ __all__ = ["replay_fleet"]
 
 log = logging.getLogger("mpreplay")
 ATTEMPTS: Final = 3  # of a gateway whose worker dies
+_RATE: Final = Kind(
+    "a number above 0, or None",
+    lambda value: (
+        value is None
+        or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e12)
+    ),
+)
 LOOK: Final = 0.25  # for ends, interrupts and the progress, every so often [s]
 GRACE: Final = 20.0  # for the gateways to end, once the fleet is to stop [s]
 
@@ -94,6 +101,19 @@ def replay_fleet(
     Notes
     -----
     Ctrl-C or SIGTERM ends the gateways in order, and the same call continues them.
+
+    Examples
+    --------
+    >>> import mpreplay as mp
+    >>> model = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
+    >>> north, south = [("meter", "M1")], [("meter", "M2")]
+    >>> gateways = {("gateway", "north"): north, ("gateway", "south"): south}
+    >>> with mp.simulate(model, gateways=gateways) as platform:  # doctest: +SKIP
+    ...     topology = {
+    ...         "north": mp.Gateway(platform.connection_for("gateway", "north"), north),
+    ...         "south": mp.Gateway(platform.connection_for("gateway", "south"), south),
+    ...     }
+    ...     run = mp.replay_fleet(history, model, topology, journal="runs")
     """
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay_fleet", history, isolate)
@@ -102,6 +122,8 @@ def replay_fleet(
         {
             "executor": (executor, optional(Executor, "a concurrent.futures.Executor")),
             "progress": (progress, one_of(True, False, "auto")),
+            "on_event": (on_event, Kind("a function or None", _is_callable)),
+            "values_per_second": (values_per_second, _RATE),
         }
     )
     limits = Limits.of(limits)
@@ -138,6 +160,10 @@ def replay_fleet(
         stack.callback(fleet.end)
         fleet.run(units, interrupts, Telling(progress, on_event, len(units)))
     return FleetRun(fleet.record)
+
+
+def _is_callable(given: Any) -> bool:
+    return given is None or callable(given)
 
 
 def _folder(journal: Any) -> Path:

@@ -27,6 +27,7 @@ __all__ = ["RECORD_FILE", "STOP_FILE", "Unit", "UnitEnd", "run_unit"]
 
 RECORD_FILE: Final = "fleet.json"
 STOP_FILE: Final = "stop"
+WAIT: Final = 30.0  # for a worker that is ending to leave the gateway [s]
 LOOK: Final = 0.3  # for the stop file, every so often [s]
 
 
@@ -104,6 +105,7 @@ def run_unit(unit: Unit) -> UnitEnd:
                 journal=path,
                 progress=False,
                 stop=stop,
+                wait=WAIT,
                 **unit.options,
             )
     except MpReplayError as found:

@@ -16,7 +16,7 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
-from ..errors.arguments import Kind, check_kinds, one_of, optional
+from ..errors.arguments import SECONDS, Kind, check_kinds, one_of, optional
 from ..files.finding import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
@@ -67,6 +67,7 @@ def replay(
     progress: bool | Literal["auto"] = "auto",
     on_event: Callable[[dict[str, Any]], object] | None = None,
     stop: threading.Event | None = None,
+    wait: float = 0.0,
 ) -> Run:
     """Send a history to the platform and record the fate of every value.
 
@@ -109,6 +110,8 @@ def replay(
     stop : threading.Event, optional
         Ends the run in order once it is set, as a first SIGTERM does; for a thread other than the
         main one, which hears no signals.
+    wait : float, optional
+        Time to wait for another replay through the same gateway to end. [s]
 
     Returns
     -------
@@ -168,6 +171,7 @@ def replay(
     check_kinds({"progress": (progress, one_of(True, False, "auto"))})
     check_kinds({"on_event": (on_event, Kind("a function or None", _is_callable))})
     check_kinds({"stop": (stop, optional(threading.Event, "a threading.Event"))})
+    check_kinds({"wait": (wait, SECONDS)})
     check_threads()
     connection = Connection.of(connection)
     _warn_of_plain(connection)
@@ -181,10 +185,13 @@ def replay(
         ExitStack() as stack,
     ):
         place = journal_place(journal, made_from)
+        place.wait, place.is_stopped = wait, lambda: bool(interrupts.name)
         if place.temporary is not None:
             on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
         path = stack.enter_context(place).path
-        lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
+        lease = stack.enter_context(
+            Lease(connection, f"a replay with the journal {path}", wait, place.is_stopped)
+        )
         book = stack.enter_context(closing(Journal(path)))
         unfinished, found = _open(book, order, made_from)
         _warn_of_offline(found, order, secrets)
