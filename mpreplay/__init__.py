@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         ReplayWarning,
         TransportError,
     )
+    from .fleet.fleet_run import FleetRun, open_fleet
+    from .fleet.fleeting import replay_fleet
+    from .fleet.topology import Gateway
     from .history.history import History
     from .history.opening import read_history
     from .model.measurepoint import Measurepoint
@@ -48,6 +51,8 @@ _HOMES = {
     "ConnectError": "errors",
     "Connection": "settings",
     "ConnectionLost": "errors",
+    "FleetRun": "fleet.fleet_run",
+    "Gateway": "fleet.topology",
     "History": "history.history",
     "HistoryError": "errors",
     "InvalidHistory": "errors",
@@ -67,10 +72,12 @@ _HOMES = {
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
+    "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
     "read_history": "history.opening",
     "replay": "runner.replaying",
+    "replay_fleet": "fleet.fleeting",
     "simulate": "simulator",
     "validate": "checks.validation",
     "verify_audit": "audit.verifying",
@@ -82,6 +89,8 @@ __all__ = [
     "ConnectError",
     "Connection",
     "ConnectionLost",
+    "FleetRun",
+    "Gateway",
     "History",
     "HistoryError",
     "InvalidHistory",
@@ -101,10 +110,12 @@ __all__ = [
     "ThingModel",
     "TransportError",
     "Validation",
+    "open_fleet",
     "open_run",
     "plan",
     "read_history",
     "replay",
+    "replay_fleet",
     "simulate",
     "validate",
     "verify_audit",

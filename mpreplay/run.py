@@ -17,11 +17,11 @@ import pandas as pd
 from .display.amounts import count
 from .display.facts import SHOWN_FATES
 from .display.sentences import FATE_WORDS, ended_in_words
-from .errors import ReplayFailed
 from .frames import typed
 from .history.rejects_file import RUN_ATTRIBUTE
 from .journal.reader import JournalReader, allows_offline, read_journal, readable, run_id_of
 from .journal.summary import is_complete, summary_of
+from .outcome.allowance import checked_rejects
 from .outcome.reject_table import joined, reject_frame
 from .report.causes import cause_frame, gathered_of
 from .report.notebook import About, short_form
@@ -231,16 +231,33 @@ class Run:
         """
         return summary_of(self._journal)
 
-    def raise_for_rejects(self) -> None:
-        """Raise ReplayFailed unless every value was accepted and the run is complete."""
+    def raise_for_rejects(self, allow: Iterable[str] = (), at_most: float = 0) -> None:
+        """Raise ReplayFailed unless every value was accepted and the run is complete.
+
+        Parameters
+        ----------
+        allow : iterable of str, optional
+            Checks whose rejects are as they should be, such as ``{"superseded"}``.
+        at_most : float, optional
+            Largest number of other rejects; below 1, their largest share of the values read.
+
+        Raises
+        ------
+        ReplayFailed
+            With the rejects that are not allowed, or if the run is not complete.
+        ConfigError
+            If an argument cannot work.
+        """
         totals = self._journal.totals()
-        if totals["accepted"] == totals["read"] and self.complete:
-            return
         told = [*_fates_in_words(self._standing()), *self._unread()]
-        told += [] if self.complete else ["the run is not complete"]
-        raise ReplayFailed(
-            f"of {totals['read']:,} values {totals['accepted']:,} were accepted; {', '.join(told)}",
-            self.rejects,
+        checked_rejects(
+            totals["read"],
+            totals["accepted"],
+            self.complete,
+            self.iter_rejects,
+            allow=allow,
+            at_most=at_most,
+            told=told,
         )
 
     @property

@@ -19,8 +19,8 @@ PACKAGE = Path(mpreplay.__file__).parent
 ROOMS = (
     "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
     "display", "cells", "times", "values", "files", "sources", "streams", "history", "checks",
-    "requests", "outcome", "conversation", "journal", "order", "report", "audit",
-    "readback", "run", "runner", "simulator", "demo", "cli",
+    "requests", "outcome", "conversation", "journal", "order", "report", "audit", "readback",
+    "run", "runner", "fleet", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -39,7 +39,7 @@ SHELLS = {
     "display.page", "display.picture",
     "history.shown", "sources.description",
 }  # fmt: skip
-SHELL_ROOMS = {"journal", "audit", "runner", "cli"}
+SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
 # What of these is pure all the same.
 PURE = {
     "errors.__init__", "audit.chain", "audit.links", "audit.accounts", "journal.packing",
@@ -47,7 +47,7 @@ PURE = {
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",
-    "runner.plan_words",
+    "runner.plan_words", "fleet.fleet_words",
 }  # fmt: skip
 FORBIDDEN = {
     "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",

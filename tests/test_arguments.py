@@ -6,6 +6,7 @@ import datetime as dt
 import inspect
 import traceback
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,18 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "progress": False,
         },
     ),
+    "replay_fleet": (
+        mp.replay_fleet,
+        {
+            "history": mp.read_history(
+                FRAME.assign(d="T1"), device_column="d", product_key="p"
+            ),
+            "model": MODEL, "topology": {"a": mp.Gateway("env:NO_SUCH", [("p", "T1")])},
+            "journal": "runs", "executor": ThreadPoolExecutor(1),
+        },
+    ),
+    "open_fleet": (mp.open_fleet, {"folder": "nowhere"}),
+    "Gateway": (mp.Gateway, {"connection": "env:NO_SUCH", "devices": [("p", "T1")]}),
     "simulate": (mp.simulate, {"model": MODEL}),
     "open_run": (mp.open_run, {"path": "ready.db"}),
     "verify_audit": (mp.verify_audit, {"folder": "nowhere"}),
@@ -169,7 +182,7 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_every_public_function_is_tried() -> None:
     """A new function must not be forgotten."""
-    made = {"History", "Plan", "Run", "Validation"}  # by functions, not by users
+    made = {"FleetRun", "History", "Plan", "Run", "Validation"}  # by functions, not by users
     public = {
         name
         for name in mp.__all__

@@ -52,7 +52,11 @@ _TO_REPEAT: Final = (
     "harm"
 )
 # The ends of a run by people and systems, by signal.
-_ENDED_BY: Final = {"SIGINT": "by the user (Ctrl-C)", "SIGTERM": "by the system (SIGTERM)"}
+_ENDED_BY: Final = {
+    "SIGINT": "by the user (Ctrl-C)",
+    "SIGTERM": "by the system (SIGTERM)",
+    "stop": "by its caller (stop=)",
+}
 # The rules of ``files.search_rules``, said of what they leave out.
 _LEFT_OUT: Final = {
     "hidden": "hidden",

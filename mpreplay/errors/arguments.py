@@ -16,6 +16,7 @@ __all__ = [
     "OPTIONAL_TEXT",
     "PAIR",
     "PATH",
+    "SECONDS",
     "TEXT",
     "TEXTS_BY_TEXT",
     "Kind",
@@ -71,6 +72,12 @@ OPTIONAL_TEXT: Final = Kind("a text or None", lambda value: value is None or _is
 PATH: Final = Kind("a path: a text or a pathlib.Path", _is_path)
 OPTIONAL_PATH: Final = Kind(
     "a path, a text or a pathlib.Path, or None", lambda value: value is None or _is_path(value)
+)
+SECONDS: Final = Kind(
+    "a number of seconds, 0 to 10 million",
+    lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e7
+    ),
 )
 FLAG: Final = Kind("True or False", lambda value: isinstance(value, bool))
 PAIR: Final = Kind("a pair of texts", _is_pair_of_texts)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..sources.source import Source, Span, Window
     from .roles import Columns
 
-__all__ = ["Census", "census_of", "spans_of"]
+__all__ = ["Census", "census_of", "rows_by_device", "spans_of"]
 
 ROWS: Final = 65_536  # read at once, of few columns
 
@@ -115,6 +115,34 @@ def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Ce
                 found |= set(_counted(raw, span)[0])
         check_found(wanted, found, columns.device)
     return Census(n_rows, tuple(blocks), frozenset(points))
+
+
+def rows_by_device(
+    sources: Iterable[Source], columns: Columns, window: Window, own_product: str = ""
+) -> tuple[dict[Device, int], int]:
+    """Return the number of rows of each device, and of rows whose device cannot be read.
+
+    Row groups outside the window are left out as far as statistics tell; the key columns alone
+    are read.
+    """
+    names = [name for name in (columns.device, columns.product) if name is not None]
+    counts: dict[Device, int] = {}
+    n_without = 0
+    for source in sources:
+        spans = spans_of(source, ROWS, window, columns)
+        for (first, _), read in zip(spans, source.read(names, spans), strict=True):
+            raw = RawSlab(0, source.name, first, read, Layout(columns))
+            products = keys_of(raw, columns.product, columns.product_key or own_product, "product")
+            devices, device = pair(products, keys_of(raw, columns.device, "", "device"))
+            found = np.bincount(device[device >= 0], minlength=len(devices)).tolist()
+            for one, n in zip(devices, found, strict=True):
+                counts[one] = counts.get(one, 0) + n
+            n_without += int((device < 0).sum())
+    if columns.devices is not None:
+        wanted = is_wanted(list(counts), columns.devices)
+        counts = {one: n for (one, n), is_one in zip(counts.items(), wanted, strict=True) if is_one}
+        n_without = 0
+    return counts, n_without
 
 
 def _are_found(wanted: Iterable[Any], found: set[Device]) -> bool:

@@ -300,6 +300,7 @@ def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:
 
 
 _HOW: Final = {
+    "replay_fleet": "mp.replay_fleet(mp.read_history(...), model, topology, journal=...)",
     "replay": "mp.replay(mp.read_history(...), model, connection)",
     "plan": "mp.plan(mp.read_history(...), model)",
     "validate": "mp.validate(mp.read_history(...), model)",

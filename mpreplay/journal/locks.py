@@ -13,6 +13,8 @@ import logging
 import os
 import socket
 import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -32,6 +34,7 @@ __all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
 
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
+LOOK: Final = 0.2  # whether a lease is free, every so often [s]
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
 _NOTED: Final = "held by "  # the first words in a lock: a file with others is none of ours
 
@@ -82,6 +85,17 @@ class FileLock:
             self._write(f"{_NOTED}{holder}")
         return None
 
+    def taken(self, holder: str, wait: float, is_stopped: Callable[[], object]) -> str | None:
+        """Take the lock as soon as it is free, within a time; return as :meth:`take`."""
+        held_by = self.take(holder)
+        if held_by is not None and wait > 0:
+            log.warning("waiting up to %g s: in use by %s", wait, held_by)
+        until = time.monotonic() + wait
+        while held_by is not None and time.monotonic() < until and not is_stopped():
+            time.sleep(min(LOOK, max(0.0, until - time.monotonic())))
+            held_by = self.take(holder)
+        return held_by
+
     def free(self) -> None:
         """Free the lock."""
         held, self._held = self._held, None
@@ -127,6 +141,10 @@ class Lease:
         Connection of the device.
     purpose : str
         Purpose of the lease, shown to other runs.
+    wait : float, optional
+        Time to wait for another run to free it. [s]
+    is_stopped : callable, optional
+        Return True once there is no sense in waiting.
 
     Raises
     ------
@@ -136,7 +154,13 @@ class Lease:
         If the state folder cannot be used.
     """
 
-    def __init__(self, connection: Connection, purpose: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        purpose: str,
+        wait: float = 0.0,
+        is_stopped: Callable[[], object] = bool,
+    ) -> None:
         folder = state_folder()
         product_key, device_key = connection.device
         where = f"{connection.host}:{connection.port}/{product_key}/{device_key}"
@@ -146,7 +170,7 @@ class Lease:
         holder = f"process {os.getpid()} on {socket.gethostname()}, {purpose}"
         try:
             make_folder(folder)
-            taken = self._lock.take(holder)
+            taken = self._lock.taken(holder, wait, is_stopped)
         except OSError as error:
             raise ConfigError(
                 f"the state folder {str(folder)!r} cannot be used ({error.strerror}); set "
@@ -155,7 +179,7 @@ class Lease:
         if taken is not None:
             raise ConnectError(
                 f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; one "
-                "connection a device: wait for it to end, or end it",
+                "connection a device: wait for it to end, here with wait=, or end it",
                 is_final=True,
             )
 
@@ -201,7 +225,9 @@ class Lease:
             ) from error
 
 
-def lock_journal(path: Path) -> FileLock:
+def lock_journal(
+    path: Path, wait: float = 0.0, is_stopped: Callable[[], object] = bool
+) -> FileLock:
     """Return the lock of a journal, taken.
 
     The lock's file stands beside the journal, so that it holds for all who can write there, and
@@ -214,7 +240,8 @@ def lock_journal(path: Path) -> FileLock:
     """
     lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"), is_kept=False)
     try:
-        taken = lock.take(f"process {os.getpid()} on {socket.gethostname()}")
+        holder = f"process {os.getpid()} on {socket.gethostname()}"
+        taken = lock.taken(holder, wait, is_stopped)
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or error
         raise JournalError(f"{path}: the journal cannot be locked: {lock.path}: {why}") from error

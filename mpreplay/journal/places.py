@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -43,10 +44,16 @@ class JournalPlace:
         The journal.
     temporary : Path, optional
         The folder to remove when the run is forgotten.
+    wait : float, optional
+        Time to wait for another run to leave the journal. [s]
+    is_stopped : callable, optional
+        Return True once there is no sense in waiting.
     """
 
     path: Path
     temporary: Path | None = None
+    wait: float = 0.0
+    is_stopped: Callable[[], object] = bool
     _folder: Path | None = None  # the folder of journals, if this run has made it
     _is_made: bool = False
     _was_empty: bool = False  # and nothing of SQLite's lay beside it
@@ -66,7 +73,7 @@ class JournalPlace:
             try:
                 self._check_regular()
                 if self.temporary is None:
-                    undo.callback(lock_journal(self.path).free)
+                    undo.callback(lock_journal(self.path, self.wait, self.is_stopped).free)
                 undo.callback(self._give_back)
                 self._take()
             except OSError as error:

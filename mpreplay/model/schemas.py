@@ -55,12 +55,12 @@ def _column(point: Measurepoint) -> pandera.Column:
         pd.ArrowDtype(point.arrow_type()),
         [
             pandera.Check(
-                _on_series(rule.allowed),
+                _OnSeries(point, number, rule.allowed),
                 name=rule.check,
                 error=in_words(rule.why),
                 statistics={"why": rule.why},  # the facts, for the details of violations
             )
-            for rule in rules_of(point)
+            for number, rule in enumerate(rules_of(point))
         ],
         nullable=True,
         required=False,
@@ -69,11 +69,19 @@ def _column(point: Measurepoint) -> pandera.Column:
     )
 
 
-def _on_series(allowed: Allowed) -> Callable[[pd.Series], pd.Series]:
-    def check(series: pd.Series) -> pd.Series:
-        return pd.Series(allowed(arrow_of(series)), index=series.index)
+class _OnSeries:
+    """A rule of a point as pandera asks for it; it travels as the point and the rule's number."""
 
-    return check
+    def __init__(self, point: Measurepoint, number: int, allowed: Allowed | None = None) -> None:
+        self._of = (point, number)
+        self._allowed = rules_of(point)[number].allowed if allowed is None else allowed
+
+    def __call__(self, series: pd.Series) -> pd.Series:
+        """Return a mask, True where a value is allowed."""
+        return pd.Series(self._allowed(arrow_of(series)), index=series.index)
+
+    def __reduce__(self) -> tuple[type[_OnSeries], tuple[Measurepoint, int]]:
+        return _OnSeries, self._of
 
 
 class Rule(NamedTuple):

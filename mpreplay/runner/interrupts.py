@@ -1,4 +1,4 @@
-"""Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM: a request to end, not yet an end.
+"""Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM, ``stop=``: requests to end.
 
 A shell over signals. The first signal is noted, so that a run can wait for its replies; the second
 ends the run at once. Before anything is sent, the first ends the run at once, too.
@@ -11,7 +11,9 @@ import threading
 from types import FrameType
 from typing import Any, Final
 
-__all__ = ["Interrupts"]
+__all__ = ["STOP", "Interrupts"]
+
+STOP: Final = "stop"  # the name of an end that was asked for by an event
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -23,17 +25,22 @@ class Interrupts:
     ----------
     at_once : bool, optional
         The first signal raises KeyboardInterrupt; there is nothing to wait for. May be changed.
-
-    Attributes
-    ----------
-    name : str
-        Name of the signal that came, or the empty text.
+    stop : threading.Event, optional
+        An event that asks for the end, too: from any thread, and wherever there are no signals.
     """
 
-    def __init__(self, *, at_once: bool = False) -> None:
-        self.name = ""
+    def __init__(self, *, at_once: bool = False, stop: threading.Event | None = None) -> None:
         self.at_once = at_once
+        self._signal = ""
+        self._stop = stop
         self._before: dict[signal.Signals, Any] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of the signal that came, or of the event that was set; else the empty text."""
+        if self._signal or self._stop is None:
+            return self._signal
+        return STOP if self._stop.is_set() else ""
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -46,6 +53,6 @@ class Interrupts:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        again, self.name = bool(self.name), self.name or signal.Signals(number).name
+        again, self._signal = bool(self._signal), self._signal or signal.Signals(number).name
         if again or self.at_once:
             raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -15,7 +16,7 @@ from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Argument, ReplayWarning, message
-from ..errors.arguments import Kind, check_kinds, one_of
+from ..errors.arguments import SECONDS, Kind, check_kinds, one_of, optional
 from ..files.search_rules import grouped
 from ..history.ahead import check_threads
 from ..history.history import History
@@ -66,6 +67,8 @@ def replay(
     journal: str | os.PathLike[str] | None = None,
     progress: bool | Literal["auto"] = "auto",
     on_event: Callable[[dict[str, Any]], object] | None = None,
+    stop: threading.Event | None = None,
+    wait: float = 0.0,
 ) -> Run:
     """Send a history to the platform and record the fate of every value.
 
@@ -105,6 +108,11 @@ def replay(
         total that is estimated. True: without a terminal also a line at begin and end.
     on_event : callable, optional
         Function called with the same numbers as a dict, at most four times a second.
+    stop : threading.Event, optional
+        Ends the run in order once it is set, as a first SIGTERM does; for a thread other than the
+        main one, which hears no signals.
+    wait : float, optional
+        Time to wait for another replay through the same gateway to end. [s]
 
     Returns
     -------
@@ -163,6 +171,8 @@ def replay(
     check_arguments("replay", history, isolate)
     check_kinds({"progress": (progress, one_of(True, False, "auto"))})
     check_kinds({"on_event": (on_event, Kind("a function or None", _is_callable))})
+    check_kinds({"stop": (stop, optional(threading.Event, "a threading.Event"))})
+    check_kinds({"wait": (wait, SECONDS)})
     check_threads()
     connection = Connection.of(connection)
     _warn_of_plain(connection)
@@ -170,12 +180,19 @@ def replay(
     secrets = checked_secrets(sub_device_secrets)
     connection.device_secret.reveal()  # a wrong reference is an error now, not in an hour
     made_from = order.fingerprint(connection)
-    with Interrupts(at_once=True) as interrupts, ExitStack() as on_failure, ExitStack() as stack:
+    with (
+        Interrupts(at_once=True, stop=stop) as interrupts,
+        ExitStack() as on_failure,
+        ExitStack() as stack,
+    ):
         place = journal_place(journal, made_from)
+        place.wait, place.is_stopped = wait, lambda: bool(interrupts.name)
         if place.temporary is not None:
             on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
         path = stack.enter_context(place).path
-        lease = stack.enter_context(Lease(connection, f"a replay with the journal {path}"))
+        lease = stack.enter_context(
+            Lease(connection, f"a replay with the journal {path}", wait, place.is_stopped)
+        )
         book = stack.enter_context(closing(Journal(path)))
         if not book.is_new:
             order = order.as_begun(read_journal(path).facts())

@@ -62,7 +62,7 @@ class RehearsalPlatform:
         faults: Any,
         gateways: Any = None,
     ) -> None:
-        topology = topology_of(gateway, tuple(sub_devices), gateways)
+        topology = topology_of(gateway, sub_devices, gateways)
         self._gateway = next(iter(topology))
         self._n_gateways = len(topology)
         subs = [sub for subs in topology.values() for sub in subs]

@@ -297,7 +297,7 @@ def topology_of(gateway: Any, sub_devices: Any, gateways: Any) -> dict[Device, l
             device_of(one, "gateways"): devices_of(subs, "gateways")
             for one, subs in gateways.items()
         }
-        if sub_devices:
+        if devices_of(sub_devices, "sub_devices"):
             raise ConfigError("give gateways or sub_devices, not both", argument="gateways")
     owner: dict[Device, Device] = {}
     for one, subs in found.items():

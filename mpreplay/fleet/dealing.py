@@ -1,0 +1,84 @@
+"""The dealing of a history: to each gateway the rows of its devices. A shell: reads key columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from ..errors import Argument, HistoryError, message
+from ..errors.nearest import nearest
+from ..history.census import rows_by_device
+
+if TYPE_CHECKING:
+    from ..history.history import History
+    from ..model.device import Device
+    from .topology import Member
+
+__all__ = ["Share", "dealt"]
+
+_SHOWN: Final = 5
+
+
+class Share:
+    """A gateway's part of a history.
+
+    Parameters
+    ----------
+    member : Member
+        The gateway.
+    history : History or None
+        Its part; None if no row is of its devices.
+    n_rows : int
+        Number of its rows.
+    """
+
+    __slots__ = ("history", "member", "n_rows")
+
+    def __init__(self, member: Member, history: History | None, n_rows: int) -> None:
+        self.member, self.history, self.n_rows = member, history, n_rows
+
+
+def dealt(history: History, members: Sequence[Member]) -> list[Share]:
+    """Return each gateway's part of a history.
+
+    Raises
+    ------
+    HistoryError
+        If a device of the history has no gateway, or a row no device.
+    """
+    columns = history.columns
+    if columns.device is None:
+        raise HistoryError(
+            message(
+                "a fleet deals a history out by device: name the column of device keys with ",
+                Argument("device_column"),
+            )
+        )
+    found, n_without = rows_by_device(history.sources, columns, (history.start, history.end))
+    if n_without:
+        raise HistoryError(
+            f"{n_without:,} rows have no device that can be read, so no gateway can send them; "
+            "mend them, or restrict the history with devices="
+        )
+    _check_owned(found, members)
+    shares = []
+    for member in members:
+        own = [device for device in member.gateway.devices if device in found]
+        part = replace(history, columns=replace(columns, devices=tuple(sorted(map(tuple, own)))))
+        shares.append(Share(member, part if own else None, sum(found[one] for one in own)))
+    return shares
+
+
+def _check_owned(found: dict[Device, int], members: Sequence[Member]) -> None:
+    owned = {device for member in members for device in member.gateway.devices}
+    strangers = sorted(device for device in found if device not in owned)
+    if not strangers:
+        return
+    first = "/".join(strangers[0])
+    more = f" and {len(strangers) - 1:,} more" if len(strangers) > 1 else ""
+    known = sorted("/".join(device) for device in owned)
+    raise HistoryError(
+        f"{first}{more}: no gateway of the topology has this device{nearest(first, known)}; add it "
+        "to one, or restrict the history with devices="
+    )

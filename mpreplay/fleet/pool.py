@@ -1,0 +1,112 @@
+"""Processes of this machine that replay gateways. A shell over ``concurrent.futures``."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import sys
+import types
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from ..errors import ConfigError
+from .unit import Unit, UnitEnd, run_unit
+
+if TYPE_CHECKING:
+    from ..settings import Limits
+
+__all__ = ["Pool", "packed", "run_packed", "workers_worth"]
+
+# What a gateway at its limit of bytes costs of a core, and what a worker takes of the memory.
+CORE_SHARE: Final = 1 / 40  # cores a MB/s; measured 1/84, with room for isolation and retries
+WORKER_BYTES: Final = 250_000_000
+MOST: Final = 64
+
+
+def workers_worth(n_gateways: int, limits: Limits) -> int:
+    """Return the number of processes that are worth having on this machine.
+
+    A gateway that is limited to a rate leaves most of a core idle, so that many of them share it;
+    without a limit a process keeps a core busy. Memory bounds them, too.
+    """
+    cores = os.cpu_count() or 1
+    rate = limits.bytes_per_second
+    by_cores = cores if rate is None else max(cores, int(cores / (rate / 1e6 * CORE_SHARE)))
+    return max(1, min(n_gateways, by_cores, _by_memory(), MOST))
+
+
+def _by_memory() -> int:
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # no such figure on this system
+        return MOST
+    return max(1, int(0.6 * free / WORKER_BYTES))
+
+
+def packed(unit: Unit) -> bytes:
+    """Return a unit as bytes.
+
+    Raises
+    ------
+    ConfigError
+        If a part of it cannot travel.
+    """
+    try:
+        told = pickle.dumps(unit)
+        if b"__main__" not in told:  # whose names no other process has
+            return told
+    except (AttributeError, TypeError, pickle.PicklingError):
+        pass
+    try:
+        import cloudpickle  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise ConfigError(
+            "the checks of the model are defined in this script, and cannot travel to other "
+            "processes: put them into a module of their own, or pip install 'mpreplay[dask]'"
+        ) from error
+    told = cloudpickle.dumps(unit)
+    return bytes(told)
+
+
+def run_packed(told: bytes) -> UnitEnd:
+    """Run a unit that has travelled."""
+    unit: Unit = pickle.loads(told)  # noqa: S301 - made by the fleet's own driver
+    return run_unit(unit)
+
+
+class Pool(Executor):
+    """Processes of this machine, made as they are needed.
+
+    They do not import the script that calls: it needs no ``if __name__ == "__main__"``.
+    """
+
+    def __init__(self, n_workers: int) -> None:
+        known = multiprocessing.get_all_start_methods()
+        method = "forkserver" if "forkserver" in known else "spawn"
+        self._context = multiprocessing.get_context(method)
+        if method == "forkserver":
+            self._context.set_forkserver_preload(["mpreplay.fleet.unit"])
+        self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context)
+
+    def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:
+        """Queue a call."""
+        with _without_script():
+            return self._pool.submit(call, *given, **named)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """End the processes."""
+        self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Hide the script from processes that begin: they would run it."""
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
