@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .cells.column import Column
     from .cells.text_format import TextFormat
     from .checks.validation import Validation, validate
+    from .doors.opening import read_history
     from .errors import (
         ConfigError,
         ConnectError,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
     from .history.history import History
-    from .history.opening import read_history
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
     from .run import Run, open_run
@@ -75,7 +75,7 @@ _HOMES = {
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
-    "read_history": "history.opening",
+    "read_history": "doors.opening",
     "replay": "runner.replaying",
     "replay_fleet": "fleet.fleeting",
     "simulate": "simulator",

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from .doors.opening import read_history
 from .errors import InvalidHistory, ReplayWarning
 from .history.history import History
-from .history.opening import read_history
 from .model.measurepoint import Measurepoint
 from .model.thing_model import ThingModel
 from .runner.replaying import replay

@@ -18,9 +18,9 @@ PACKAGE = Path(mpreplay.__file__).parent
 # a module of its own.
 ROOMS = (
     "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
-    "display", "cells", "times", "values", "files", "sources", "streams", "history", "checks",
-    "requests", "outcome", "conversation", "journal", "order", "report", "audit", "readback",
-    "run", "runner", "fleet", "simulator", "demo", "cli",
+    "display", "cells", "times", "values", "files", "sources", "streams", "history", "doors",
+    "checks", "requests", "outcome", "conversation", "journal", "order", "report", "audit",
+    "readback", "run", "runner", "fleet", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -28,8 +28,8 @@ SHELLS = {
     "model.thing_model",  # ThingModel.load, which reads a file
     "sources.source", "sources.parquet", "sources.csv", "sources.csv_head",
     "sources.csv_text", "files.counting", "history.rejects_file",
-    "history.ahead", "files.file_mark", "history.history", "history.opening", "checks.survey",
-    "history.doors", "streams.datasets", "streams.file_view", "streams.spool",
+    "history.ahead", "files.file_mark", "history.history", "doors.opening", "checks.survey",
+    "doors.kinds", "streams.datasets", "streams.file_view", "streams.spool",
     "streams.stream_source", "streams.stream", "history.census",
     "checks.validation", "sources.parquet_weights", "sources.row_groups", "conversation.mqtt",
     "conversation.paho_client", "conversation.sub_devices", "report.outputs", "report.writing",

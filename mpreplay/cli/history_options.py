@@ -88,8 +88,8 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 
 def history_of(options: argparse.Namespace) -> Any:
     """Return the history that the options of a command describe."""
+    from ..doors.opening import read_history
     from ..errors import ConfigError
-    from ..history.opening import read_history
 
     parts = (options.long or "").split(",")
     if options.long and not (2 <= len(parts) <= 3 and all(parts)):
@@ -118,7 +118,7 @@ def history_of(options: argparse.Namespace) -> Any:
 
 def values_of(options: argparse.Namespace) -> Any:
     """Return the history of which a model is drafted; its time need not be known."""
-    from ..history.opening import read_untimed
+    from ..doors.opening import read_untimed
     from ..history.roles import Columns
 
     asked = (options.time, options.long, options.start, options.end, options.devices, options.only)

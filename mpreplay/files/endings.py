@@ -1,7 +1,7 @@
 """Formats of files of readings, told by the ending of a name or by the first bytes.
 
 Pure. A format that is added here is found in folders, patterns and remote stores; its reader is
-named in ``history.opening``.
+named in ``doors.opening``.
 """
 
 from __future__ import annotations

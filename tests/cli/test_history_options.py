@@ -10,8 +10,8 @@ import mpreplay as mp
 from mpreplay.cli.history_options import history_of
 from mpreplay.cli.options import parser_of_commands
 from mpreplay.cli.speech import option
+from mpreplay.doors import opening
 from mpreplay.errors import Argument
-from mpreplay.history import opening
 
 COLUMNS: dict[str, Any] = {
     "Leistung [kW]": "P_avg",

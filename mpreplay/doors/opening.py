@@ -18,18 +18,18 @@ from ..errors import Argument, HistoryError, message
 from ..errors.arguments import labels_of, shown_briefly
 from ..files.locating import shown_place
 from ..files.search_rules import LeftOut, grouped
+from ..history.columns import Columns
+from ..history.devices import check_devices, devices_of
+from ..history.history import History
+from ..history.plausible import PLAUSIBLE, check_times
+from ..history.plausible import plausible as plausible_of
+from ..history.rejects_file import REJECTS, is_rejects
+from ..history.roles import check_roles
+from ..history.wanted import check_named
 from ..sources.source import FrameSource, Source, TableSource
 from ..streams.stream_source import StreamSource
 from ..times.bounds import bound_of
-from .columns import Columns
-from .devices import check_devices, devices_of
-from .doors import Given, opened
-from .history import History
-from .plausible import PLAUSIBLE, check_times
-from .plausible import plausible as plausible_of
-from .rejects_file import REJECTS, is_rejects
-from .roles import check_roles
-from .wanted import check_named
+from .kinds import Given, opened
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable

@@ -18,6 +18,10 @@ from ..files.endings import format_of_bytes, format_of_name
 from ..files.held_file import is_open_file
 from ..files.locating import find_anywhere, is_place
 from ..files.search_rules import Found, LeftOut
+from ..history.columns import Columns
+from ..history.devices import check_devices, check_folders, may_be
+from ..history.rejects_file import holds_rejects, is_rejects, read_rejects
+from ..history.wanted import is_mapped, left_out
 from ..sources.csv import CsvSource
 from ..sources.csv_text import refuse_other
 from ..sources.ipc import IpcSource
@@ -37,11 +41,7 @@ from ..streams.file_view import FileView
 from ..streams.spool import Place
 from ..streams.stream import Stream, items_of, reader_stream, relation_stream
 from ..streams.stream_source import StreamSource
-from .columns import Columns
-from .devices import check_devices, check_folders, may_be
 from .refusals import is_refused, refusal
-from .rejects_file import holds_rejects, is_rejects, read_rejects
-from .wanted import is_mapped, left_out
 
 __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
 

@@ -1,0 +1,1 @@
+"""The doors that data come in by: whatever holds readings becomes a history."""
