@@ -75,12 +75,14 @@ class Survey:
     collisions: dict[Device, int] = field(default_factory=dict)
     lacks: tuple[ColumnLacks, ...] = ()
     keys: tuple[BlankKeys, ...] = ()
+    times: Message | None = None
 
     @property
     def hints(self) -> tuple[Message, ...]:
         """Sentences about the texts of whole columns, and about keys."""
+        times = () if self.times is None else (self.times,)
         columns = map(column_in_words, self.lacks)
-        return (*columns, *map(keys_in_words, self.keys))
+        return (*times, *columns, *map(keys_in_words, self.keys))
 
     @property
     def n_violations(self) -> int:
@@ -142,7 +144,7 @@ def survey(
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    found_of = search.collisions(), lacks.columns(), lacks.keys(), lacks.times()
     return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
