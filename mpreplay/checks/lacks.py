@@ -19,6 +19,7 @@ from ..cells.column import Column
 from ..cells.form import Form
 from ..cells.text_format import TextFormat
 from ..display.facts import BlankKeys, ColumnLacks, Lack
+from ..display.text_findings import column_in_words, keys_in_words
 from ..errors import Argument, Message
 from ..times.proposals import lacking_format
 from ..values.misfits import Cells
@@ -173,9 +174,12 @@ class LackSearch:
                 found.append(ColumnLacks(path, one.column, n_cells, lacks))
         return tuple(found)
 
-    def times(self) -> Message | None:
-        """Return what to give so that most times are read, if there is such a thing."""
-        return self._times.told()
+    def hints(self) -> tuple[Message, ...]:
+        """Return sentences about the texts of whole columns, about times and about keys."""
+        times = self._times.told()
+        columns = map(column_in_words, self.columns())
+        keys = map(keys_in_words, self.keys())
+        return (*(() if times is None else (times,)), *columns, *keys)
 
     def keys(self) -> tuple[BlankKeys, ...]:
         """Return the keys with blanks around them, first those that also stand without."""
