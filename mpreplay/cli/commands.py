@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import shlex
 import sys
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
+from ..runner.interrupts import Interrupts
 from .history_options import history_of, values_of
 from .options import LATER, TABLES, parser_of_commands
 from .outputs import check_tables, checked_tables, write_table
@@ -45,6 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
+    with Interrupts() as interrupts:  # before anything that takes time
+        status = _run(arguments, interrupts)
+        interrupts.end(of_process=arguments is None)
+    return status
+
+
+def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     options = parser_of_commands().parse_args(arguments)
     arguments = None  # a URI stands there, and an error tracker would print it
     if options.verbose:
@@ -54,8 +63,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.showwarning = warn
     command = _COMMANDS[options.command]
     try:
+        for name in _LOADED.get(options.command, ()):
+            importlib.import_module(name, __package__)
+        interrupts.at_once = True  # not earlier: what is half imported may take an interrupt badly
+        interrupts.heed()
         return command(options)
     except KeyboardInterrupt:
+        interrupts.end()
         print("mpreplay: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
@@ -63,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return OK
     except Exception as error:
         from ..errors import MpReplayError, TransportError
+
+        interrupts.at_once = False
 
         if not isinstance(error, MpReplayError):
             raise
@@ -153,6 +169,7 @@ def _replay(options: argparse.Namespace) -> int:
         isolate=False if options.isolate == "no" else options.isolate,
         limits=_limits(options),
         journal=options.journal,
+        on_interrupt="return",
     )
     unwritten = []
     for name, path in tables.items():
@@ -296,7 +313,6 @@ def _simulate(options: argparse.Namespace) -> int:
     import time
 
     from ..model.thing_model import ThingModel
-    from ..runner.interrupts import Interrupts
     from ..secret import Secret
     from ..simulator import PlatformLimits, simulate
 
@@ -346,6 +362,15 @@ def _model(options: argparse.Namespace) -> int:
     return OK
 
 
+# Modules that take long to import, and are needed by every call of a command.
+_LOADED: Final = {
+    "demo": ("..demo",),
+    "validate": ("..checks.validation", "..doors.opening"),
+    "replay": ("..runner.replaying", "..doors.opening"),
+    "report": ("..run", "..report.writing"),
+    "verify": ("..audit.verifying",),
+    "simulate": ("..simulator", "..model.thing_model"),
+}
 _COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
     "validate": _validate,
