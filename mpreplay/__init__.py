@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from .model.thing_model import ThingModel
     from .run import Run, open_run
     from .runner.planning import Plan, plan
+    from .runner.preflight import Preflight, check
     from .runner.replaying import replay
     from .secret import Secret
     from .settings import Connection, Limits
@@ -64,6 +65,7 @@ _HOMES = {
     "Plan": "runner.planning",
     "PlatformError": "errors",
     "PlatformLimits": "simulator",
+    "Preflight": "runner.preflight",
     "ReplayFailed": "errors",
     "ReplayWarning": "errors",
     "Run": "run",
@@ -72,6 +74,7 @@ _HOMES = {
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
+    "check": "runner.preflight",
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
@@ -102,6 +105,7 @@ __all__ = [
     "Plan",
     "PlatformError",
     "PlatformLimits",
+    "Preflight",
     "ReplayFailed",
     "ReplayWarning",
     "Run",
@@ -110,6 +114,7 @@ __all__ = [
     "ThingModel",
     "TransportError",
     "Validation",
+    "check",
     "open_fleet",
     "open_run",
     "plan",
