@@ -8,8 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from cli.test_commands import HISTORY, KNOWN, MODEL, TURBINES
-from cli.test_commands import platform  # noqa: F401 - a fixture
+from cli.test_commands import (
+    HISTORY,
+    KNOWN,
+    MODEL,
+    TURBINES,
+    platform,  # noqa: F401 - a fixture
+)
 from cli.test_documents import REPLAY
 
 import mpreplay as mp
@@ -116,13 +121,13 @@ def test_check_tells_which_sub_device_is_refused(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Before the night's run, with the status of a failed connection."""
-    with mp.simulate(mp.ThingModel.load(MODEL), sub_devices=TURBINES) as platform:
+    with mp.simulate(mp.ThingModel.load(MODEL), sub_devices=TURBINES) as trial:
         secrets = {
-            "/".join(one): platform.connection_for(*one).device_secret.reveal() for one in TURBINES
+            "/".join(one): trial.connection_for(*one).device_secret.reveal() for one in TURBINES
         }
         path = tmp_path / "secrets.json"
         path.write_text(json.dumps(secrets))
-        uri = platform.connection.to_uri(reveal_secret=True)
+        uri = trial.connection.to_uri(reveal_secret=True)
         command = ["check", "--sub-device-secrets", str(path), "--connection", uri]
         assert main([*command, "--no-connect-limit"]) == 0
         path.write_text(json.dumps({**secrets, "wind-turbine/T03": "wrong"}))
