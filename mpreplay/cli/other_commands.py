@@ -174,7 +174,13 @@ def _made_complete(parser: Parser, shtab: Any) -> None:
 
 _PATHS: Final = frozenset({"FILE", "PATH", "FOLDER", "HISTORY", "JOURNAL"})
 COMMANDS: Final = (
-    Command("demo", "replay a small wind farm against the rehearsal platform", _add_demo, _demo),
+    Command(
+        "demo",
+        "replay a small wind farm against the rehearsal platform",
+        _add_demo,
+        _demo,
+        modules=("..demo",),
+    ),
     Command(
         "simulate",
         "run the rehearsal platform until interrupted",
@@ -182,6 +188,7 @@ COMMANDS: Final = (
         _simulate,
         "--model FILE [options]",
         "--model model.json --sub-device wind-turbine/T01",
+        ("..simulator", "..model.thing_model"),
     ),
     Command(
         "model",

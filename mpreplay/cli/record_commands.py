@@ -220,6 +220,7 @@ COMMANDS: Final = (
         _report,
         "JOURNAL [options]",
         "run.db --html report.html --rejects rejects.csv",
+        ("..run", "..report.writing"),
     ),
     Command(
         "runs",
@@ -228,6 +229,7 @@ COMMANDS: Final = (
         _runs,
         "FOLDER [options]",
         "runs/ --json",
+        ("..report.listing",),
     ),
     Command(
         "reconcile",
@@ -236,6 +238,7 @@ COMMANDS: Final = (
         _reconcile,
         "JOURNAL HISTORY --model [PRODUCT=]FILE --stored FILE [options]",
         "run.db day.parquet --model model.json --time ts --stored stored.csv",
+        ("..run", "..readback.reconciling", "..doors.opening"),
     ),
     Command(
         "verify",
@@ -244,5 +247,6 @@ COMMANDS: Final = (
         _verify,
         "FOLDER [options]",
         "audit --head 5f0c… --source history/*.parquet",
+        ("..audit.verifying",),
     ),
 )

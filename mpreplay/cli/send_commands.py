@@ -161,6 +161,7 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
         connection,
         **policy_of(options),
         journal=options.journal,
+        on_interrupt="return",
         **_how(options),
     )
     unwritten = None
@@ -248,6 +249,7 @@ COMMANDS: Final = (
         _validate,
         HISTORY_USAGE,
         f"{EXAMPLE} --violations -",
+        ("..checks.validation", "..doors.opening"),
     ),
     Command(
         "plan",
@@ -256,6 +258,7 @@ COMMANDS: Final = (
         _plan,
         HISTORY_USAGE,
         f"{EXAMPLE} --gateway p/gw-1",
+        ("..runner.planning", "..doors.opening"),
     ),
     Command(
         "replay",
@@ -264,6 +267,7 @@ COMMANDS: Final = (
         _replay,
         HISTORY_USAGE,
         f"{EXAMPLE} --journal runs/",
+        ("..runner.replaying", "..doors.opening"),
     ),
     Command(
         "check",
@@ -272,5 +276,6 @@ COMMANDS: Final = (
         _check,
         "[options]",
         "--connection mqtts://gw-1:env%3AGW_SECRET@mqtt.example.com/gateway",
+        ("..runner.preflight",),
     ),
 )
