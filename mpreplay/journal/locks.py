@@ -31,7 +31,15 @@ from .private import PRIVATE, make_folder, write_private
 if TYPE_CHECKING:
     from ..settings import Connection
 
-__all__ = ["NO_WAITING", "FileLock", "Lease", "Waiting", "lock_journal", "state_folder"]
+__all__ = [
+    "NO_WAITING",
+    "FileLock",
+    "Lease",
+    "Waiting",
+    "is_written",
+    "lock_journal",
+    "state_folder",
+]
 
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
@@ -279,7 +287,7 @@ def lock_journal(path: Path, waiting: Waiting = NO_WAITING) -> FileLock:
     JournalError
         If another run is writing the journal, or the lock cannot be taken.
     """
-    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"), is_kept=False)
+    lock = _lock_of(path)
     try:
         taken = lock.taken(_this_process(), "journal", waiting)
     except (OSError, RuntimeError) as error:
@@ -295,3 +303,28 @@ def lock_journal(path: Path, waiting: Waiting = NO_WAITING) -> FileLock:
             )
         )
     return lock
+
+
+def is_written(path: Path) -> bool:
+    """Return True if a run is writing a journal, as far as the note in its lock can be believed.
+
+    The lock itself is not tried: a run that begins just then would find it taken.
+    """
+    try:
+        words = _lock_of(path).path.read_bytes()[:500].decode(errors="replace").split()
+        number, host = int(words[words.index("process") + 1]), words[words.index("on") + 1]
+    except (OSError, ValueError, IndexError):
+        return False
+    if host.rstrip(",") != socket.gethostname():
+        return True  # nobody here knows of its end
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
+def _lock_of(journal: Path) -> FileLock:
+    return FileLock(journal.with_name(f".{short_name(journal.name)}.lock"), is_kept=False)
