@@ -41,14 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     with Interrupts() as interrupts:  # before anything that takes time
-        status = _run(arguments, interrupts)
-        interrupts.end(of_process=arguments is None)
+        is_process = arguments is None
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        arguments = None  # a URI stands there, and an error tracker would print it
+        status = _run(given, interrupts)
+        interrupts.end(of_process=is_process)
     return status
 
 
-def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    arguments = None  # a URI stands there, and an error tracker would print it
+def _run(given: list[str], interrupts: Interrupts) -> int:
+    """Run a command, and return its status; its words are forgotten once they are understood."""
     _take_any_text()
     parser = parser_of_commands()
     try:
