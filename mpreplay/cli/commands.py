@@ -64,8 +64,10 @@ def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     command = _COMMANDS[options.command]
     try:
         for name in _LOADED.get(options.command, ()):
+            # An import that is interrupted in its midst may swallow it, or leave a broken module.
             importlib.import_module(name, __package__)
-        interrupts.at_once = True  # not earlier: what is half imported may take an interrupt badly
+            interrupts.heed()
+        interrupts.at_once = True
         interrupts.heed()
         return command(options)
     except KeyboardInterrupt:
@@ -362,14 +364,14 @@ def _model(options: argparse.Namespace) -> int:
     return OK
 
 
-# Modules that take long to import, and are needed by every call of a command.
+# Modules that take long to import and are needed by every call of a command, one after the other.
+_HEAVY: Final = ("numpy", "pyarrow", "pandas")
 _LOADED: Final = {
-    "demo": ("..demo",),
-    "validate": ("..checks.validation", "..doors.opening"),
-    "replay": ("..runner.replaying", "..doors.opening"),
-    "report": ("..run", "..report.writing"),
-    "verify": ("..audit.verifying",),
-    "simulate": ("..simulator", "..model.thing_model"),
+    "demo": (*_HEAVY, "..demo"),
+    "validate": (*_HEAVY, "..doors.opening", "..checks.validation"),
+    "replay": (*_HEAVY, "..doors.opening", "..runner.replaying"),
+    "report": (*_HEAVY, "..run", "..report.writing"),
+    "verify": (*_HEAVY, "..audit.verifying"),
 }
 _COMMANDS: Final[dict[str, Callable[[argparse.Namespace], int]]] = {
     "demo": _demo,
