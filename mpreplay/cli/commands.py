@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from ..runner.interrupts import Interrupts
-from .command import INTERRUPTED, NO_CONNECTION, WRONG_INPUT, Answer
+from .command import HEAVY, INTERRUPTED, NO_CONNECTION, WRONG_INPUT, Answer
 from .documents import document, json_line
 from .logs import Stderr, telling
 from .options import COMMANDS, parser_of_commands
@@ -70,9 +70,11 @@ def _answer(options: argparse.Namespace, lines: Stderr, interrupts: Interrupts) 
     """Return the answer of a command, whatever its end."""
     command = COMMANDS[options.command]
     try:
-        for name in command.modules:
+        for name in (*HEAVY, *command.modules) if command.modules else ():
+            # An import that is interrupted in its midst may swallow it, or leave a broken module.
             importlib.import_module(name, __package__)
-        interrupts.at_once = True  # not earlier: what is half imported may take an interrupt badly
+            interrupts.heed()
+        interrupts.at_once = True
         interrupts.heed()
         answer = command.run(options, _speaker(options, lines))
         interrupts.at_once = False

@@ -228,9 +228,9 @@ class Lease:
             raise ConnectError(
                 message(
                     f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; "
-                    "one connection a device: wait for it to end, here with ",
+                    "one connection a device: wait for it to end, or end it (",
                     Argument("wait"),
-                    ", or end it",
+                    " waits here)",
                 ),
                 is_final=True,
             )
