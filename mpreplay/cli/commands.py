@@ -15,7 +15,7 @@ from .documents import document, json_line
 from .logs import Stderr, telling
 from .options import COMMANDS, parser_of_commands
 from .parsing import Usage
-from .speech import Speaker, nothing, on_stdout, with_options
+from .speech import Speaker, need_stdout, nothing, on_stdout, with_options
 
 if TYPE_CHECKING:
     import argparse
@@ -70,6 +70,8 @@ def _answer(options: argparse.Namespace, lines: Stderr, interrupts: Interrupts) 
     """Return the answer of a command, whatever its end."""
     command = COMMANDS[options.command]
     try:
+        if options.json:
+            need_stdout()
         for name in (*HEAVY, *command.modules) if command.modules else ():
             # An import that is interrupted in its midst may swallow it, or leave a broken module.
             importlib.import_module(name, __package__)
