@@ -74,7 +74,10 @@ class Run:
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """One row per value that did not arrive: place in the source, reason, and advice."""
+        """One row per value that did not arrive: place in the source, reason, and advice.
+
+        Values not sent of a run that its journal continues are only counted, in books and summary.
+        """
         facts = self._journal.facts()
         with readable(self.path):
             table = joined(self._journal.iter_reject_tables())
