@@ -340,6 +340,8 @@ class Run:
         standing = self._standing()
         parts = [f"{standing.n('accepted'):,} of {standing.n('read'):,} values accepted"]
         parts += [*_fates_in_words(standing), *self._unread()]
+        if self._settled_before and standing.is_complete and not self._sent_now:
+            parts.append("all settled before this call, which sent nothing")
         stopped = ended_in_words(standing.ended)
         if not standing.is_complete:
             parts.append(f"not complete{f': {stopped}' if stopped else ''}")

@@ -78,12 +78,15 @@ def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
         sys.stderr.close()  # the reader of the output has closed the pipe: not an error
         return OK
     except Exception as error:
-        from ..errors import MpReplayError, TransportError
+        from ..errors import Interrupted, MpReplayError, TransportError
 
         interrupts.at_once = False
 
         if not isinstance(error, MpReplayError):
             raise
+        if isinstance(error, Interrupted):
+            print("mpreplay: interrupted", file=sys.stderr)
+            return INTERRUPTED
         print(f"mpreplay: error: {with_options(error.message)}", file=sys.stderr)
         return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
 
