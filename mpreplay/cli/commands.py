@@ -97,6 +97,8 @@ def _answer(options: argparse.Namespace, lines: Stderr, interrupts: Interrupts) 
 def _status_of(error: Exception) -> int:
     from ..errors import TransportError
 
+    if _is_interrupt(error):
+        return INTERRUPTED
     return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
 
 
@@ -120,8 +122,14 @@ def _told(answer: Answer, options: argparse.Namespace, lines: Stderr) -> int:
     return answer.status
 
 
+def _is_interrupt(error: BaseException) -> bool:
+    from ..errors import Interrupted
+
+    return isinstance(error, KeyboardInterrupt | Interrupted)
+
+
 def _tell_error(error: BaseException, lines: Stderr) -> None:
-    if isinstance(error, KeyboardInterrupt):
+    if _is_interrupt(error):
         lines.tell("interrupted", "")
     else:
         lines.tell("error", _message(error))
@@ -135,7 +143,7 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
+    if _is_interrupt(error):
         return "interrupted"
     return with_options(getattr(error, "message", str(error)))
 

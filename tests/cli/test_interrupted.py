@@ -122,4 +122,21 @@ def test_the_same_command_twice_connects_once(
         for _ in range(2):
             assert main([*arguments, "--journal", f"{tmp_path}/runs/"]) == 0
         assert len(platform.sessions()) == 1
-    assert "22 of 22 values accepted" in capsys.readouterr().out
+    first, second = capsys.readouterr().out.split("Run(")[1:]
+    assert first.startswith("22 of 22 values accepted)")
+    assert second.startswith("22 of 22 values accepted, all settled before this call, which sent")
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_an_interrupted_rehearsal_of_the_demo_has_status_five(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each command that replays ends like a replay."""
+
+    def demonstrate(_show: Any) -> bool:
+        raise mp.Interrupted("the replay was interrupted (SIGINT)")
+
+    monkeypatch.setattr("mpreplay.demo.demonstrate", demonstrate)
+
+    assert main(["demo"]) == 5
+    assert capsys.readouterr().err == "mpreplay: interrupted\n"
