@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from .history_options import history_of, values_of
 from .options import LATER, TABLES, parser_of_commands
 from .outputs import check_tables, checked_tables, write_table
-from .speech import option, say_run, warn, with_options
+from .speech import option, say_rows, say_run, warn, with_options
 
 if TYPE_CHECKING:
     import argparse
@@ -119,7 +119,7 @@ def _validate(options: argparse.Namespace) -> int:
 
 def _show(frame: pd.DataFrame, n: int, hint: str = "") -> None:
     """Print the first rows of n."""
-    print(frame.head(MAX_ROWS).to_string(index=False))
+    say_rows(frame, MAX_ROWS)
     if n > MAX_ROWS:
         print(f"… and {n - MAX_ROWS:,} more{hint}")
 
@@ -334,6 +334,8 @@ def _model(options: argparse.Namespace) -> int:
         model = values_of(options).draft_model("observed" if options.ranges else None)
         for name, why in model.left_out.items():
             print(f"mpreplay: left out: {name} ({why})", file=sys.stderr)
+        for hint in model._hints:
+            print(f"mpreplay: {with_options(hint)}", file=sys.stderr)
         print(model.to_json())
         return OK
     model = ThingModel.load(options.history)

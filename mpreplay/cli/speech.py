@@ -55,7 +55,7 @@ _OPTIONS: Final = {
     "time_column": "time",
     "device_column": "device",
     "product_column": "product",
-    "points": "point",
+    "points": "column",
     "point_column": "long",
 }
 
@@ -107,6 +107,45 @@ def _told_fields(given: Any) -> dict[str, Any]:
 def _word(value: Any) -> str:
     """Return a value as it is typed; repr() keeps a message on one line."""
     return repr(value).strip("'\"")
+
+
+def say_rows(frame: Any, most: int) -> None:
+    """Print the first rows of violations or conflicts, of which only what tells them apart."""
+    from ..display.amounts import time_in_words
+
+    shown = frame.head(most)
+    sources = {*shown["source"], *shown.get("other_source", ())}
+    if len(sources) == 1:
+        print(f"in {sources.pop()}:")
+    told = shown["time"].map(time_in_words)
+    if "time_text" in shown:  # a time that cannot be read, as it stands there
+        told = told.where(shown["time_text"].isna(), shown["time_text"])
+    shown = shown.assign(time=told)
+    names = [name for name in _SHOWN if name in shown and (len(sources) or "source" not in name)]
+    table = shown[names].rename(columns=_HEADINGS)
+    for name in table.columns.intersection(_LONG):
+        table[name] = [_short(one) for one in table[name]]
+    print(table.fillna("").to_string(index=False))
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None or value != value else str(value)  # noqa: PLR0124 (NaN)
+    return f"{text[: MAX_LETTERS - 1]}…" if len(text) > MAX_LETTERS else text
+
+
+MAX_LETTERS: Final = 28  # of a cell in a printed table
+_SHOWN: Final = (
+    *("source", "row", "device_key", "time", "measurepoint", "value", "check"),
+    *("other_source", "other_row", "other_value"),
+)
+_HEADINGS: Final = {
+    "device_key": "device",
+    "measurepoint": "point",
+    "other_source": "other source",
+    "other_row": "other row",
+    "other_value": "other value",
+}
+_LONG: Final = frozenset({"device", "point", "value", "other value"})
 
 
 def with_options(message: str | Message) -> str:
