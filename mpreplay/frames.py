@@ -40,6 +40,7 @@ _VALUE: Final = {
 }
 POINT_COLUMNS: Final = {
     "measurepoint": "str",
+    "product_key": "str",
     "type": "str",
     "allowed": "str",
     "unit": "str",

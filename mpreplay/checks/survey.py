@@ -233,7 +233,7 @@ def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:
     return message(
         f"{n_violations:,} violations of the thing model, the first in row {first['row']} of "
         f"{first['source']}: {clipped(first['measurepoint']) or 'the row'} = "
-        f"{clipped(first['value']) or '?'} is {first['reason']}; ",
+        f"{clipped(first['value']) or '?'}: {first['reason']}; ",
         Argument("on_invalid", "withhold"),
         " sends the rest, validate lists them",
     )

@@ -11,7 +11,7 @@ from .command import OK, REJECTS, Answer, Command
 from .documents import document
 from .history_options import add_columns, values_of
 from .inputs import device_of
-from .speech import on_stdout
+from .speech import on_stdout, with_options
 
 if TYPE_CHECKING:
     from .parsing import Parser
@@ -134,6 +134,8 @@ def _model(options: argparse.Namespace, say: Speaker) -> Answer:
         model = values_of(options).draft_model("observed" if options.ranges else None)
         for name, why in model.left_out.items():
             log.warning("left out: %(name)s (%(why)s)", {"name": name, "why": why})
+        for hint in model._hints:
+            log.warning("%(hint)s", {"hint": with_options(hint)})
         say(model.to_json())
     else:
         model = ThingModel.load(options.history)

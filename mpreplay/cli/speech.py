@@ -38,7 +38,8 @@ class Speaker:
 
     def show(self, frame: pd.DataFrame, n: int | None = None, hint: str = "") -> None:
         """Tell the first rows of a frame, which stand for n."""
-        self(frame.head(MAX_ROWS).to_string(index=False))
+        first = frame.head(MAX_ROWS)
+        self(rows_in_words(first) if "source" in first else first.to_string(index=False))
         n = len(frame) if n is None else n
         if n > MAX_ROWS:
             self(f"… and {n - MAX_ROWS:,} more{hint}")
@@ -89,7 +90,7 @@ _OPTIONS: Final = {
     "time_column": "time",
     "device_column": "device",
     "product_column": "product",
-    "points": "point",
+    "points": "column",
     "point_column": "long",
 }
 
@@ -141,6 +142,43 @@ def _told_fields(given: Any) -> dict[str, Any]:
 def _word(value: Any) -> str:
     """Return a value as it is typed; repr() keeps a message on one line."""
     return repr(value).strip("'\"")
+
+
+def rows_in_words(frame: pd.DataFrame) -> str:
+    """Return rows of violations or conflicts as a table, of which only what tells them apart."""
+    from ..display.amounts import time_in_words
+
+    sources = {*frame["source"], *frame.get("other_source", ())}
+    head = f"in {sources.pop()}:\n" if len(sources) == 1 else ""
+    told = frame["time"].map(time_in_words)
+    if "time_text" in frame:  # a time that cannot be read, as it stands there
+        told = told.where(frame["time_text"].isna(), frame["time_text"])
+    frame = frame.assign(time=told)
+    names = [name for name in _SHOWN if name in frame and (len(sources) or "source" not in name)]
+    table = frame[names].rename(columns=_HEADINGS)
+    for name in table.columns.intersection(_LONG):
+        table[name] = [_short(one) for one in table[name]]
+    return head + table.fillna("").to_string(index=False)
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None or value != value else str(value)  # noqa: PLR0124 (NaN)
+    return f"{text[: MAX_LETTERS - 1]}…" if len(text) > MAX_LETTERS else text
+
+
+MAX_LETTERS: Final = 28  # of a cell in a printed table
+_SHOWN: Final = (
+    *("source", "row", "device_key", "time", "measurepoint", "value", "check"),
+    *("other_source", "other_row", "other_value"),
+)
+_HEADINGS: Final = {
+    "device_key": "device",
+    "measurepoint": "point",
+    "other_source": "other source",
+    "other_row": "other row",
+    "other_value": "other value",
+}
+_LONG: Final = frozenset({"device", "point", "value", "other value"})
 
 
 def with_options(message: str | Message) -> str:

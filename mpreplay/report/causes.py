@@ -31,6 +31,8 @@ BYTES_AT_ONCE: Final = 4_000_000
 MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
 _KEY: Final = ["outcome", "check", "point", "cause", "advice"]
+# A value with its quality, as a frame shows it.
+_WITH_QUALITY: Final = r'^\{"value":([^,}]*)(?:,"quality":[^,}]*)?\}$'
 _NO_CHECK: Final = Check()
 
 
@@ -249,7 +251,8 @@ def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) 
     one.points |= set(group["measurepoint"].dropna().unique())
     one.times = _ends(one.times, group["time"])
     if group["point"].iloc[0]:
-        one.bounds = _ends(one.bounds, pd.to_numeric(group["value"], errors="coerce"))
+        bare = group["value"].str.replace(_WITH_QUALITY, r"\1", regex=True)
+        one.bounds = _ends(one.bounds, pd.to_numeric(bare, errors="coerce"))
     codes = group["code"].dropna()
     if one.code is None and len(codes):
         one.code = int(codes.iloc[0])

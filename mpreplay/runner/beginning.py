@@ -110,9 +110,9 @@ def warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, 
     others = sorted(duplicates.devices - {order.own})
     if others and not order.policy.allow_offline_sub_device and not secrets:
         told = message(
-            f"{len(others)} sub-devices ({others[0].device_key}"
-            f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "
-            "allow_offline_sub_device is False: the platform declines requests "
+            f"{f'{len(others):,} sub-devices' if len(others) > 1 else 'a sub-device'} "
+            f"({others[0].device_key}{', …' * (len(others) > 1)}) not signed in by this replay, "
+            "and allow_offline_sub_device is False: the platform declines requests "
             f"(code {NO_SUB_DEVICE}) that hold one of them which is offline, as far as it knows. "
             "Pass ",
             Argument("sub_device_secrets"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ..conversation.pacing import next_connect
 from ..conversation.reconnect import Reconnect
 from ..conversation.transport import Lost
+from ..display.amounts import duration
 from ..display.facts import Ended
 from ..errors import ConfigError, ConnectError, ConnectionLost
 
@@ -140,9 +141,9 @@ class Link:
         """Wait until the connect limit allows a connect; return False if interrupted."""
         if (wait := self._pause_by_limit()) > 0:
             log.warning(
-                "waiting %(seconds).0f s: the platform limits how often a device connects "
+                "waiting %(told)s: the platform limits how often a device connects "
                 "(Limits(connects=None), or --no-connect-limit, for one that does not)",
-                {"seconds": wait},
+                {"told": duration(wait), "seconds": wait},
             )
         while (wait := self._pause_by_limit()) > 0:
             self.waits_for = "connect_limit", self.clock.now() + wait

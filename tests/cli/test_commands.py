@@ -86,7 +86,7 @@ def test_validate_shows_two_readings_of_the_same_time(
 
     assert main(command) == 1
     assert "1 in conflict" in (said := capsys.readouterr().out)
-    assert "other_row" in said
+    assert "other row" in said
     assert main([*command, "--duplicates", "last"]) == 0
 
 
@@ -94,7 +94,7 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     """What a message names can be pasted into the command."""
     assert option(Argument("tz")) == "--tz"
     assert option(Argument("ignore", ["a", "b"])) == "--ignore a --ignore b"
-    assert option(Argument("points", {"a": "P"})) == "--point a=P"
+    assert option(Argument("points", {"a": "P"})) == "--column a=P"
     assert option(Argument("ignore", ["a b"])) == "--ignore 'a b'"
     texts = mp.TextFormat(delimiter=";", decimal=",", absent=("-", "Bad"), strip=True)
     assert option(Argument("text", texts)) == (
@@ -102,7 +102,7 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     )
     column = mp.Column("Run", values={"ON": 1, "OFF": 0}, absent=("-", "x"))
     assert option(Argument("points", {"Betrieb": column, "a": "P"})) == (
-        "--column Betrieb=Run,values=ON:1/OFF:0,absent=-/x --point a=P"
+        "--column Betrieb=Run,values=ON:1/OFF:0,absent=-/x --column a=P"
     )
     wind = mp.Column("Ws", scale=0.1, suffix="m/s")
     assert option(Argument("points", {"Wind": wind})) == "--column Wind=Ws,scale=0.1,suffix=m/s"
