@@ -156,7 +156,7 @@ def rows_in_words(frame: pd.DataFrame) -> str:
     frame = frame.assign(time=told)
     names = [name for name in _SHOWN if name in frame and (len(sources) or "source" not in name)]
     table = frame[names].rename(columns=_HEADINGS)
-    for name in table.columns.intersection(_LONG):
+    for name in table.columns.intersection(list(_LONG)):
         table[name] = [_short(one) for one in table[name]]
     return head + table.fillna("").to_string(index=False)
 
