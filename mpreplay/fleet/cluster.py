@@ -8,26 +8,39 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from threading import Event
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from ..settings import Connection
 
 __all__ = ["cluster_lease"]
 
+LOOK: Final = 1.0  # whether the fleet is to stop, every so often [s]
+
 
 @contextmanager
-def cluster_lease(connection: Connection) -> Iterator[None]:
-    """Hold the cluster's lock of a gateway, besides the lease that the machine has."""
+def cluster_lease(connection: Connection, stop: Event) -> Iterator[bool]:
+    """Hold the cluster's lock of a gateway, besides the lease that the machine has.
+
+    Yields False if the fleet was stopped while another had the lock.
+    """
     if not _is_worker():
-        yield
+        yield True
         return
     from distributed import Lock
 
     product_key, device_key = connection.device
     name = f"mpreplay/{connection.host}:{connection.port}/{product_key}/{device_key}"
-    with Lock(name):  # type: ignore[no-untyped-call] # given back by itself some seconds after a worker has died
-        yield
+    lock = Lock(name)  # type: ignore[no-untyped-call] # given back some seconds after a worker dies
+    while not (is_held := lock.acquire(timeout=LOOK)):  # type: ignore[no-untyped-call]
+        if stop.is_set():
+            break
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            lock.release()  # type: ignore[no-untyped-call]
 
 
 def _is_worker() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ..errors import Argument, HistoryError, message
@@ -20,6 +20,7 @@ __all__ = ["Share", "dealt"]
 _SHOWN: Final = 5
 
 
+@dataclass(frozen=True, slots=True)
 class Share:
     """A gateway's part of a history.
 
@@ -27,16 +28,15 @@ class Share:
     ----------
     member : Member
         The gateway.
-    history : History or None
-        Its part; None if no row is of its devices.
+    devices : tuple of (str, str)
+        Those of its devices that have rows, sorted.
     n_rows : int
-        Number of its rows.
+        Number of their rows.
     """
 
-    __slots__ = ("history", "member", "n_rows")
-
-    def __init__(self, member: Member, history: History | None, n_rows: int) -> None:
-        self.member, self.history, self.n_rows = member, history, n_rows
+    member: Member
+    devices: tuple[tuple[str, str], ...]
+    n_rows: int
 
 
 def dealt(history: History, members: Sequence[Member]) -> list[Share]:
@@ -65,8 +65,8 @@ def dealt(history: History, members: Sequence[Member]) -> list[Share]:
     shares = []
     for member in members:
         own = [device for device in member.gateway.devices if device in found]
-        part = replace(history, columns=replace(columns, devices=tuple(sorted(map(tuple, own)))))
-        shares.append(Share(member, part if own else None, sum(found[one] for one in own)))
+        n_rows = sum(found[one] for one in own)
+        shares.append(Share(member, tuple(sorted((one[0], one[1]) for one in own)), n_rows))
     return shares
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..display.progress import Progress
     from .clock import Clock
 
-__all__ = ["Events", "OnEvent", "Telling", "drawings"]
+__all__ = ["Events", "OnEvent", "Telling", "drawings", "is_notebook"]
 
 log = logging.getLogger("mpreplay")
 OnEvent = Callable[[dict[str, Any]], object]
@@ -258,14 +258,15 @@ def drawings(progress: bool | str) -> list[Teller]:
     """Return what draws the progress of a run on this machine: one, or none if it is not wanted."""
     if progress is False or sys.stderr is None:
         return []
-    if _is_notebook():
+    if is_notebook():
         return [_Display()]
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return [_Bar()]
     return [_Lines(progress is True)]
 
 
-def _is_notebook() -> bool:
+def is_notebook() -> bool:
+    """Return True if a notebook shows what is displayed."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and "IPKernelApp" in shell.config

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import mpreplay as mp
-from mpreplay.fleet import fleeting
+from mpreplay.fleet import driving, fleeting
 from mpreplay.fleet.unit import RECORD_FILE, STOP_FILE
 from tests.fleet.fleets import MODEL, frame_of, gateways_of, history_of, rows_of, stored_of
 
@@ -62,7 +62,8 @@ def test_a_fleet_sends_everything_and_tells_it_as_one(tmp_path: Path) -> None:
         assert set(table["gateway_key"]) == {"/".join(key) for key in gateways}
     assert run.books["balanced"].all()
     assert sum(map(len, run.iter_rejects())) == len(run.rejects) == n_bad
-    assert told[-1] == {"event": "fleet", "gateways": 4, "done": 4, "open": 0, "failed": 0}
+    counts = {"gateways": 4, "done": 4, "open": 0, "failed": 0}
+    assert told[-1] == {"event": "fleet", **counts, "values_per_second": 0}
     assert (tmp_path / "runs" / "site gw-0.db").exists()
     assert run.run("site gw-0").complete
 
@@ -137,7 +138,7 @@ class Dying(Executor):
 
     def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:
         """Queue a call, or fail it."""
-        self.sent += [one for one in given if isinstance(one, bytes)]
+        self.sent.append(pickle.dumps((given, named)))
         if self.n_deaths:
             self.n_deaths -= 1
             future: Future[Any] = Future()
@@ -229,7 +230,7 @@ def test_a_fleet_that_is_stopped_ends_in_order_and_is_continued(tmp_path: Path) 
         run = mp.replay_fleet(
             history, MODEL, known, journal=tmp_path / "runs", limits=limits, on_event=stop, **POLICY
         )
-        assert time.monotonic() - begin < fleeting.GRACE
+        assert time.monotonic() - begin < driving.GRACE
         assert not run.complete
         assert not (tmp_path / "runs" / STOP_FILE).exists()
         done = mp.replay_fleet(
