@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from ..errors import MpReplayError
 from ..journal.private import PRIVATE
 from ..run import open_run
+from .cluster import client_of, mark_stopped
 from .pool import Pool, run_packed
 from .unit import Unit, UnitEnd
 
@@ -66,22 +67,23 @@ class Drive:
 
     def run(self, units: list[Unit], interrupts: Interrupts, tell: Telling) -> None:
         """Replay all gateways; return when they are done, or have ended after an interrupt."""
-        self.record.forget_stop()
+        self._mark(is_stopped=False)
         for unit in units:
             self._submit(unit)
         while self._open:
             for future in self._next_ends():
                 self._take(future)
-            running = [unit.journal for future, (unit, _) in self._open.items() if future.running()]
-            self._begun.update(running)
-            tell(self.record, running, len(units) - len(self._open), len(self._open))
+            self._begun.update(
+                unit.journal for future, (unit, _) in self._open.items() if future.running()
+            )
+            tell(self.record, len(units) - len(self._open), len(self._open))
             if interrupts.name and self._stopped_at is None:
                 self._stop(interrupts.name)
             if self._stopped_at is not None and time.monotonic() > self._stopped_at + GRACE:
                 log.warning("%d gateways have not ended in time", len(self._open))
                 break
         if self._stopped_at is not None and not self._open:
-            self.record.forget_stop()
+            self._mark(is_stopped=False)
         self.record.write()
 
     def _submit(self, unit: Unit) -> None:
@@ -106,7 +108,20 @@ class Drive:
     def _stop(self, why: str) -> None:
         log.warning("%s: the gateways end in order", why)
         self._stopped_at = time.monotonic()
-        self.record.ask_to_stop()
+        self._mark(is_stopped=True)
+        if client_of(self.executor) is None:
+            self._cancel()
+
+    def _mark(self, *, is_stopped: bool) -> None:
+        if is_stopped:
+            self.record.ask_to_stop()
+        else:
+            self.record.forget_stop()
+        if (client := client_of(self.executor)) is not None:
+            mark_stopped(client, self.record.token, is_stopped=is_stopped)
+
+    def _cancel(self) -> None:
+        """Cancel the gateways that have not begun; a cluster cancels those that go on, too."""
         for future in list(self._open):
             if future.cancel():
                 del self._open[future]
@@ -168,6 +183,7 @@ class Drive:
                 self.record.write()
 
     def end(self) -> None:
-        """End the processes of our own."""
+        """End the processes of our own, and let nothing begin from now on."""
+        self._cancel()
         if self._own is not None:
             self._own.shutdown(wait=not self._open, cancel_futures=True)

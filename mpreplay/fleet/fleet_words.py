@@ -210,13 +210,12 @@ def live_form(line: str, pulses: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what a notebook shows of a fleet while it goes on."""
     rows = [
         (
-            name.removesuffix(".db"),
+            name,
             f"{int(one.get('accepted') or 0):,}",
             *_now(one),
             _WAITING.get(str(one.get("limited_by")), ""),
         )
         for name, one in list(pulses.items())[:MOST_LIVE]
-        if one
     ]
     columns = ("Gateway", "Accepted", *_NOW, "Waits for")
     shown = notebook.table(Table("Going on", columns, rows, frozenset({1, 2, 3}))) if rows else ""

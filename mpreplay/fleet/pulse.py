@@ -7,6 +7,7 @@ that is looked at from elsewhere reads it, and takes none that has grown old.
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +15,9 @@ from typing import Any, Final
 
 from ..journal.private import write_private
 
-__all__ = ["Pulse", "pulse_of"]
+__all__ = ["Pulse", "pulse_of", "pulses_in"]
 
+_ENDING: Final = ".now"
 EVERY: Final = 1.0  # [s]
 OLD: Final = 15.0  # a process that has not written for so long is dead, or as good as dead [s]
 _TOLD: Final = (
@@ -72,5 +74,13 @@ def pulse_of(journal: Path) -> dict[str, Any]:
     return dict(told) if is_young else {}
 
 
+def pulses_in(folder: Path, at_most: int) -> dict[str, dict[str, Any]]:
+    """Return the gateways that are going on, by their journals without the ending."""
+    with os.scandir(folder) as found:
+        names = sorted(one.name for one in found if one.name.endswith(_ENDING))[:at_most]
+    pulses = {name.removesuffix(_ENDING): pulse_of(folder / name) for name in names}
+    return {name: one for name, one in pulses.items() if one}
+
+
 def _file(journal: Path) -> Path:
-    return journal.with_suffix(".now")
+    return journal.with_suffix(_ENDING)

@@ -9,13 +9,13 @@ import html
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Final
 
 from ..runner.progress import is_notebook
 from .fleet_words import live_form, live_line
-from .pulse import pulse_of
+from .pulse import pulses_in
 from .record import Record
 
 __all__ = ["Telling"]
@@ -65,15 +65,15 @@ class Telling:
             self._handle = None
             sys.stderr.write("\n")
 
-    def __call__(self, record: Record, running: Iterable[str], n_done: int, n_open: int) -> None:
-        """Tell of a fleet: its record, journals that grow, numbers of gateways done and open."""
+    def __call__(self, record: Record, n_done: int, n_open: int) -> None:
+        """Tell of a fleet: its record, numbers of gateways done and open."""
         now = time.monotonic()
         is_event = self._on_event is not None and (now >= self._event_at + EVENT or not n_open)
         every = EVENT if self._is_terminal or self._is_notebook else LINE
         is_line = (self._shows and now >= self._line_at + every) or (self._shows_end and not n_open)
         if not is_event and not is_line:
             return
-        pulses = {name: pulse_of(record.folder / name) for name in list(running)[:SHOWN]}
+        pulses = pulses_in(record.folder, SHOWN) if n_open else {}
         n_failed = sum(bool(one.error) for one in record.entries)
         counts = {"gateways": self._n_units, "done": n_done, "open": n_open, "failed": n_failed}
         if is_event:

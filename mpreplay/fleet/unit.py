@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import MpReplayError, ReplayWarning
 from ..journal.private import PRIVATE
 from ..runner.replaying import replay
-from .cluster import cluster_lease
+from .cluster import cluster_lease, is_stopped
 from .pulse import Pulse
 from .topology import connection_of
 
@@ -121,10 +122,13 @@ def run_unit(work: Work, unit: Unit, *, has_journal: bool = False) -> UnitEnd:
             _put(path, unit.kept)
         elif has_journal and not path.exists():
             return UnitEnd(unit.name, needs_journal=True)
+    asked = partial(_is_stopped, folder, work.token, is_shared=is_shared)
+    if asked():  # while it was waiting for a worker
+        return UnitEnd(unit.name)
     error = kind = ""
     pulse = Pulse(path)
     try:
-        _replay(work, unit, path, pulse)
+        _replay(work, unit, path, pulse, asked)
     except MpReplayError as found:
         error, kind = str(found), type(found).__name__
     finally:
@@ -133,11 +137,11 @@ def run_unit(work: Work, unit: Unit, *, has_journal: bool = False) -> UnitEnd:
     return UnitEnd(unit.name, error, kind, kept)
 
 
-def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse) -> None:
+def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse, asked: Callable[[], bool]) -> None:
     history = work.history
     columns = replace(history.columns, devices=unit.devices)
     connection = connection_of(unit.gateway.connection)
-    with _stopping(path.parent) as stop, warnings.catch_warnings():
+    with _stopping(asked) as stop, warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplayWarning)  # the driver warns once for all
         pulse.begin("lease")
         with cluster_lease(connection, stop) as is_held:
@@ -172,15 +176,18 @@ def _is_shared(folder: Path, token: str) -> bool:
         return False
 
 
+def _is_stopped(folder: Path, token: str, *, is_shared: bool) -> bool:
+    return (folder / STOP_FILE).exists() if is_shared else is_stopped(token)
+
+
 @contextmanager
-def _stopping(folder: Path) -> Iterator[threading.Event]:
+def _stopping(asked: Callable[[], bool]) -> Iterator[threading.Event]:
     """Yield an event that is set as soon as the fleet is to stop."""
     stop, ended = threading.Event(), threading.Event()
-    path = folder / STOP_FILE
 
     def watch() -> None:
         while not ended.wait(LOOK):
-            if path.exists():
+            if asked():
                 stop.set()
                 return
 

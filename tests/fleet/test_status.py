@@ -89,7 +89,7 @@ def test_a_pulse_that_has_grown_old_is_no_pulse(
 def test_a_line_and_a_notebook_tell_how_a_fleet_goes_on() -> None:
     """A thousand gateways fit into a line, and those that run into a screen."""
     pulses = {
-        f"gw-{n}<b>.db": {"accepted": n, "values_per_second": 10.0, "limited_by": "rate"}
+        f"gw-{n}<b>": {"accepted": n, "values_per_second": 10.0, "limited_by": "rate"}
         for n in range(40)
     }
     counts = {"gateways": 1_000, "done": 200, "open": 800, "failed": 0}
