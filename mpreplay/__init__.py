@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # type checkers assume True for this name; typing takes 6
 if TYPE_CHECKING:
     from typing import Any
 
-    from .audit.verifying import verify_audit
+    from .audit.heads import verify_audit
     from .cells.column import Column
     from .cells.text_format import TextFormat
     from .checks.validation import Validation, validate
@@ -80,7 +80,7 @@ _HOMES = {
     "replay_fleet": "fleet.fleeting",
     "simulate": "simulator",
     "validate": "checks.validation",
-    "verify_audit": "audit.verifying",
+    "verify_audit": "audit.heads",
 }
 
 __all__ = [

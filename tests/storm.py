@@ -64,6 +64,7 @@ def main(n: int, each: int) -> None:
     frame = frame_of(gateways, N_TIMES)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        os.environ["MPREPLAY_STATE"] = f"{place}/state"
         history = history_of(folder / "history.parquet", frame)
         with mp.simulate(
             MODEL, gateways=gateways, faults="seed=5 rate=0.05",

@@ -270,19 +270,19 @@ def _write_all(options: argparse.Namespace, run: Any, tables: dict[str, Path]) -
 def _verify(options: argparse.Namespace) -> int:
     from pathlib import Path
 
+    from ..audit.heads import compared, sealed_head, verify_audit
     from ..audit.source_files import source_of
-    from ..audit.verifying import bundle_head, compare_sources, verify_audit
     from ..display.amounts import count
 
     folder = Path(options.folder)
-    sources = compare_sources(folder, [source_of(source) for source in options.source])
+    sources = compared(folder, [source_of(source) for source in options.source])
     findings = verify_audit(folder, head=options.head)
     for file, where, finding in findings.itertuples(index=False):
         print(f"{file}{', ' if where else ''}{where}: {finding}")
     if len(findings):
         print(f"not as it was written: {count(len(findings), 'finding')}")
     else:
-        print(f"verified: the audit itself is as it was written\nhead: {bundle_head(folder)}")
+        print(f"verified: the audit itself is as it was written\nhead: {sealed_head(folder)}")
     if not options.head and not len(findings):
         print("Without the head of then (--head HEX), an audit made anew looks the same.")
     doubt = ", if the manifest can be believed" if len(findings) else ""

@@ -1,4 +1,4 @@
-"""What only a cluster of Dask can tell: one session a gateway in all of it, and when to stop.
+"""Facts that only a cluster of Dask can tell: one session a gateway in all of it, and when to stop.
 
 A shell. Dask is not imported unless a worker of it runs this.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
@@ -98,7 +99,7 @@ class Pool(Executor):
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload(["mpreplay.fleet.unit"])
-        self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context)
+        self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context, initializer=_quiet)
 
     def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:
         """Queue a call."""
@@ -108,6 +109,11 @@ class Pool(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes."""
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+def _quiet() -> None:
+    """Keep a process from writing to the terminal, where nobody could tell which gateway it is."""
+    logging.getLogger("mpreplay").addHandler(logging.NullHandler())
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 import mpreplay as mp
+from mpreplay.cli.commands import main
 from mpreplay.fleet import driving, fleeting
 from mpreplay.fleet.unit import RECORD_FILE, STOP_FILE
 from tests.fleet.fleets import MODEL, frame_of, gateways_of, history_of, rows_of, stored_of
@@ -97,6 +98,24 @@ def test_a_fleet_is_shown_in_a_notebook_on_a_page_and_as_a_picture(tmp_path: Pat
         "heads.json", "site gw-0", "site gw-2",
     ]  # fmt: skip
     assert mp.verify_audit(tmp_path / "audit" / "site gw-0").empty
+    _check_audit(tmp_path / "audit", head, tmp_path / "history.parquet")
+
+
+def _check_audit(audit: Path, head: str, source: Path) -> None:
+    """Alter the audits of a fleet, and look whether it is found."""
+    assert mp.verify_audit(audit, head=head, sources=[source]).empty
+    assert main(["verify", str(audit), "--head", head, "--source", str(source)]) == 0
+    assert "are not those" in mp.verify_audit(audit, head="0" * 64)["finding"][0]
+    books = next((audit / "site gw-2").glob("books*"))
+    told = books.read_bytes()
+    books.write_bytes(told[:-1] + bytes([told[-1] ^ 1]))
+    assert set(mp.verify_audit(audit, head=head)["file"]) == {f"site gw-2/{books.name}"}
+    books.write_bytes(told)
+    (audit / "site gw-2").rename(audit / "elsewhere")
+    found = mp.verify_audit(audit, head=head)
+    assert found["file"].tolist() == ["elsewhere", "site gw-2"]
+    (audit / "heads.json").write_text('{"../x": "' + head + '"}')
+    assert mp.verify_audit(audit)["file"].tolist() == ["heads.json"]
 
 
 @pytest.mark.parametrize(
