@@ -38,7 +38,7 @@ def client() -> Iterator[Any]:
         dask.config.set({"distributed.scheduler.locks.lease-timeout": "5s",
                          "distributed.scheduler.locks.lease-validation-interval": "1s"}),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
             host="127.0.0.1", silence_logs=logging.CRITICAL, memory_limit=0,
         ) as cluster,
         distributed.Client(cluster) as client,
