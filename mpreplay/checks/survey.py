@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
-from ..display.text_findings import column_in_words, keys_in_words
 from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from ..display.facts import BlankKeys, ColumnLacks, Conflict
+    from ..display.facts import Conflict
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -62,10 +61,8 @@ class Survey:
         The first violations, slab by slab.
     collisions : dict of Device to int
         Rows whose device and time an earlier row has.
-    lacks : tuple of ColumnLacks
-        What keeps the texts of whole columns from being values.
-    keys : tuple of BlankKeys
-        Keys with blanks around them.
+    hints : tuple of Message
+        Sentences about whole columns and keys: what keeps their texts from being values.
     """
 
     duplicates: Duplicates
@@ -73,14 +70,7 @@ class Survey:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
     collisions: dict[Device, int] = field(default_factory=dict)
-    lacks: tuple[ColumnLacks, ...] = ()
-    keys: tuple[BlankKeys, ...] = ()
-
-    @property
-    def hints(self) -> tuple[Message, ...]:
-        """Sentences about the texts of whole columns, and about keys."""
-        columns = map(column_in_words, self.lacks)
-        return (*columns, *map(keys_in_words, self.keys))
+    hints: tuple[Message, ...] = ()
 
     @property
     def n_violations(self) -> int:
@@ -142,7 +132,7 @@ def survey(
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    found_of = search.collisions(), lacks.hints()
     return Survey(duplicates, n_values, counts, tables, *found_of)
 
 

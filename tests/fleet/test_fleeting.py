@@ -122,7 +122,7 @@ def _check_audit(audit: Path, head: str, source: Path) -> None:
     ("change", "match"),
     [
         ({"devices": [("meter", "M0-0")]}, "meter/M0-1 and 2 more: no gateway of the topology"),
-        ({"blank": True}, "1 rows have no device"),
+        ({"blank": True}, "1 row has no device"),
         ({"column": False}, "device_column="),
     ],
 )

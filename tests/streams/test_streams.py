@@ -58,12 +58,12 @@ def test_a_stream_is_read_at_its_first_use_and_once() -> None:
             yield table(first=10 * number)
 
     history = history_of(batches())
-    assert repr(history) == "History(generator: a stream, not read yet, wide)"
+    assert repr(history) == "History(generator: a stream, not read yet, wide, time t)"
     assert taken == [0]
     assert mp.validate(history, MODEL).n_values == 30
     assert mp.validate(history, MODEL).n_values == 30
     assert taken == [0, 1, 2]
-    assert repr(history) == "History(generator: 30 rows, wide)"
+    assert repr(history) == "History(generator: 30 rows, wide, time t)"
 
 
 def test_a_reader_is_not_touched_before_its_first_use() -> None:
