@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ReplayWarning,
         TransportError,
     )
+    from .fleet.fleet_plan import FleetPlan, plan_fleet
     from .fleet.fleet_run import FleetRun, open_fleet
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
@@ -51,6 +52,7 @@ _HOMES = {
     "ConnectError": "errors",
     "Connection": "settings",
     "ConnectionLost": "errors",
+    "FleetPlan": "fleet.fleet_plan",
     "FleetRun": "fleet.fleet_run",
     "Gateway": "fleet.topology",
     "History": "history.history",
@@ -75,6 +77,7 @@ _HOMES = {
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
+    "plan_fleet": "fleet.fleet_plan",
     "read_history": "doors.opening",
     "replay": "runner.replaying",
     "replay_fleet": "fleet.fleeting",
@@ -89,6 +92,7 @@ __all__ = [
     "ConnectError",
     "Connection",
     "ConnectionLost",
+    "FleetPlan",
     "FleetRun",
     "Gateway",
     "History",
@@ -113,6 +117,7 @@ __all__ = [
     "open_fleet",
     "open_run",
     "plan",
+    "plan_fleet",
     "read_history",
     "replay",
     "replay_fleet",

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from ..display.amounts import count
 from ..errors import Argument, HistoryError, message
+from ..errors.arguments import Kind, check_kinds
 from ..errors.nearest import nearest
 from ..history.census import rows_by_device
 
@@ -16,9 +17,23 @@ if TYPE_CHECKING:
     from ..model.device import Device
     from .topology import Member
 
-__all__ = ["Share", "dealt"]
+__all__ = ["Share", "check_rate", "dealt"]
 
 _SHOWN: Final = 5
+
+
+_RATE: Final = Kind(
+    "a number above 0, or None",
+    lambda value: (
+        value is None
+        or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e12)
+    ),
+)
+
+
+def check_rate(values_per_second: Any) -> None:
+    """Raise ConfigError unless the rate of an organisation is one, or none is given."""
+    check_kinds({"values_per_second": (values_per_second, _RATE)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import ConfigError
 from ..errors.arguments import Kind, check_kinds, one_of, optional
@@ -16,7 +16,7 @@ from ..order import check_arguments
 from ..outputs import path_of
 from ..runner.interrupts import Interrupts
 from ..settings import Connection, Limits, Policy
-from .dealing import Share, dealt
+from .dealing import Share, check_rate, dealt
 from .driving import Drive
 from .fleet_run import FleetRun
 from .pool import at_a_time, packed, workers_worth
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
     from ..history.history import History
 
 __all__ = ["replay_fleet"]
-
-_RATE: Final = Kind(
-    "a number above 0, or None",
-    lambda value: (
-        value is None
-        or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e12)
-    ),
-)
 
 
 def replay_fleet(
@@ -119,9 +111,9 @@ def replay_fleet(
             "executor": (executor, optional(Executor, "a concurrent.futures.Executor")),
             "progress": (progress, one_of(True, False, "auto")),
             "on_event": (on_event, Kind("a function or None", _is_callable)),
-            "values_per_second": (values_per_second, _RATE),
         }
     )
+    check_rate(values_per_second)
     limits = Limits.of(limits)
     members = topology_of(topology)
     folder = _folder(journal)
