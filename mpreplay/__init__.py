@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # type checkers assume True for this name; typing takes 6
 if TYPE_CHECKING:
     from typing import Any
 
-    from .audit.verifying import verify_audit
+    from .audit.heads import verify_audit
     from .cells.column import Column
     from .cells.text_format import TextFormat
     from .checks.validation import Validation, validate
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ReplayWarning,
         TransportError,
     )
+    from .fleet.fleet_plan import FleetPlan, plan_fleet
     from .fleet.fleet_run import FleetRun, open_fleet
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
@@ -53,6 +54,7 @@ _HOMES = {
     "ConnectError": "errors",
     "Connection": "settings",
     "ConnectionLost": "errors",
+    "FleetPlan": "fleet.fleet_plan",
     "FleetRun": "fleet.fleet_run",
     "Gateway": "fleet.topology",
     "History": "history.history",
@@ -80,12 +82,13 @@ _HOMES = {
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
+    "plan_fleet": "fleet.fleet_plan",
     "read_history": "doors.opening",
     "replay": "runner.replaying",
     "replay_fleet": "fleet.fleeting",
     "simulate": "simulator",
     "validate": "checks.validation",
-    "verify_audit": "audit.verifying",
+    "verify_audit": "audit.heads",
 }
 
 __all__ = [
@@ -94,6 +97,7 @@ __all__ = [
     "ConnectError",
     "Connection",
     "ConnectionLost",
+    "FleetPlan",
     "FleetRun",
     "Gateway",
     "History",
@@ -121,6 +125,7 @@ __all__ = [
     "open_fleet",
     "open_run",
     "plan",
+    "plan_fleet",
     "read_history",
     "replay",
     "replay_fleet",

@@ -17,6 +17,7 @@ import pandas as pd
 from .display.amounts import count
 from .display.facts import SHOWN_FATES
 from .display.sentences import FATE_WORDS, ended_in_words
+from .errors import ConfigError
 from .frames import typed
 from .history.rejects_file import RUN_ATTRIBUTE
 from .journal.reader import JournalReader, allows_offline, read_journal, readable, run_id_of
@@ -59,6 +60,7 @@ class Run:
         self._journal = journal
         self._sent_now, self._settled_before = sent_now, settled_before
         self._history, self._model = history, model
+        self._is_temporary = temporary is not None
         if temporary is not None:  # a folder deleted together with this object
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
 
@@ -346,6 +348,15 @@ class Run:
         if not standing.is_complete:
             parts.append(f"not complete{f': {stopped}' if stopped else ''}")
         return f"Run({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the path of the journal; a journal that goes with this object cannot."""
+        if self._is_temporary:
+            raise ConfigError(
+                "this run's journal is a temporary file, which goes with this object, so that the "
+                "run cannot be pickled: replay with journal=, a file or a folder that stays"
+            )
+        return open_run, (self.path.absolute(),)
 
     def _repr_html_(self) -> str:
         journal = self._journal

@@ -120,6 +120,15 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "journal": "runs", "executor": ThreadPoolExecutor(1),
         },
     ),
+    "plan_fleet": (
+        mp.plan_fleet,
+        {
+            "history": mp.read_history(
+                FRAME.assign(d="T1"), device_column="d", product_key="p"
+            ),
+            "model": MODEL, "topology": {"a": mp.Gateway("env:NO_SUCH", [("p", "T1")])},
+        },
+    ),
     "open_fleet": (mp.open_fleet, {"folder": "nowhere"}),
     "Gateway": (mp.Gateway, {"connection": "env:NO_SUCH", "devices": [("p", "T1")]}),
     "simulate": (mp.simulate, {"model": MODEL}),

@@ -183,14 +183,14 @@ def _add_verify(parser: Parser) -> None:
 
 
 def _verify(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..audit.heads import compared, sealed_head, verify_audit
     from ..audit.source_files import source_of
-    from ..audit.verifying import bundle_head, compare_sources, verify_audit
     from ..display.amounts import count
 
     folder = Path(options.folder)
-    sources = compare_sources(folder, [source_of(source) for source in options.source])
+    sources = compared(folder, [source_of(source) for source in options.source])
     findings = verify_audit(folder, head=options.head)
-    head = None if len(findings) else bundle_head(folder)
+    head = None if len(findings) else sealed_head(folder)
     for file, where, finding in findings.itertuples(index=False):
         say(f"{file}{', ' if where else ''}{where}: {finding}")
     if head is None:
