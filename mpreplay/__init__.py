@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
     from .history.history import History
+    from .jobs.job import Job, load_job
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
     from .run import Run, open_run
@@ -56,6 +57,7 @@ _HOMES = {
     "History": "history.history",
     "HistoryError": "errors",
     "InvalidHistory": "errors",
+    "Job": "jobs.job",
     "JournalError": "errors",
     "JournalMismatch": "errors",
     "Limits": "settings",
@@ -72,6 +74,7 @@ _HOMES = {
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
+    "load_job": "jobs.job",
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
@@ -94,6 +97,7 @@ __all__ = [
     "History",
     "HistoryError",
     "InvalidHistory",
+    "Job",
     "JournalError",
     "JournalMismatch",
     "Limits",
@@ -110,6 +114,7 @@ __all__ = [
     "ThingModel",
     "TransportError",
     "Validation",
+    "load_job",
     "open_fleet",
     "open_run",
     "plan",
