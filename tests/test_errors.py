@@ -46,7 +46,7 @@ MODEL = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
     [
         (Argument("tz"), "tz=", "--tz"),
         (Argument("tz", "Europe/Paris"), "tz='Europe/Paris'", "--tz Europe/Paris"),
-        (Argument("tz", "a\nb"), r"tz='a\nb'", r"--tz a\nb"),
+        (Argument("tz", "a\nb"), r"tz='a\nb'", r"--tz 'a\nb'"),
         (
             Argument("allow_offline_sub_device", True),
             "allow_offline_sub_device=True",

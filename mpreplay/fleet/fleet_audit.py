@@ -44,7 +44,7 @@ def head_of(heads: dict[str, str]) -> str:
     Examples
     --------
     >>> head_of({"gw-1": "00"})[:8]
-    'd2c5d4a0'
+    '1eb67062'
     """
     lines = "".join(f"{name}\t{head}\n" for name, head in sorted(heads.items()))
     return hashlib.sha256(lines.encode()).hexdigest()

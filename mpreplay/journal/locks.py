@@ -179,7 +179,7 @@ class Lease:
         if taken is not None:
             raise ConnectError(
                 f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; one "
-                "connection a device: wait for it to end, here with wait=, or end it",
+                "connection a device: wait for it to end, or end it (wait= waits here)",
                 is_final=True,
             )
 

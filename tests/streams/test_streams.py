@@ -58,7 +58,7 @@ def test_a_stream_is_read_at_its_first_use_and_once() -> None:
             yield table(first=10 * number)
 
     history = history_of(batches())
-    assert repr(history) == "History(generator: a stream, not read yet, wide)"
+    assert repr(history) == "History(generator: a stream, not read yet, wide, time t)"
     assert taken == [0]
     assert mp.validate(history, MODEL).n_values == 30
     assert mp.validate(history, MODEL).n_values == 30

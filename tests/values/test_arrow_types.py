@@ -116,7 +116,7 @@ def model_of(point: Measurepoint) -> mp.ThingModel:
 def outcome(table: pa.Table, model: mp.ThingModel, **options: Any) -> str:
     """Return c if the values were converted, v if a row has a violation, e for an error of ours."""
     try:
-        found = mp.validate(mp.read_history(table, **options), model)
+        found = mp.validate(mp.read_history(table, **options, plausible=None), model)
     except mp.MpReplayError as error:
         assert "column" in str(error)
         return "e"
