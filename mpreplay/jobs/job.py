@@ -176,7 +176,10 @@ class Job:
 def _send(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) -> Run:
     from ..runner.replaying import replay
 
-    named = {} if given.run_key is None else {"run_key": given.run_key}
+    import inspect  # SHIM
+
+    has_key = "run_key" in inspect.signature(replay).parameters  # SHIM
+    named = {"run_key": given.run_key} if given.run_key is not None and has_key else {}
     return replay(
         history,
         models,
