@@ -61,6 +61,8 @@ class Arguments:
         Name of the run in the folder.
     outputs : dict of str to Path
         Files to write after the run.
+    sub_device_secrets : mapping, optional
+        Secrets in place of those in the file.
     accept : dict, optional
         Arguments of ``raise_for_rejects``; None: not called.
     fleet : dict, optional
@@ -77,6 +79,7 @@ class Arguments:
     journal: str | None = None
     run_key: str | None = None
     outputs: dict[str, Path] = field(default_factory=dict)
+    sub_device_secrets: Mapping[tuple[str, str], Secret] | None = None
     accept: dict[str, Any] | None = None
     fleet: dict[str, Any] | None = None
 
@@ -126,11 +129,11 @@ class Arguments:
         kind, _, name = (secret.reference or "").partition(":")
         return Secret.sealed(f"file:{self.base / name}") if kind == "file" else secret
 
-    def secrets(self) -> dict[tuple[str, str], Secret] | None:
+    def secrets(self) -> Mapping[tuple[str, str], Secret] | None:
         """Return the secrets of sub-devices; None for none."""
         given = self.connection.get("sub_device_secrets")
-        if given is None:
-            return None
+        if given is None or self.sub_device_secrets is not None:
+            return self.sub_device_secrets
         return {
             tuple(name.split("/", 1)): self._placed(Secret.sealed(one))
             for name, one in given.items()

@@ -60,10 +60,13 @@ class Job:
         start, end : str or datetime, optional
             The interval, in place of the one in the file.
         """
+        return self.validated(self.arguments(start, end))
+
+    def validated(self, given: Arguments) -> Validation:
+        """Check the readings of these arguments."""
         from ..checks.validation import validate
 
         with self.in_its_words():
-            given = self.arguments(start, end)
             keys = {"device_column", "device_key"} & given.history.keys()
             own = None if keys else self._own_device(given)
             return validate(
@@ -82,10 +85,13 @@ class Job:
         start, end : str or datetime, optional
             The interval, in place of the one in the file.
         """
+        return self.planned(self.arguments(start, end))
+
+    def planned(self, given: Arguments) -> Plan:
+        """Return the plan of these arguments."""
         from ..runner.planning import plan
 
         with self.in_its_words():
-            given = self.arguments(start, end)
             policy = {n: v for n, v in given.replay.items() if n not in ("wait", "progress")}
             return plan(
                 given.read_history(),
@@ -125,7 +131,8 @@ class Job:
             As ``replay``; output files are checked before anything is connected.
         """
         given = self.arguments(start, end)
-        run = self.carry_out(given, stop=stop, on_event=on_event)
+        run = self.send(given, stop=stop, on_event=on_event)
+        write_outputs(run, given.outputs)
         if given.accept is not None:
             run.raise_for_rejects(**given.accept)
         return run
@@ -135,18 +142,16 @@ class Job:
         with self.in_its_words():
             return arguments_of(self._path, self._tables, start, end, key)
 
-    def carry_out(self, given: Arguments, **more: Any) -> Run | FleetRun:
-        """Send the readings with these arguments, and write the files.
+    def send(self, given: Arguments, **more: Any) -> Run | FleetRun:
+        """Check the files to write, and send the readings; ``write_outputs`` then writes them.
 
         ``more`` are other arguments of ``replay``, or of ``replay_fleet``.
         """
         with self.in_its_words():
             history, models = given.read_history(), given.load_models()
             make_ready(given, self._path, history)
-            send = _send_fleet if given.fleet is not None else _send
-            run = send(given, history, models, {n: v for n, v in more.items() if v is not None})
-            write_outputs(run, given.outputs)
-        return run
+            send = _send if given.fleet is None else _send_fleet
+            return send(given, history, models, {n: v for n, v in more.items() if v is not None})
 
     def _own_device(self, given: Arguments) -> tuple[str, str] | None:
         """Return the keys of the gateway; None where no connection is named."""
@@ -174,9 +179,9 @@ class Job:
 
 
 def _send(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) -> Run:
-    from ..runner.replaying import replay
-
     import inspect  # SHIM
+
+    from ..runner.replaying import replay
 
     has_key = "run_key" in inspect.signature(replay).parameters  # SHIM
     named = {"run_key": given.run_key} if given.run_key is not None and has_key else {}
