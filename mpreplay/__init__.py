@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from .model.thing_model import ThingModel
     from .run import Run, open_run
     from .runner.planning import Plan, plan
+    from .runner.preflight import Preflight, check
     from .runner.replaying import replay
     from .secret import Secret
     from .settings import Connection, Limits
@@ -66,6 +67,7 @@ _HOMES = {
     "Plan": "runner.planning",
     "PlatformError": "errors",
     "PlatformLimits": "simulator",
+    "Preflight": "runner.preflight",
     "ReplayFailed": "errors",
     "ReplayWarning": "errors",
     "Run": "run",
@@ -74,6 +76,7 @@ _HOMES = {
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
+    "check": "runner.preflight",
     "load_job": "jobs.job",
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
@@ -106,6 +109,7 @@ __all__ = [
     "Plan",
     "PlatformError",
     "PlatformLimits",
+    "Preflight",
     "ReplayFailed",
     "ReplayWarning",
     "Run",
@@ -114,6 +118,7 @@ __all__ = [
     "ThingModel",
     "TransportError",
     "Validation",
+    "check",
     "load_job",
     "open_fleet",
     "open_run",

@@ -102,6 +102,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "read_history": (mp.read_history, {"source": FRAME}),
     "validate": (mp.validate, {"history": HISTORY, "model": MODEL}),
     "plan": (mp.plan, {"history": HISTORY, "model": MODEL}),
+    "check": (mp.check, {"connection": CONNECTION, "limits": LIMITS}),
     "replay": (
         mp.replay,
         {
@@ -182,7 +183,14 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_every_public_function_is_tried() -> None:
     """A new function must not be forgotten."""
-    made = {"FleetRun", "History", "Plan", "Run", "Validation"}  # by functions, not by users
+    made = {
+        "FleetRun",
+        "History",
+        "Plan",
+        "Preflight",
+        "Run",
+        "Validation",
+    }  # by functions, not by users
     public = {
         name
         for name in mp.__all__

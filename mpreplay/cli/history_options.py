@@ -6,9 +6,12 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .help_lines import add_line
+
+if TYPE_CHECKING:
+    from .parsing import Parser
 
 __all__ = ["add_columns", "add_history", "history_arguments", "history_of", "values_of"]
 
@@ -63,18 +66,18 @@ _DECIMAL: Final = ("decimal=,", "decimal=\0")  # its comma is no comma between p
 _TABS: Final = ("\\t", "tab")
 
 
-def add_history(parser: argparse.ArgumentParser) -> None:
+def add_history(parser: Parser) -> None:
     """Add a history, its thing model, its columns and its texts."""
-    parser.add_argument(
+    parser.general.add_argument(
         "history",
         metavar="HISTORY",
-        help="a Parquet or CSV file, a folder, a pattern; rejects",
+        help="file, folder or pattern of readings; rejects; job.toml",
     )
-    parser.add_argument(
+    parser.general.add_argument(
         "--model",
         metavar="[PRODUCT=]FILE",
         action="append",
-        required=True,
+        default=[],
         help="thing model as JSON; once a product, if several",
     )
     add_columns(parser)

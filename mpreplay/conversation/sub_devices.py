@@ -135,11 +135,12 @@ class SubDevices:
         self._tell_refused()
         return aside
 
-    def sign_out(self, transport: Transport) -> None:
-        """Sign out the devices signed in, without waiting for replies."""
-        for device in self._secrets:
-            if device in self._inside:
-                transport.publish(self._topic("logout"), logout(self._next_id(), *device))
+    def sign_out(self, transport: Transport) -> int:
+        """Sign out the devices signed in, without waiting for replies; return their number."""
+        inside = [device for device in self._secrets if device in self._inside]
+        for device in inside:
+            transport.publish(self._topic("logout"), logout(self._next_id(), *device))
+        return len(inside)
 
     def _tell_refused(self) -> None:
         """Log the first refused devices, and the number of the others."""

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..cells.column import Column
 from ..cells.text_format import TextFormat
+from ..display.facts import CHECKS
+from ..display.reasons import ADVICE_BY_CHECK
 from ..errors import ConfigError
+from ..errors.nearest import nearest
 from ..files.uris import parse_uri
 from ..fleet.topology import connection_of
 from ..model.thing_model import ThingModel
@@ -198,7 +201,7 @@ def arguments_of(
         journal=f"{placed('journal', place)}{'/' * (place == 'folder')}" if place else None,
         run_key=key,
         outputs={name: placed("output", name) for name in tables.get("output", {})},
-        accept=None if "accept" not in tables else dict(tables["accept"]),
+        accept=_accept(tables["accept"]) if "accept" in tables else None,
         fleet=_fleet(base, tables["fleet"], given) if "fleet" in tables else None,
     )
 
@@ -223,6 +226,19 @@ def _models(base: Path, given: Mapping[str, Any]) -> str | dict[str, str]:
     if "path" in given:
         return str(base / given["path"])
     return {product: str(base / path) for product, path in given["products"].items()}
+
+
+def _accept(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is accepted; a check that does not exist would fail the run after it was sent."""
+    known = list(dict.fromkeys([*ADVICE_BY_CHECK, *CHECKS]))
+    for name in given.get("allow", []):
+        if name not in known:
+            raise ConfigError(
+                f"[accept] allow: there is no check {name!r}{nearest(name, known)}",
+                argument="allow",
+                value=name,
+            )
+    return dict(given)
 
 
 def _fleet(base: Path, given: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from .takes import (
     whole,
 )
 
-__all__ = ["JOB", "Key", "Table", "tables_with"]
+__all__ = ["JOB", "LIMITS", "Key", "Table", "tables_with"]
 
 
 class Key(NamedTuple):
@@ -186,7 +186,7 @@ _REPLAY: Final = Table(
         ),
     },
 )
-_LIMITS: Final = Table(
+LIMITS: Final = Table(
     "limits of requests and rates; false switches one off",
     {
         "max_bytes": Key(whole(256, 480_000), "size that a request stays below [bytes]"),
@@ -230,7 +230,7 @@ JOB: Final = Table(
         ),
         "connection": _CONNECTION,
         "replay": _REPLAY,
-        "limits": _LIMITS,
+        "limits": LIMITS,
         "journal": Table(
             "the record of the run, from which it is continued",
             {

@@ -30,7 +30,7 @@ from .private import PRIVATE, make_folder, write_private
 if TYPE_CHECKING:
     from ..settings import Connection
 
-__all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
+__all__ = ["FileLock", "Lease", "is_written", "lock_journal", "state_folder"]
 
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
@@ -238,7 +238,7 @@ def lock_journal(
     JournalError
         If another run is writing the journal, or the lock cannot be taken.
     """
-    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"), is_kept=False)
+    lock = _lock_of(path)
     try:
         holder = f"process {os.getpid()} on {socket.gethostname()}"
         taken = lock.taken(holder, wait, is_stopped)
@@ -251,3 +251,28 @@ def lock_journal(
             "mpreplay.open_run() reads it meanwhile"
         )
     return lock
+
+
+def is_written(path: Path) -> bool:
+    """Return True if a run is writing a journal, as far as the note in its lock can be believed.
+
+    The lock itself is not tried: a run that begins just then would find it taken.
+    """
+    try:
+        words = _lock_of(path).path.read_bytes()[:500].decode(errors="replace").split()
+        number, host = int(words[words.index("process") + 1]), words[words.index("on") + 1]
+    except (OSError, ValueError, IndexError):
+        return False
+    if host.rstrip(",") != socket.gethostname():
+        return True  # nobody here knows of its end
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
+def _lock_of(journal: Path) -> FileLock:
+    return FileLock(journal.with_name(f".{short_name(journal.name)}.lock"), is_kept=False)

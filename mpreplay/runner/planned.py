@@ -14,6 +14,7 @@ from .forecast import gaps_of
 
 if TYPE_CHECKING:
     from ..display.facts import Cause
+    from ..errors import Message
     from ..settings import Limits
     from .forecast import Forecast
 
@@ -36,6 +37,8 @@ class Made:
         Device key of the connection; the empty text if unknown.
     names : tuple of str
         Names of the sources.
+    raised : Message
+        The reason for which the replay would raise, with its arguments as facts.
     """
 
     forecast: Forecast
@@ -43,6 +46,7 @@ class Made:
     limits: Limits
     gateway: str
     names: tuple[str, ...]
+    raised: Message
 
 
 @dataclass(frozen=True, repr=False)

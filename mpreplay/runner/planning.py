@@ -221,6 +221,7 @@ def _plan_of(
     slowest = max(by_rates, key=by_rates.__getitem__, default=None)
     seconds = 0.0 if slowest is None else by_rates[slowest]
     told = told_of_faults(order.policy, forecast.found, forecast.n_violations, found)
+    raised = message(*(part for n, one in enumerate(told) for part in (". " * (n > 0), one)))
     return Plan(
         n_rows=forecast.n_rows,
         n_values=forecast.n_values,
@@ -238,12 +239,13 @@ def _plan_of(
         seconds_at_5000=n_sent / POINTS_PER_SECOND,
         limited_by=slowest if sizes else None,
         slowest_reply=limits.window * seconds / len(sizes) if sizes else 0.0,
-        would_raise=str(message(*(message(one, ". ") for one in told))).strip() or None,
+        would_raise=f"{raised}." if raised else None,
         made=Made(
             forecast,
             gathering,
             limits,
             order.own.device_key,
             tuple(source.name for source in order.history.sources),
+            raised,
         ),
     )

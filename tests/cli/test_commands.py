@@ -17,6 +17,7 @@ from brokers import CLIENTS_INSTALLED, free_port
 
 import mpreplay as mp
 from mpreplay.cli.commands import main
+from mpreplay.cli.options import COMMANDS
 from mpreplay.cli.speech import option
 from mpreplay.errors import Argument
 from mpreplay.protocol.messages import batch_reply_topic, batch_topic
@@ -264,13 +265,14 @@ def test_a_refused_sign_in_says_what_to_check(
 
 def test_help_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """Who has to scroll does not read."""
-    for command in ([], ["demo"], ["validate"], ["replay"], ["simulate"], ["model"]):
+    for command in ([], *([name] for name in COMMANDS)):
         with pytest.raises(SystemExit) as end:
             main([*command, "--help"])
         assert end.value.code == 0
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) <= 50
         assert max(map(len, lines)) <= 100
+        assert any(line.startswith(" ".join(["example: mpreplay", *command])) for line in lines)
 
 
 def test_a_model_is_shown_converted_and_drafted(capsys: pytest.CaptureFixture[str]) -> None:
