@@ -146,7 +146,7 @@ def test_options_go_before_the_file(
     assert len(pd.read_parquet(out)) == run["summary"]["withheld"]
     assert status == (1 if run["summary"]["withheld"] else 0)
     assert run["journal"] == str(tmp_path / "mine.db")
-    assert not (farm / "rejects").exists()
+    assert not (farm / "rejects" / "2024-03-01.csv").exists()
 
 
 def test_a_table_of_a_job_goes_to_stdout(
