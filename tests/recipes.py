@@ -66,6 +66,7 @@ def outside(name: str, python: str | None) -> bool:
         homes = dict.fromkeys(("HOME", "DAGSTER_HOME", "PREFECT_HOME", "AIRFLOW_HOME"), folder)
         # The scripts of the environment, and this checkout.
         paths = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", "")])
+        homes["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"  # it may lock the server's own database
         state = {"MPREPLAY_STATE": f"{folder}/state", "PATH": paths, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(
             [python, __file__, "--inside", name],
