@@ -20,7 +20,7 @@ from .command import (
 from .documents import records
 from .help_lines import add_line
 from .history_options import history_arguments
-from .inputs import models_in, secrets_of
+from .inputs import connection_of, models_in, secrets_of
 from .outputs import Tables
 from .run_words import run_facts, say_run
 from .send_commands import (
@@ -112,6 +112,8 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
     job = _job_of(options)
     made = _arguments_over(job, options)
     tables = _printed(options)
+    if options.connection is not None:
+        connection_of(options, say)  # warns of a secret that the list of processes shows
     run = job.send(made, **how_to_replay(options))
     error, written = _written(run, made, tables)
     journal = made.journal and str(made.journal)

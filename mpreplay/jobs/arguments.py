@@ -174,7 +174,7 @@ def arguments_of(
     ConfigError, HistoryError
         If a template or a bound cannot work.
     """
-    base, source = path.parent, tables["source"]
+    base, source = path.absolute().parent, tables["source"]  # a worker has a folder of its own
     start = source.get("start") if start is None else start
     end = source.get("end") if end is None else end
     given = {"start": _moment(start, "start"), "end": _moment(end, "end"), "job": path.stem}

@@ -6,6 +6,7 @@ a secret in a wrong place.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -118,6 +119,7 @@ _KINDS: Final = {
     float: "a number",
     list: "a list",
     dict: "a table",
+    dt.time: "a time of day",
 }
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import Argument, ConfigError, HistoryError
+from ..errors import Argument, ConfigError, MpReplayError
 from ..outputs import path_of
 from ..settings import ENVIRONMENT
 from .arguments import ARGUMENTS, Arguments, arguments_of
@@ -165,7 +165,7 @@ class Job:
         """Let errors name the keys of the file in place of the library's arguments."""
         try:
             yield
-        except (ConfigError, HistoryError) as error:
+        except MpReplayError as error:
             if not isinstance(error.message, str):
                 error.message = f"{self._path}: {error.message.spelled(_as_key)}"
                 error.args = (error.message, *error.args[1:])

@@ -164,8 +164,14 @@ NUMBER: Final = Takes(
     {"type": "number", "not": {"const": 0}},
 )
 WORDS: Final = list_of(TEXT, "a list of texts", '["-", "Bad"]')
-NAMES: Final = list_of(NAME, "a list of texts", '["name"]', least=1)
-PATHS: Final = any_of("a path, or a list of paths", NAME, NAMES)
+PATH: Final = matching(
+    "a path, without credentials", '"history/*.parquet"', r"^(?!\w+://[^/]*@)[\s\S]"
+)
+PATHS: Final = any_of(
+    "a path or a list of paths, without credentials, which belong in the environment",
+    PATH,
+    list_of(PATH, "", "", least=1),
+)
 DEVICE: Final = any_of(
     "a device key, or a product key and a device key",
     NAME,

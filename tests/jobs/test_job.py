@@ -196,6 +196,7 @@ SECRET = "hush-4711-hush"
         f'[connection]\nsecret = "{SECRET}"',
         f'connection = "mqtts://gw-1:{SECRET}@example.com/gateway"',
         f'[connection.sub_device_secrets]\n"p/d" = """\n{SECRET}',
+        f'[source.columns.a]\npoint = "a"\nwords = "s3://{SECRET}@bucket/a.parquet"',
         f'[journal]\nfolder = "mqtts://gw-1:{SECRET}@example.com/gateway"\nkey = 7',
     ],
 )
@@ -211,6 +212,15 @@ def test_a_secret_in_a_job_is_refused_and_not_shown(tmp_path: Path, text: str) -
     frames = [line for line in told.format() if "test_job.py" not in line]
     assert SECRET not in "".join(frames)
     assert SECRET not in repr(caught.value.__dict__)
+
+
+def test_credentials_in_the_path_of_a_source_are_refused(tmp_path: Path) -> None:
+    """Those of a store are secrets as those of the gateway are."""
+    for path in (f"s3://key:{SECRET}@bucket/a.parquet", f"https://{SECRET}@host/a.csv"):
+        told = _refused(tmp_path, JOB.replace("history/*.parquet", path))
+
+        assert "without credentials, which belong in the environment" in told
+        assert SECRET not in told
 
 
 def test_a_plain_secret_is_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -36,7 +36,14 @@ VALUES = (
     st.sampled_from(
         [
             *("raise", "last", "point", "auto", "s", ".", "", "a", "env:A", "file:a", "env:"),
-            *("mqtts://gw:env%3AA@h/p", "mqtt://gw:hush@h/p", "2024-03-01", "superseded"),
+            *(
+                "mqtts://gw:env%3AA@h/p",
+                "mqtt://gw:hush@h/p",
+                "2024-03-01",
+                "superseded",
+                "s3://k:s@b/a",
+                "s3://b/a@c",
+            ),
             *(True, False, 0, 1, -1, 0.5, -0.5, 255, 256, 2**53, 2**53 + 1),
             *([], ["a"], [""], [1], ["a", "b"], [["p", "d"]], [["p"]], [False, "+1d"], [False] * 3),
             *({}, {"a": "b"}, {"a": 1}, {"p/d": "env:A"}, {"p/d": "hush"}, {"a": {"point": "P"}}),
