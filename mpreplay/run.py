@@ -53,8 +53,11 @@ class Run:
         temporary: Path | None = None,
         history: History | None = None,
         model: Any = None,
+        sent_now: int = 0,
+        settled_before: int | None = None,
     ) -> None:
         self._journal = journal
+        self._sent_now, self._settled_before = sent_now, settled_before
         self._history, self._model = history, model
         if temporary is not None:  # a folder deleted together with this object
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
@@ -227,9 +230,17 @@ class Run:
             ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
             sources, ``empty_entries`` rows without a value to send, ``extra_requests`` requests
             sent because another request was taken apart; ``first_time`` and ``last_time`` are those
-            of the values in requests, ISO 8601, and ``complete`` is a bool.
+            of the values in requests, ISO 8601, and ``complete`` is a bool. ``sent_now`` are the
+            values that this call of ``replay`` has sent, ``settled_before`` those that had their
+            answer, or were withheld, before it; ``open_run`` has sent none.
         """
-        return summary_of(self._journal)
+        before = self._settled_before
+        settled = self._journal.n_settled() if before is None else before
+        return {
+            **summary_of(self._journal),
+            "sent_now": self._sent_now,
+            "settled_before": settled,
+        }
 
     def raise_for_rejects(self, allow: Iterable[str] = (), at_most: float = 0) -> None:
         """Raise ReplayFailed unless every value was accepted and the run is complete.

@@ -34,6 +34,7 @@ EXCEPTIONS: list[tuple[type[Exception], dict[str, Any]]] = [
     (errors.PlatformError, {"payload": b"\x00"}),
     (errors.JournalError, {}),
     (errors.JournalMismatch, {"differs": ("model", "limits")}),
+    (errors.Interrupted, {"run": None}),
     (errors.ReplayFailed, {"rejects": FRAME}),
     (errors.ReplayWarning, {}),
 ]

@@ -19,14 +19,16 @@ from ..cells.column import Column
 from ..cells.form import Form
 from ..cells.text_format import TextFormat
 from ..display.facts import BlankKeys, ColumnLacks, Lack
-from ..errors import Argument
+from ..display.text_findings import column_in_words, keys_in_words
+from ..errors import Argument, Message
+from ..times.proposals import lacking_format
 from ..values.misfits import Cells
 from ..values.nested import Structs
 from ..values.spellings import MISSPELT, misspelt
 from ..values.text_numbers import number_texts
 
 if TYPE_CHECKING:
-    from ..history.columns import Layout
+    from ..history.columns import Columns, Layout
     from ..history.slab import RawSlab, Readings
     from ..model.measurepoint import Measurepoint
     from ..values.misfits import Unfit
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
 __all__ = ["LackSearch"]
 
 MAX_WORDS: Final = 256  # different words of one point that are counted
+MAX_TIMES: Final = 200  # texts of times that are looked at
 MAX_KEYS: Final = 1_000  # keys with blanks that are kept
 FACTORS: Final = (1_000.0, 0.001, 100.0, 0.01, 1e6, 1e-6)  # between usual units
 SHOWN: Final = 8  # words that are named
 MAX_LETTERS: Final = 60  # of a word in an argument that is proposed
+_OTHER_FORMS: Final = frozenset({"not_iso", "not_of_format"})
 _BARE: Final = Form()
 _WORDS: Final = frozenset({"unmapped", "no_label"})  # reasons of texts that no table has
 
@@ -62,6 +66,32 @@ class _Point:
     outside: list[float] = field(default_factory=list)  # the least and the largest of them
 
 
+@dataclass(slots=True)
+class _Times:
+    """The times that are texts of another form than was said."""
+
+    columns: Columns | None = None
+    texts: list[str] = field(default_factory=list)  # the first of them
+    n_unread: int = 0
+    n_rows: int = 0
+
+    def see(self, columns: Columns, readings: Readings) -> None:
+        self.n_rows += len(readings.rows)
+        for one in readings.unreadable:
+            if one.check == "time" and one.why.kind in _OTHER_FORMS and one.texts is not None:
+                self.columns = columns
+                self.n_unread += len(one.positions)
+                if len(self.texts) < MAX_TIMES:
+                    self.texts += one.texts.slice(0, MAX_TIMES).drop_null().to_pylist()
+
+    def told(self) -> Message | None:
+        if self.columns is None or self.n_unread * 2 <= self.n_rows:
+            return None
+        name = self.columns.time or "the index"
+        texts = pa.array(self.texts, pa.string())
+        return lacking_format(name, texts, self.columns.time_format)
+
+
 class LackSearch:
     """A search for columns of texts that another form would read, and for keys with blanks."""
 
@@ -70,10 +100,12 @@ class LackSearch:
         self._cells: Counter[str] = Counter()
         self._blank: dict[str, set[str]] = {"device key": set(), "product key": set()}
         self._bare: dict[str, set[str]] = {"device key": set(), "product key": set()}
+        self._times = _Times()
 
     def see(self, raw: RawSlab, readings: Readings, faults: Iterable[Fault]) -> None:
         """Note the misfits, the keys, and values outside their range, of one product in a slab."""
         self._see_keys(readings)
+        self._times.see(raw.layout.columns, readings)
         for fault in faults:
             if fault.why.kind == "range" and fault.column >= 0:
                 self._see_outside(readings.columns[fault.column], fault, raw.layout)
@@ -141,6 +173,13 @@ class LackSearch:
             if lacks := tuple(_lacks(one, n_cells, shared)):
                 found.append(ColumnLacks(path, one.column, n_cells, lacks))
         return tuple(found)
+
+    def hints(self) -> tuple[Message, ...]:
+        """Return sentences about the texts of whole columns, about times and about keys."""
+        times = self._times.told()
+        columns = map(column_in_words, self.columns())
+        keys = map(keys_in_words, self.keys())
+        return (*(() if times is None else (times,)), *columns, *keys)
 
     def keys(self) -> tuple[BlankKeys, ...]:
         """Return the keys with blanks around them, first those that also stand without."""

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from ..display.sentences import conflict_in_words
-from ..display.text_findings import column_in_words, keys_in_words
 from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
 from ..history.readings import read_slab
@@ -21,11 +20,11 @@ from .lacks import LackSearch
 from .violations import as_frame, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
 
-    from ..display.facts import BlankKeys, ColumnLacks, Conflict
+    from ..display.facts import Conflict
     from ..history.history import History
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -62,10 +61,8 @@ class Survey:
         The first violations, slab by slab.
     collisions : dict of Device to int
         Rows whose device and time an earlier row has.
-    lacks : tuple of ColumnLacks
-        What keeps the texts of whole columns from being values.
-    keys : tuple of BlankKeys
-        Keys with blanks around them.
+    hints : tuple of Message
+        Sentences about whole columns and keys: what keeps their texts from being values.
     """
 
     duplicates: Duplicates
@@ -73,14 +70,7 @@ class Survey:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     tables: list[pa.Table] = field(default_factory=list)
     collisions: dict[Device, int] = field(default_factory=dict)
-    lacks: tuple[ColumnLacks, ...] = ()
-    keys: tuple[BlankKeys, ...] = ()
-
-    @property
-    def hints(self) -> tuple[Message, ...]:
-        """Sentences about the texts of whole columns, and about keys."""
-        columns = map(column_in_words, self.lacks)
-        return (*columns, *map(keys_in_words, self.keys))
+    hints: tuple[Message, ...] = ()
 
     @property
     def n_violations(self) -> int:
@@ -100,6 +90,7 @@ def survey(
     n_conflicts: int = 1,
     findings: Findings | None = None,
     times: DeviceTimes | None = None,
+    heed: Callable[[], object] = bool,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -119,8 +110,10 @@ def survey(
         Where to note what is found, point by point.
     times : DeviceTimes, optional
         Gathers the times of each device.
+    heed : callable, optional
+        Called at each slab; raises to end the survey.
     """
-    search = Search(keep, withhold, n_conflicts)
+    search = Search(keep, withhold, n_conflicts, heed=heed)
     counts: dict[tuple[str, str], int] = {}
     tables: list[pa.Table] = []
     lacks = LackSearch()
@@ -142,7 +135,7 @@ def survey(
                 tables.append(first_violations(readings, found, most - kept))
                 kept += len(tables[-1])
     duplicates = search.found(history, models, own, checker)
-    found_of = search.collisions(), lacks.columns(), lacks.keys()
+    found_of = search.collisions(), lacks.hints()
     return Survey(duplicates, n_values, counts, tables, *found_of)
 
 
@@ -182,9 +175,14 @@ def _count(counts: dict[tuple[str, str], int], readings: Readings, faults: list[
 
 
 def duplicates_of(
-    history: History, models: ModelSet, checker: Checker, own: Device, policy: Policy
+    history: History,
+    models: ModelSet,
+    checker: Checker,
+    own: Device,
+    policy: Policy,
+    heed: Callable[[], object] = bool,
 ) -> Duplicates:
-    """Return the duplicates of a history that may be sent.
+    """Return the duplicates of a history that may be sent; ``heed`` as in :func:`survey`.
 
     Raises
     ------
@@ -196,13 +194,15 @@ def duplicates_of(
     n_violations = 0
     hints: Sequence[Message] = ()
     if policy.on_invalid == "raise":
-        looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
+        looked = survey(history, models, checker, own, keep=keep, withhold=withhold, heed=heed)
         n_violations, hints = looked.n_violations, looked.hints
         duplicates = replace(looked.duplicates, n_values=looked.n_values)
         if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
     else:
-        duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
+        duplicates = find_duplicates(
+            history, models, own, checker, keep=keep, withhold=withhold, heed=heed
+        )
     if told := told_of_faults(policy, found, n_violations, duplicates, hints):
         parts = [message(one, ". ") for one in told]
         raise InvalidHistory(message(*parts, "Nothing was sent"), found)

@@ -131,7 +131,8 @@ class Validation:
     def _verdict(self) -> Verdict:
         numbers = (self.n_values, self.n_violations, self.n_conflicts, self.duplicates)
         found = (self._points, self._rows, self._missing, self._conflicts)
-        return Verdict(*numbers, *found, hints=self.hints)
+        hints = (*self.hints, *((self.clock,) if self.clock else ()))
+        return Verdict(*numbers, *found, hints=hints)
 
     def plot(self) -> Picture:
         """Return the values of each point as a picture, which a notebook draws.

@@ -72,6 +72,8 @@ class Command:
         The usage, without program and name.
     example : str, optional
         An example, likewise.
+    modules : tuple of str, optional
+        Modules that take long to import, and are needed by every call.
     """
 
     name: str
@@ -80,3 +82,4 @@ class Command:
     run: Callable[[argparse.Namespace, Speaker], Answer]
     usage: str = ""
     example: str = ""
+    modules: tuple[str, ...] = ()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
+from ..runner.interrupts import Interrupts
 from .command import INTERRUPTED, NO_CONNECTION, WRONG_INPUT, Answer
 from .documents import document, json_line
 from .logs import Stderr, telling
@@ -38,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         The exit status.
     """
+    with Interrupts() as interrupts:  # before anything that takes time
+        status = _run(arguments, interrupts)
+        interrupts.end(of_process=arguments is None)
+    return status
+
+
+def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     arguments = None  # a URI stands there, and an error tracker would print it
     _take_any_text()
@@ -51,18 +60,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lines = Stderr(is_json=options.log == "json", shows_time=options.verbose)
     options.on_event = lines.on_event if lines.is_json else None
     with telling(lines, verbose=options.verbose):
-        answer = _answer(options, lines)
+        answer = _answer(options, lines, interrupts)
         return _told(answer, options, lines)
 
 
-def _answer(options: argparse.Namespace, lines: Stderr) -> Answer:
+def _answer(options: argparse.Namespace, lines: Stderr, interrupts: Interrupts) -> Answer:
     """Return the answer of a command, whatever its end."""
+    command = COMMANDS[options.command]
     try:
-        return COMMANDS[options.command].run(options, _speaker(options, lines))
+        for name in command.modules:
+            importlib.import_module(name, __package__)
+        interrupts.at_once = True  # not earlier: what is half imported may take an interrupt badly
+        interrupts.heed()
+        answer = command.run(options, _speaker(options, lines))
+        interrupts.at_once = False
+        return answer
     except KeyboardInterrupt as error:
+        interrupts.end()
         return Answer(INTERRUPTED, error=error)
     except Exception as error:
         from ..errors import MpReplayError
+
+        interrupts.at_once = False
 
         if not isinstance(error, MpReplayError):
             raise

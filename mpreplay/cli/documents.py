@@ -9,6 +9,7 @@ from typing import Any, Final
 
 __all__ = ["document", "json_line", "records"]
 
+_ABSENT: Final = frozenset({"NaTType", "NAType"})  # of pandas, which need not be loaded here
 _PLAIN: Final = (str, int, bool, type(None))
 
 
@@ -47,6 +48,8 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(one) for one in value]
+    if type(value).__name__ in _ABSENT:
+        return None
     if hasattr(value, "item"):  # of NumPy
         value = value.item()
     if isinstance(value, float):

@@ -114,7 +114,7 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
     tables = _printed(options)
     if options.connection is not None:
         connection_of(options, say)  # warns of a secret that the list of processes shows
-    run = job.send(made, **how_to_replay(options))
+    run = job.send(made, on_interrupt="return", **how_to_replay(options))
     error, written = _written(run, made, tables)
     journal = made.journal and str(made.journal)
     say_run(run, journal, say)

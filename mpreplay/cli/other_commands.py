@@ -156,13 +156,31 @@ def _completion(options: argparse.Namespace, say: Speaker) -> Answer:
         shtab = importlib.import_module("shtab")
     except ImportError:
         raise ConfigError("completion needs shtab: pip install 'mpreplay[complete]'") from None
+    for parser in (options.program, *options.program.commands.values()):
+        _made_complete(parser, shtab)
     script = shtab.complete(options.program, options.shell)
     say(script)
     return Answer(OK, {"shell": options.shell, "script": script})
 
 
+def _made_complete(parser: Parser, shtab: Any) -> None:
+    """Give each option of a parser its meaning, and each that takes a file the files."""
+    for action in parser._actions:
+        for other in getattr(action, "in_its_line", []):  # the help tells them with their first
+            other.help = action.help
+        if str(action.metavar).rpartition("]")[2] in _PATHS:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+
+
+_PATHS: Final = frozenset({"FILE", "PATH", "FOLDER", "HISTORY", "JOURNAL"})
 COMMANDS: Final = (
-    Command("demo", "replay a small wind farm against the rehearsal platform", _add_demo, _demo),
+    Command(
+        "demo",
+        "replay a small wind farm against the rehearsal platform",
+        _add_demo,
+        _demo,
+        modules=("..demo",),
+    ),
     Command(
         "simulate",
         "run the rehearsal platform until interrupted",
@@ -170,6 +188,7 @@ COMMANDS: Final = (
         _simulate,
         "--model FILE [options]",
         "--model model.json --sub-device wind-turbine/T01",
+        ("..simulator", "..model.thing_model"),
     ),
     Command(
         "model",

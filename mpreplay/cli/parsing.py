@@ -59,7 +59,8 @@ class Parser(argparse.ArgumentParser):
         """
         options, left = self.parse_known_args(args, namespace)
         if left:
-            raise Usage(f"one argument too many: {_shown(left[0])}", self._of(options))
+            parser = self.commands.get(getattr(options, "command", ""), self)
+            raise Usage(f"one argument too many: {_shown(left[0])}", parser)
         options.given = frozenset(vars(options).pop(_GIVEN, ()))
         return options
 
@@ -80,13 +81,13 @@ class Parser(argparse.ArgumentParser):
         """Raise Usage."""
         raise Usage(message, self)
 
-    def _of(self, options: argparse.Namespace) -> Parser:
-        """Return the parser of the command that was given."""
+    @property
+    def commands(self) -> dict[str, Parser]:
+        """The parsers of the commands, by name; those of the program alone."""
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
-                found: Parser = action.choices[getattr(options, action.dest)]
-                return found
-        return self
+                return dict(action.choices)
+        return {}
 
     def _needed(self) -> bool:
         return any(one.required and one.nargs != "*" for one in self._actions)

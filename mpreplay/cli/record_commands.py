@@ -69,7 +69,7 @@ def _report(options: argparse.Namespace, say: Speaker) -> Answer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplayWarning)  # already warned above
         written = _write_all(options, run, tables, say)
-    if not written:
+    if not written["written"]:
         say_run(run, options.journal, say)
     facts = {**run_facts(run, options.journal), "sound": not faults, **written}
     return Answer(REJECTS if faults else OK, facts)
@@ -89,7 +89,7 @@ def _write_all(
         written["html"] = options.html
         say(f"report: {options.html}")
     if not options.audit:
-        return {"written": written} if written else {}
+        return {"written": written, "head": None}
     head = run.audit(options.audit)
     say(f"audit: {options.audit}\nhead: {head}\nKeep the head elsewhere; to check the audit:")
     say(f"  mpreplay verify {shlex.quote(options.audit)} --head {head}")
@@ -220,6 +220,7 @@ COMMANDS: Final = (
         _report,
         "JOURNAL [options]",
         "run.db --html report.html --rejects rejects.csv",
+        ("..run", "..report.writing"),
     ),
     Command(
         "runs",
@@ -228,6 +229,7 @@ COMMANDS: Final = (
         _runs,
         "FOLDER [options]",
         "runs/ --json",
+        ("..report.listing",),
     ),
     Command(
         "reconcile",
@@ -236,6 +238,7 @@ COMMANDS: Final = (
         _reconcile,
         "JOURNAL HISTORY --model [PRODUCT=]FILE --stored FILE [options]",
         "run.db day.parquet --model model.json --time ts --stored stored.csv",
+        ("..run", "..readback.reconciling", "..doors.opening"),
     ),
     Command(
         "verify",
@@ -244,5 +247,6 @@ COMMANDS: Final = (
         _verify,
         "FOLDER [options]",
         "audit --head 5f0c… --source history/*.parquet",
+        ("..audit.verifying",),
     ),
 )

@@ -189,6 +189,7 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
         connection,
         **policy_of(options),
         journal=options.journal,
+        on_interrupt="return",
         **how_to_replay(options),
     )
     unwritten = None
@@ -277,6 +278,7 @@ COMMANDS: Final = (
         _validate,
         HISTORY_USAGE,
         f"{EXAMPLE} --violations -",
+        ("..checks.validation", "..doors.opening"),
     ),
     Command(
         "plan",
@@ -285,6 +287,7 @@ COMMANDS: Final = (
         _plan,
         HISTORY_USAGE,
         f"{EXAMPLE} --gateway p/gw-1",
+        ("..runner.planning", "..doors.opening"),
     ),
     Command(
         "replay",
@@ -293,6 +296,7 @@ COMMANDS: Final = (
         _replay,
         HISTORY_USAGE,
         f"{EXAMPLE} --journal runs/",
+        ("..runner.replaying", "..doors.opening"),
     ),
     Command(
         "check",
@@ -301,5 +305,6 @@ COMMANDS: Final = (
         _check,
         "[options]",
         "--connection mqtts://gw-1:env%3AGW_SECRET@mqtt.example.com/gateway",
+        ("..runner.preflight",),
     ),
 )

@@ -143,7 +143,8 @@ def add_tables(to: Any, more: dict[str, str] | None = None) -> None:
 def _amount(text: str) -> int | float:
     """Return a number of values, or a share below 1."""
     with suppress(ValueError):
-        return int(text)
+        if (number := int(text)) >= 0:
+            return number
     with suppress(ValueError):
         if 0 <= (share := float(text)) < 1:
             return share

@@ -172,7 +172,7 @@ def read_history(
     >>> import pandas as pd
     >>> frame = pd.DataFrame({"ts": ["2024-01-01T00:00:00Z"], "turbine": ["T1"], "P": [1.5]})
     >>> read_history(frame, time_column="ts", device_column="turbine", product_key="wind")
-    History(DataFrame: 1 rows, wide, time ts, device turbine)
+    History(DataFrame: 1 row, wide, time ts, device turbine)
     """
     names, forms = _points_and_forms(points)
     columns = Columns(

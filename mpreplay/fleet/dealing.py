@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from ..display.amounts import count
 from ..errors import Argument, HistoryError, message
 from ..errors.nearest import nearest
 from ..history.census import rows_by_device
@@ -57,9 +58,10 @@ def dealt(history: History, members: Sequence[Member]) -> list[Share]:
         )
     found, n_without = rows_by_device(history.sources, columns, (history.start, history.end))
     if n_without:
+        have = "has" if n_without == 1 else "have"
         raise HistoryError(
-            f"{n_without:,} rows have no device that can be read, so no gateway can send them; "
-            "mend them, or restrict the history with devices="
+            f"{count(n_without, 'row')} {have} no device that can be read, so no gateway can send "
+            "it; mend it, or restrict the history with devices="
         )
     _check_owned(found, members)
     shares = []

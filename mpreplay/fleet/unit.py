@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import MpReplayError, ReplayWarning
+from ..errors import Interrupted, MpReplayError, ReplayWarning
 from ..runner.replaying import replay
 from .cluster import cluster_lease
 from .topology import connection_of
@@ -106,8 +106,11 @@ def run_unit(unit: Unit) -> UnitEnd:
                 progress=False,
                 stop=stop,
                 wait=WAIT,
+                on_interrupt="return",
                 **unit.options,
             )
+    except Interrupted:
+        pass  # before anything was sent: the fleet knows that it was stopped
     except MpReplayError as found:
         error, kind = str(found), type(found).__name__
     kept = None if is_shared or not path.exists() else path.read_bytes()

@@ -260,7 +260,7 @@ class History:
     def __repr__(self) -> str:
         # To be shown is no reason to read a stream.
         is_waiting = any(getattr(source, "is_waiting", False) for source in self.sources)
-        what = "a stream, not read yet" if is_waiting else f"{self.n_rows:,} rows"
+        what = "a stream, not read yet" if is_waiting else count(self.n_rows, "row")
         if len(self.sources) != 1:
             is_files = all(isinstance(source, FILES) for source in self.sources)
             what = f"{len(self.sources)} {'files' if is_files else 'sources'}, {what}"

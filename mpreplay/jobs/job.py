@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import Argument, ConfigError, MpReplayError
+from ..errors import Argument, ConfigError, Interrupted, MpReplayError
 from ..outputs import path_of
 from ..settings import ENVIRONMENT
 from .arguments import ARGUMENTS, Arguments, arguments_of
@@ -127,11 +127,18 @@ class Job:
         ------
         ReplayFailed
             If the file has a table ``[accept]``, and more values did not arrive than it allows.
+        Interrupted
+            As ``replay``, after the files are written; a notebook gets the partial run.
         ConfigError, HistoryError, InvalidHistory, ConnectError, JournalError
             As ``replay``; output files are checked before anything is connected.
         """
         given = self.arguments(start, end)
-        run = self.send(given, stop=stop, on_event=on_event)
+        try:
+            run = self.send(given, stop=stop, on_event=on_event)
+        except Interrupted as error:
+            if error.run is not None:
+                write_outputs(error.run, given.outputs)
+            raise
         write_outputs(run, given.outputs)
         if given.accept is not None:
             run.raise_for_rejects(**given.accept)
@@ -179,12 +186,8 @@ class Job:
 
 
 def _send(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) -> Run:
-    import inspect  # SHIM
-
     from ..runner.replaying import replay
 
-    has_key = "run_key" in inspect.signature(replay).parameters  # SHIM
-    named = {"run_key": given.run_key} if given.run_key is not None and has_key else {}
     return replay(
         history,
         models,
@@ -192,7 +195,8 @@ def _send(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) 
         sub_device_secrets=given.secrets(),
         limits=given.limits_of(),
         journal=given.journal,
-        **{**given.replay, **named, **more},
+        run_key=given.run_key,
+        **{**given.replay, **more},
     )
 
 

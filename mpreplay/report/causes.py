@@ -146,12 +146,26 @@ def gathered_of(
     reader: JournalReader, *, n_examples: int = 0, at_most: int | None = None
 ) -> Gathered:
     """Return the rejects of a run by cause, with the advice that fits the run."""
-    return gather(
+    facts = reader.facts()
+    found = gather(
         reader.iter_reject_batches(),
         n_examples=n_examples,
         at_most=at_most,
-        allows_offline=allows_offline(reader.facts()),
+        allows_offline=allows_offline(facts),
     )
+    n_unsent, n_requests = reader.open_ended().get("not_sent", (0, 0))[::-1]
+    if not n_unsent or not facts.get("is_kept", True):  # else they are rejects as all others
+        return found
+    causes = [*found.causes, _unsent(n_unsent, n_requests)]
+    order = sorted(range(len(causes)), key=lambda at: -causes[at].n)
+    examples = [*found.examples, typed([], REJECT_COLUMNS)]
+    return Gathered([causes[at] for at in order], [examples[at] for at in order], found.n_read)
+
+
+def _unsent(n: int, requests: int) -> Cause:
+    """Return the cause of values never sent, which a run that can be continued only counts."""
+    key = ("not_sent", "not_sent", "", Detail("unsent"), advice_of("not_sent", None, "not_sent"))
+    return _cause(key, _Found(n=n, requests=requests))
 
 
 def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from ..checks.lacks import LackSearch
 from ..checks.survey import first_violations
 from ..checks.violations import as_frame
 from ..outcome.books import Books
@@ -19,6 +20,8 @@ from ..requests.tallies import Tally, add_tally
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..errors import Message
+    from ..history.slab import RawSlab
     from ..requests.chunk import Chunk, Prepared
     from ..settings import Policy
 
@@ -59,11 +62,16 @@ class Forecast:
     sizes: list[int] = field(default_factory=list)
     first: bytes = b""
     found: pd.DataFrame | None = None
+    _lacks: LackSearch = field(default_factory=LackSearch)
     _names: Names = field(default_factory=Names)
     _packed: list[tuple[str, bytes]] = field(default_factory=list)
 
-    def add(self, prepared: Prepared) -> list[pa.Table]:
+    def add(self, raw: RawSlab, prepared: Prepared | None) -> list[pa.Table]:
         """Add a slab, and return the rejects that it will have."""
+        if prepared is None:
+            return []
+        for part in prepared.parts:
+            self._lacks.see(raw, part.readings, part.faults)
         self.n_rows += prepared.n_rows
         self.n_values += prepared.n_values
         rejects = [table for part in prepared.parts if len(table := rejects_withheld(part))]
@@ -105,6 +113,11 @@ class Forecast:
         fates = [("read", read), ("withheld", withheld), ("declined", declined), ("accepted", read)]
         fates += [("accepted", {key: -n for key, n in tally.items()}) for tally in gone]
         self._packed += [(fate, pack_tally(tally, self._names)) for fate, tally in fates if tally]
+
+    @property
+    def hints(self) -> tuple[Message, ...]:
+        """Sentences about whole columns: what would read their texts."""
+        return self._lacks.hints()
 
     @property
     def books(self) -> Books:

@@ -184,8 +184,9 @@ def plan(
     forecast = Forecast(policy)
     gathering = Gathering(n_examples=0, allows_offline=policy.allow_offline_sub_device)
     slabs = history.slabs(order.models.all())
-    for prepared in Succession(order.preparer(found), order.window).prepared(slabs):
-        for table in forecast.add(prepared):
+    succession = Succession(order.preparer(found), order.window)
+    for raw in slabs:
+        for table in forecast.add(raw, succession.prepare(raw)):
             gathering.add(table)
     is_awaited = not (policy.allow_offline_sub_device or secrets)
     return _plan_of(order, found, forecast, gathering, is_awaited=is_awaited)
@@ -220,7 +221,9 @@ def _plan_of(
     }
     slowest = max(by_rates, key=by_rates.__getitem__, default=None)
     seconds = 0.0 if slowest is None else by_rates[slowest]
-    told = told_of_faults(order.policy, forecast.found, forecast.n_violations, found)
+    told = told_of_faults(
+        order.policy, forecast.found, forecast.n_violations, found, forecast.hints
+    )
     raised = message(*(part for n, one in enumerate(told) for part in (". " * (n > 0), one)))
     return Plan(
         n_rows=forecast.n_rows,

@@ -126,8 +126,8 @@ def wrong_unit(name: str, cells: pa.Array, unit: str) -> HistoryError | None:
     return None
 
 
-def lacking_format(name: str, cells: pa.Array, given: str | None) -> HistoryError | None:
-    """Return the error for a column of texts that are not of the form; None without a proposal."""
+def lacking_format(name: str, cells: pa.Array, given: str | None) -> Message | None:
+    """Return what to give for a column of texts not of the form; None without a proposal."""
     cells = cells.drop_null()
     first = next((text for text in cells.slice(0, 50).to_pylist() if text.strip()), None)
     if first is None:
@@ -136,25 +136,25 @@ def lacking_format(name: str, cells: pa.Array, given: str | None) -> HistoryErro
     told = message(f"column {name!r} holds {clipped(first)!r} and the like, which is not {form}; ")
     if formats := _fitting(cells):
         words = _told_of_formats(cells, formats, "")
-        return HistoryError(message(told, *words), argument="time_format", value=given)
+        return message(told, *words)
     if _TIME_ALONE.match(first):
         words = (
             "it is a time of day without a date: join it with the column of the date first, for "
             f"example frame['date'] + ' ' + frame[{name!r}]",
         )
-        return HistoryError(message(told, *words), argument="time_column", value=name)
+        return message(told, *words)
     number = _first_number(cells) if _NUMBER.match(first) else None
     if number is None or given is not None:
         return None
     if excel := _told_of_excel(number):
-        return HistoryError(message(told, *excel), argument="time_column", value=name)
+        return message(told, *excel)
     if unit := _unit_of(number):
         words = (
             "as numbers they are times near ",
             f"{_dated(number, unit)} under ",
             Argument("time_unit", unit),
         )
-        return HistoryError(message(told, *words), argument="time_unit")
+        return message(told, *words)
     return None
 
 

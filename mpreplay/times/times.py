@@ -21,7 +21,7 @@ from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
 from .in_zone import NOT_TOLD, Where, in_zone
 from .iso import is_aware, is_naive, parsed_iso, refused
-from .proposals import lacking_format, lacking_unit
+from .proposals import lacking_unit
 from .time_format import parsed
 from .time_numbers import (
     NANOSECONDS,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["NOT_TOLD", "read_aware_texts", "read_times"]
 
 # Reasons that concern a whole column, if no other value of it is a time.
-_LACKING: Final = ("naive_time", "no_unit", "not_iso", "not_of_format")
+_LACKING: Final = ("naive_time", "no_unit")
 _DIGITS: Final = r"^[+-]?\d{1,19}([.]\d{1,18})?$"
 
 
@@ -88,8 +88,8 @@ def read_times(
     Raises
     ------
     HistoryError
-        If all times are naive without ``tz``, all are numbers without ``unit``, all are texts in
-        another form, or the column's type is none of a time.
+        If all times are naive without ``tz``, all are numbers without ``unit``, or the column's
+        type is none of a time.
 
     Examples
     --------
@@ -105,10 +105,7 @@ def read_times(
     # In a column of objects or texts each value is of a kind of its own.
     of_one_kind = not is_mixed and not _is_text(_plain(column).type)
     if lacking and (first_row == 0 or of_one_kind) and times.is_unread.all():
-        for one in sorted(lacking, key=lambda one: int(one.positions[0])):
-            error = _lacks(column, one, where, first_row)
-            if error is not None:
-                raise error
+        raise _lacks(column, min(lacking, key=lambda one: int(one.positions[0])), where, first_row)
     return times
 
 
@@ -155,16 +152,11 @@ def _is_text(kind: pa.DataType) -> bool:
     return any(is_text(kind) for is_text in texts)
 
 
-def _lacks(column: Any, first: Unread, where: Where, first_row: int) -> HistoryError | None:
-    """Return the error for a column that no cell of can be read without a further argument.
-
-    None if no argument is known that would help: then each row is a violation.
-    """
+def _lacks(column: Any, first: Unread, where: Where, first_row: int) -> HistoryError:
+    """Return the error for a column that no cell of can be read without a further argument."""
     cells = _cells(column, first.positions)
     if first.why.kind == "no_unit":
         return lacking_unit(where.name, cells)
-    if first.why.kind in {"not_iso", "not_of_format"}:
-        return lacking_format(where.name, cells, where.time_format)
     shown = "" if first.shown is None else f": {first.shown[0]}"
     return HistoryError(
         message(

@@ -119,7 +119,7 @@ def test_the_history_says_in_a_line_what_it_left_out(
         history = read(tmp_path)
 
     told = "left out: 1 hidden, 1 whose name begins with _, 3 of another ending (.md, .txt)"
-    assert repr(history).endswith(f"a.parquet: 1 rows, wide, time ts; {told})")
+    assert repr(history).endswith(f"a.parquet: 1 row, wide, time ts; {told})")
     (record,) = caplog.records
     assert record.levelname == "INFO"
     assert record.getMessage() == f"{tmp_path}: 1 files are read; {told}"

@@ -102,7 +102,7 @@ def test_a_fleet_is_shown_in_a_notebook_on_a_page_and_as_a_picture(tmp_path: Pat
     ("change", "match"),
     [
         ({"devices": [("meter", "M0-0")]}, "meter/M0-1 and 2 more: no gateway of the topology"),
-        ({"blank": True}, "1 rows have no device"),
+        ({"blank": True}, "1 row has no device"),
         ({"column": False}, "device_column="),
     ],
 )

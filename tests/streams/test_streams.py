@@ -63,7 +63,7 @@ def test_a_stream_is_read_at_its_first_use_and_once() -> None:
     assert mp.validate(history, MODEL).n_values == 30
     assert mp.validate(history, MODEL).n_values == 30
     assert taken == [0, 1, 2]
-    assert repr(history) == "History(generator: 30 rows, wide)"
+    assert repr(history) == "History(generator: 30 rows, wide, time t)"
 
 
 def test_a_reader_is_not_touched_before_its_first_use() -> None:
