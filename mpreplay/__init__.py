@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
     from .history.history import History
+    from .jobs.job import Job, load_job
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
     from .run import Run, open_run
@@ -61,6 +62,7 @@ _HOMES = {
     "HistoryError": "errors",
     "Interrupted": "errors",
     "InvalidHistory": "errors",
+    "Job": "jobs.job",
     "JournalError": "errors",
     "JournalMismatch": "errors",
     "Limits": "settings",
@@ -79,6 +81,7 @@ _HOMES = {
     "TransportError": "errors",
     "Validation": "checks.validation",
     "check": "runner.preflight",
+    "load_job": "jobs.job",
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
@@ -104,6 +107,7 @@ __all__ = [
     "HistoryError",
     "Interrupted",
     "InvalidHistory",
+    "Job",
     "JournalError",
     "JournalMismatch",
     "Limits",
@@ -122,6 +126,7 @@ __all__ = [
     "TransportError",
     "Validation",
     "check",
+    "load_job",
     "open_fleet",
     "open_run",
     "plan",

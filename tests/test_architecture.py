@@ -20,7 +20,7 @@ ROOMS = (
     "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
     "display", "cells", "times", "values", "files", "sources", "streams", "history", "doors",
     "checks", "requests", "outcome", "conversation", "journal", "order", "report", "audit",
-    "readback", "run", "runner", "fleet", "simulator", "demo", "cli",
+    "readback", "run", "runner", "fleet", "jobs", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -38,6 +38,7 @@ SHELLS = {
     "files.search_rules", "files.stores", "sources.ipc", "files.ipc_layout",
     "display.page", "display.picture",
     "history.shown", "sources.description", "report.listing", "readback.stored_file",
+    "jobs.arguments", "jobs.examples", "jobs.writing", "jobs.job",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
 # What of these is pure all the same.

@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from ..secret import Secret
     from .speech import Speaker
 
-__all__ = ["connection_of", "device_of", "limits_of", "models_of", "policy_of", "secrets_of"]
+__all__ = [
+    "connection_of",
+    "device_of",
+    "limits_of",
+    "models_in",
+    "models_of",
+    "policy_of",
+    "secrets_of",
+]
 
 
 def connection_of(options: argparse.Namespace, say: Speaker) -> Any:
@@ -41,17 +49,28 @@ def policy_of(options: argparse.Namespace) -> dict[str, Any]:
 
 def models_of(given: list[str]) -> Any:
     """Return the thing model, or a mapping of product to thing model."""
-    from ..errors import ConfigError
     from ..model.thing_model import ThingModel
 
+    files = models_in(given)
+    if isinstance(files, str):
+        return ThingModel.load(files)
+    return {product: ThingModel.load(path) for product, path in files.items()}
+
+
+def models_in(given: list[str]) -> str | dict[str, str]:
+    """Return the file of the thing model, or that of each product."""
+    from ..errors import ConfigError
+
+    if not given:
+        raise ConfigError("--model FILE is missing: the thing model, as JSON", argument="model")
     pairs = [text.rpartition("=") for text in given]
     if len(given) == 1 and not pairs[0][0]:
-        return ThingModel.load(given[0])
+        return given[0]
     if missing := [path for product, _, path in pairs if not product]:
         raise ConfigError(
             f"--model {missing[0]}: with several models each is given as PRODUCT=FILE"
         )
-    return {product: ThingModel.load(path) for product, _, path in pairs}
+    return {product: path for product, _, path in pairs}
 
 
 def device_of(text: str, option: str) -> tuple[str, str]:

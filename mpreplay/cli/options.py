@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from . import other_commands, record_commands, send_commands
+from . import job_commands, other_commands, record_commands, send_commands
 from .help_lines import add_line
 from .logs import FORMS
 from .parsing import Parser
@@ -29,7 +29,8 @@ exit status:
 COMMANDS: Final = {
     command.name: command
     for command in (
-        *send_commands.COMMANDS,
+        *job_commands.taking_jobs(send_commands.COMMANDS),
+        *job_commands.COMMANDS,
         *record_commands.COMMANDS,
         *other_commands.COMMANDS,
     )

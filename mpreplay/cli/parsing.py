@@ -61,7 +61,7 @@ class Parser(argparse.ArgumentParser):
         if left:
             parser = self.commands.get(getattr(options, "command", ""), self)
             raise Usage(f"one argument too many: {_shown(left[0])}", parser)
-        vars(options).pop(_GIVEN, None)
+        options.given = frozenset(vars(options).pop(_GIVEN, ()))
         return options
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

@@ -32,11 +32,20 @@ from .speech import option, with_options
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from .parsing import Parser
     from .speech import Speaker
 
-__all__ = ["COMMANDS"]
+__all__ = [
+    "COMMANDS",
+    "answer_of_plan",
+    "answer_of_validation",
+    "how_to_replay",
+    "report_of",
+    "status_of",
+]
 
 EXAMPLE: Final = "day.parquet --model model.json --time ts --device-key T01"
 _PLANNED: Final = (
@@ -76,6 +85,11 @@ def _validate(options: argparse.Namespace, say: Speaker) -> Answer:
     tables = Tables.of({"violations": options.violations})
     tables.check(options, history)
     found = validate(history, models_of(options.model), duplicates=options.duplicates)
+    return answer_of_validation(found, tables, say)
+
+
+def answer_of_validation(found: Any, tables: Tables, say: Speaker) -> Answer:
+    """Tell a validation, and write its table."""
     say(found.spelled(option))
     if tables:
         tables.write("violations", found.violations)
@@ -108,23 +122,37 @@ def _add_plan(parser: Parser) -> None:
 
 
 def _plan(options: argparse.Namespace, say: Speaker) -> Answer:
-    from ..display.page import need_jinja2
-    from ..outputs import check_file, path_of
     from ..runner.planning import plan
     from ..settings import ENVIRONMENT
 
     history = history_of(options)
     gateway = None if options.gateway is None else device_of(options.gateway, "--gateway")
-    report = None if options.report is None else path_of(options.report, "report")
+    report = report_of(options)
     if report is not None:
-        check_file(report, "report")
-        need_jinja2()
         Tables({}).check(options, history, more={"report": report})
     is_known = options.connection is not None or (gateway is None and ENVIRONMENT in os.environ)
     connection = connection_of(options, say) if is_known else None
     made = plan(
         history, models_of(options.model), connection, gateway=gateway, **policy_of(options)
     )
+    return answer_of_plan(made, report, say)
+
+
+def report_of(options: argparse.Namespace) -> Path | None:
+    """Return the file of a plan's page, checked; None if none is asked for."""
+    from ..display.page import need_jinja2
+    from ..outputs import check_file, path_of
+
+    if options.report is None:
+        return None
+    report = path_of(options.report, "report")
+    check_file(report, "report")
+    need_jinja2()
+    return report
+
+
+def answer_of_plan(made: Any, report: Path | None, say: Speaker) -> Answer:
+    """Tell a plan, and write its page."""
     say(made)
     if made.would_raise:
         say(f"\nreplay would raise: {with_options(made.made.raised)}")
@@ -162,7 +190,7 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
         **policy_of(options),
         journal=options.journal,
         on_interrupt="return",
-        **_how(options),
+        **how_to_replay(options),
     )
     unwritten = None
     for name in tables.names:
@@ -172,10 +200,11 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
             unwritten = unwritten or error
     say_run(run, options.journal, say)
     facts = {**run_facts(run, options.journal), "written": tables.places}
-    return Answer(WRONG_INPUT if unwritten else _status(run, options), facts, unwritten)
+    status = status_of(run, options.allow, options.max_rejects)
+    return Answer(WRONG_INPUT if unwritten else status, facts, unwritten)
 
 
-def _how(options: argparse.Namespace) -> dict[str, Any]:
+def how_to_replay(options: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of a replay that have been given, besides those of its plan."""
     given = {name: getattr(options, name) for name in ("run_key", "again", "wait")}
     found = {name: value for name, value in given.items() if value is not None}
@@ -184,7 +213,7 @@ def _how(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def _status(run: Any, options: argparse.Namespace) -> int:
+def status_of(run: Any, allow: Iterable[str], at_most: float) -> int:
     """Return the exit status of a replay."""
     from ..errors import ReplayFailed
     from ..journal.reader import read_journal
@@ -196,7 +225,7 @@ def _status(run: Any, options: argparse.Namespace) -> int:
     if not run.complete:
         return NOT_COMPLETE
     try:
-        run.raise_for_rejects(options.allow, options.max_rejects)
+        run.raise_for_rejects(allow, at_most)
     except ReplayFailed:
         return REJECTS
     return OK

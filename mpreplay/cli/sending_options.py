@@ -16,6 +16,7 @@ __all__ = [
     "DUPLICATES",
     "HISTORY_USAGE",
     "TABLES",
+    "add_accepting",
     "add_connection",
     "add_duplicates",
     "add_keeping",
@@ -115,8 +116,13 @@ def add_keeping(parser: Parser) -> None:
         },
     )
     add_tables(out)
+    add_accepting(out)
+
+
+def add_accepting(to: Any) -> None:
+    """Add which rejects are as they should be."""
     add_line(
-        out,
+        to,
         "of rejects: checks not counted; most others, as 5, 0.01",
         {
             "allow*": "CHECK",
