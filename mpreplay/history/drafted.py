@@ -49,6 +49,8 @@ __all__ = ["draft_of"]
 
 _ALL: Final = ThingModel("draft", {}, pass_through=True)
 _CODE: Final = r"^-?0\d"  # digits behind a zero are those of a code
+_WHOLE: Final = Measurepoint("draft", "INT")
+_NUMBER: Final = Measurepoint("draft", "DOUBLE")
 _STATES: Final = 2  # of a truth value
 _FOLDER: Final = "named by a folder"
 _ONLY: Final = "not asked for by only=True"
@@ -161,12 +163,11 @@ def _numbers(texts: pa.Array, form: Form) -> pa.Array | None:
         return None
     _, whole = plain_integers(numbers)
     is_whole = whole.sum() + numbers.null_count == len(numbers) and form.scale is None
-    for kind in ("INT", "DOUBLE") if is_whole else ("DOUBLE",):
-        found = convert(texts, Measurepoint("draft", kind), form)
-        is_some = kind == "DOUBLE" and found.values.null_count < len(texts)
-        if not found.misfits or (is_said and is_some):
-            return found.values
-    return None
+    if is_whole and not (found := convert(texts, _WHOLE, form)).misfits:
+        return found.values
+    found = convert(texts, _NUMBER, form)
+    is_some = found.values.null_count < len(texts)
+    return found.values if not found.misfits or (is_said and is_some) else None
 
 
 class _Spellings:
