@@ -74,7 +74,10 @@ class Run:
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """One row per value that did not arrive: place in the source, reason, and advice."""
+        """One row per value that did not arrive: place in the source, reason, and advice.
+
+        Values not sent of a run that its journal continues are only counted, in books and summary.
+        """
         facts = self._journal.facts()
         with readable(self.path):
             table = joined(self._journal.iter_reject_tables())
@@ -337,6 +340,8 @@ class Run:
         standing = self._standing()
         parts = [f"{standing.n('accepted'):,} of {standing.n('read'):,} values accepted"]
         parts += [*_fates_in_words(standing), *self._unread()]
+        if self._settled_before and standing.is_complete and not self._sent_now:
+            parts.append("all settled before this call, which sent nothing")
         stopped = ended_in_words(standing.ended)
         if not standing.is_complete:
             parts.append(f"not complete{f': {stopped}' if stopped else ''}")

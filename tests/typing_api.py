@@ -64,6 +64,8 @@ def checks(history: mp.History, model: mp.ThingModel) -> None:
     violations: pd.DataFrame = validation.violations
     total: int = validation.n_values + validation.n_violations
     plan: mp.Plan = mp.plan(history, model, gateway=("gw", "gw-1"), limits=mp.Limits())
+    checked: mp.Preflight = mp.check("mqtts://gw-1:env%3AS@host/gw", {("p", "d"): "env:D"})
+    show(checked.ok, checked.table, checked.refused)
     drafted: mp.ThingModel = history.draft_model(ranges="observed")
     reasons: Mapping[str, str] = drafted.left_out
     show(ok, violations, total, plan, reasons)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .speech import Speaker
 
 __all__ = [
+    "HEAVY",
     "INTERRUPTED",
     "NOT_COMPLETE",
     "NO_CONNECTION",
@@ -30,6 +31,8 @@ WRONG_INPUT: Final = 2
 NO_CONNECTION: Final = 3
 NOT_COMPLETE: Final = 4
 INTERRUPTED: Final = 5
+# What takes longest to import, and is needed by every module of a command.
+HEAVY: Final = ("numpy", "pyarrow", "pandas")
 
 
 @dataclass(frozen=True, slots=True)

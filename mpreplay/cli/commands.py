@@ -10,12 +10,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from ..runner.interrupts import Interrupts
-from .command import INTERRUPTED, NO_CONNECTION, WRONG_INPUT, Answer
+from .command import HEAVY, INTERRUPTED, NO_CONNECTION, WRONG_INPUT, Answer
 from .documents import document, json_line
 from .logs import Stderr, telling
 from .options import COMMANDS, parser_of_commands
 from .parsing import Usage
-from .speech import Speaker, nothing, on_stdout, with_options
+from .speech import Speaker, need_stdout, nothing, on_stdout, with_options
 
 if TYPE_CHECKING:
     import argparse
@@ -41,14 +41,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     with Interrupts() as interrupts:  # before anything that takes time
-        status = _run(arguments, interrupts)
-        interrupts.end(of_process=arguments is None)
+        is_process = arguments is None
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        arguments = None  # a URI stands there, and an error tracker would print it
+        status = _run(given, interrupts)
+        interrupts.end(of_process=is_process)
     return status
 
 
-def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    arguments = None  # a URI stands there, and an error tracker would print it
+def _run(given: list[str], interrupts: Interrupts) -> int:
+    """Run a command, and return its status; its words are forgotten once they are understood."""
     _take_any_text()
     parser = parser_of_commands()
     try:
@@ -68,9 +70,13 @@ def _answer(options: argparse.Namespace, lines: Stderr, interrupts: Interrupts) 
     """Return the answer of a command, whatever its end."""
     command = COMMANDS[options.command]
     try:
-        for name in command.modules:
+        if options.json:
+            need_stdout()
+        for name in (*HEAVY, *command.modules) if command.modules else ():
+            # An import that is interrupted in its midst may swallow it, or leave a broken module.
             importlib.import_module(name, __package__)
-        interrupts.at_once = True  # not earlier: what is half imported may take an interrupt badly
+            interrupts.heed()
+        interrupts.at_once = True
         interrupts.heed()
         answer = command.run(options, _speaker(options, lines))
         interrupts.at_once = False
@@ -91,6 +97,8 @@ def _answer(options: argparse.Namespace, lines: Stderr, interrupts: Interrupts) 
 def _status_of(error: Exception) -> int:
     from ..errors import TransportError
 
+    if _is_interrupt(error):
+        return INTERRUPTED
     return NO_CONNECTION if isinstance(error, TransportError) else WRONG_INPUT
 
 
@@ -114,8 +122,14 @@ def _told(answer: Answer, options: argparse.Namespace, lines: Stderr) -> int:
     return answer.status
 
 
+def _is_interrupt(error: BaseException) -> bool:
+    from ..errors import Interrupted
+
+    return isinstance(error, KeyboardInterrupt | Interrupted)
+
+
 def _tell_error(error: BaseException, lines: Stderr) -> None:
-    if isinstance(error, KeyboardInterrupt):
+    if _is_interrupt(error):
         lines.tell("interrupted", "")
     else:
         lines.tell("error", _message(error))
@@ -129,7 +143,7 @@ def _error(error: BaseException) -> dict[str, Any]:
 
 
 def _message(error: BaseException) -> str:
-    if isinstance(error, KeyboardInterrupt):
+    if _is_interrupt(error):
         return "interrupted"
     return with_options(getattr(error, "message", str(error)))
 

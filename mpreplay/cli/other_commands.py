@@ -188,7 +188,6 @@ COMMANDS: Final = (
         _simulate,
         "--model FILE [options]",
         "--model model.json --sub-device wind-turbine/T01",
-        ("..simulator", "..model.thing_model"),
     ),
     Command(
         "model",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from .speech import stdout
+from .speech import need_stdout, stdout
 
 if TYPE_CHECKING:
     import argparse
@@ -54,6 +54,8 @@ class Tables:
         from ..outputs import check_file, path_of
 
         printed = [name for name, path in given.items() if path == STDOUT]
+        if printed:
+            need_stdout()
         if len(printed) > 1:
             both = message(*(part for one in printed for part in (Argument(one, STDOUT), " ")))
             told = message("stdout takes one table, not ", both, ": give the others a file")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-__all__ = ["Speaker", "nothing", "on_stdout", "option", "stdout", "with_options"]
+__all__ = ["Speaker", "need_stdout", "nothing", "on_stdout", "option", "stdout", "with_options"]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,14 @@ def on_stdout(text: str) -> None:
     """Print a text on stdout."""
     with stdout() as stream:
         print(text, file=stream, flush=True)
+
+
+def need_stdout() -> None:
+    """Raise ConfigError before any work if there is no stdout to write data to."""
+    if sys.stdout is None:
+        from ..errors import ConfigError
+
+        raise ConfigError("stdout is closed: there is nothing to write to")
 
 
 @contextmanager

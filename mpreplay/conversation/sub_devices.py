@@ -147,13 +147,11 @@ class SubDevices:
         for device, reply in islice(self.refused.items(), MOST_TOLD):
             meaning = reply.message or return_code(reply.code).meaning
             log.warning(
-                "sub-device %s was not signed in: code %d, %s",
-                device.device_key,
-                reply.code,
-                meaning,
+                "sub-device %(device_key)s was not signed in: code %(code)d, %(meaning)s",
+                {**device._asdict(), "code": reply.code, "meaning": meaning},
             )
         if (more := len(self.refused) - MOST_TOLD) > 0:
-            log.warning("%d more sub-devices were not signed in", more)
+            log.warning("%(more)d more sub-devices were not signed in", {"more": more})
 
     def _ask(self, transport: Transport, request_id: str, devices: list[Device]) -> None:
         payload = batch_login(

@@ -208,8 +208,8 @@ class ConnectError(TransportError):
     ----------
     is_final : bool
         True if a retry cannot help as things are: the platform refuses credentials, client id or
-        protocol, its certificate is not trusted here or ours not there, or another run holds the
-        device.
+        protocol, its certificate is not trusted here or ours not there, the host name is none, this
+        process can start no thread, or another run holds the device.
     """
 
     def __init__(self, message: str | Message, is_final: bool = False) -> None:

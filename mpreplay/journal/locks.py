@@ -124,7 +124,8 @@ class FileLock:
         held_by = self.take(holder)
         if held_by is not None and waiting.seconds > 0:
             log.warning(
-                "waiting up to %g s for the %s: in use by %s", waiting.seconds, what, held_by
+                "waiting up to %(seconds)g s for the %(what)s: in use by %(holder)s",
+                {"seconds": waiting.seconds, "what": what, "holder": held_by},
             )
         until = time.monotonic() + waiting.seconds
         while held_by is not None and (left := until - time.monotonic()) > 0:
@@ -227,9 +228,9 @@ class Lease:
             raise ConnectError(
                 message(
                     f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; "
-                    "one connection a device: wait for it to end, here with ",
+                    "one connection a device: wait for it to end, or end it (",
                     Argument("wait"),
-                    ", or end it",
+                    " waits here)",
                 ),
                 is_final=True,
             )

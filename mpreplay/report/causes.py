@@ -156,16 +156,18 @@ def gathered_of(
     n_unsent, n_requests = reader.open_ended().get("not_sent", (0, 0))[::-1]
     if not n_unsent or not facts.get("is_kept", True):  # else they are rejects as all others
         return found
-    causes = [*found.causes, _unsent(n_unsent, n_requests)]
+    parts = (part[part["not_sent"] > 0] for part in reader.book_parts())
+    devices = {device for part in parts for device in part["device_key"].unique()}
+    causes = [*found.causes, _unsent(n_unsent, n_requests, devices)]
     order = sorted(range(len(causes)), key=lambda at: -causes[at].n)
     examples = [*found.examples, typed([], REJECT_COLUMNS)]
     return Gathered([causes[at] for at in order], [examples[at] for at in order], found.n_read)
 
 
-def _unsent(n: int, requests: int) -> Cause:
+def _unsent(n: int, requests: int, devices: set[str]) -> Cause:
     """Return the cause of values never sent, which a run that can be continued only counts."""
     key = ("not_sent", "not_sent", "", Detail("unsent"), advice_of("not_sent", None, "not_sent"))
-    return _cause(key, _Found(n=n, requests=requests))
+    return _cause(key, _Found(n=n, requests=requests, devices=devices))
 
 
 def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:

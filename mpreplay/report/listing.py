@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LISTED_COLUMNS", "runs_in"]
 
+_SQLITE: Final = b"SQLite format 3\0"
 _TIME: Final = "datetime64[ms, UTC]"
 LISTED_COLUMNS: Final = {
     "run_id": "str",
@@ -50,7 +51,7 @@ def runs_in(folder: Path) -> tuple[pd.DataFrame, list[tuple[Path, str]]]:
         )
         raise ConfigError(f"{folder}: {what}; give a folder of journals", argument="folder")
     rows, others = [], []
-    for path in sorted(folder.glob("*.db")):
+    for path in filter(_may_be_journal, sorted(folder.iterdir())):
         try:
             rows.append(_row(path))
         except JournalError as error:
@@ -58,6 +59,19 @@ def runs_in(folder: Path) -> tuple[pd.DataFrame, list[tuple[Path, str]]]:
     rows.sort(key=lambda row: (row["started_at"] or 0, row["file"]))
     found = [tuple(row[name] for name in LISTED_COLUMNS) for row in rows]
     return typed(found, LISTED_COLUMNS), others
+
+
+def _may_be_journal(path: Path) -> bool:
+    """Return True for a file named as journals are, or of SQLite under another name."""
+    if not path.is_file():
+        return False
+    if path.suffix == ".db":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
 
 
 def _row(path: Path) -> dict[str, Any]:

@@ -261,7 +261,8 @@ def _done_before(path: Path, history: History, order: Order) -> Run:
         "(again=True, or --again, sends it again)",
         path,
     )
-    return Run(read_journal(path), None, history, order.models)
+    found = read_journal(path)
+    return Run(found, None, history, order.models, 0, found.n_settled())
 
 
 def _told_of_interrupt(run: Run, name: str, is_kept: bool) -> str:

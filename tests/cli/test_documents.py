@@ -138,6 +138,18 @@ def test_rejects_on_stdout_are_followed_by_the_document(
     assert "why values did not arrive" in shown.err
 
 
+@pytest.mark.usefixtures("platform")
+def test_the_document_of_a_check_tells_each_step(answered: Answered) -> None:
+    """A table of many gateways is put together from them."""
+    status, document, _, _ = answered("check", "--no-connect-limit")
+
+    assert (status, document["ok"]) == (0, True)
+    assert set(document) == documented("check") | ALWAYS
+    (step,) = document["steps"]
+    assert list(step) == ["step", "product_key", "device_key", "ok", "code", "told"]
+    assert (step["step"], step["device_key"], step["code"]) == ("connect", "gw-1", None)
+
+
 def test_an_audit_and_its_verification_have_documents(
     sent: Path, answered: Answered, tmp_path: Path
 ) -> None:
@@ -266,3 +278,16 @@ def test_a_stdout_that_is_full_is_told(sent: Path) -> None:
 
     assert done.returncode == 2
     assert done.stderr == ("mpreplay: error: stdout cannot be written (No space left on device)\n")
+
+
+@pytest.mark.parametrize("option", ["--json", "--rejects=-"])
+def test_a_stdout_that_is_closed_is_told_before_anything_is_sent(
+    option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A daemon has none: what was asked for could not be had afterwards."""
+    monkeypatch.setenv("MPREPLAY_CONNECTION", f"mqtt://gw-1:s@127.0.0.1:{free_port()}/gateway")
+    monkeypatch.setattr("sys.stdout", None)
+    assert main([*REPLAY, option]) == 2
+    assert capsys.readouterr().err == (
+        "mpreplay: error: stdout is closed: there is nothing to write to\n"
+    )

@@ -136,3 +136,23 @@ def test_check_tells_which_sub_device_is_refused(
     shown = capsys.readouterr().out
     assert "gateway/gw-1 signed in, and 4 sub-devices through it" in shown
     assert "1 of 4 sub-devices refused" in shown
+
+
+@pytest.mark.usefixtures("platform")
+def test_the_same_command_twice_sends_an_interval_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scheduler may repeat a job; its document says that nothing was sent."""
+    folder = str(tmp_path / "runs") + "/"
+    command = [*REPLAY, "--journal", folder, "--run-key", "2024-03", "--json"]
+    documents = []
+    for more in ([], [], ["--again"]):
+        main([*command, *more])
+        documents.append(json.loads(capsys.readouterr().out.splitlines()[-1]))
+
+    first, second, third = documents
+    assert first["summary"]["sent_now"] == 23_025
+    assert (second["summary"]["sent_now"], second["run"]) == (0, first["run"])
+    assert third["run"] != first["run"]
+    assert main(["runs", folder, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["runs"]) == 2

@@ -65,7 +65,7 @@ def test_a_second_lease_is_refused_with_the_holders_name() -> None:
 
     text = str(caught.value)
     assert "in use by this process, a replay with the journal night.db;" in text
-    assert "wait for it to end, here with wait=, or end it" in text
+    assert "wait for it to end, or end it" in text
     with Lease(GATEWAY, "and again once it is free"):
         pass
 

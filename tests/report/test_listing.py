@@ -45,11 +45,13 @@ def test_the_runs_of_a_folder_are_told_in_the_order_of_their_beginning(
 def test_what_is_no_journal_is_left_out_with_its_reason(tmp_path: Path, play: Play) -> None:
     """One damaged file must not hide the others."""
     play(always, journal=tmp_path / "run.db")
+    play(always, journal=tmp_path / "yesterday")
+    (tmp_path / "folder.db").mkdir()
     (tmp_path / "notes.db").write_text("no journal")
     (tmp_path / "notes.txt").write_text("of no interest")
     found, others = runs_in(tmp_path)
 
-    assert found["file"].tolist() == ["run.db"]
+    assert sorted(found["file"]) == ["run.db", "yesterday"]
     assert [path.name for path, _ in others] == ["notes.db"]
 
 

@@ -70,7 +70,11 @@ def test_a_finished_run_is_found_and_its_record_left_as_it_is(
     assert run.complete
     assert (run.summary()["sent_now"], run.summary()["settled_before"]) == (0, 22)
     assert (whole.summary()["sent_now"], whole.summary()["settled_before"]) == (22, 0)
-    assert "is finished: nothing is connected or sent" in caplog.text
+    assert "and is finished: nothing is connected or sent" in caplog.text
+    told = "all settled before this call, which sent nothing"
+    assert told in repr(run)
+    assert told not in repr(whole)
+    assert told not in repr(mp.open_run(run.path))
 
 
 @pytest.mark.parametrize("where", ["a folder", "a key", "a file"])
