@@ -276,7 +276,7 @@ def _fleet_status(run: Any, status: Any, allow: Iterable[str], at_most: float) -
 
 
 def _add_job(parser: Parser) -> None:
-    to = parser.general
+    to = parser.general.add_mutually_exclusive_group(required=True)
     to.add_argument("file", metavar="FILE", nargs="?", help="a job file to check; nothing is sent")
     to.add_argument(
         "--example",
@@ -289,13 +289,9 @@ def _add_job(parser: Parser) -> None:
 
 
 def _job(options: argparse.Namespace, say: Speaker) -> Answer:
-    from ..errors import ConfigError
     from ..jobs.examples import EXAMPLE, SCHEMA
     from ..jobs.job import load_job
 
-    asked = (options.file is not None, options.example is not None, options.schema)
-    if sum(asked) != 1:
-        raise ConfigError("job takes one of FILE, --example and --schema", argument="file")
     if options.file is not None:
         job = load_job(options.file)
         say(f"in order: {job}")

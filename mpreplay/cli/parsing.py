@@ -90,7 +90,8 @@ class Parser(argparse.ArgumentParser):
         return {}
 
     def _needed(self) -> bool:
-        return any(one.required and one.nargs != "*" for one in self._actions)
+        is_one_needed = any(group.required for group in self._mutually_exclusive_groups)
+        return is_one_needed or any(one.required and one.nargs != "*" for one in self._actions)
 
     def _options_in(self, words: Sequence[str]) -> list[str]:
         """Return the long options of a line; in that of the program, only those of its own."""

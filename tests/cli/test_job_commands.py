@@ -98,7 +98,9 @@ def test_a_job_is_printed_checked_and_described(
     (tmp_path / "job.toml").write_text(printed + "windw = 1", "utf-8")
     assert main(["job", str(tmp_path / "job.toml")]) == 2
     assert "[accept]: there is no key 'windw'" in capsys.readouterr().err
-    assert main(["job", "--schema", "--example"]) == 2
+    with pytest.raises(SystemExit):
+        main(["job", "--schema", "--example"])
+    assert "not allowed with" in capsys.readouterr().err
 
 
 def test_an_example_overwrites_nothing(farm: Path, capsys: pytest.CaptureFixture[str]) -> None:
