@@ -130,6 +130,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
         },
     ),
     "open_fleet": (mp.open_fleet, {"folder": "nowhere"}),
+    "load_job": (mp.load_job, {"path": "nowhere.toml"}),
     "Gateway": (mp.Gateway, {"connection": "env:NO_SUCH", "devices": [("p", "T1")]}),
     "simulate": (mp.simulate, {"model": MODEL}),
     "open_run": (mp.open_run, {"path": "ready.db"}),
@@ -193,8 +194,10 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_every_public_function_is_tried() -> None:
     """A new function must not be forgotten."""
     made = {
+        "FleetPlan",
         "FleetRun",
         "History",
+        "Job",
         "Plan",
         "Preflight",
         "Run",
