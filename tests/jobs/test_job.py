@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,43 @@ def test_what_is_not_accepted_fails_the_job_after_its_files_are_written(
         job.replay()
 
     assert len(pd.read_csv(farm / "rejects.csv")) > 1
+
+
+def test_a_job_that_is_interrupted_writes_its_files_and_raises(farm: Path, platform: Any) -> None:
+    """The task is red, its rejects can be read, and the same call does the rest."""
+    job = _job(
+        farm,
+        JOB
+        + """
+[journal]
+folder = "runs"
+key = "{start:%Y-%m-%d}"
+[limits]
+window = 1
+max_entries = 2
+values_per_second = 500
+[output]
+books = "books.csv"
+""",
+    )
+    stop, told = threading.Event(), []
+
+    def on_event(event: dict[str, Any]) -> None:
+        told.append(event["event"])
+        if event["accepted"]:
+            stop.set()
+
+    with pytest.raises(mp.Interrupted) as caught:
+        job.replay(**DAY, stop=stop, on_event=on_event)
+    kept = pd.read_csv(farm / "books.csv")["accepted"].sum()
+    assert 0 < kept == caught.value.run.summary()["accepted"]
+    text = (farm / "job.toml").read_text("utf-8").replace("values_per_second = 500", "")
+    run = _job(farm, text).replay(**DAY)
+
+    assert run.complete
+    assert run.path == farm / "runs" / "2024-03-01.db"
+    assert kept <= run.summary()["settled_before"]
+    assert run.summary()["sent_now"] < run.summary()["accepted"]
 
 
 def test_files_are_checked_before_anything_is_connected(farm: Path) -> None:
