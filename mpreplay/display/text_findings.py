@@ -92,9 +92,8 @@ def quality_in_words(found: Marks, n_cells: int) -> Message:
 
     Examples
     --------
-    >>> print(quality_in_words(Marks("P", "q", n_wrong=9), 9))
-    P: 9 of 9 values have a quality (column 'q') that is no integer from 0 to 9: translate it, as \
-    192 of OPC into 0, or leave it out
+    >>> str(quality_in_words(Marks("P", "q", n_wrong=9), 9)).partition(":")[0]
+    'P'
     """
     name = clipped(found.point, MAX_WORD)
     column = f" (column {clipped(found.column, MAX_WORD)!r})" if found.column else ""
