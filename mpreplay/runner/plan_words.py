@@ -16,7 +16,16 @@ from ..report.figures import arrivals
 if TYPE_CHECKING:
     from .planned import Planned
 
-__all__ = ["fate_words", "first_line", "gap_table", "map_of", "notebook_form", "picture", "told"]
+__all__ = [
+    "fate_words",
+    "first_line",
+    "gap_table",
+    "in_megabytes",
+    "map_of",
+    "notebook_form",
+    "picture",
+    "told",
+]
 
 MAX_CAUSES: Final = 10
 # The fates of a plan: what each stands for ahead of the replay.
@@ -38,8 +47,14 @@ def first_line(plan: Planned) -> str:
         return "There is no value to send"
     return (
         f"{plan.n_sent:,} of {count(plan.n_values, 'value')} would go out in "
-        f"{count(plan.n_requests, 'request')}, {plan.n_bytes / 1e6:,.1f} MB"
+        f"{count(plan.n_requests, 'request')}, {in_megabytes(plan)}"
     )
+
+
+def in_megabytes(plan: Planned) -> str:
+    """Return the size of the requests, and of what would travel if they are packed."""
+    packed = "" if plan.n_bytes_packed is None else f" ({plan.n_bytes_packed / 1e6:,.1f} MB packed)"
+    return f"{plan.n_bytes / 1e6:,.1f} MB{packed}"
 
 
 def told(plan: Planned) -> Iterator[str]:
@@ -71,6 +86,8 @@ def _time(plan: Planned) -> str:
     if plan.limited_by is None:
         return "No limit on bytes or values is set: the platform's replies decide the time."
     limit = _LIMITS[plan.limited_by].format(getattr(limits, plan.limited_by))
+    if plan.n_bytes_packed is not None:
+        limit += f" (without compression {duration(plan.seconds_plain)})"
     return (
         f"It takes at least {duration(plan.seconds)}, by {limit}; replies slower than "
         f"{duration(plan.slowest_reply)} make it longer, with {count(limits.window, 'request')} in "
