@@ -138,7 +138,8 @@ def _read(column: Any, form: Column | None, columns: Columns) -> Any:
 
 def _quoted(text: str) -> str:
     """Return a text as a regular expression that matches it."""
-    return "".join(letter if letter.isalnum() else f"\\{letter}" for letter in text)
+    # Only the signs of ASCII have a meaning, and only they may have a backslash.
+    return "".join(one if one.isalnum() or not one.isascii() else f"\\{one}" for one in text)
 
 
 def _texts(column: Any) -> pa.Array | None:

@@ -56,7 +56,6 @@ def streams_kept(
             path.unlink(missing_ok=True)
         raise
     for number, source in streams.items():
-        source.moved(files[number])
         log.info(
             "%s is kept in %s; another process continues the run with read_history(%r, ...)",
             source.name,

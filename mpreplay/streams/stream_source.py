@@ -131,18 +131,6 @@ class StreamSource:
         mark = self._read().mark
         return mark.sha256 or mark.digest()
 
-    def moved(self, path: Path) -> None:
-        """Read the rows from another file from now on, which must have the same bytes."""
-        known, sha256 = self._read(), self.digest()
-        is_same = known.path.samefile(path)
-        if not self.place.is_kept:
-            known.path.unlink()
-        found = replace(ParquetSource.open(path, {}), name=self.name)
-        found.mark.sha256 = sha256
-        if not is_same:
-            found.mark.digest()
-        self._file = found
-
     def _read(self) -> ParquetSource:
         with self._lock:
             if self._file is None:

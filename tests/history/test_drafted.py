@@ -180,3 +180,17 @@ def test_a_frame_gives_ranges_on_request() -> None:
     assert points["f"] == Measurepoint("f", "FLOAT", minimum=float(np.float32(7.12)),
                                        maximum=float(np.float32(7.12)))  # fmt: skip
     assert points["i"] == Measurepoint("i", "DOUBLE", minimum=1, maximum=2**31)
+
+
+@pytest.mark.parametrize("suffix", ["°C", "€/kWh", "%", "m³/h", "1/min", "$ (x)"])
+def test_a_unit_of_any_letters_is_read_in_a_draft(suffix: str) -> None:
+    """A sign that is no letter of ASCII is none of a regular expression either."""
+    frame = pd.DataFrame({"time": ["2024-01-01T00:00Z"], "x": [f"1,5 {suffix}"]})
+    history = mp.read_history(
+        frame,
+        time_column="time",
+        points={"x": mp.Column("x", suffix=suffix)},
+        text=mp.TextFormat(decimal=","),
+    )
+
+    assert history.draft_model().measurepoints["x"].type == "DOUBLE"

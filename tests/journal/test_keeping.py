@@ -184,3 +184,23 @@ def test_a_journal_on_another_disk_has_a_copy(
 
     assert run.complete
     assert list(tmp_path.glob(".*part*")) == []
+
+
+def test_the_same_history_is_replayed_again_and_into_other_journals(
+    play: Play, frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """What a journal keeps is its own: a second call takes it from nobody, nor loses the rows."""
+    history = stream(frame)
+    interrupted(play, history, journal=tmp_path / "a.db")
+    kept = (tmp_path / "a.db.source.parquet").read_bytes()
+    run, _ = play(history=history, journal=tmp_path / "a.db")
+    other, _ = play(history=history, journal=tmp_path / "b.db")
+    (tmp_path / "b.db.source.parquet").unlink()
+    again, sent = play(history=history, journal=tmp_path / "a.db")
+
+    assert run.complete
+    assert other.complete
+    assert again.complete
+    assert not sent.published
+    assert (tmp_path / "a.db.source.parquet").read_bytes() == kept
+    assert mp.validate(history, run._model).n_values == run.summary()["read"]
