@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 from .errors import Argument, ConfigError, message
 from .errors.arguments import FLAG, OPTIONAL_TEXT, Kind, check_kinds, kind_of, one_of, shown_briefly
-from .protocol.addresses import FORM, OPTIONS, fault_in_host, fault_in_key, fault_in_text, fields_of
+from .protocol.addresses import FAULTS, FORM, OPTIONS, fields_of
 from .protocol.messages import MAX_PUBLISH_BYTES, envelope
 from .secret import HIDDEN, Secret, sealed
 
@@ -48,6 +48,8 @@ class Connection:
         PEM files: trusted authorities, and the client's certificate with its key.
     client_id : str, optional
         At most 64 characters; the device key by default.
+    compression : {None, "gzip"}, optional
+        Experimental: every message travels packed. The platform's documents do not mention it.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class Connection:
     cert_file: str | None
     key_file: str | None
     client_id: str | None
+    compression: Literal["gzip"] | None
 
     def __init__(
         self,
@@ -79,6 +82,7 @@ class Connection:
         cert_file: str | None = None,
         key_file: str | None = None,
         client_id: str | None = None,
+        compression: Literal["gzip"] | None = None,
     ) -> None:
         # First of all: an error tracker prints the arguments of a call that fails.
         is_text, secret = isinstance(device_secret, str | Secret), Secret.sealed(device_secret)
@@ -86,12 +90,13 @@ class Connection:
         if not is_text:
             secret.check("device_secret")
         _check_kinds({"tls": (tls, FLAG)})
-        texts = (host, product_key, device_key, ca_file, cert_file, key_file, client_id)
-        _check_kinds(dict(zip(_FAULTS, ((text, _FIELD) for text in texts), strict=True)))
+        more = (ca_file, cert_file, key_file, client_id, compression)
+        texts = (host, product_key, device_key, *more)
+        _check_kinds(dict(zip(FAULTS, ((text, _FIELD) for text in texts), strict=True)))
         tls = bool(tls or ca_file or cert_file or key_file)
         port = (TLS_PORT if tls else PLAIN_PORT) if port is None else port
-        given = (host, port, product_key, device_key, secret, tls, ca_file, cert_file, key_file)
-        for field, value in zip(dataclasses.fields(self), (*given, client_id), strict=True):
+        given = (host, port, product_key, device_key, secret, tls, *more)
+        for field, value in zip(dataclasses.fields(self), given, strict=True):
             object.__setattr__(self, field.name, value)
         self._check()
 
@@ -103,7 +108,7 @@ class Connection:
         if self.device_secret.as_given() == "":
             raise _wrong("device_secret", f"a connection needs a device_secret; as a URI: {FORM}")
         self.device_secret.check("device_secret")
-        for name, fault_in in _FAULTS.items():
+        for name, fault_in in FAULTS.items():
             value = getattr(self, name)
             if value is not None and (fault := fault_in(value) or ("" if value else "is empty")):
                 raise _wrong(name, f"{name} {fault}")
@@ -137,8 +142,8 @@ class Connection:
         Parameters
         ----------
         uri : str
-            ``mqtt://{device_key}:{secret}@{host}:{port}/{product_key}``, each part
-            percent-encoded; ``mqtts`` for TLS. ``?ca=…&cert=…&key=…&client_id=…`` may follow.
+            ``mqtt://{device_key}:{secret}@{host}:{port}/{product_key}``, percent-encoded; ``mqtts``
+            for TLS. ``?ca=…&cert=…&key=…&client_id=…&compress=…`` may follow.
 
         Raises
         ------
@@ -200,13 +205,6 @@ def _wrong(argument: str, text: str) -> ConfigError:
 
 
 _FIELD: Final = Kind("a text", OPTIONAL_TEXT.holds)  # None where there is none
-# What is wrong with a field, by its name.
-_FAULTS: Final[dict[str, Callable[[Any], str]]] = {
-    "host": fault_in_host,
-    "product_key": fault_in_key,
-    "device_key": fault_in_key,
-    **dict.fromkeys(["ca_file", "cert_file", "key_file", "client_id"], fault_in_text),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +221,7 @@ class Limits:
         Largest number of requests in flight.
     bytes_per_second, values_per_second : float, optional
         Largest rate of one connection. The platform's default is 1 MB/s; points per second are part
-        of an organisation's contract.
+        of an organisation's contract. Bytes are counted as they travel, packed or not.
     reply_timeout : float
         Wait for a reply before a retry. [s]
     attempts : int

@@ -119,7 +119,7 @@ class Scripted:
 
 def scripted_replay(
     patch: pytest.MonkeyPatch, script: Script, history: mp.History, model: Any, *,
-    refusals: int = 0, clock: Clock | None = None, **options: Any,
+    refusals: int = 0, clock: Clock | None = None, kind: type[Scripted] = Scripted, **options: Any,
 ) -> tuple[Any, Scripted]:  # fmt: skip
     """Replay along a script; return the run, or the error that ended it, and the transport.
 
@@ -127,7 +127,7 @@ def scripted_replay(
     of its own should have a state folder of its own.
     """
     clock = clock or Clock()
-    transport = Scripted(clock, script, refusals)
+    transport = kind(clock, script, refusals)
     options = {"allow_offline_sub_device": True, "connection": GATEWAY, "on_interrupt": "return",
                **options}  # fmt: skip
     with patch.context() as inner:

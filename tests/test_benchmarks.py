@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-ROWS = (*range(1, 14), 18)
+ROWS = (*range(1, 14), 15, 18)
 
 
 @pytest.fixture(scope="module")

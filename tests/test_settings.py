@@ -38,6 +38,7 @@ def connection(**changes: Any) -> Connection:
     secret=texts,
     tls=st.booleans(),
     client_id=st.none() | st.text("abc 1&=%+é", min_size=1, max_size=10),
+    compression=st.sampled_from([None, "gzip"]),
 )
 def test_a_connection_survives_its_uri(
     *,
@@ -48,11 +49,12 @@ def test_a_connection_survives_its_uri(
     secret: str,
     tls: bool,
     client_id: str | None,
+    compression: Any,
 ) -> None:
     """Keys and secrets hold any character; a job file or a variable must carry them all."""
     given_one = Connection(
         host, port, product_key=product, device_key=device, device_secret=secret, tls=tls,
-        client_id=client_id,
+        client_id=client_id, compression=compression,
     )  # fmt: skip
 
     assert Connection.from_uri(given_one.to_uri(reveal_secret=True)) == given_one
@@ -103,6 +105,10 @@ def test_the_environment_names_a_connection(monkeypatch: pytest.MonkeyPatch) -> 
         ({"key_file": "k.pem"}, "without cert_file"),
         ({"client_id": "x" * 65}, "1 to 64 characters"),
         ({"client_id": ""}, "client_id is empty"),
+        ({"compression": "lz4"}, "compression must be 'gzip' or None"),
+        ({"compression": "GZIP"}, "compression must be 'gzip' or None"),
+        ({"compression": ""}, "compression must be 'gzip' or None"),
+        ({"compression": True}, "compression must be a text, got bool"),
         ({"device_secret": 5}, "device_secret must be a text or a mpreplay.Secret, got int"),
         ({"device_secret": f"{SECRET}\udcff"}, "device_secret holds a character that UTF-8 cann"),
         *[

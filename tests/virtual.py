@@ -128,7 +128,7 @@ class VirtualWorld:
     def _deliver(self, device: Device, topic: str, payload: bytes) -> None:
         """Send a reply through the session that the device has by now."""
         if link := self.links.get(device):
-            link.send(Message(topic, payload))
+            link.send(Message(topic, self.platform.travels(device, payload)))
 
     def _later(self, seconds: float, action: Action) -> None:
         self.clock.later(seconds, lambda: self.do(action))
@@ -190,7 +190,7 @@ class VirtualTransport:
         world, connection = self._world, self._connection
         signed = sign_in(
             *connection.device, connection.device_secret.reveal(), client_id=connection.device_key,
-            timestamp=world.now_ms,
+            timestamp=world.now_ms, compression=connection.compression,
         )  # fmt: skip
         admission = world.platform.connect(
             signed.client_id, signed.username, signed.password, world.now_ms,

@@ -199,6 +199,7 @@ class MqttTransport:
             connection.device_secret.reveal(),
             client_id=connection.client_id or connection.device_key,
             timestamp=time.time_ns() // 1_000_000,
+            compression=connection.compression,
         )
         client = PahoClient(
             self._inbox, fields.client_id, self._rate, CONNECT_TIMEOUT, tls=connection.tls

@@ -199,6 +199,10 @@ class Session:
             publish.append(first.request_id)
         return publish, settled
 
+    def travelled(self, n_bytes: int, n_sent: int, now: float) -> None:
+        """Let the rate count a publish of ``n_bytes`` by the bytes in which it travelled."""
+        self._bytes.take(n_sent - n_bytes, now)
+
     def next_event(self, now: float) -> float | None:
         """Return the time at which to call :meth:`poll` again even if nothing is received."""
         times = [request.due for request in self._in_flight.values()]

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-__all__ = ["Acknowledged", "Event", "Lost", "Message", "Transport"]
+__all__ = [
+    "PACKED_BYTES",
+    "PLAIN_REPLIES",
+    "Acknowledged",
+    "Event",
+    "Lost",
+    "Message",
+    "Transport",
+]
+
+# Counts of a connection whose messages travel packed: bytes published, as they travelled, and
+# messages received in plain.
+PACKED_BYTES: Final = "published_bytes_packed"
+PLAIN_REPLIES: Final = "plain_replies"
 
 
 class Message(NamedTuple):
@@ -37,8 +50,8 @@ class Transport(Protocol):
         """Sign in and subscribe; raise ConnectError if that fails."""
         ...
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send one message."""
+    def publish(self, topic: str, payload: bytes) -> int | None:
+        """Send one message; return the size in which it travels, unless that is its own."""
         ...
 
     def receive(self, timeout: float) -> Event | None:

@@ -19,9 +19,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from ..errors import ConfigError
 
 __all__ = [
+    "FAULTS",
     "FORM",
     "OPTIONS",
     "check_keys",
+    "fault_in_compression",
     "fault_in_host",
     "fault_in_key",
     "fault_in_text",
@@ -40,6 +42,7 @@ OPTIONS: Final = {
     "cert": "cert_file",
     "key": "key_file",
     "client_id": "client_id",
+    "compress": "compression",
 }
 LONGEST_KEY: Final = 1_000  # characters; far beyond [2]_, and short enough for a topic
 LONGEST_HOST: Final = 253  # of a name in the domain name system
@@ -82,6 +85,11 @@ def fault_in_host(host: Any) -> str:
     return ""
 
 
+def fault_in_compression(word: Any) -> str:
+    """Return what is wrong with the word for a compression; the empty text for nothing."""
+    return "" if word == "gzip" else "must be 'gzip' or None: no other is spoken"
+
+
 def is_loopback(host: str) -> bool:
     """Return True if a host is this machine, whatever its name service says.
 
@@ -107,6 +115,16 @@ def fault_in_text(text: Any) -> str:
         if 0xD800 <= code < 0xE000:
             return f"holds {character!r}, a lone surrogate, which UTF-8 cannot carry"
     return ""
+
+
+# What is wrong with a field of a connection, by its name.
+FAULTS: Final[dict[str, Callable[[Any], str]]] = {
+    "host": fault_in_host,
+    "product_key": fault_in_key,
+    "device_key": fault_in_key,
+    **dict.fromkeys(["ca_file", "cert_file", "key_file", "client_id"], fault_in_text),
+    "compression": fault_in_compression,
+}
 
 
 def fields_of(uri: Any, seal: Callable[[str], Any]) -> dict[str, Any] | str:

@@ -24,6 +24,7 @@ from .signature import SIGN_METHOD, sign
 
 __all__ = [
     "MAX_PUBLISH_BYTES",
+    "MAX_REPLY_BYTES",
     "METHOD",
     "Reply",
     "batch_login",

@@ -65,15 +65,27 @@ class SignIn:
 
 
 def sign_in(
-    product_key: str, device_key: str, secret: str, *, client_id: str, timestamp: int
+    product_key: str,
+    device_key: str,
+    secret: str,
+    *,
+    client_id: str,
+    timestamp: int,
+    compression: str | None = None,
 ) -> SignIn:
     """Return the fields that sign a device in with its secret [2]_.
+
+    Compression is asked for in a block in literal braces, which the signature covers [6]_.
 
     Examples
     --------
     >>> sign_in("p", "d", "s", client_id="d", timestamp=1).client_id
     'd|securemode=2,signmethod=sha256,timestamp=1|'
+    >>> sign_in("p", "d", "s", client_id="d", timestamp=1, compression="gzip").client_id
+    'd{compress=GZIP}|securemode=2,signmethod=sha256,timestamp=1|'
     """
+    if compression is not None:
+        client_id += f"{{compress={compression.upper()}}}"
     return SignIn(
         f"{client_id}|securemode={SECURE_MODE},signmethod={SIGN_METHOD},timestamp={timestamp}|",
         f"{device_key}&{product_key}",

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pandas as pd
 
 from ..conversation.pacing import BURST
+from ..conversation.transport import PACKED_BYTES, PLAIN_REPLIES
 from ..display.amounts import count, duration, seconds, setting
 from ..display.facts import Standing
 from ..display.page import mark, safe
@@ -77,6 +78,7 @@ def _told_of_wire(results: pd.DataFrame, line: Timeline) -> Iterator[str]:
 
 
 def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any]) -> Iterator[str]:
+    yield from _told_of_packing(facts.get("counts") or {})
     if line.span < SHORT:  # the burst of its first second would look like a breach of the limit
         return
     sent = results[results["sent_at"].notna()]
@@ -92,6 +94,16 @@ def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any
             "the time at which it was begun, and goes out at the limit's pace from there: what "
             "waits behind others shows as latency."
         )
+
+
+def _told_of_packing(counts: Mapping[str, int]) -> Iterator[str]:
+    if PACKED_BYTES in counts:
+        yield (
+            f"All that was sent came to {counts[PACKED_BYTES]:,} bytes as it travelled, packed; "
+            "the bytes of requests here are those before packing, the limit counts those after."
+        )
+    if n := counts.get(PLAIN_REPLIES):
+        yield f"{count(n, 'message')} of the platform came in plain, though packing was asked for."
 
 
 def _retries(results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing) -> str:

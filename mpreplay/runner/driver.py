@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from ..conversation.isolation import root_of
+from ..conversation.packing import counts_of_packing
 from ..conversation.session import Session
 from ..conversation.transport import Acknowledged, Lost, Message
 from ..display.facts import Ended
@@ -369,8 +370,10 @@ class Driver:
         self.counts["published"] += 1
         if not sent.is_counted:
             self.sent_now, sent.is_counted = self.sent_now + sent.n_values, True
-        self.meter.published(len(payload), self.clock.now())
-        self.transport.publish(batch_topic(*self.connection.device), payload)
+        n_sent = self.transport.publish(batch_topic(*self.connection.device), payload)
+        n_sent, now = len(payload) if n_sent is None else n_sent, self.clock.now()
+        self.session.travelled(len(payload), n_sent, now)
+        self.meter.published(n_sent, now, len(payload))
 
     def _settle(self, settled: list[Settled]) -> None:
         """Record the ends of requests and the fates of their values."""
@@ -429,6 +432,7 @@ class Driver:
             "sub_devices_refused": len(self.sub_devices.refused),
             "disordered_slabs": self.preparer.duplicates.n_disordered,
             "equal_copies": self.preparer.duplicates.n_copies,
+            **counts_of_packing(self.transport, self.unfinished.counts),
         }
 
     def _note_end(self) -> None:

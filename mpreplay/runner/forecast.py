@@ -15,6 +15,7 @@ from ..outcome.books import Books
 from ..outcome.foreseen import declines_foreseen
 from ..outcome.packed_counts import Names, pack_tally
 from ..outcome.rejects import rejects_withheld
+from ..protocol.compression import pack_fast
 from ..requests.tallies import Tally, add_tally
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Forecast:
     ----------
     policy : Policy
         Rules of the replay.
+    packs : bool
+        True if requests travel packed: each is then packed, to know its size.
 
     Attributes
     ----------
@@ -46,6 +49,8 @@ class Forecast:
         checks.
     sizes : list of int
         Size of each request. [bytes]
+    n_packed : int
+        Bytes of all requests, packed.
     first : bytes
         The first request.
     found : DataFrame or None
@@ -53,6 +58,7 @@ class Forecast:
     """
 
     policy: Policy
+    packs: bool = False
     n_rows: int = 0
     n_values: int = 0
     n_sent: int = 0
@@ -60,6 +66,7 @@ class Forecast:
     n_declined: int = 0
     n_violations: int = 0
     sizes: list[int] = field(default_factory=list)
+    n_packed: int = 0
     first: bytes = b""
     found: pd.DataFrame | None = None
     _lacks: LackSearch = field(default_factory=LackSearch)
@@ -99,6 +106,8 @@ class Forecast:
         self.n_sent += chunk.n_values
         if not self.first:
             self.first = chunk.payload(ID, self.policy)
+        if self.packs:
+            self.n_packed += len(pack_fast(chunk.payload(ID, self.policy)))
 
     def _see_violations(self, prepared: Prepared) -> None:
         for part in prepared.parts:

@@ -153,6 +153,7 @@ class Meter:
     reading: Pace = field(default_factory=Pace)
     holds: Holds = field(init=False)
     _made: tuple[int, int] = (0, 0)  # values and bytes of the requests
+    _shrunk: tuple[int, int] = (0, 0)  # bytes published, as they travelled and in plain
 
     def __post_init__(self) -> None:
         """Begin to look where the time goes."""
@@ -177,8 +178,10 @@ class Meter:
         """Count a request that will be published."""
         self._made = self._made[0] + n_values, self._made[1] + n_bytes
 
-    def published(self, n_bytes: int, now: float) -> None:
-        """Count the bytes of a publish."""
+    def published(self, n_bytes: int, now: float, n_plain: int | None = None) -> None:
+        """Count the bytes of a publish, which were ``n_plain`` in plain, if they were packed."""
+        n_plain = n_bytes if n_plain is None else n_plain
+        self._shrunk = self._shrunk[0] + n_bytes, self._shrunk[1] + n_plain
         self.answers.begin(now)
         self.publishes.begin(now)
         self.publishes.add(n_bytes, now)
@@ -253,7 +256,9 @@ class Meter:
     def _least(self, unpublished: float, now: float) -> float:
         """Return the least time that the limits allow for so many values."""
         n_values, n_bytes = self._made
-        each = n_bytes / n_values if n_values else 0.0
+        n_sent, n_plain = self._shrunk
+        shrinkage = n_sent / n_plain if n_plain else 1.0
+        each = shrinkage * n_bytes / n_values if n_values else 0.0
         by_limits = zip((unpublished * each, unpublished), self.rates, strict=True)
         least = max((amount / rate for amount, rate in by_limits if rate), default=0.0)
         return max(0.0, least - self.publishes.gone(now))

@@ -24,6 +24,7 @@ __all__ = [
     "map_of",
     "notebook_form",
     "picture",
+    "sizes_in_words",
     "told",
 ]
 
@@ -50,8 +51,14 @@ def first_line(plan: Planned) -> str:
     copies = f", for {count(plan.n_copies, 'equal copy')} more as well" if plan.n_copies else ""
     return (
         f"{plan.n_sent:,} of {count(plan.n_values, 'value')} would go out in "
-        f"{count(plan.n_requests, 'request')}, {size(plan.n_bytes)}{copies}"
+        f"{count(plan.n_requests, 'request')}, {sizes_in_words(plan)}{copies}"
     )
+
+
+def sizes_in_words(plan: Planned) -> str:
+    """Return the size of the requests, and of what would travel if they are packed."""
+    packed = "" if plan.n_bytes_packed is None else f" ({size(plan.n_bytes_packed)} packed)"
+    return f"{size(plan.n_bytes)}{packed}"
 
 
 def told(plan: Planned) -> Iterator[str]:
@@ -83,6 +90,8 @@ def _time(plan: Planned) -> str:
     if plan.limited_by is None:
         return "No limit on bytes or values is set: the platform's replies decide the time."
     limit = _LIMITS[plan.limited_by].format(getattr(limits, plan.limited_by))
+    if plan.n_bytes_packed is not None:
+        limit += f" (without compression {duration(plan.seconds_plain)})"
     return (
         f"It takes at least {duration(plan.seconds)}, by {limit}; replies slower than "
         f"{duration(plan.slowest_reply)} make it longer, with {count(limits.window, 'request')} in "

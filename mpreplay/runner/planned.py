@@ -77,6 +77,8 @@ class Planned:
     slowest_reply: float
     would_raise: str | None
     made: Made = field(compare=False)
+    n_bytes_packed: int | None = None
+    seconds_plain: float = 0.0
 
     @cached_property
     def coverage(self) -> pd.DataFrame:

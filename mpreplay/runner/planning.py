@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..checks.survey import told_of_faults
 from ..conversation.sub_devices import checked_secrets
-from ..display.amounts import count, duration, size
+from ..display.amounts import count, duration
 from ..errors import ConfigError, message
 from ..order import Order
 from ..outputs import check_file, path_of, written
@@ -21,7 +21,7 @@ from ..secret import sealed
 from ..settings import Connection, Limits, Policy
 from .forecast import Forecast
 from .plan_page import rendered
-from .plan_words import notebook_form, picture
+from .plan_words import notebook_form, picture, sizes_in_words
 from .planned import Made, Planned
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ class Plan(Planned):
         Rows and values read.
     n_requests, n_sent, n_bytes : int
         Requests, with their values and bytes.
+    n_bytes_packed : int or None
+        The bytes as they would travel on a connection with compression, for which each request is
+        packed; None without. Another library packs a little better or worse.
     n_withheld, n_superseded, n_copies : int
         Values against the model, values superseded by another reading, and equal copies.
     n_declined : int
@@ -58,7 +61,9 @@ class Plan(Planned):
     largest : int
         Size of the largest request. [bytes]
     seconds : float
-        Least time under the limits on bytes and values. [s]
+        Least time under the limits on values and on bytes, as they travel. [s]
+    seconds_plain : float
+        The same without compression. [s]
     seconds_at_5000 : float
         Least time under 5,000 values/s, the old contract of an organisation. [s]
     limited_by : {"bytes_per_second", "values_per_second", None}
@@ -83,7 +88,7 @@ class Plan(Planned):
         return (
             f"Plan({raised}{self.n_sent:,} of {self.n_values:,} values of "
             f"{count(self.n_devices, 'device')} in "
-            f"{count(self.n_requests, 'request')}, {size(self.n_bytes)}{if_online}"
+            f"{count(self.n_requests, 'request')}, {sizes_in_words(self)}{if_online}"
             f"{''.join(f', {part}' for part in kept)}; at least {duration(self.seconds)}, "
             f"at 5,000 values/s {duration(self.seconds_at_5000)})"
         )
@@ -179,11 +184,12 @@ def plan(
     """
     connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
-    own = _own_device(connection, gateway)
+    to = None if connection is None else Connection.of(connection)
+    own = _own_device(to, gateway)
     order = Order.of("plan", history, model, own, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
     found = order.duplicates()
-    forecast = Forecast(policy)
+    forecast = Forecast(policy, packs=to is not None and to.compression is not None)
     gathering = Gathering(n_examples=0, allows_offline=policy.allow_offline_sub_device)
     slabs = history.slabs(order.models.all())
     succession = Succession(order.preparer(found), order.window)
@@ -194,11 +200,11 @@ def plan(
     return _plan_of(order, found, forecast, gathering, is_awaited=is_awaited)
 
 
-def _own_device(connection: Any, gateway: tuple[str, str] | None) -> tuple[str, str]:
+def _own_device(connection: Connection | None, gateway: tuple[str, str] | None) -> tuple[str, str]:
     """Return the keys of the connection; without a connection they may be unknown."""
     if connection is None:
         return ("", "") if gateway is None else gateway
-    own = Connection.of(connection).device
+    own = connection.device
     if gateway is not None and tuple(gateway) != tuple(own):
         raise ConfigError(
             f"gateway {gateway!r} is another device than that of the connection, "
@@ -209,20 +215,27 @@ def _own_device(connection: Any, gateway: tuple[str, str] | None) -> tuple[str, 
     return own
 
 
-def _plan_of(
-    order: Order, found: Duplicates, forecast: Forecast, gathering: Gathering, *, is_awaited: bool
-) -> Plan:
-    limits, sizes, n_sent = order.limits, forecast.sizes, forecast.n_sent
+def _least(limits: Limits, n_bytes: int, n_values: int) -> tuple[float, str | None]:
+    """Return the least time under the rates, and the name of the rate that decides it."""
     by_rates = {
         name: total / rate
         for name, total, rate in (
-            ("bytes_per_second", sum(sizes), limits.bytes_per_second),
-            ("values_per_second", n_sent, limits.values_per_second),
+            ("bytes_per_second", n_bytes, limits.bytes_per_second),
+            ("values_per_second", n_values, limits.values_per_second),
         )
         if rate is not None
     }
     slowest = max(by_rates, key=by_rates.__getitem__, default=None)
-    seconds = 0.0 if slowest is None else by_rates[slowest]
+    return (0.0 if slowest is None else by_rates[slowest]), slowest
+
+
+def _plan_of(
+    order: Order, found: Duplicates, forecast: Forecast, gathering: Gathering, *, is_awaited: bool
+) -> Plan:
+    limits, sizes, n_sent = order.limits, forecast.sizes, forecast.n_sent
+    n_packed = forecast.n_packed if forecast.packs else None
+    n_bytes = sum(sizes)
+    seconds, slowest = _least(limits, n_bytes if n_packed is None else n_packed, n_sent)
     told = told_of_faults(
         order.policy, forecast.found, forecast.n_violations, found, forecast.hints
     )
@@ -232,7 +245,8 @@ def _plan_of(
         n_values=forecast.n_values,
         n_requests=len(sizes),
         n_sent=n_sent,
-        n_bytes=sum(sizes),
+        n_bytes=n_bytes,
+        n_bytes_packed=n_packed,
         n_withheld=forecast.n_withheld - found.n_superseded,
         n_superseded=found.n_superseded,
         n_copies=found.n_copies,
@@ -241,6 +255,7 @@ def _plan_of(
         n_offline=len(found.devices - {order.own}) if is_awaited else 0,
         largest=forecast.largest,
         seconds=seconds,
+        seconds_plain=_least(limits, n_bytes, n_sent)[0],
         seconds_at_5000=n_sent / POINTS_PER_SECOND,
         limited_by=slowest if sizes else None,
         slowest_reply=limits.window * seconds / len(sizes) if sizes else 0.0,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..checks.repeats import Duplicates
 from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
+from ..conversation.packing import travelling
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Interrupted
 from ..errors.arguments import FLAG, SECONDS, Kind, check_kinds, one_of, optional
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from ..conversation.transport import Transport
     from .clock import Clock
     from .progress import OnEvent
 
@@ -276,14 +278,15 @@ def _told_of_interrupt(run: Run, name: str, is_kept: bool) -> str:
 
 def _transport(
     connection: Connection, limits: Limits, sub_devices: SubDevices, interrupts: Interrupts
-) -> MqttTransport:
-    return MqttTransport(
+) -> Transport:
+    one = MqttTransport(
         connection,
         [batch_reply_topic(*connection.device), *sub_devices.reply_topics],
         keepalive=limits.keepalive,
         bytes_per_second=limits.bytes_per_second,
         is_stopped=lambda: bool(interrupts.name),
     )
+    return travelling(one, connection)
 
 
 def _is_callable(given: Any) -> bool:

@@ -81,7 +81,7 @@ class Platform:
         self._sessions = Sessions()
         self.sessions = self._sessions.rows
         self.requests: list[dict[str, Any]] = []
-        self._packed: set[Device] = set()  # whose payloads travel as GZIP
+        self.packed: set[Device] = set()  # whose payloads travel as GZIP
         self._bytes: dict[Device, Allowance] = {}
         self._values = Allowance(world.limits.max_values_per_second)
         self._keep: Callable[[Event, bytes], None] = lambda event, payload: None
@@ -181,14 +181,14 @@ class Platform:
         if row := self._sessions.begin(device, client_id, now, decision):
             self._keep(["session", row], b"")
         if is_admitted and told.block.get("compress") == compression.GZIP:
-            self._packed.add(device)
+            self.packed.add(device)
         return Admission(decision.code, device, session)
 
     def end(self, session: int, how: str, now: int) -> None:
         """Record the end of a session and sign its sub-devices out; a repeat does nothing."""
         if device := self._sessions.end(session, how, now):
             self._keep(["end", session, how, now], b"")
-            self._packed.discard(device)
+            self.packed.discard(device)
             self.world.sign_out_all(device)
 
     def may_subscribe(self, device: Device, topic_filter: str) -> bool:
@@ -260,7 +260,7 @@ class Platform:
 
     def _unpacked(self, device: Device, payload: bytes) -> tuple[bytes, int]:
         """Return a payload as it was before it was packed, or the code of its flaw."""
-        if device not in self._packed:
+        if device not in self.packed:
             return payload, 0
         most = max(compression.MAX_UNPACKED_BYTES, self.world.limits.max_bytes or 0)
         try:
@@ -272,7 +272,7 @@ class Platform:
 
     def travels(self, device: Device, payload: bytes) -> bytes:
         """Return a message to a device as it travels on the device's connection."""
-        return compression.pack(payload) if device in self._packed else payload
+        return compression.pack(payload) if device in self.packed else payload
 
     def _manage(self, handler: gateways.Handler, gateway: Device, payload: bytes) -> bytes:
         """Answer a request about sub-devices; keep what it changes in the topology."""

@@ -20,6 +20,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from ..errors import ConnectError
+from ..protocol.compression import is_packed
 from .clients import now_ms
 from .faults import Outbox, course_of
 from .platform import Platform
@@ -133,8 +134,8 @@ class Responder:
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._due, (time.monotonic() + seconds, next(self._count), action))
 
-    def _deliver(self, _: Device, topic: str, payload: bytes) -> None:
-        self._client.publish(topic, payload, qos=1)
+    def _deliver(self, device: Device, topic: str, payload: bytes) -> None:
+        self._client.publish(topic, self._platform.travels(device, payload), qos=1)
 
     def _answer(self, message: Message) -> None:
         topic, payload = message
@@ -145,6 +146,9 @@ class Responder:
         device = parts.device
         if device not in self._platform.world.secrets:
             return
+        # The broker keeps the client id, which asks for compression: what is packed tells it.
+        packed = self._platform.packed
+        (packed.add if is_packed(payload) else packed.discard)(device)
         fault = self._platform.draw(topic)
         course = course_of(fault)
         if not course.handled:

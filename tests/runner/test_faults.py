@@ -54,6 +54,7 @@ class Rehearsal:
     options: dict[str, Any]
     faults: FaultScript
     max_bytes: int | None
+    compression: Any = None
 
     @classmethod
     def of(cls, seed: int) -> Rehearsal:
@@ -78,7 +79,8 @@ class Rehearsal:
             "duplicates": str(rng.choice(["first", "last"])),
         }
         faults = FaultScript.seeded(seed, rate=float(rng.choice([0.1, 0.3, 0.6])))
-        return cls(frame_of(rng), options, faults, 700 if divides else None)
+        compression = "gzip" if seed % 4 == 3 else None
+        return cls(frame_of(rng), options, faults, 700 if divides else None, compression)
 
 
 def frame_of(rng: np.random.Generator) -> pd.DataFrame:
@@ -144,8 +146,9 @@ def replay_to_the_end(
 ) -> mp.Run:
     """Continue a run as long as it ends early; check its record each time."""
     connection = mp.Connection(
-        "h", product_key=GATEWAY[0], device_key=GATEWAY[1], device_secret=SECRETS[GATEWAY]
-    )
+        "h", product_key=GATEWAY[0], device_key=GATEWAY[1], device_secret=SECRETS[GATEWAY],
+        compression=made.compression,
+    )  # fmt: skip
     history = history_of(made.frame)
     values = values_of(made.frame)
     for _ in range(1 + CONTINUATIONS):
@@ -260,7 +263,7 @@ def test_what_is_said_after_a_final_answer_changes_nothing(
     model: mp.ThingModel, seed: int, codes: list[int]
 ) -> None:
     """The first final answer wins: later ones, alike or not, are counted and not applied."""
-    made = replace(Rehearsal.of(seed), faults=FaultScript())
+    made = replace(Rehearsal.of(seed), faults=FaultScript(), compression=None)
     plain = end_of(made, model, VirtualTransport)
     echoed = end_of(made, model, lambda *given: Echoing(*given, codes=codes))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import signal
@@ -30,7 +31,7 @@ End = dict[str, Any]
 class Killing:
     """A process in whose children replays are killed, and the platform they report to."""
 
-    def __init__(self, folder: Path, n_rows: int, isolate: Any) -> None:
+    def __init__(self, folder: Path, n_rows: int, isolate: Any, compression: Any) -> None:
         self.n_rows, self._folder, self._isolate = n_rows, folder, isolate
         names = [f"run{n:03}" for n in range(2 * n_rows + MOMENTS + 2)]
         self._names = iter(names)
@@ -39,6 +40,7 @@ class Killing:
             sub_devices=[(PRODUCT, unit) for name in names for unit in units_of(name)[:2]],
             limits=mp.PlatformLimits(connects=None, max_bytes=LONGEST),
         )
+        self._to = dataclasses.replace(self.platform.connection, compression=compression)
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).parents[1] / "killing.py")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -50,7 +52,7 @@ class Killing:
         job = {
             "run": journal.stem,
             "n_rows": self.n_rows,
-            "uri": self.platform.connection.to_uri(reveal_secret=True),
+            "uri": self._to.to_uri(reveal_secret=True),
             "journal": str(journal),
             "isolate": self._isolate,
             **when,
@@ -113,11 +115,13 @@ def lines_of(frame: pd.DataFrame, prefix: str) -> list[str]:
     return sorted(str(row).replace(prefix, "") for row in frame.to_dict("records"))
 
 
-@pytest.fixture(params=[False, "point"], ids=["whole", "isolated"])
+@pytest.fixture(
+    params=[(False, None), ("point", None), ("point", "gzip")], ids=["whole", "isolated", "packed"]
+)
 def killing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killing]:
     """Have a history that takes about as many journal writes as the command line asks for."""
     writes = request.config.getoption("--kill-writes")
-    made = Killing(tmp_path, max(12, int(writes * 1.25)), request.param)
+    made = Killing(tmp_path, max(12, int(writes * 1.25)), *request.param)
     yield made
     made.close()
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
@@ -61,6 +63,41 @@ def test_a_plan_tells_what_the_rates_mean(history: mp.History, model: mp.ThingMo
     assert plan.seconds == pytest.approx(max(plan.n_bytes / 100_000, plan.n_sent / 1_000))
     assert plan.seconds_at_5000 == pytest.approx(plan.n_sent / 5_000)
     assert "at 5,000 values/s 4.6 s" in repr(plan)
+
+
+def test_a_plan_of_a_compressed_connection_has_both_sizes_and_times(
+    history: mp.History, model: mp.ThingModel
+) -> None:
+    """The requests are packed for it, and no ratio is guessed; without compression none are."""
+    limits = mp.Limits(max_bytes=50_000)
+    plain = mp.plan(history, model, "mqtt://gw-1:s@h/gateway", limits=limits)
+    plan = mp.plan(history, model, "mqtt://gw-1:s@h/gateway?compress=gzip", limits=limits)
+
+    assert plain.n_bytes_packed is None
+    assert (plain.seconds, plain.n_bytes) == (plain.seconds_plain, plan.n_bytes)
+    assert plan.n_bytes_packed is not None
+    assert 0 < plan.n_bytes_packed < plan.n_bytes / 3
+    assert plan.seconds == pytest.approx(plan.n_bytes_packed / 1e6)
+    assert plan.seconds_plain == plain.seconds
+    assert plan.largest == plain.largest  # before packing
+    assert " MB packed)" in repr(plan)
+    assert "packed" not in repr(plain)
+
+
+def test_a_plan_says_how_many_bytes_a_compressed_replay_sends(
+    history: mp.History, model: mp.ThingModel
+) -> None:
+    """The digits of its ids aside."""
+    options: dict[str, Any] = {
+        "on_invalid": "withhold", "duplicates": "last", "allow_offline_sub_device": True,
+        "limits": mp.Limits(max_bytes=50_000),
+    }  # fmt: skip
+    with mp.simulate(model, sub_devices=TURBINES, online=TURBINES) as platform:
+        to = dataclasses.replace(platform.connection, compression="gzip")
+        plan = mp.plan(history, model, to, **options)
+        run = mp.replay(history, model, to, progress=False, **options)
+
+    assert run.summary()["published_bytes_packed"] == pytest.approx(plan.n_bytes_packed, rel=0.01)
 
 
 def test_a_plan_leaves_the_limits_of_a_request(history: mp.History, model: mp.ThingModel) -> None:

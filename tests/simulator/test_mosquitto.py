@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
@@ -30,11 +31,13 @@ def broker() -> Iterator[str]:
 
 
 def replayed(
-    frame: pd.DataFrame, model: mp.ThingModel, behind: str | None, **options: Any
-) -> tuple[mp.Run, pd.DataFrame]:
+    frame: pd.DataFrame, model: mp.ThingModel, behind: str | None,
+    compression: Any = None, **options: Any,
+) -> tuple[mp.Run, pd.DataFrame]:  # fmt: skip
     """Return a run and what the platform has after it."""
     with mp.simulate(model, sub_devices=FARM, online=[FARM[0]], behind=behind) as platform:
-        run = mp.replay(history_of(frame), model, platform.connection, **options)
+        to = dataclasses.replace(platform.connection, compression=compression)
+        run = mp.replay(history_of(frame), model, to, **options)
         check(run, frame, platform)
         return run, platform.stored()
 
@@ -74,15 +77,39 @@ def test_a_real_broker_makes_no_difference(
     assert ours.complete is real.complete is True
 
 
-def test_sub_devices_are_signed_in_and_out_behind_a_real_broker(
+def test_compression_makes_no_difference_behind_a_real_broker(
     broker: str, model: mp.ThingModel, frame: pd.DataFrame
+) -> None:
+    """Packed payloads are bytes like others to it; the replies come packed, too."""
+    frame.loc[[1, 6], "P"] = 9999.0
+    options: dict[str, Any] = {
+        "on_invalid": "send", "allow_offline_sub_device": True,
+        "limits": mp.Limits(max_entries=2, connects=None),
+    }  # fmt: skip
+    plain, stored = replayed(frame, model, broker, **options)
+    packed, stored_packed = replayed(frame, model, broker, "gzip", **options)
+
+    pd.testing.assert_frame_equal(numbered(plain.results), numbered(packed.results))
+    pd.testing.assert_frame_equal(plain.books, packed.books)
+    pd.testing.assert_frame_equal(
+        plain.rejects.drop(columns="request_id"), packed.rejects.drop(columns="request_id")
+    )
+    pd.testing.assert_frame_equal(stored, stored_packed)
+    assert packed.summary()["published_bytes_packed"] > 0
+    assert packed.summary()["plain_replies"] == 0
+
+
+@pytest.mark.parametrize("compression", [None, "gzip"])
+def test_sub_devices_are_signed_in_and_out_behind_a_real_broker(
+    broker: str, model: mp.ThingModel, frame: pd.DataFrame, compression: Any
 ) -> None:
     """It keeps no session for them: only the logout itself can have signed them out."""
     with mp.simulate(model, sub_devices=FARM, behind=broker) as platform:
+        to = dataclasses.replace(platform.connection, compression=compression)
         secrets = {device: platform.connection_for(*device).device_secret for device in FARM}
-        first = mp.replay(history_of(frame), model, platform.connection, sub_device_secrets=secrets)
+        first = mp.replay(history_of(frame), model, to, sub_device_secrets=secrets)
         with pytest.warns(mp.ReplayWarning):
-            second = mp.replay(history_of(frame), model, platform.connection)
+            second = mp.replay(history_of(frame), model, to)
 
     assert first.summary()["accepted"] == 22
     assert set(second.results["code"]) == {1212}
