@@ -43,6 +43,10 @@ class _Keys:
     withhold: bool
     numbers: dict[Any, int] = field(default_factory=dict)
     devices: set[Device] = field(default_factory=set)
+    # Names of the latest slab, with their numbers: slabs mostly have the same.
+    _latest: tuple[list[Any], NDArray[np.int64]] = field(
+        default_factory=lambda: ([], np.zeros(0, np.int64))
+    )
 
     def of(
         self, raw: RawSlab, keys: Readings
@@ -54,17 +58,19 @@ class _Keys:
             if keys.implausible is not None and self.withhold:
                 readable[keys.implausible.positions] = False
             rows, codes, time = rows[readable], codes[readable], time[readable]
-        names: list[Any] = list(keys.devices)
-        self.devices |= set(keys.devices)
+        names: list[Any] = keys.devices
+        if names != self._latest[0]:
+            self.devices |= set(names)
         if raw.layout.columns.is_long:
             point_codes, points = _points(raw, rows - raw.first_row)
             width = len(points) + 1
             pairs, codes = np.unique(codes * width + point_codes + 1, return_inverse=True)
             labels = [None, *points]
             names = [(names[pair // width], labels[pair % width]) for pair in pairs.tolist()]
-        ids = np.array(
-            [self.numbers.setdefault(name, len(self.numbers)) for name in names], np.int64
-        )
+        if names != self._latest[0]:
+            numbers = [self.numbers.setdefault(name, len(self.numbers)) for name in names]
+            self._latest = names, np.array(numbers, np.int64)
+        ids = self._latest[1]
         return rows, ids[codes] if len(ids) else codes, time
 
 

@@ -6,6 +6,7 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,12 +59,7 @@ class Room:
 
         The last number is the room of rows without a device.
         """
-        keys = [
-            {} if d == self.own else {"productKey": d.product_key, "deviceKey": d.device_key}
-            for d in devices
-        ]
-        written = np.array([len(orjson.dumps(k)) for k in [*keys, {}]], np.int64)
-        return self.of_entries - _FRAME - written
+        return self.of_entries - _FRAME - _written(tuple(devices), self.own)
 
     def too_large(self, readings: Readings) -> Iterator[Fault]:
         """Yield the faults of values too large for a request, even alone."""
@@ -77,6 +73,16 @@ class Room:
             positions = np.flatnonzero(texts_of(column).lengths() + key > room)
             if len(positions):
                 yield Fault(number, positions, "too_large", Detail("too_large", (self.max_bytes,)))
+
+
+@lru_cache(maxsize=4)  # slabs of a history mostly have the same devices
+def _written(devices: tuple[Device, ...], own: Device) -> NDArray[np.int64]:
+    """Return the size of each device's keys in an entry; last, of none."""
+    keys = [
+        {} if d == own else {"productKey": d.product_key, "deviceKey": d.device_key}
+        for d in devices
+    ]
+    return np.array([len(orjson.dumps(k)) for k in [*keys, {}]], np.int64)
 
 
 def key_bytes(identifier: str) -> int:

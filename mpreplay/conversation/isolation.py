@@ -2,9 +2,11 @@
 
 Pure. The platform answers a whole request with its first error, and does not say where. Once a
 request is taken apart, the good parts are accepted, and the code of each declined part says where
-to look next. For k culprits in a request of n values there are at most k · (2 · log2(n) + 4) parts:
-every declined part holds a culprit, and no part is cut more than ``dividing.levels_of`` times. A
-culprit is a value, for code 1212 a device.
+to look next. Values of a point that lie far from all its others are asked about first: where they
+are the culprits, all else is through with one more request. For k culprits in a request of n values
+there are at most k · (2 · log2(n) + 4) parts: every declined part holds a culprit, no part is cut
+in two more than ``dividing.levels_of`` times, and a part is taken apart into single values only if
+these are no more than the parts of as many cuts. A culprit is a value, for code 1212 a device.
 """
 
 from __future__ import annotations
@@ -17,9 +19,13 @@ from ..requests.dividing import (
     devices_of,
     divide,
     divide_devices,
+    divide_far,
+    divide_singly,
     divide_suspects,
     divide_values,
     is_even,
+    is_suspected,
+    levels_of,
     set_devices_aside,
 )
 
@@ -122,8 +128,15 @@ class Isolation:
             return list(divide_devices(chunk, self._own))
         if self._level == "entry":
             return list(divide(chunk, self._own))
-        if suspects := divide_suspects(chunk, self._own):
-            return list(suspects)
+        return self._by_value(chunk)
+
+    def _by_value(self, chunk: Chunk) -> list[Chunk]:
+        n = chunk.n_values
+        if is_suspected(chunk):
+            if HALVES < n <= HALVES * levels_of(chunk) and self._may_spend(chunk, n):
+                return divide_singly(chunk, self._own)
+        elif halves := divide_suspects(chunk, self._own) or divide_far(chunk, self._own):
+            return list(halves)
         way = divide if len(devices_of(chunk)) > 1 and is_even(chunk) else divide_values
         return list(way(chunk, self._own))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -60,12 +61,9 @@ def read_keys(
     taken = times.is_unread if times.unread else np.zeros(n, bool)
     if mine is None and (device < 0).any():
         unreadable += _without_device(raw, (device < 0) & ~taken)
-    for code, one in enumerate(devices):
-        if models.find(one.product_key) is None:
-            positions = np.flatnonzero((device == code) & ~taken)
-            if len(positions):
-                why = Detail("no_model", (one.product_key,))
-                unreadable.append(Unreadable("product", why, positions))
+    for product_key in sorted(products.dictionary.to_pylist()):
+        if models.find(product_key) is None:
+            unreadable += _without_model(devices, device, product_key, taken)
     rows = np.arange(raw.first_row, raw.first_row + n)
     readings = Readings(raw.number, raw.source, rows, times.ms, device, devices, tuple(unreadable))
     if odd is not None:
@@ -74,6 +72,18 @@ def read_keys(
     if columns.only and columns.is_long:
         mine = _of_known_points(raw, models) & (True if mine is None else mine)
     return _within(readings if mine is None else rows_taken(readings, mine), window)
+
+
+def _without_model(
+    devices: list[Device], device: NDArray[np.int64], product_key: str, taken: NDArray[np.bool_]
+) -> Iterator[Unreadable]:
+    """Yield the rows of each device of a product without a model."""
+    why = Detail("no_model", (product_key,))
+    for code, one in enumerate(devices):
+        if one.product_key == product_key:
+            positions = np.flatnonzero((device == code) & ~taken)
+            if len(positions):
+                yield Unreadable("product", why, positions)
 
 
 def _of_known_points(raw: RawSlab, models: ModelSet) -> NDArray[np.bool_]:
@@ -248,24 +258,33 @@ def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.
     the number 3 * product + device: (A, x) is 4, (B, y) is 8, and (A, null) is 3, a multiple of
     the width, so 0. Rows 8, 4, 0, 4 give the devices [(A, x), (B, y)] and the indices 1, 0, -1, 0.
     """
-    p, d = products.dictionary.to_pylist(), names.dictionary.to_pylist()
+    (p, product), (d, name) = _sorted_keys(products), _sorted_keys(names)
     width = len(d) + 1
-    pairs = _codes(products) * width
-    pairs += _codes(names)
+    pairs = product * width + name
     if products.null_count or names.null_count:
         pairs[(pairs < width) | (pairs % width == 0)] = 0
     found, place = _numbered(pairs, (len(p) + 1) * width)
-    named = [Device(p[n // width - 1], d[n % width - 1]) if n else None for n in found.tolist()]
-    devices = sorted(device for device in named if device is not None)
-    code_of = {device: code for code, device in enumerate(devices)}
-    codes = np.array([-1 if one is None else code_of[one] for one in named], np.int64)
-    return devices, codes[place]
+    n_without = int(len(found) > 0 and found[0] == 0)
+    return list(_devices(p, d, found[n_without:].tobytes())), place - n_without
 
 
-def _codes(keys: pa.DictionaryArray) -> NDArray[np.int64]:
-    """Return the place of each key in its dictionary, counted from 1; 0 without a key."""
-    indices = keys.indices.fill_null(-1) if keys.null_count else keys.indices
-    return np.asarray(indices.to_numpy(), np.int64) + 1
+@lru_cache(maxsize=4)
+def _devices(p: tuple[str, ...], d: tuple[str, ...], pairs: bytes) -> tuple[Device, ...]:
+    """Return devices by their numbers; slabs of a history mostly have the same."""
+    width = len(d) + 1
+    numbers = np.frombuffer(pairs, np.int64).tolist()
+    return tuple(Device(p[n // width - 1], d[n % width - 1]) for n in numbers)
+
+
+def _sorted_keys(keys: pa.DictionaryArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Return the keys, sorted, and of each row the place of its key in them, from 1; 0: no key."""
+    order = pc.sort_indices(keys.dictionary)
+    place = np.zeros(len(order) + 1, np.int64)
+    place[order.to_numpy()] = np.arange(1, len(order) + 1)
+    indices = keys.indices  # a short type may not hold the number for no key
+    if keys.null_count:
+        indices = indices.cast(pa.int64()).fill_null(len(order))
+    return tuple(keys.dictionary.take(order).to_pylist()), place[np.asarray(indices.to_numpy())]
 
 
 def _numbered(codes: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

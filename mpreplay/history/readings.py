@@ -46,10 +46,11 @@ def read_slab(
     """Yield the readings of each product in a slab, sorted by product key."""
     keys = read_keys(raw, models, own, window)
     products = sorted({device.product_key for device in keys.devices} or {""})
-    of_device = np.array([products.index(d.product_key) for d in keys.devices] + [0], np.int64)
+    one = len(products) == 1
+    devices = () if one else keys.devices
+    of_device = np.array([products.index(d.product_key) for d in devices] + [0], np.int64)
     for number, product_key in enumerate(products):
         # Rows without a device go with the first product.
-        one = len(products) == 1
         part = keys if one else rows_taken(keys, of_device[keys.device] == number)
         given = models.find(product_key) or models.first
         chosen = None if len(part.rows) == raw.n_rows else part.rows - raw.first_row

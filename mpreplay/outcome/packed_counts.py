@@ -8,7 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ __all__ = ["NO_DAY", "Names", "pack", "pack_tally", "unpack"]
 
 LONG: Final = 256  # blobs are compressed from here on [bytes]
 NO_DAY: Final = np.iinfo(np.int64).min  # the day of a time that could not be read
+_Name = TypeVar("_Name")
 _PLAIN, _COMPRESSED = b"\0", b"\1"
 
 
@@ -33,13 +34,17 @@ class Names:
 
     def of_devices(self, devices: Iterable[tuple[str, str]]) -> list[int]:
         """Return the numbers of devices, given by product key and device key."""
-        known = self.devices
-        return [known.setdefault((product, key), len(known)) for product, key in devices]
+        return _numbers(self.devices, list(devices))
 
     def of_points(self, identifiers: Iterable[str]) -> list[int]:
         """Return the numbers of points."""
-        known = self.points
-        return [known.setdefault(one, len(known)) for one in identifiers]
+        return _numbers(self.points, list(identifiers))
+
+
+def _numbers(known: dict[_Name, int], names: list[_Name]) -> list[int]:
+    if all(map(known.__contains__, names)):  # mostly so, and then in no time
+        return list(map(known.__getitem__, names))
+    return [known.setdefault(one, len(known)) for one in names]
 
 
 def pack(columns: Iterable[NDArray[np.int64]]) -> bytes:
@@ -70,7 +75,8 @@ def unpack(blob: bytes, n_columns: int, what: str = "of counts") -> NDArray[np.i
 
 def pack_tally(tally: Tally, names: Names) -> bytes:
     """Return a tally as bytes: columns of devices, days and counts."""
-    devices = names.of_devices((product, key) for product, key, _ in tally)
-    days = [NO_DAY if day is None else day for *_, day in tally]
-    counts = [int(n) for n in tally.values()]
-    return pack([np.array(column, np.int64) for column in (devices, days, counts)])
+    products, keys, days = zip(*tally, strict=True) if tally else ((), (), ())
+    devices = names.of_devices(zip(products, keys, strict=True))
+    if None in days:
+        days = tuple(NO_DAY if day is None else day for day in days)
+    return pack([np.array([*column], np.int64) for column in (devices, days, tally.values())])

@@ -61,7 +61,9 @@ def _span(part: ProductSlab, start: int, stop: int, names: Names) -> Iterator[ND
     device, time = entries.device[start:stop], entries.time[start:stop]
     # Entries are sorted by device and time, so that each device is a run of entries.
     runs = np.flatnonzero(np.diff(device, prepend=-1))
-    owners = np.array(names.of_devices(part.readings.devices[c] for c in device[runs].tolist()))
+    owners = np.array(
+        names.of_devices(map(part.readings.devices.__getitem__, device[runs].tolist()))
+    )
     cells = np.stack([column[start:stop] for column in entries.cells])
     there = cells >= 0
     used = np.flatnonzero(there.any(axis=1))

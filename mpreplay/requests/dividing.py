@@ -12,6 +12,8 @@ d0 d1    halves between devices
 v0 v1    halves in the order of points and, within a point, of values: values outside a range lie at
          an end of the order, so that few cuts separate them from the rest
 g s      good values by the model check, and suspects
+x y      values far from all others of their point, and the others
+n3       value number 3 in the order of points and values
 -2.5     all but the devices number 2 and 5
 +2p +2q  the first entry of device number 2, and its other entries
 ======== ==========================================================================================
@@ -19,38 +21,36 @@ g s      good values by the model check, and suspects
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from ..values.plain_text import plain_texts
-from .chunk import Chunk, ProductSlab
-from .encoding import encode_entries
+from .choosing import all_of, chosen_of, none_of, orders
+from .far_values import FAR, far_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.device import Device
-    from ..values.typed_column import TypedColumn
-    from .entries import Entries
+    from .choosing import Spans
+    from .chunk import Chunk, ProductSlab
 
 __all__ = [
     "chunk_at",
     "devices_of",
     "divide",
     "divide_devices",
+    "divide_far",
+    "divide_singly",
     "divide_suspects",
     "divide_values",
     "is_even",
+    "is_suspected",
+    "levels_of",
     "set_devices_aside",
 ]
-
-Spans = list[tuple[ProductSlab, int, int]]
-# For each span of a chunk, and each column of its part: a mask of the chosen values.
-Choice = list[list["NDArray[np.bool_]"]]
 
 
 def divide(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
@@ -109,18 +109,18 @@ def divide_values(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk]:
     The cut lies between points near the middle if enough levels are left, else exactly in the
     middle.
     """
-    orders = list(_orders(chunk))
-    ends = np.cumsum([len(order) for _, _, order in orders])
+    ranked = list(orders(chunk))
+    ends = np.cumsum([len(order) for _, _, order, _ in ranked])
     most = 2 ** (levels_of(chunk) - 1)
     at = int(ends[-1]) // 2
     if number := _middle(ends, np.arange(1, len(ends)), most):
         at = int(ends[number - 1])
-    first, second = _none(chunk), _none(chunk)
-    for (span, column, order), end in zip(orders, ends.tolist(), strict=True):
+    first, second = none_of(chunk), none_of(chunk)
+    for (span, column, order, _), end in zip(ranked, ends.tolist(), strict=True):
         rank = max(0, at - end + len(order))
         first[span][column][order[:rank]] = True
         second[span][column][order[rank:]] = True
-    return _pair(chunk, "v", _chosen(chunk, first, own), _chosen(chunk, second, own))
+    return _pair(chunk, "v", chosen_of(chunk, first, own), chosen_of(chunk, second, own))
 
 
 def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
@@ -128,7 +128,7 @@ def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
 
     Also None if the larger part could no longer be taken apart in the levels left.
     """
-    suspect, good = _none(chunk), _none(chunk)
+    suspect, good = none_of(chunk), none_of(chunk)
     n_suspects = 0
     for number, (part, start, stop) in enumerate(chunk.spans):
         for column, cells in enumerate(part.entries.cells):
@@ -142,11 +142,62 @@ def divide_suspects(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
     larger = max(n_suspects, chunk.n_values - n_suspects)
     if larger == chunk.n_values or larger > 2 ** (levels_of(chunk) - 1):
         return None
-    halves = _pair(chunk, "", _chosen(chunk, good, own), _chosen(chunk, suspect, own))
+    halves = _pair(chunk, "", chosen_of(chunk, good, own), chosen_of(chunk, suspect, own))
     first, second = (
         replace(half, cuts=f"{chunk.cuts}/{turn}") for half, turn in zip(halves, "gs", strict=True)
     )
     return first, second
+
+
+def divide_far(chunk: Chunk, own: Device) -> tuple[Chunk, Chunk] | None:
+    """Separate the values of a point that lie far from its others; None if there are none.
+
+    Also None if the others could no longer be taken apart in the levels left.
+    """
+    if chunk.n_values - FAR > 2 ** (levels_of(chunk) - 1):
+        return None
+    best, place = 0.0, None
+    for span, column, order, numbers in orders(chunk):
+        far = None if numbers is None else far_of(numbers)
+        if far is not None and far.score > best:
+            best, place = far.score, (span, column, order[far.start : far.stop])
+    if place is None or chunk.n_values - len(place[2]) > 2 ** (levels_of(chunk) - 1):
+        return None
+    span, column, chosen = place
+    far_ones, others = none_of(chunk), all_of(chunk)
+    far_ones[span][column][chosen], others[span][column][chosen] = True, False
+    halves = _pair(chunk, "", chosen_of(chunk, far_ones, own), chosen_of(chunk, others, own))
+    first, second = (
+        replace(half, cuts=f"{chunk.cuts}/{turn}") for half, turn in zip(halves, "xy", strict=True)
+    )
+    return first, second
+
+
+def is_suspected(chunk: Chunk) -> bool:
+    """Return whether a part holds suspects alone: of the model check, or far from all others."""
+    return not {"s", "x"}.isdisjoint(chunk.cuts.split("/"))
+
+
+def divide_singly(chunk: Chunk, own: Device) -> list[Chunk]:
+    """Take a chunk apart into its single values, in the order of :func:`divide_values`."""
+    return [_single(chunk, number, place, own) for number, place in enumerate(_places(chunk))]
+
+
+def _places(chunk: Chunk) -> list[tuple[int, int, int]]:
+    """Return span, column and entry of each value, in the order of points and values."""
+    return [
+        (span, column, entry)
+        for span, column, order, _ in orders(chunk)
+        for entry in order.tolist()
+    ]
+
+
+def _single(chunk: Chunk, number: int, place: tuple[int, int, int], own: Device) -> Chunk:
+    span, column, entry = place
+    choice = none_of(chunk)
+    choice[span][column][entry] = True
+    spans = chosen_of(chunk, choice, own)
+    return replace(chunk, spans=spans, cuts=f"{chunk.cuts}/n{number}", levels=0)
 
 
 def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
@@ -176,6 +227,10 @@ def chunk_at(chunks: Sequence[Chunk], cuts: str, own: Device) -> Chunk:
         if turn[0] in "+-":
             chunk = _aside(chunk, turn)
             continue
+        if turn[0] == "n":
+            n = int(turn[1:])
+            chunk = _single(chunk, n, _places(chunk)[n], own)
+            continue
         way, which = _WAYS[turn]
         parts = way(chunk, own)
         if parts is None:
@@ -184,7 +239,7 @@ def chunk_at(chunks: Sequence[Chunk], cuts: str, own: Device) -> Chunk:
     return chunk
 
 
-_Way = Callable[[Chunk, "Device"], tuple[Chunk, Chunk] | None]
+_Way = Callable[["Chunk", "Device"], "tuple[Chunk, Chunk] | None"]
 _WAYS: dict[str, tuple[_Way, int]] = {
     "0": (divide, 0),
     "1": (divide, 1),
@@ -194,6 +249,8 @@ _WAYS: dict[str, tuple[_Way, int]] = {
     "v1": (divide_values, 1),
     "g": (divide_suspects, 0),
     "s": (divide_suspects, 1),
+    "x": (divide_far, 0),
+    "y": (divide_far, 1),
 }
 
 
@@ -296,90 +353,7 @@ def _halves_of_entry(chunk: Chunk, own: Device) -> tuple[Spans, Spans]:
     """Return the only entry of a chunk as two, each with half of the points."""
     part, entry, _ = chunk.spans[0]
     columns = [n for n, cells in enumerate(part.entries.cells) if cells[entry] >= 0]
-    first, second = _none(chunk), _none(chunk)
+    first, second = none_of(chunk), none_of(chunk)
     for number, column in enumerate(columns):
         (first if number < len(columns) // 2 else second)[0][column][:] = True
-    return _chosen(chunk, first, own), _chosen(chunk, second, own)
-
-
-def _orders(chunk: Chunk) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-    """Yield span, column and places of the column's values, in ascending order of the values."""
-    for number, (part, start, stop) in enumerate(chunk.spans):
-        for column, cells in enumerate(part.entries.cells):
-            places = np.flatnonzero(cells[start:stop] >= 0)
-            if len(places):
-                chosen = cells[start:stop][places]
-                yield number, column, places[_order(part.readings.columns[column], chosen)]
-
-
-def _order(column: TypedColumn, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the order of some values: by number, else by length and text; misfits last."""
-    kind = column.values.type
-    if pa.types.is_timestamp(kind) or pa.types.is_boolean(kind):
-        kind = pa.int64()
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-        values = column.values.take(pa.array(positions)).cast(kind)
-        return np.argsort(values.to_numpy(zero_copy_only=False).astype(float), kind="stable")
-    texts = plain_texts(column, positions)
-    order = sorted(range(len(texts)), key=lambda n: (len(texts[n]), texts[n]))
-    return np.array(order, np.int64)
-
-
-def _none(chunk: Chunk) -> Choice:
-    return [
-        [np.zeros(stop - start, bool) for _ in part.entries.cells]
-        for part, start, stop in chunk.spans
-    ]
-
-
-def _chosen(chunk: Chunk, choice: Choice, own: Device) -> Spans:
-    """Return spans that hold the chosen values of a chunk and nothing else."""
-    spans = []
-    for (part, start, stop), masks in zip(chunk.spans, choice, strict=True):
-        filled = np.logical_or.reduce(masks)
-        if filled.any():
-            narrowed = _narrowed(part, start, stop, masks, np.flatnonzero(filled), own)
-            spans.append((narrowed, 0, int(filled.sum())))
-    return spans
-
-
-def _narrowed(
-    part: ProductSlab,
-    start: int,
-    stop: int,
-    masks: list[NDArray[np.bool_]],
-    kept: NDArray[np.int64],
-    own: Device,
-) -> ProductSlab:
-    """Return a product's part reduced to some entries, and to some values of these."""
-    entries = part.entries
-    cells = [
-        np.where(mask, cell[start:stop], -1)[kept]
-        for mask, cell in zip(masks, entries.cells, strict=True)
-    ]
-    home = np.full(stop - start, -1, np.int64)
-    home[kept] = np.arange(len(kept))
-    narrowed = replace(
-        entries,
-        device=entries.device[start:stop][kept],
-        time=entries.time[start:stop][kept],
-        cells=cells,
-        copies=[
-            copy._replace(entry=int(home[copy.entry - start]))
-            for copy in part.copies(start, stop)
-            if masks[copy.column][copy.entry - start]
-        ],
-    )
-    return replace(part, entries=narrowed, encoded=encode_entries(_compact(narrowed), own))
-
-
-def _compact(entries: Entries) -> Entries:
-    """Return entries without the other values of their columns, so that writing a few is quick."""
-    columns, cells = [], []
-    for column, places in zip(entries.readings.columns, entries.cells, strict=True):
-        there = places >= 0
-        if not there.any():
-            continue  # neither its name nor a value is written
-        columns.append(column.taken(places[there]))
-        cells.append(np.where(there, np.cumsum(there) - 1, -1))
-    return replace(entries, readings=replace(entries.readings, columns=columns), cells=cells)
+    return chosen_of(chunk, first, own), chosen_of(chunk, second, own)

@@ -7,6 +7,7 @@ laid side by side in one step. No Python object is made for a value or a row.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,6 @@ from ..values.number_texts import number_texts
 from ..values.text_pool import NOWHERE, Texts, key_of, lay_objects, member
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from ..model.device import Device
@@ -69,7 +68,7 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
        productKey and deviceKey.
     """
     n = len(entries.time)
-    heads = Texts(_heads(entries.readings.devices, own), entries.device.astype(np.int32))
+    heads = Texts(_heads(tuple(entries.readings.devices), own), entries.device.astype(np.int32))
     members = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
         if (cells != NOWHERE).any():
@@ -89,7 +88,8 @@ def _member(column: TypedColumn) -> tuple[str, Texts]:
     return "", number_texts(column.values, key_of(column.point.identifier))
 
 
-def _heads(devices: Sequence[Device], own: Device) -> pa.Array:
+@lru_cache(maxsize=4)  # slabs of a history mostly have the same devices
+def _heads(devices: tuple[Device, ...], own: Device) -> pa.Array:
     heads = []
     for device in devices:
         keys = {} if device == own else {"productKey": device[0], "deviceKey": device[1]}

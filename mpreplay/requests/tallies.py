@@ -24,6 +24,9 @@ Tally = dict[tuple[str, str, int | None], int]
 
 def add_tally(tally: Tally, other: Tally) -> None:
     """Add the counts of a tally to another."""
+    if not tally:
+        tally.update(other)
+        return
     for key, count in other.items():
         tally[key] = tally.get(key, 0) + count
 
@@ -44,10 +47,10 @@ def tally_of(
     else:
         found = np.arange(len(devices) * width)
     sums = np.bincount(keys, counts).astype(np.int64)
-    return {
-        (*devices[found[n] // width], first + int(found[n]) % width): int(sums[n])
-        for n in np.flatnonzero(sums).tolist()
-    }
+    there = np.flatnonzero(sums)
+    codes, days = np.divmod(found[there], width)
+    columns = (codes.tolist(), (days + first).tolist(), sums[there].tolist())
+    return {(*devices[code], day): n for code, day, n in zip(*columns, strict=True)}
 
 
 def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:

@@ -260,7 +260,9 @@ def test_the_level_says_how_far_a_request_is_taken_apart(level: Any, lost: int, 
 
 def test_a_request_of_two_devices_is_cut_between_them() -> None:
     """A fault is mostly one device's: the other's data is through with the first cut."""
-    case = farm(TWO, 10, {("D0", MIDNIGHT, "A"): -1.0})
+    case = farm(TWO, 10, {
+        ("D0", START + pd.Timedelta(minutes=10 * n), "A"): -3.0 + 6.5 * n for n in range(10)
+    })  # fmt: skip
     results = replayed(case).results
     first, second = results[results["parent_id"] == results["request_id"].iloc[0]].itertuples()
 
@@ -276,6 +278,35 @@ def test_a_value_that_was_declined_alone_says_so_and_what_to_do() -> None:
     assert (reject["code"], reject["check"], reject["outcome"]) == (1204, "platform", "declined")
     assert (reject["row"], reject["value"]) == (6, "-1.0")
     assert "declines this value alone" in reject["mend"]
+
+
+def test_values_far_from_all_others_are_asked_about_first() -> None:
+    """A sensor that fails tells absurd values: what is right is through with one more request."""
+    culprits = {("D1", START + pd.Timedelta(minutes=10 * n), "A"): -273.0 for n in (0, 3, 9)}
+    case = farm(TWO, 10, culprits)
+    run = replayed(case)
+    parts = run.results[run.results["parent_id"] == run.results["request_id"].iloc[0]]
+
+    assert parts["n_values"].tolist() == [3, 57]
+    assert parts["outcome"].tolist() == ["divided", "accepted"]
+    assert run.summary()["extra_requests"] == 2 + 3
+
+
+def test_far_values_that_are_right_cost_two_requests() -> None:
+    """A gust is no fault."""
+    gust = {("D1", MIDNIGHT, "A"): 99.0}
+    bad = {("D0", MIDNIGHT, "B"): 6}
+    slow = {("D0", START + pd.Timedelta(minutes=10 * n), "B"): n - 4 for n in range(10)}
+    case = replace(farm(TWO, 10, slow | gust | bad), culprits=set(bad))
+    calm = replace(farm(TWO, 10, slow | bad), culprits=set(bad))
+    found, plain = replayed(case), replayed(calm)
+
+    assert places(found.rejects) == places(plain.rejects) == Counter(set(bad))
+    parts = found.results[found.results["parent_id"] == found.results["request_id"].iloc[0]]
+    assert parts["n_values"].tolist() == [1, 59]
+    assert parts["outcome"].tolist() == ["accepted", "divided"]
+    assert found.summary()["extra_requests"] <= plain.summary()["extra_requests"] + 2
+    check_cost(case, found)
 
 
 def test_what_the_model_check_suspects_is_parted_first() -> None:

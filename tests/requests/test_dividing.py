@@ -25,6 +25,8 @@ from mpreplay.requests.dividing import (
     devices_of,
     divide,
     divide_devices,
+    divide_far,
+    divide_singly,
     divide_suspects,
     divide_values,
     levels_of,
@@ -146,13 +148,17 @@ def parts_by(way: str, chunk: Chunk, data: st.DataObject) -> list[Chunk]:
         return list(divide_devices(chunk, OWNER))
     if way == "suspects":
         return list(divide_suspects(chunk, OWNER) or ())
+    if way == "far":
+        return list(divide_far(chunk, OWNER) or ())
+    if way == "singly":
+        return divide_singly(chunk, OWNER)
     if way == "aside":
         numbers = st.lists(st.integers(0, n_devices - 1), min_size=1, unique=True)
         return set_devices_aside(chunk, sorted(data.draw(numbers)))
     return list(divide(chunk, OWNER)) if chunk.n_values > 1 else []
 
 
-WAYS = st.sampled_from(["values", "devices", "suspects", "aside", "entries"])
+WAYS = st.sampled_from(["values", "devices", "suspects", "far", "singly", "aside", "entries"])
 
 
 @given(strategies.cases(most_rows=8), SLABS, st.data())
@@ -198,7 +204,8 @@ def test_no_value_is_cut_off_more_often_than_its_chunk_has_levels(
             assert most <= math.log2(chunk.n_values) + 2
             part, depth = chunk, 0
             while part.n_values > 1:
-                parts = divide_suspects(part, OWNER)
+                ways = data.draw(st.permutations([divide_suspects, divide_far]))
+                parts = ways[0](part, OWNER) or ways[1](part, OWNER)
                 if parts is None:
                     parts = divide_values(part, OWNER)
                     # Exactly the middle, or between two points near it.
