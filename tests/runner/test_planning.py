@@ -80,7 +80,7 @@ def test_a_plan_of_a_compressed_connection_has_both_sizes_and_times(
     assert plan.seconds == pytest.approx(plan.n_bytes_packed / 1e6)
     assert plan.seconds_plain == plain.seconds
     assert plan.largest == plain.largest  # before packing
-    assert " MB packed)" in repr(plan)
+    assert " packed)" in repr(plan)
     assert "packed" not in repr(plain)
 
 
