@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ConnectError,
         ConnectionLost,
         HistoryError,
+        Interrupted,
         InvalidHistory,
         JournalError,
         JournalMismatch,
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
     from .history.history import History
+    from .jobs.job import Job, load_job
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
     from .run import Run, open_run
     from .runner.planning import Plan, plan
+    from .runner.preflight import Preflight, check
     from .runner.replaying import replay
     from .secret import Secret
     from .settings import Connection, Limits
@@ -57,7 +60,9 @@ _HOMES = {
     "Gateway": "fleet.topology",
     "History": "history.history",
     "HistoryError": "errors",
+    "Interrupted": "errors",
     "InvalidHistory": "errors",
+    "Job": "jobs.job",
     "JournalError": "errors",
     "JournalMismatch": "errors",
     "Limits": "settings",
@@ -66,6 +71,7 @@ _HOMES = {
     "Plan": "runner.planning",
     "PlatformError": "errors",
     "PlatformLimits": "simulator",
+    "Preflight": "runner.preflight",
     "ReplayFailed": "errors",
     "ReplayWarning": "errors",
     "Run": "run",
@@ -74,6 +80,8 @@ _HOMES = {
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
+    "check": "runner.preflight",
+    "load_job": "jobs.job",
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
@@ -97,7 +105,9 @@ __all__ = [
     "Gateway",
     "History",
     "HistoryError",
+    "Interrupted",
     "InvalidHistory",
+    "Job",
     "JournalError",
     "JournalMismatch",
     "Limits",
@@ -106,6 +116,7 @@ __all__ = [
     "Plan",
     "PlatformError",
     "PlatformLimits",
+    "Preflight",
     "ReplayFailed",
     "ReplayWarning",
     "Run",
@@ -114,6 +125,8 @@ __all__ = [
     "ThingModel",
     "TransportError",
     "Validation",
+    "check",
+    "load_job",
     "open_fleet",
     "open_run",
     "plan",

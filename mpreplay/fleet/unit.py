@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import MpReplayError, ReplayWarning
+from ..errors import Interrupted, MpReplayError, ReplayWarning
 from ..journal.private import PRIVATE
 from ..runner.replaying import replay
 from .cluster import cluster_lease, is_stopped
@@ -129,6 +129,8 @@ def run_unit(work: Work, unit: Unit, *, has_journal: bool = False) -> UnitEnd:
     pulse = Pulse(path)
     try:
         _replay(work, unit, path, pulse, asked)
+    except Interrupted:
+        pass  # before anything was sent: the fleet knows that it was stopped
     except MpReplayError as found:
         error, kind = str(found), type(found).__name__
     finally:
@@ -158,6 +160,7 @@ def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse, asked: Callable[[]
                 stop=stop,
                 wait=WAIT,
                 on_event=pulse,
+                on_interrupt="return",
                 **work.options,
             )
 

@@ -300,6 +300,7 @@ def test_stop_ends_a_replay_in_a_thread(tmp_path: Path) -> None:
                 limits=limits,
                 journal=tmp_path / "run.db",
                 stop=stop,
+                on_interrupt="return",
                 on_event=lambda told: told["accepted"] and stop.set(),
                 progress=False,
                 **POLICY,
