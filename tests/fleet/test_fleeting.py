@@ -239,8 +239,11 @@ def test_a_fleet_that_is_stopped_ends_in_order_and_is_continued(tmp_path: Path) 
     history = history_of(tmp_path / "history.parquet", frame)
     limits = mp.Limits(bytes_per_second=5_000, max_entries=10, connects=None)
 
+    sent: list[int] = []
+
     def stop(told: dict[str, Any]) -> None:
-        if any((tmp_path / "runs").glob("*.db")) and told["open"]:
+        if any((tmp_path / "runs").glob("*.db")) and told["open"] and not sent:
+            sent.append(signal.SIGTERM)  # a second one would end it at once
             os.kill(os.getpid(), signal.SIGTERM)
 
     with mp.simulate(MODEL, gateways=gateways, limits=NO_CONNECTS) as platform:
