@@ -20,11 +20,20 @@ from ..cells.form import Form, is_text_type, tidied
 from ..cells.object_json import read_json
 from ..display.facts import Detail
 from .objects import assembled, convert_objects
+from .quality import QUALITY
 from .raw_texts import INFINITE_TEXT, with_raw_texts
 from .scalars import BEYOND, FLOATS, INFINITE, convert_decimals
 from .spellings import misspelt
 from .text_numbers import exact_decimals, matches, number_texts, plain_integers, read_floats, scaled
-from .text_tables import labelled, looked_up, mapped, pairs_of, spread
+from .text_tables import (
+    as_keys,
+    decimal_keys,
+    labelled,
+    looked_up,
+    mapped,
+    pairs_of,
+    spread,
+)
 from .typed_column import Converted, replaced, with_misfits
 
 if TYPE_CHECKING:
@@ -67,7 +76,7 @@ def convert_formed(
         return _texts(column.cast(pa.string()), point, form, convert)
     is_number = _is_number(column.type)
     if form.values is not None and (is_number or pa.types.is_boolean(column.type)):
-        return _texts(column.cast(pa.string()), point, form, convert)
+        return _texts(as_keys(column, form.values), point, form, convert)
     if form.scale is not None and is_number and point.is_number:
         texts = without(column, ~is_present(column)).cast(pa.string())
         return _texts(texts, point, Form(scale=form.scale), convert)
@@ -86,28 +95,47 @@ def _objects(
     if point.is_any:  # of which every text is a value
         return convert(tidied(column, form), point)
     there = np.flatnonzero(~absent_in(column))
-    of_form = partial(convert_formed, form=form, convert=convert)
-    counts = form.scale is not None or form.values is not None
     groups: dict[str, list[int]] = {}
     for position in there.tolist():
-        value = column[position]
-        kind = "text" if isinstance(value, str) else "other"
-        if counts and isinstance(value, int | float | decimal.Decimal | np.number):
-            kind = "number" if not isinstance(value, bool | np.timedelta64) else "other"
-        groups.setdefault(kind, []).append(position)
+        groups.setdefault(_way_of(column[position], point, form), []).append(position)
+    of_form = partial(convert_formed, form=form, convert=convert)
+
+    def of_member(member: Any, own: Measurepoint) -> Converted:
+        return convert(member, own) if own is QUALITY else of_form(member, own)
+
     parts = []
-    for kind, positions in groups.items():
+    for way, positions in groups.items():
         objects = column[positions]
-        if kind == "text":
-            converted = convert_objects(objects, point, of_form)
-        elif kind == "number":
+        if way == "formed":
+            converted = convert_objects(objects, point, of_member)
+        elif way == "spelled":
             texts = pa.array([str(value) for value in objects], pa.string())
             bare = Form(values=form.values, scale=form.scale)
+            if form.values is not None:
+                texts = decimal_keys(texts, form.values)
             converted = _texts(texts, point, bare, convert)
         else:
             converted = convert(objects, point)
         parts.append((np.asarray(positions), converted))
     return assembled(parts, len(column), point)
+
+
+_WIDE: Final = (decimal.Decimal, np.longdouble)  # numbers that no Arrow float holds
+
+
+def _way_of(value: Any, point: Measurepoint, form: Form) -> str:
+    """Return how an object is read: as a column of its class in its form, by its text, or plain."""
+    if isinstance(value, str):
+        return "formed"
+    if isinstance(value, dict):
+        return "formed" if point.has_quality and not point.is_struct else "plain"
+    if isinstance(value, bool | np.bool_):
+        return "formed" if form.values is not None else "plain"
+    if (form.scale is None and form.values is None) or isinstance(value, np.timedelta64):
+        return "plain"
+    if isinstance(value, float | np.floating) and not isinstance(value, _WIDE):
+        return "formed"
+    return "spelled" if isinstance(value, int | decimal.Decimal | np.number) else "plain"
 
 
 def _texts(texts: pa.Array, point: Measurepoint, form: Form, convert: Converter) -> Converted:
