@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from numpy.typing import NDArray
 
 __all__ = ["QuoteWatch", "first_broken"]
 
@@ -41,38 +43,38 @@ class QuoteWatch:
 
     def __init__(self, delimiter: str) -> None:
         self.is_suspect = False
-        self._tail = b"\n\n"
-        around = delimiter.encode() + _ENDS
-        self._is_behind = _table(around + _BLANKS)  # what may stand behind a cell's last quote
-        self._is_before = _table(around)
+        self._around = delimiter.encode() + _ENDS + b'"'
+        self._before, self._held = b"\n", b""
+        self._is_open = False
 
     def see(self, block: bytes) -> None:
         """Look at the next bytes of a file."""
-        if not self.is_suspect and (b'"' in block or b'"' in self._tail):
-            self._search(self._tail + block)
-        self._tail = (self._tail + block)[-2:]
+        if self.is_suspect or not block:
+            return
+        told = self._before + self._held + block
+        if b'"' not in told:
+            self._before = told[-1:]
+            return
+        # What stands behind the last byte is seen with the next block.
+        self._held = told[-1:] if told.endswith(b'"') else b""
+        self._search(np.frombuffer(told, np.uint8), len(told) - len(self._held))
+        self._before = told[-2:-1] if self._held else told[-1:]
 
-    def _search(self, block: bytes) -> None:
-        held = np.frombuffer(block, np.uint8)
-        quotes = np.flatnonzero(held == _QUOTE)
-        is_first = np.append(True, np.diff(quotes) > 1)
-        firsts = quotes[is_first]
-        sizes = np.diff(np.append(np.flatnonzero(is_first), len(quotes)))
-        ends = firsts + sizes
-        inside = ends < len(held)
-        firsts, sizes, ends = firsts[inside], sizes[inside], ends[inside]
-        within = ~self._is_behind[held[ends]]
-        firsts, sizes = firsts[within], sizes[within]
-        # An even number of quotes in a quoted cell is text; at the begin of a cell it is empty.
-        at_begin = self._is_before[held[np.maximum(firsts - 1, 0)]]
-        is_odd = sizes % 2 == 1
-        self.is_suspect = bool((np.where(at_begin, ~is_odd, is_odd) | (firsts == 0)).any())
+    def _search(self, held: NDArray[np.uint8], stop: int) -> None:
+        """Look at the quotes behind the first byte: each second one closes what one has opened."""
+        quotes = np.flatnonzero(held[1:stop] == _QUOTE) + 1
+        first = int(self._is_open)
+        opening, closing = quotes[first::2], quotes[1 - first :: 2]
+        self._is_open ^= bool(len(quotes) % 2)
+        is_well = _is_one_of(held[opening - 1], self._around).all()
+        self.is_suspect = not (is_well and _is_one_of(held[closing + 1], self._around).all())
 
 
-def _table(members: bytes) -> Any:
-    table = np.zeros(256, bool)
-    table[list(members)] = True
-    return table
+def _is_one_of(held: NDArray[np.uint8], members: bytes) -> NDArray[np.bool_]:
+    found = np.zeros(len(held), bool)
+    for one in members:
+        found |= held == one
+    return found
 
 
 def first_broken(lines: Iterator[bytes], delimiter: str) -> int | None:

@@ -20,6 +20,7 @@ import mpreplay as mp
 from mpreplay.errors import HistoryError
 from mpreplay.sources import csv as csv_module
 from mpreplay.sources.csv import CsvSource
+from mpreplay.sources.csv_quotes import QuoteWatch
 
 OPEN = (None, None)
 
@@ -333,3 +334,14 @@ def test_a_file_is_read_as_the_strict_rules_read_it(
         assert padded or not rows or any(len(row) != 2 for row in rows)
     else:
         assert padded or [[cell or "" for cell in row] for row in found] == rows[1:]
+
+
+@given(st.text('",\na', max_size=12), st.integers(1, 5))
+def test_a_quote_is_seen_however_a_file_is_cut(told: str, size: int) -> None:
+    """Its neighbours may lie in other blocks."""
+    data = told.encode() + b"\n"
+    whole, cut = QuoteWatch(","), QuoteWatch(",")
+    whole.see(data)
+    for at in range(0, len(data), size):
+        cut.see(data[at : at + size])
+    assert cut.is_suspect == whole.is_suspect
