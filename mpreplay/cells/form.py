@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..errors import Argument, HistoryError, message
 from .arrays import without
 from .text_format import TextFormat
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from .column import Column
 
-__all__ = ["Form", "form_of", "is_text_type", "tidied"]
+__all__ = ["Form", "check_words", "form_of", "is_text_type", "tidied"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +91,51 @@ def form_of(text: TextFormat | None, column: Column | None, *, is_text: bool) ->
         column.labels,
         column.scale,
     )
+
+
+def check_words(text: TextFormat | None, given: Mapping[str, Column] | None) -> None:
+    """Raise HistoryError if a text of a column has two meanings by what is said of it.
+
+    Parameters
+    ----------
+    text : TextFormat, optional
+        How the texts of the history are written.
+    given : mapping of str to Column, optional
+        What is said of single columns.
+    """
+    base = text or TextFormat()
+    for name, column in (given or {}).items():
+        known: dict[str, str] = {}
+        for word, value in (column.values or {}).items():
+            bare = word.strip() if base.strip else word
+            other = known.setdefault(bare, word)
+            if (column.values or {})[other] != value:
+                raise _two_meanings(
+                    name,
+                    f"{other!r} and {word!r} of ",
+                    Argument("values"),
+                    " are one text under ",
+                    Argument("text", TextFormat(strip=True)),
+                    ", and stand for two values; leave one of them out",
+                )
+        own = column.absent is not None
+        absent = _bare(base.absent if column.absent is None else column.absent, base.strip)
+        both = next((bare for bare in absent if bare in known), None)
+        if both is not None:
+            raise _two_meanings(
+                name,
+                f"{known[both]!r} is a value by ",
+                Argument("values"),
+                " of its Column, and means that there is none by ",
+                *([Argument("absent")] if own else [Argument("absent"), " of ", Argument("text")]),
+                "; leave it out of one of them (",
+                Argument("absent", ()),
+                " of the Column: no text means that there is no value)",
+            )
+
+
+def _two_meanings(name: str, *parts: str | Argument) -> HistoryError:
+    return HistoryError(message(f"column {name!r}: ", *parts), argument="points")
 
 
 def _bare(words: tuple[str, ...], strip: bool) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import math
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -167,15 +168,28 @@ def read_json(text: str) -> Any:
     ([36893488147419103233], 7.5)
     """
     value = orjson.loads(text)
-    if "{" not in text and len(text) < _LONG:
+    if "{" not in text and len(text) < _LONG and not _SMALL.search(text):
         return value
     try:
-        return json.loads(text, object_pairs_hook=_object_of)
+        return json.loads(text, object_pairs_hook=_object_of, parse_float=_float_of)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 
 
-_LONG: Final = 19  # digits from which an integer may lie beyond 64 bits
+_LONG: Final = 17  # characters from which a number may have more digits than a float
+_SMALL: Final = re.compile("[eE]-")  # of a number that a float may have as 0
+
+
+def _float_of(text: str) -> float | decimal.Decimal:
+    """Return a number as a float; as a decimal, if the float is whole and another number."""
+    number = float(text)
+    if not number.is_integer() or (abs(number) >= _FIRST_GAP and "e" in text.lower()):
+        return number
+    exact = decimal.Decimal(text)
+    return number if exact == number else exact
+
+
+_FIRST_GAP: Final = 2.0**53  # from here on floats leave whole numbers out
 
 
 def _object_of(pairs: list[tuple[str, Any]]) -> Any:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..cells.column import Column
+from ..cells.form import check_words
 from ..cells.text_format import TextFormat
 from ..display.sentences import left_out_in_words
 from ..errors import Argument, HistoryError, message
@@ -200,6 +201,7 @@ def read_history(
         plausible=plausible_of(plausible),
     )
     check_roles(columns)
+    check_words(columns.text, columns.forms)
     check_times(columns)
     window = bound_of(start, "start"), bound_of(end, "end")
     if None not in window and window[0] >= window[1]:  # type: ignore[operator]

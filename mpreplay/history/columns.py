@@ -121,7 +121,7 @@ def resolve(
         *columns.named,
     }
     needed = [name for name in names if name in placed]
-    check_forms(columns.forms, places.points, places.members, models)
+    check_forms(columns.forms, places.points, places.members, models, columns.text)
     forms = forms_in(columns, needed, is_text=is_text)
     return Layout(columns, places.points, places.members, places.quality, needed, gone, forms)
 

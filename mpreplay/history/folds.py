@@ -235,8 +235,11 @@ class _Visits:
         is_told = (rises & (back == 1)) | (falls & (forth == 1))
         is_told &= 2 * size >= self.length
         alike = (rises | falls) & (back + forth == 0) & (self.sizes == 2 * self.like)
-        for step in (self.before, self.after):  # not a repeated row of a device that reads often
-            alike &= (step == 0) | (2 * np.abs(step) >= self.length)
+        # Not a repeated row, of a device that reads more often or less: between two readings at
+        # one time by the clock lies the length of the hour, so that it is the device's interval.
+        for step in (self.before, self.after):
+            near = 2 * np.abs(np.abs(step) - self.length) <= self.length
+            alike &= (step == 0) | near
         split = np.where(alike, self.starts + self.like, split)
         second = (index >= np.repeat(split, self.sizes)) == np.repeat(rises, self.sizes)
         known = np.repeat(is_told | alike, self.sizes)

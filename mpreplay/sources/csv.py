@@ -21,7 +21,8 @@ from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, Message, clipped, message
 from ..files.file_mark import FileMark
 from .csv_head import delimiter_of, other_delimiter, read_head
-from .csv_text import opened
+from .csv_quotes import QuoteWatch, first_broken
+from .csv_text import lines_of, opened
 from .source import FileFacts, columns_of, cut_spans, first_line
 from .weights import SLAB_BYTES, light_spans, weights
 
@@ -138,7 +139,9 @@ class CsvSource:
         """Return the source with its number of rows, once all of the file could be read."""
         cells = [_LAST] * len(self.names)
         last, counts = None, [0]
-        for batch in self._batches(self.names[:1], f"\n{self.text.delimiter.join(cells)}\n"):
+        watch = QuoteWatch(self.text.delimiter)
+        ending = f"\n{self.text.delimiter.join(cells)}\n"
+        for batch in self._batches(self.names[:1], ending, watch):
             if batch.num_rows:
                 counts.append(batch.num_rows)
                 last = batch.column(0)[-1].as_py()
@@ -148,9 +151,21 @@ class CsvSource:
                 f"{self.path}: row {n_rows:,} has a quote that is never closed: the rest of the "
                 "file belongs to it. Close it, or write the file anew"
             )
+        if watch.is_suspect:
+            self._check_quotes()
         self.mark.check()
         # The last block is shorter than the others.
         return replace(self, n_rows=n_rows, fewest=min(counts[1:-1], default=counts[-1]))
+
+    def _check_quotes(self) -> None:
+        """Raise if a quoted cell goes on behind its last quote."""
+        with opened(self.path, self.text) as file:
+            row = first_broken(lines_of(file), self.text.delimiter)
+        if row is not None:
+            raise HistoryError(
+                f"{self.path}: row {row:,} has a cell that goes on behind its quotes, such as "
+                '"1"2: write a quote within quotes twice, or write the file anew'
+            )
 
     def _tables(self, names: list[str], spans: Sequence[Span]) -> Generator[pa.Table, None, None]:
         """Yield the rows of each span, of the file's own columns."""
@@ -162,7 +177,9 @@ class CsvSource:
             raise
         self.mark.check()
 
-    def _batches(self, names: list[str], last: str = "") -> Iterator[pa.RecordBatch]:
+    def _batches(
+        self, names: list[str], last: str = "", watch: QuoteWatch | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """Yield the rows of each block, of columns by the numbers of which pyarrow knows them."""
         numbers = [str(n) for n in range(len(self.names))]
         wanted = {str(self.names.index(name)): name for name in names} or {"0": ""}
@@ -175,7 +192,7 @@ class CsvSource:
         n_rows = 0
         try:
             with (
-                opened(self.path, self.text, last) as file,
+                opened(self.path, self.text, last, watch) as file,
                 arrow_csv.open_csv(
                     pa.PythonFile(file, "r"),
                     arrow_csv.ReadOptions(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from .csv_text import TABBED, opened
 __all__ = ["delimiter_of", "other_delimiter", "read_head"]
 
 _DELIMITERS: Final = (";", "\t", ",", "|")
+_SEP: Final = re.compile(r'"?sep=([,;|\t])"?[,;\t ]*', re.IGNORECASE)
 _SHOWN: Final = 80  # of the first line in a message [characters]
 
 
@@ -42,6 +44,17 @@ def read_head(path: Path, text: TextFormat) -> list[str]:
             f"{path}: the file is empty; expected names of columns in its first line"
         )
     line = told.splitlines()[0]
+    if excel := _SEP.fullmatch(line):
+        raise HistoryError(
+            message(
+                f"{path}: the first line is {line!r}, a note for Excel and no names: remove the "
+                "line, and give ",
+                Argument("text", TextFormat(delimiter=excel[1]))
+                if excel[1] != TextFormat().delimiter
+                else Argument("delimiter", excel[1]),
+            ),
+            argument="text",
+        )
     if "\0" in line:
         wide = "utf-16-be" if line.startswith("\0") else "utf-16-le"
         raise HistoryError(

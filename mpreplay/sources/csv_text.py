@@ -16,11 +16,13 @@ import pyarrow as pa
 
 from ..cells.text_format import TextFormat
 from ..errors import Argument, HistoryError, clipped, message
+from .csv_quotes import QuoteWatch
 
 __all__ = [
     "PACKINGS",
     "TABBED",
     "Utf8",
+    "lines_of",
     "opened",
     "packing_of",
     "refuse_other",
@@ -37,6 +39,16 @@ _MARKS: Final = {
     codecs.BOM_UTF32_BE: ("utf-32", "utf-32-be"),
     codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
     codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
+}
+# First bytes of files that are no text, with what they are and what to do.
+_FORMATS: Final = {
+    b"\x1f\x8b": ("gzip", "name it .csv.gz"),
+    b"\x28\xb5\x2f\xfd": ("packed by zstd", "name it .csv.zst"),
+    b"PK\x03\x04": (
+        "a ZIP archive, as sheets of Excel are",
+        "unpack it, or save the sheet as CSV",
+    ),
+    b"PAR1": ("Parquet", "name it .parquet"),
 }
 _STRICT: Final = ("utf-8", "utf-8-sig", "ascii")  # encodings that few other texts keep
 # Endings of tables that are not read, with the way out.
@@ -67,10 +79,21 @@ def unpacked(path: Path, file: Any) -> Any:
 
 
 @contextmanager
-def opened(path: Path, text: TextFormat, last: str = "") -> Iterator[Utf8]:
+def opened(
+    path: Path, text: TextFormat, last: str = "", watch: QuoteWatch | None = None
+) -> Iterator[Utf8]:
     """Open a file as UTF-8, with a line of ours behind its own."""
     with path.open("rb", buffering=0) as file:
-        yield Utf8(path, unpacked(path, file), text, last)
+        yield Utf8(path, unpacked(path, file), text, last, watch)
+
+
+def lines_of(file: Utf8) -> Iterator[bytes]:
+    """Yield the lines of a file, with their ends."""
+    rest = b""
+    while block := file.read():
+        *lines, rest = (rest + block).splitlines(keepends=True)
+        yield from lines
+    yield rest
 
 
 def refuse_other(path: Path) -> None:
@@ -97,12 +120,22 @@ class Utf8:
         Its encoding.
     last : str, optional
         Text behind that of the file.
+    watch : QuoteWatch, optional
+        What sees all bytes.
     """
 
     closed = False
 
-    def __init__(self, path: Path, file: Any, text: TextFormat, last: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        file: Any,
+        text: TextFormat,
+        last: str = "",
+        watch: QuoteWatch | None = None,
+    ) -> None:
         self._path, self._file, self._text, self._last = path, file, text, last
+        self._watch = watch
         self._decoder = codecs.getincrementaldecoder(text.encoding)()
         self._n_bytes = 0  # given to the decoder
         self._lines = 1
@@ -110,10 +143,16 @@ class Utf8:
         self._has_begun = self._has_ended = False
 
     def read(self, size: int = _PIECE) -> bytes:
-        """Return the next bytes, as many as asked for unless the end is near: none at the end."""
+        """Return the next bytes, nearly as many as asked for unless the end is near, where none."""
         while len(self._held) < size and not self._has_ended:
-            self._held += self._next().encode()
-        found, self._held = bytes(self._held[:size]), self._held[size:]
+            self._held += self._encoded(self._next())
+        found = bytes(self._held[:size])
+        if found.endswith(b"\r") and not (self._has_ended and len(self._held) <= size):
+            # pyarrow drops a line feed that is parted from its carriage return, in quotes too.
+            found = found.rstrip(b"\r") or found
+        self._held = self._held[len(found) :]
+        if self._watch is not None:
+            self._watch.see(found)
         return found
 
     def _next(self) -> str:
@@ -126,12 +165,23 @@ class Utf8:
             told = self._decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             raise self._undecodable(piece, error) from error
+        except UnicodeError as error:
+            raise self._unmarked(piece, error) from error
         self._n_bytes += len(piece)
         self._lines += told.count("\n")
         if not self._has_begun:
             told = told.removeprefix("\ufeff").lstrip("\r\n")
             self._has_begun = bool(told)
         return told + self._last if self._has_ended else told
+
+    def _encoded(self, told: str) -> bytes:
+        try:
+            return told.encode()
+        except UnicodeEncodeError as error:
+            raise HistoryError(
+                f"{self._path}: holds half of a character as {self._text.encoding} "
+                f"({error.reason}): the file has another encoding, or is damaged"
+            ) from error
 
     def _piece(self) -> bytes:
         try:
@@ -153,7 +203,10 @@ class Utf8:
         """Do nothing: nothing is written."""
 
     def _check_mark(self, piece: bytes) -> None:
-        """Raise if the first bytes say another encoding than the caller."""
+        """Raise if the first bytes say another encoding than the caller, or another format."""
+        for start, (what, ending) in _FORMATS.items():
+            if piece.startswith(start):
+                raise HistoryError(f"{self._path}: is {what}: {ending}", argument="source")
         mark = next(filter(piece.startswith, _MARKS), None)
         given = self._text.encoding
         if mark is None or codecs.lookup(given).name in (known := _MARKS[mark]):
@@ -166,6 +219,29 @@ class Utf8:
             ),
             argument="text",
         )
+
+    def _unmarked(self, piece: bytes, error: UnicodeError) -> HistoryError:
+        """Return the error of a text that its encoding does not begin, with a proposal."""
+        encoding = self._text.encoding
+        told = f"{self._path}: cannot be read as {encoding} ({' '.join(str(error).split())})"
+        name = codecs.lookup(encoding).name
+        width = {"utf-16": 2, "utf-32": 4}.get(name)
+        zeros = None if width is None else [n for n, one in enumerate(piece[:width]) if one == 0]
+        fitting = {
+            (): "utf-8",
+            (1,): "utf-16-le",
+            (0,): "utf-16-be",
+            (1, 2, 3): "utf-32-le",
+            (0, 1, 2): "utf-32-be",
+        }.get(tuple(zeros or ()) if zeros is not None else (4,))
+        if fitting is None:
+            return HistoryError(f"{told}: the file has another encoding, or is damaged")
+        proposal = (
+            Argument("encoding", fitting)
+            if fitting == "utf-8"
+            else Argument("text", TextFormat(encoding=fitting))
+        )
+        return HistoryError(message(f"{told}: ", proposal, "?"), argument="text")
 
     def _undecodable(self, piece: bytes, error: UnicodeDecodeError) -> HistoryError:
         """Return the error of a byte that cannot be decoded: its place, and a proposal."""

@@ -55,6 +55,8 @@ def convert(column: Any, point: Measurepoint, form: Form | None = None) -> Conve
     ([1, None, None], 'not_integer')
     """
     column = _plain(column)
+    if point.has_quality and not point.is_struct and _is_struct(column):
+        return _convert_with_quality(column, point, form)
     if form is not None:
         return convert_formed(column, point, form, convert)
     if isinstance(column, np.ndarray):
@@ -65,8 +67,6 @@ def convert(column: Any, point: Measurepoint, form: Form | None = None) -> Conve
             return all_misfit(column, point, Detail("unknown_zone", (zone,)))
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), point.arrow_type()))
-    if point.has_quality and not point.is_struct and pa.types.is_struct(column.type):
-        return _convert_with_quality(column, point)
     return (SCALARS.get(point.type) or _NESTED[point.type])(column, point)
 
 
@@ -107,12 +107,16 @@ def _plain(column: Any) -> Any:
     return column.cast(pa.string()) if pa.types.is_large_string(column.type) else column
 
 
-def _convert_with_quality(column: pa.Array, point: Measurepoint) -> Converted:
-    """Convert a column of structs {value, quality} of a point with quality."""
+def _is_struct(column: Any) -> bool:
+    return isinstance(column, pa.Array) and pa.types.is_struct(column.type)
+
+
+def _convert_with_quality(column: pa.Array, point: Measurepoint, form: Form | None) -> Converted:
+    """Convert a column of structs {value, quality}; a form is that of the values."""
     fields = {f.name: pc.struct_field(column, [n]) for n, f in enumerate(column.type)}
     if not set(fields) <= {"value", "quality"} or "value" not in fields:
         return all_misfit(column, point)
-    converted = convert(fields["value"], point)
+    converted = convert(fields["value"], point, form)
     return with_quality(converted, fields["quality"], point) if "quality" in fields else converted
 
 

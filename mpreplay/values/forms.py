@@ -49,6 +49,7 @@ def check_forms(
     points: Mapping[str, str],
     members: Mapping[str, Mapping[str, str]],
     models: Iterable[ThingModel],
+    text: TextFormat | None = None,
 ) -> None:
     """Raise HistoryError if what is said of a column cannot be said of its point.
 
@@ -62,6 +63,8 @@ def check_forms(
         Identifier of a struct to its members and their columns.
     models : iterable of ThingModel
         What the points are, in each product.
+    text : TextFormat, optional
+        How the texts of the history are written.
     """
     if not given:
         return
@@ -79,6 +82,7 @@ def check_forms(
                 point = next(parts_of, None)
             if point is not None:
                 _check_form(name, form, point)
+                _check_absent_labels(name, form, point, text)
 
 
 def _check_form(name: str, form: Column, point: Measurepoint) -> None:
@@ -117,6 +121,24 @@ def _check_labels(name: str, point: Measurepoint) -> None:
                 ")",
             ),
             argument="labels",
+        )
+
+
+def _check_absent_labels(
+    name: str, column: Column, point: Measurepoint, text: TextFormat | None
+) -> None:
+    """Raise if a label of an ENUM is a word that means that there is no value."""
+    form = form_of(text, column, is_text=True)
+    absent = form.absent if column.labels and form is not None else ()
+    if both := [label for label in point.labels if label and label in absent]:
+        raise HistoryError(
+            message(
+                f"column {name!r}: {both[0]!r} is a label of {point.identifier}, and means that "
+                "there is no value by ",
+                Argument("absent"),
+                "; leave it out there",
+            ),
+            argument="absent",
         )
 
 

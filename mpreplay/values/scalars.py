@@ -120,7 +120,23 @@ def _nearest_floats(column: pa.Array | NDArray[Any], point: Measurepoint) -> Con
         (~finite, "finite", INFINITE),
         (beyond, "range", BEYOND[point.type]),
     ]
+    if point.type == "DOUBLE" and (inexact := _loses_digits(column, numbers)).any():
+        mismatches.append((inexact, "range", Detail("inexact")))
     return with_misfits(numbers, column, mismatches)
+
+
+def _loses_digits(column: pa.Array | NDArray[Any], numbers: pa.Array) -> NDArray[np.bool_]:
+    """Return a mask of the whole decimals, written without an exponent, that a float changes."""
+    found = numbers.to_numpy(zero_copy_only=False)
+    mask = np.zeros(len(column), bool)
+    with np.errstate(invalid="ignore"):
+        far = np.flatnonzero((np.abs(found) >= 2.0**53) & np.isfinite(found))
+    for position in far.tolist():
+        one = column[position]
+        exact = one if isinstance(column, np.ndarray) else one.as_py()
+        is_whole = exact.as_tuple().exponent <= 0 and exact == exact.to_integral_value()
+        mask[position] = is_whole and exact != decimal.Decimal(found[position])
+    return mask
 
 
 def convert_long_floats(column: NDArray[Any], point: Measurepoint) -> Converted:

@@ -29,7 +29,7 @@ _BODY: Final = f"0?[.,]0|0[.,]?|0(?:(?:[.,'’]|{BLANKS})0)+"
 _SUFFIX: Final = r"(?:[^\W\d_]|[%°µ€$‰])\S{0,15}"
 _SHAPE: Final = re.compile(
     rf"(?P<lead>{BLANKS}*)[+-]?(?P<body>{_BODY})(?:[eE][+-]?0)?"
-    rf"{BLANKS}*(?P<suffix>{_SUFFIX})?(?P<trail>{BLANKS}*)"
+    rf"(?:{BLANKS}*(?P<suffix>{_SUFFIX}))?(?P<trail>{BLANKS}*)"
 )
 # A number in digits, before a suffix.
 _NUMBER: Final = re.compile(rf"{BLANKS}*[+-]?(?:[\d.,'’]|{BLANKS})+(?:[eE][+-]?\d+)?")

@@ -20,11 +20,20 @@ from ..cells.form import Form, is_text_type, tidied
 from ..cells.object_json import read_json
 from ..display.facts import Detail
 from .objects import assembled, convert_objects
+from .quality import QUALITY
 from .raw_texts import INFINITE_TEXT, with_raw_texts
 from .scalars import BEYOND, FLOATS, INFINITE, convert_decimals
 from .spellings import misspelt
 from .text_numbers import exact_decimals, matches, number_texts, plain_integers, read_floats, scaled
-from .text_tables import labelled, looked_up, mapped, pairs_of, spread
+from .text_tables import (
+    as_keys,
+    decimal_keys,
+    labelled,
+    looked_up,
+    mapped,
+    pairs_of,
+    spread,
+)
 from .typed_column import Converted, replaced, with_misfits
 
 if TYPE_CHECKING:
@@ -43,7 +52,7 @@ _TRUTHS: Final = {
     **dict.fromkeys(("true", "True", "TRUE", "1"), True),
     **dict.fromkeys(("false", "False", "FALSE", "0"), False),
 }
-_LONG_INTEGER: Final = r"^-?\d{16,}$"  # of which a DOUBLE may lose digits
+_WHOLE: Final = r"^-?\d+(?:\.0*)?$"  # texts of numbers with all digits of a whole number
 
 
 def convert_formed(
@@ -67,11 +76,18 @@ def convert_formed(
         return _texts(column.cast(pa.string()), point, form, convert)
     is_number = _is_number(column.type)
     if form.values is not None and (is_number or pa.types.is_boolean(column.type)):
-        return _texts(column.cast(pa.string()), point, form, convert)
+        return _texts(as_keys(column, form.values), point, form, convert)
     if form.scale is not None and is_number and point.is_number:
-        texts = without(column, ~is_present(column)).cast(pa.string())
-        return _texts(texts, point, Form(scale=form.scale), convert)
+        return _texts(_digits(column), point, Form(scale=form.scale), convert)
     return convert(column, point)
+
+
+def _digits(column: pa.Array) -> pa.Array:
+    """Return numbers as texts; a float's shortest digits are not all of a whole number."""
+    texts = without(column, ~is_present(column)).cast(pa.string())
+    if not pa.types.is_floating(column.type):
+        return texts
+    return pc.replace_substring_regex(texts, r"^(-?\d{16,})$", r"\1e0")
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -86,28 +102,47 @@ def _objects(
     if point.is_any:  # of which every text is a value
         return convert(tidied(column, form), point)
     there = np.flatnonzero(~absent_in(column))
-    of_form = partial(convert_formed, form=form, convert=convert)
-    counts = form.scale is not None or form.values is not None
     groups: dict[str, list[int]] = {}
     for position in there.tolist():
-        value = column[position]
-        kind = "text" if isinstance(value, str) else "other"
-        if counts and isinstance(value, int | float | decimal.Decimal | np.number):
-            kind = "number" if not isinstance(value, bool | np.timedelta64) else "other"
-        groups.setdefault(kind, []).append(position)
+        groups.setdefault(_way_of(column[position], point, form), []).append(position)
+    of_form = partial(convert_formed, form=form, convert=convert)
+
+    def of_member(member: Any, own: Measurepoint) -> Converted:
+        return convert(member, own) if own is QUALITY else of_form(member, own)
+
     parts = []
-    for kind, positions in groups.items():
+    for way, positions in groups.items():
         objects = column[positions]
-        if kind == "text":
-            converted = convert_objects(objects, point, of_form)
-        elif kind == "number":
+        if way == "formed":
+            converted = convert_objects(objects, point, of_member)
+        elif way == "spelled":
             texts = pa.array([str(value) for value in objects], pa.string())
             bare = Form(values=form.values, scale=form.scale)
+            if form.values is not None:
+                texts = decimal_keys(texts, form.values)
             converted = _texts(texts, point, bare, convert)
         else:
             converted = convert(objects, point)
         parts.append((np.asarray(positions), converted))
     return assembled(parts, len(column), point)
+
+
+_WIDE: Final = (decimal.Decimal, np.longdouble)  # numbers that no Arrow float holds
+
+
+def _way_of(value: Any, point: Measurepoint, form: Form) -> str:
+    """Return how an object is read: as a column of its class in its form, by its text, or plain."""
+    if isinstance(value, str):
+        return "formed"
+    if isinstance(value, dict):
+        return "formed" if point.has_quality and not point.is_struct else "plain"
+    if isinstance(value, bool | np.bool_):
+        return "formed" if form.values is not None else "plain"
+    if (form.scale is None and form.values is None) or isinstance(value, np.timedelta64):
+        return "plain"
+    if isinstance(value, float | np.floating) and not isinstance(value, _WIDE):
+        return "formed"
+    return "spelled" if isinstance(value, int | decimal.Decimal | np.number) else "plain"
 
 
 def _texts(texts: pa.Array, point: Measurepoint, form: Form, convert: Converter) -> Converted:
@@ -147,27 +182,40 @@ def _numbers(texts: pa.Array, point: Measurepoint, form: Form, _: Converter) -> 
 
 def _floats(texts: pa.Array, point: Measurepoint, form: Form) -> tuple[pa.Array, list[Mismatch]]:
     kind = FLOATS[point.type]
+    products = None
     if form.scale is None:
         values = read_floats(texts, kind, form)
     else:
-        values = scaled(number_texts(texts, form), form.scale).cast(kind)
+        products = scaled(number_texts(texts, form), form.scale)
+        values = products.cast(kind)
     numbers = values.to_numpy(zero_copy_only=False)
     mismatches: list[Mismatch] = []
     if (beyond := np.isinf(numbers)).any():
         mismatches.append((beyond, "range", BEYOND[point.type]))
-    if kind == pa.float64() and form.scale is None:
-        digits = pc.max(pc.binary_length(texts)).as_py() or 0
-        if digits >= 16 and (inexact := _inexact(texts, numbers)).any():
-            mismatches.append((inexact, "range", Detail("inexact")))
+    if kind == pa.float64() and (inexact := _inexact(texts, form, numbers, products)).any():
+        mismatches.append((inexact, "range", Detail("inexact")))
     return values, mismatches
 
 
-def _inexact(texts: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:
-    """Return a mask of the integers of many digits that a 64-bit float would change."""
-    mask = matches(texts, _LONG_INTEGER)
-    for position in np.flatnonzero(mask & np.isfinite(numbers)).tolist():
-        text = texts[position].as_py()
-        mask[position] = decimal.Decimal(text) != decimal.Decimal(numbers[position])
+def _inexact(
+    texts: pa.Array, form: Form, numbers: NDArray[Any], products: pa.Array | None
+) -> NDArray[np.bool_]:
+    """Return a mask of the whole numbers that a 64-bit float would change, by all their digits.
+
+    A number with an exponent says no more digits than those it shows, as floats are written.
+    """
+    mask = np.zeros(len(texts), bool)
+    with np.errstate(invalid="ignore"):
+        far = np.flatnonzero((np.abs(numbers) >= 2.0**53) & np.isfinite(numbers))
+    if not len(far):
+        return mask
+    said = number_texts(texts.take(pa.array(far)), form)
+    whole = matches(said, _WHOLE)
+    exact = said if products is None else products.take(pa.array(far))
+    for position, text in zip(far[whole].tolist(), exact.filter(whole).to_pylist(), strict=True):
+        product = decimal.Decimal(text)
+        is_whole = product == product.to_integral_value()
+        mask[position] = is_whole and product != decimal.Decimal(numbers[position])
     return mask
 
 
@@ -221,11 +269,12 @@ def _bool(texts: pa.Array, point: Measurepoint, form: Form, _: Converter) -> Con
     unread = is_present(texts) & ~is_present(values)
     if not unread.any():
         return Converted(values)
-    numbers = number_texts(without(texts, ~unread), form).cast(pa.float64())
-    counts = numbers.to_numpy(zero_copy_only=False)
-    fits = (counts == 0) | (counts == 1)
-    values = pc.coalesce(values, pa.array(counts == 1, mask=~fits))
-    number = is_present(numbers)
+    coded = number_texts(without(texts, ~unread), form).dictionary_encode()
+    numbers = exact_decimals(coded.dictionary)  # as a float, a trace of a number would be 0
+    known = pa.array([bool(one) if one in {0, 1} else None for one in numbers], pa.bool_())
+    read = known.take(coded.indices)
+    fits, number = is_present(read), is_present(coded.indices)
+    values = pc.coalesce(values, read)
     mismatches: list[Mismatch] = [
         (matches(texts, INFINITE_TEXT), "finite", INFINITE),
         (number & ~fits, "type", Detail("not_a", (point.type,))),

@@ -132,6 +132,29 @@ def test_rows_that_do_not_tell_are_violations(local: list[str]) -> None:
     assert found["time_text"].tolist() == [f"2024-10-27 {local[n]}" for n in doubled]
 
 
+@pytest.mark.parametrize(
+    ("zone", "local", "doubled"),
+    [
+        ("Europe/Berlin", ["10-26 22:00", "10-27 02:00", "10-27 02:00", "10-27 06:00"], 2),
+        ("Europe/Berlin", ["10-26 14:30", "10-27 02:30", "10-27 02:30", "10-27 14:30"], 2),
+        ("Europe/Berlin", ["10-26 02:30", "10-27 02:30", "10-27 02:30", "10-28 02:30"], 2),
+        ("Europe/Berlin", ["10-27 00:00", "10-27 02:00", "10-27 02:00"], 2),
+        ("Australia/Lord_Howe", ["04-07 00:30", "04-07 01:30", "04-07 01:30", "04-07 02:30"], 2),
+    ],
+)
+def test_a_repeated_row_of_a_device_that_reads_seldom_is_no_second_reading(
+    zone: str, local: list[str], doubled: int
+) -> None:
+    """A device that reads every four hours cannot read twice within one of them."""
+    frame = pd.DataFrame({"t": [f"2024-{text}" for text in local], "P": 1.0})
+    history = read_history(frame, time_column="t", tz=zone, ambiguous="infer")
+
+    found = validate(history, MODEL, duplicates="last").violations
+
+    assert len(found) == doubled
+    assert found["reason"].str.contains("order of the device's rows does not tell").all()
+
+
 def test_an_export_appended_to_itself_is_told_in_both_copies() -> None:
     """Each visit of the hour is one of its own."""
     rows = [("a", at) for at in instants("Europe/Berlin", 10)] * 2

@@ -240,6 +240,38 @@ def test_blanks_in_what_is_said_mean_as_little_as_those_in_cells() -> None:
     assert validation.n_values == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "column", "told"),
+    [
+        ({"strip": True}, {"values": {"ON": 1, "ON ": 0}}, "'ON' and 'ON ' of values= are one"),
+        ({"absent": ("OFF",)}, {"values": {"ON": 1, "OFF": 0}}, "'OFF' is a value by values="),
+        ({}, {"values": {"ON": 1, "": 0}}, "'' is a value by values="),
+        ({"strip": True}, {"values": {"ON": 1, " ": 0}}, "' ' is a value by values="),
+        ({"strip": True}, {"values": {"-": 0}, "absent": ("- ",)}, "'-' is a value by values="),
+    ],
+)
+def test_a_text_has_one_meaning(text: dict[str, Any], column: dict[str, Any], told: str) -> None:
+    """Of two meanings one would win in silence: the readings of a state would vanish."""
+    with pytest.raises(HistoryError, match=told):
+        read(FRAME.head(1), text=mp.TextFormat(**text), points={"v": mp.Column("Run", **column)})
+
+
+def test_a_text_may_say_one_thing_twice() -> None:
+    """Spellings of one state, and an empty text that is one, are no contradiction."""
+    text = mp.TextFormat(strip=True, absent=("-",))
+    for values, absent in (({"ON": 1, "ON ": 1}, None), ({"ON": 1, "": 0}, ()), ({"": 0}, None)):
+        column = mp.Column("Run", values=values, absent=absent)
+        read(FRAME.head(1), text=text, points={"Betrieb": column})
+
+
+def test_a_label_is_no_word_for_absent() -> None:
+    """The readings of a state would vanish."""
+    frame = pd.DataFrame({"t": ["2024-01-01T00:00:00Z"], "d": ["T1"], "v": ["Stop"]})
+    column = mp.Column("State", labels=True, absent=("Stop",))
+    with pytest.raises(HistoryError, match="'Stop' is a label of State"):
+        mp.validate(read(frame, points={"v": column}), MODEL)
+
+
 @pytest.mark.parametrize("dtype", ["object", "string[pyarrow]"])
 def test_a_point_that_is_passed_through_is_a_text(dtype: str) -> None:
     """Of what it is nobody has said anything; blanks and absent words are told apart."""

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import mpreplay as mp
 from mpreplay.errors import HistoryError
 from mpreplay.sources import csv as csv_module
 from mpreplay.sources.csv import CsvSource
+from mpreplay.sources.csv_quotes import QuoteWatch
 
 OPEN = (None, None)
 
@@ -51,6 +53,11 @@ READ: dict[str, tuple[bytes, dict[str, Any], list[list[str | None]]]] = {
         b'a,b\n1,"5"" pipe"\n2,5" pipe\n',
         {},
         [["1", '5" pipe'], ["2", '5" pipe']],
+    ),
+    "quotes of many kinds": (
+        b'a,b\n"x,""y"" z","{""a"":1,""b"":2}"\n5"x,"1" \n""," "\n"""q""",1"2"3\n',
+        {},
+        [['x,"y" z', '{"a":1,"b":2}'], ['5"x', "1 "], ["", " "], ['"q"', '1"2"3']],
     ),
     "absent and empty": (b'a,b\n1,\n2,""\n', {}, [["1", None], ["2", ""]]),
     "blanks": (b"a,b\n1, 2 \n", {}, [["1", " 2 "]]),
@@ -143,6 +150,20 @@ REFUSED: dict[str, tuple[bytes, dict[str, Any], str]] = {
         r"text=TextFormat\(encoding='utf-16-le'\)",
     ),
     "the mark of UTF-8": ("\ufeffa,b\n".encode(), {"encoding": "cp1252"}, r"encoding='utf-8-sig'"),
+    "UTF-16 that needs a mark": ("a,b\n".encode("utf-16-le"), {"encoding": "utf-16"}, "-16-le'"),
+    "UTF-16 of the other order": ("a,b\n".encode("utf-16-be"), {"encoding": "utf-16"}, "-16-be'"),
+    "UTF-32 that needs a mark": ("a,b\n".encode("utf-32-le"), {"encoding": "utf-32"}, "-32-le'"),
+    "UTF-8 as UTF-16": (b"a,b\n1,2\n", {"encoding": "utf-16"}, "encoding='utf-8'"),
+    "an encoding of names": (b"a,b-\n1,9-99\n", {"encoding": "punycode"}, "as punycode"),
+    "half a character": (b"a,b\n\\ud800,1\n", {"encoding": "unicode_escape"}, "half of a char"),
+    "gzip": (gzip.compress(b"a,b\n1,2\n"), {}, r"is gzip: name it \.csv\.gz"),
+    "zstd": (pa.compress(b"a,b\n", codec="zstd", asbytes=True), {}, r"name it \.csv\.zst"),
+    "ZIP": (b"PK\x03\x04abc", {}, "is a ZIP archive"),
+    "a note for Excel": (b"sep=;\na;b\n1;2\n", {}, r"delimiter=';'"),
+    "a note for Excel that is followed": (b"sep=;\na;b\n", {"delimiter": ";"}, "remove the line"),
+    "a cell that goes on": (b'a,b\n1,2\n3,"1"2\n', {}, "row 1 has a cell that goes on"),
+    "a cell that goes on from nothing": (b'a,b\n1,""5\n', {}, "row 0 has a cell that goes on"),
+    "a quote too many": (b'a;b\n\n1;"x""y"""z"\n', {"delimiter": ";"}, "row 0 has a cell"),
 }
 
 
@@ -281,3 +302,46 @@ def test_the_size_of_a_block_is_no_part_of_what_is_read(
         )._counted()
         assert source.n_rows == 500
         assert cells(source, 7) == expected
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\r", b"\n"])
+def test_the_end_of_a_block_parts_no_end_of_a_line(tmp_path: Path, end: bytes) -> None:
+    """Within quotes both characters are the text's own, wherever a block ends."""
+    block = csv_module.BLOCK
+    head = b"a,b" + end
+    for shift in range(3):
+        cell = b"x" * (block - len(head) - 4 + shift) + b"\r\r\ny"
+        source = opened(tmp_path / "a.csv", head + b'1,"' + cell + b'"' + end + b"2,z" + end)
+
+        assert cells(source) == [["1", cell.decode()], ["2", "z"]]
+
+
+@given(st.text('",\na ', max_size=12))
+def test_a_file_is_read_as_the_strict_rules_read_it(
+    tmp_path_factory: pytest.TempPathFactory, told: str
+) -> None:
+    """However quotes stand: what the rules of CSV do not say has no meaning."""
+    path = tmp_path_factory.getbasetemp() / "strict.csv"
+    data = f"a,b\n{told},x\n"
+    padded = re.sub('" +(?=[,\n]|$)', '"', told) != told
+    try:
+        rows = [row for row in csv.reader(io.StringIO(data, newline=""), strict=True) if row]
+    except csv.Error:
+        rows = []
+    try:
+        found = cells(opened(path, data.encode()))
+    except HistoryError:
+        assert padded or not rows or any(len(row) != 2 for row in rows)
+    else:
+        assert padded or [[cell or "" for cell in row] for row in found] == rows[1:]
+
+
+@given(st.text('",\na', max_size=12), st.integers(1, 5))
+def test_a_quote_is_seen_however_a_file_is_cut(told: str, size: int) -> None:
+    """Its neighbours may lie in other blocks."""
+    data = told.encode() + b"\n"
+    whole, cut = QuoteWatch(","), QuoteWatch(",")
+    whole.see(data)
+    for at in range(0, len(data), size):
+        cut.see(data[at : at + size])
+    assert cut.is_suspect == whole.is_suspect
