@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..cells.column import Column
-from ..cells.form import Form
+from ..cells.form import Form, check_words
 from ..cells.text_format import TextFormat
 from ..display.facts import BlankKeys, ColumnLacks, Lack
 from ..display.text_findings import column_in_words, keys_in_words
-from ..errors import Argument, Message
+from ..errors import Argument, ConfigError, HistoryError, Message
 from ..times.proposals import lacking_format
 from ..values.misfits import Cells
 from ..values.nested import Structs
@@ -253,9 +253,8 @@ def _lacks(one: _Point, n_cells: int, shared: frozenset[str]) -> Iterator[Lack]:
         proposal = _for_words(one, words, n_cells, shared) if is_told else ()
         shown = words[:3] if more else words
         found.append(Lack(one.n_words, (), "", shown, more, proposal))
-    if scale := _factor(one, n_cells):
-        argument = Argument("points", _column(one, scale=scale))
-        found.append(Lack(one.n_outside, ("scale",), f"{scale:,g}", proposal=(argument,)))
+    if (scale := _factor(one, n_cells)) and (proposal := _of_column(one, scale=scale)):
+        found.append(Lack(one.n_outside, ("scale",), f"{scale:,g}", proposal=proposal))
     yield from sorted(found, key=lambda lack: -lack.n)
 
 
@@ -264,7 +263,7 @@ def _proposal(one: _Point, needs: tuple[str, ...], suffix: str) -> tuple[Argumen
     if {"groups", "comma?", "point?"} & set(needs) or (one.is_long and suffix):
         return ()
     if needs == ("label",):
-        return () if one.is_long else (Argument("points", _column(one, labels=True)),)
+        return () if one.is_long else _of_column(one, labels=True)
     changes: dict[str, Any] = {}
     if "blanks" in needs:
         changes["strip"] = True
@@ -275,7 +274,8 @@ def _proposal(one: _Point, needs: tuple[str, ...], suffix: str) -> tuple[Argumen
     if suffix:
         own["suffix"] = suffix
     found = [_format(changes)] if changes or needs == ("text",) else []
-    return (*found, *([Argument("points", _column(one, **own))] if own else []))
+    columns = _of_column(one, **own) if own else ()
+    return (*found, *columns) if columns or not own else ()
 
 
 def _format(changes: dict[str, Any]) -> Argument:
@@ -284,10 +284,15 @@ def _format(changes: dict[str, Any]) -> Argument:
     return Argument("decimal", ".") if is_default else Argument("text", TextFormat(**changes))
 
 
-def _column(one: _Point, **own: Any) -> dict[str, Column]:
-    """Return what was said of a column, with an addition."""
+def _of_column(one: _Point, **own: Any) -> tuple[Argument, ...]:
+    """Return what was said of a column, with an addition; nothing if the two exclude each other."""
     column = Column(one.point.identifier) if one.given is None else one.given
-    return {one.column or one.point.identifier: replace(column, **own)}
+    try:
+        made = replace(column, **own)
+        check_words(one.text, {one.column: made})
+    except (ConfigError, HistoryError):
+        return ()
+    return (Argument("points", {one.column or one.point.identifier: made}),)
 
 
 def _factor(one: _Point, n_cells: int) -> float | None:
@@ -321,5 +326,7 @@ def _for_words(
     is_single = not one.point.is_struct and not one.point.is_array
     are_states = one.point.is_bool or one.n_words * 2 > n_cells
     if (known or (are_states and is_single)) and not one.is_long:
-        return (Argument("points", _column(one, values={**known, **dict.fromkeys(words, "?")})),)
+        states = _of_column(one, values={**known, **dict.fromkeys(words, "?")})
+        # A suffix, a scale or a separator of the column says that its values are numbers.
+        return states or (absent if one.point.is_number else ())
     return absent

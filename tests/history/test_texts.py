@@ -284,3 +284,12 @@ def test_a_point_that_is_passed_through_is_a_text(dtype: str) -> None:
             history, model, platform.connection, allow_offline_sub_device=True, progress=False
         )
         assert platform.stored()["value"].tolist() == ["1,5"]
+
+
+def test_what_utf_8_cannot_carry_is_refused_where_it_is_said() -> None:
+    """Half of a character would be a foreign error deep within."""
+    with pytest.raises(HistoryError, match="time_format= must be a text that UTF-8 can carry"):
+        read(FRAME.head(1), time_format="%Y-%m-%d\udc80")
+    for make in (mp.TextFormat, lambda **given: mp.Column("P", **given)):
+        with pytest.raises(mp.ConfigError, match="absent= must be a list of texts"):
+            make(absent=("\ud800",))
