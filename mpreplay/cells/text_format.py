@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from ..errors import Argument, ConfigError, message
-from ..errors.arguments import FLAG, TEXT, check_kinds, one_of, wrong
+from ..errors.arguments import CLEAN_TEXT, FLAG, TEXT, check_kinds, one_of, wrong
 
 __all__ = ["DECIMAL", "TextFormat", "told_fields", "words_of"]
 
@@ -107,7 +107,7 @@ def words_of(given: Any, caller: str) -> tuple[str, ...]:
     except TypeError:
         raise wrong("absent", given, expected, caller=caller) from None
     for word in words:
-        if not isinstance(word, str):
+        if not CLEAN_TEXT.holds(word):
             raise wrong("absent", word, expected, caller=caller)
     return words
 

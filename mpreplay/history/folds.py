@@ -74,7 +74,7 @@ class _Rows:
         place = np.arange(len(key)) - np.repeat(starts, sizes) + self.seen[key]
         self.seen[key[starts]] += sizes
         ms = times.ms[positions]
-        changes, lengths = put_back(tz, int(ms.min()), int(ms.max()))
+        changes, lengths = put_back(tz, ms)
         if not len(changes):
             return
         near = np.minimum(np.searchsorted(changes, ms - _NEAR), len(changes) - 1)

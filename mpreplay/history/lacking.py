@@ -16,10 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..cells.column import Column
-from ..cells.form import Form
+from ..cells.form import Form, check_words
 from ..cells.text_format import TextFormat
 from ..display.facts import Lack
-from ..errors import Argument
+from ..errors import Argument, ConfigError, HistoryError
 from ..values.spellings import misspelt
 from ..values.text_numbers import number_texts
 
@@ -153,9 +153,8 @@ def lacks_of(one: PointTexts, n_cells: int, shared: frozenset[str]) -> Iterator[
         more = one.has_more or len(one.words) > SHOWN
         proposal = _for_words(one, n_cells, shared, has_all=not more)
         found.append(Lack(one.n_words, (), "", words[:3] if more else words, more, proposal))
-    if scale := _factor(one, n_cells):
-        argument = Argument("points", _column(one, scale=scale))
-        found.append(Lack(one.n_outside, ("scale",), f"{scale:,g}", proposal=(argument,)))
+    if (scale := _factor(one, n_cells)) and (proposal := _of_column(one, scale=scale)):
+        found.append(Lack(one.n_outside, ("scale",), f"{scale:,g}", proposal=proposal))
     yield from sorted(found, key=lambda lack: -lack.n)
 
 
@@ -172,7 +171,7 @@ def _proposal(one: PointTexts, needs: tuple[str, ...], suffix: str) -> tuple[str
     if one.are_rejects:
         return _rewritten(one, needs, suffix)
     if needs == ("label",):
-        return () if one.is_long else (Argument("points", _column(one, labels=True)),)
+        return () if one.is_long else _of_column(one, labels=True)
     changes: dict[str, Any] = {}
     if "blanks" in needs:
         changes["strip"] = True
@@ -183,7 +182,8 @@ def _proposal(one: PointTexts, needs: tuple[str, ...], suffix: str) -> tuple[str
     if suffix:
         own["suffix"] = suffix
     found = [text_format(changes)] if changes or needs == ("text",) else []
-    return (*found, *([Argument("points", _column(one, **own))] if own else []))
+    columns = _of_column(one, **own) if own else ()
+    return (*found, *columns) if columns or not own else ()
 
 
 def _rewritten(one: PointTexts, needs: tuple[str, ...], suffix: str) -> tuple[str, ...]:
@@ -203,10 +203,15 @@ def text_format(changes: dict[str, Any]) -> Argument:
     return Argument("decimal", ".") if is_default else Argument("text", TextFormat(**changes))
 
 
-def _column(one: PointTexts, **own: Any) -> dict[str, Column]:
-    """Return what was said of a column, with an addition."""
+def _of_column(one: PointTexts, **own: Any) -> tuple[Argument, ...]:
+    """Return what was said of a column, with an addition; nothing if the two exclude each other."""
     column = Column(one.point.identifier) if one.given is None else one.given
-    return {one.column or one.point.identifier: replace(column, **own)}
+    try:
+        made = replace(column, **own)
+        check_words(one.text, {one.column: made})
+    except (ConfigError, HistoryError):
+        return ()
+    return (Argument("points", {one.column or one.point.identifier: made}),)
 
 
 def _factor(one: PointTexts, n_cells: int) -> float | None:
@@ -260,7 +265,7 @@ def _for_words(
     if states:
         known = dict(one.given.values) if one.given is not None and one.given.values else {}
         values = {**known, **dict.fromkeys(states, "?")}
-        found.append(Argument("points", _column(one, values=values)))
+        found += _of_column(one, values=values)
     if gone:
         found.append(_absent(one, gone[:SHOWN], shared))
     return tuple(found)

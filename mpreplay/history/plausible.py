@@ -10,7 +10,7 @@ import numpy as np
 
 from ..display.facts import Detail
 from ..errors import Argument, HistoryError, message
-from ..errors.arguments import OPTIONAL_TEXT, check_kinds, one_of, shown_briefly
+from ..errors.arguments import CLEAN_TEXT, Kind, check_kinds, one_of, shown_briefly
 from ..times.bounds import bound_of
 from ..times.time_format import check_format
 from ..times.time_numbers import dated
@@ -34,6 +34,9 @@ __all__ = [
 
 Bounds = tuple[int | None, int | None]  # the first time within, and the first beyond [ms]
 PLAUSIBLE: Final = ("1980-01-01", "+1d")
+_FORMAT: Final = Kind(
+    f"{CLEAN_TEXT.words}, or None", lambda value: value is None or CLEAN_TEXT.holds(value)
+)
 _AFTER: Final = re.compile(r"([+-]\d+) ?(s|min|h|d)")
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 
@@ -42,7 +45,7 @@ def check_times(columns: Columns) -> None:
     """Raise HistoryError if what the caller says of times cannot be."""
     check_kinds(
         {
-            "time_format": (columns.time_format, OPTIONAL_TEXT),
+            "time_format": (columns.time_format, _FORMAT),
             "ambiguous": (columns.ambiguous, one_of("raise", "earliest", "latest", "infer")),
             "nonexistent": (
                 columns.nonexistent,

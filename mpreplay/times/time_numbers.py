@@ -13,13 +13,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..cells.epoch import FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
 from .zones import shift_from_ends
 
-__all__ = ["NANOSECONDS", "NO_TIME", "Times", "Unread", "local_of"]
+__all__ = ["NANOSECONDS", "NO_TIME", "Times", "Unread", "in_digits", "local_of"]
 
 NO_TIME: Final = Detail("no_time")
 NANOSECONDS: Final = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
@@ -254,3 +255,27 @@ def floats(numbers: NDArray[np.float64], nanoseconds: int) -> Times:
             positions = np.flatnonzero(mask)
             unread.append(Unread(why, positions, pa.array(map(str, numbers[positions].tolist()))))
     return Times(times.ms, tuple(unread))
+
+
+def in_digits(column: pa.Array) -> pa.Array:
+    """Return numbers as texts, whole ones without a fraction, so that dates are in their digits.
+
+    Examples
+    --------
+    >>> in_digits(pa.array([20240101.0, 0.5, None])).to_pylist()
+    ['20240101', '0.5', None]
+    """
+    texts = column.cast(pa.string())
+    if pa.types.is_decimal(column.type):
+        return pc.replace_substring_regex(texts, r"\.0*$", "")
+    if not pa.types.is_floating(column.type):
+        return texts
+    numbers = column.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    is_whole = np.abs(numbers) < _WHOLE
+    is_whole &= np.floor(numbers) == numbers
+    whole = pa.array(np.where(is_whole, numbers, 0).astype(np.int64), mask=~is_whole)
+    found = pc.coalesce(whole.cast(pa.string()), texts)
+    return pc.if_else(pa.array(np.isnan(numbers)), pa.scalar(None, pa.string()), found)
+
+
+_WHOLE: Final = 2.0**53  # below it, a float that is whole has no digits but its own

@@ -32,6 +32,7 @@ from .time_numbers import (
     dated,
     decimals,
     floats,
+    in_digits,
     ticks_of,
     unsigned,
     with_absent,
@@ -131,8 +132,8 @@ def _of_one_kind(column: pa.Array, where: Where) -> Times:
     if pa.types.is_null(kind):
         return with_absent(np.zeros(len(column), np.int64), np.ones(len(column), bool))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        if where.time_format is not None and pa.types.is_integer(kind):
-            return _texts(column.cast(pa.string()), where)  # such as 20241231
+        if where.time_format is not None:
+            return _texts(in_digits(column), where)  # such as 20241231
         return _numbers(column, where)
     raise HistoryError(
         message(
@@ -174,7 +175,8 @@ def _lacks(column: Any, first: Unread, where: Where, first_row: int) -> HistoryE
 def _cells(column: Any, positions: NDArray[np.int64]) -> pa.Array:
     if isinstance(column, np.ndarray):
         return pa.array([str(cell) for cell in column[positions].tolist()], pa.string())
-    return _plain(column).take(pa.array(positions)).cast(pa.string())
+    cells = _plain(column).take(pa.array(positions))
+    return in_digits(cells)
 
 
 def _of_objects(column: NDArray[Any], where: Where) -> Times:

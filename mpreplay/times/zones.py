@@ -30,6 +30,8 @@ _STRIDE: Final = 5 * 86_400
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NEAR: Final = 2 * DAY  # from an end of time, no year before or after can be looked up
 _NO_CHANGE_BEFORE: Final = 1840
+_LAST_YEAR: Final = 9999
+_LONG: Final = 100  # years between the first and the last time, from which they are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,13 @@ class _Clock:
         Instants at which it is changed. [ms]
     offsets : ndarray of int64, shape (n + 1,)
         Offset from UTC before, between and after the changes. [ms]
+    is_own : ndarray of bool, shape (n,)
+        Of each change: False for one that stands for years that are not looked up.
     """
 
     changes: NDArray[np.int64]
     offsets: NDArray[np.int64]
+    is_own: NDArray[np.bool_]
 
 
 def localized(ms: NDArray[np.int64], tz: str) -> Localized:
@@ -90,7 +95,7 @@ def localized(ms: NDArray[np.int64], tz: str) -> Localized:
         return Localized(ms, ms, nothing, nothing)
     shift = shift_from_ends(ms)
     moved = ms + shift
-    clock = _clock_of(tz, int(moved.min()), int(moved.max()))
+    clock = _clock_of(tz, moved)
     changes, offsets = clock.changes, clock.offsets
     if not len(changes):
         instants = ms - offsets[0]
@@ -112,19 +117,21 @@ def localized(ms: NDArray[np.int64], tz: str) -> Localized:
     return Localized(earliest, latest, gaps, changes[place[gaps]] - own)
 
 
-def put_back(tz: str, first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return when a zone's clock is put back around a span of time, and by how much, in ms.
+def put_back(tz: str, ms: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return when a zone's clock is put back around some instants, and by how much, in ms.
 
     Examples
     --------
-    >>> changes, lengths = put_back("Europe/Paris", 1_704_067_200_000, 1_735_689_600_000)
+    >>> year = np.array(["2024-01-01", "2025-01-01"], "datetime64[ms]").astype(np.int64)
+    >>> changes, lengths = put_back("Europe/Paris", year)
     >>> changes.astype("datetime64[ms]").astype(str).tolist(), lengths.tolist()
     (['2024-10-27T01:00:00.000'], [3600000])
     """
-    ends = np.clip([first - 2 * DAY, last + 2 * DAY], FIRST_TIME + _NEAR, LAST_TIME - _NEAR)
-    clock = _clock_of(tz, int(ends[0]), int(ends[1]))
+    ends = [int(ms.min()) - 2 * DAY, int(ms.max()) + 2 * DAY]
+    low, high = np.clip(ends, FIRST_TIME + _NEAR, LAST_TIME - _NEAR).tolist()
+    clock = _clock_of(tz, np.clip(np.append(ms, [low, high]), low, high))
     steps = np.diff(clock.offsets)
-    chosen = (steps < 0) & (clock.changes >= ends[0]) & (clock.changes <= ends[1])
+    chosen = (steps < 0) & clock.is_own & (clock.changes >= low) & (clock.changes <= high)
     return clock.changes[chosen], -steps[chosen]
 
 
@@ -136,10 +143,24 @@ def shift_from_ends(ms: NDArray[np.int64]) -> NDArray[np.int64] | int:
     return np.asarray(np.where(low, _CYCLE, 0) - np.where(high, _CYCLE, 0), np.int64)
 
 
-def _clock_of(tz: str, first: int, last: int) -> _Clock:
-    """Return the clock of a zone between two local times."""
-    low, high = (_year(ms) for ms in (first - DAY, last + DAY))
-    return _clock(tz, max(low, _NO_CHANGE_BEFORE), max(high, _NO_CHANGE_BEFORE))
+def _clock_of(tz: str, ms: NDArray[np.int64]) -> _Clock:
+    """Return the clock of a zone around local times, as if they were UTC."""
+    low, high = (_year(end) for end in (int(ms.min()) - DAY, int(ms.max()) + DAY))
+    runs = ((low, high),) if high - low <= _LONG else _runs(ms)
+    least = _NO_CHANGE_BEFORE
+    return _clock(tz, tuple(dict.fromkeys((max(a, least), max(b, least)) for a, b in runs)))
+
+
+def _runs(ms: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
+    """Return the first and the last of years that follow each other, with one around each time.
+
+    A time of the year 9999 that stands for none must not make eight thousand years be looked up.
+    """
+    found = np.unique(ms.astype("datetime64[ms]").astype("datetime64[Y]").astype(np.int64)) + 1970
+    years = np.unique(np.minimum(found[:, None] + np.arange(-1, 2), _LAST_YEAR))
+    ends = np.flatnonzero(np.diff(years) > 1)
+    firsts, lasts = years[np.append(0, ends + 1)], years[np.append(ends, len(years) - 1)]
+    return tuple(zip(firsts.tolist(), lasts.tolist(), strict=True))
 
 
 def _year(ms: int) -> int:
@@ -147,12 +168,21 @@ def _year(ms: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _clock(tz: str, first: int, last: int) -> _Clock:
-    found = [change for year in range(first, last + 1) for change in _changes(tz, year)]
-    start = _offset(_zone(tz), _second_of(first))
-    changes = np.array([second for second, _ in found], np.int64)
-    offsets = np.array([start, *(offset for _, offset in found)], np.int64)
-    return _Clock(changes * 1_000, offsets * 1_000)
+def _clock(tz: str, runs: tuple[tuple[int, int], ...]) -> _Clock:
+    """Return the clock of a zone over runs of years, ascending."""
+    start = _offset(_zone(tz), _second_of(runs[0][0]))
+    found: list[tuple[int, int, bool]] = []
+    for first, last in runs:
+        if first != runs[0][0]:  # whatever happened in between, far from each time
+            second = _second_of(first)
+            found.append((second, _offset(_zone(tz), second), False))
+        found += [
+            (*change, True) for year in range(first, last + 1) for change in _changes(tz, year)
+        ]
+    changes = np.array([second for second, _, _ in found], np.int64)
+    offsets = np.array([start, *(offset for _, offset, _ in found)], np.int64)
+    is_own = np.array([own for _, _, own in found], bool)
+    return _Clock(changes * 1_000, offsets * 1_000, is_own)
 
 
 @lru_cache(maxsize=4_096)

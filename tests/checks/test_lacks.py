@@ -123,6 +123,28 @@ def test_it_is_counted_over_the_whole_history() -> None:
             "State: 1 of 2 cells is 'Off'",
         ),
         (
+            {"P": ["723.01 ", "205.52\u00a0", "98"]}, {"text": mp.TextFormat()},
+            "P: 2 of 3 cells are numbers with blanks around: text=TextFormat(strip=True)",
+        ),
+        (
+            {"P": ["723.01 kW ", "1 kW"]},
+            {"text": mp.TextFormat(), "points": {"P": mp.Column("P", suffix="kW")}},
+            "P: 1 of 2 cells is a number with blanks around: text=TextFormat(strip=True)",
+        ),
+        (
+            {"P": ["5 kW", "Bad", "n/a", "err"]}, {"points": {"P": mp.Column("P", suffix="kW")}},
+            "P: 3 of 4 cells are 'Bad', 'n/a' or 'err': absent=('Bad', 'n/a')",
+        ),
+        (
+            {"Run": ["ON", "OFF", "ON"]}, {"points": {"Run": mp.Column("Run", decimal=",")}},
+            "Run: 3 of 3 cells are 'ON' or 'OFF'",
+        ),
+        (
+            {"State": ["Stop", "Stop", "0"]},
+            {"points": {"State": mp.Column("State", decimal=",")}},
+            "State: 2 of 3 cells are labels of the enumeration",
+        ),
+        (
             {"P": [f"word {chr(97 + n)}" for n in range(20)]}, {},
             "P: 20 of 20 cells are other texts, such as 'word a', 'word b', 'word c'",
         ),

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mpreplay import HistoryError
+from mpreplay.cells.arrays import objects_of
 from mpreplay.times.time_format import check_format, parsed
+from mpreplay.times.times import read_times
 
 EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - of local times
 FORMATS = [
@@ -94,3 +99,35 @@ def test_a_format_that_cannot_be_is_refused_with_what_is_wrong(form: str, told: 
     """At the call, before a file is read."""
     with pytest.raises(HistoryError, match=told):
         check_format(form)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([20240101.0, None, 20240102.0]),
+        pa.array([20240101.0, np.nan, 20240102.0]),
+        pa.array([decimal.Decimal("20240101.00"), None, decimal.Decimal("20240102.00")]),
+        pa.array([20240101, None, 20240102]),
+        objects_of([20240101.0, None, 20240102]),
+    ],
+)
+def test_dates_in_digits_are_read_whatever_holds_them(column: Any) -> None:
+    """A column of whole numbers becomes one of floats by a single absent cell."""
+    given = {"name": "t", "first_row": 0, "tz": "UTC", "unit": None}
+    if not isinstance(column, np.ndarray):
+        with pytest.raises(HistoryError, match="give time_format='%Y%m%d'"):
+            read_times(column, **given)
+
+    times = read_times(column, **given, time_format="%Y%m%d")
+
+    assert times.ms.tolist() == [1_704_067_200_000, 0, 1_704_153_600_000]
+    assert times.is_unread.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("number", [20240101.5, 1e300, float("inf"), -20240101.0])
+def test_a_float_that_is_no_date_is_none(number: float) -> None:
+    """Its digits are not cut to fit."""
+    times = read_times(
+        pa.array([number]), name="t", first_row=0, tz="UTC", unit=None, time_format="%Y%m%d"
+    )
+    assert times.is_unread.all()

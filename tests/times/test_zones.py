@@ -21,7 +21,7 @@ ZONES = [
     "Australia/Lord_Howe", "Pacific/Apia", "Antarctica/Troll", "Africa/Casablanca", "Asia/Gaza",
     "Asia/Tehran", "America/Sao_Paulo", "Pacific/Chatham",
 ]  # fmt: skip
-YEARS = st.integers(1850, 2100)
+YEARS = st.integers(1850, 2400)
 
 
 def by_datetime(ms: int, zone: str) -> tuple[int, int] | None:
@@ -91,11 +91,37 @@ def test_the_ends_of_time_have_a_zone_too() -> None:
 )
 def test_when_a_clock_is_put_back_is_known(zone: str, length: int) -> None:
     """Rows are looked at around these instants only."""
-    year = [np.datetime64(text, "ms").astype(int) for text in ("2024-01-01", "2025-01-01")]
-    changes, lengths = put_back(zone, *year)
+    year = np.array(["2024-01-01", "2025-01-01"], "datetime64[ms]").astype(np.int64)
+    changes, lengths = put_back(zone, year)
 
     assert lengths.tolist() == [length * 60_000] * (length > 0)
     assert len(changes) == len(lengths)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York", "Australia/Lord_Howe"])
+def test_a_time_of_far_away_costs_no_years_in_between(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A date of 9999 stands for none in many exports, and the other times mean what they did."""
+    asked: list[int] = []
+    changes_of = zones._changes
+    monkeypatch.setattr(
+        zones, "_changes", lambda tz, year: (asked.append(year), changes_of(tz, year))[1]
+    )
+    zones._clock.cache_clear()
+    near = np.arange("2024-03-01", "2024-12-01", 1_800_000, "datetime64[ms]").astype(np.int64)
+    far = np.array(["1999-07-01", "9999-12-31", "0001-01-01"], "datetime64[ms]").astype(np.int64)
+
+    alone, found = localized(near, zone), localized(np.append(near, far), zone)
+
+    assert len(asked) < 20
+    n = len(near)
+    assert found.earliest[:n].tolist() == alone.earliest.tolist()
+    assert found.latest[:n].tolist() == alone.latest.tolist()
+    assert found.gaps.tolist() == alone.gaps.tolist()
+    assert found.earliest[n] == by_datetime(int(far[0]), zone)[0]  # type: ignore[index]
+    back, some = (put_back(zone, one)[0].tolist() for one in (np.append(near, far), near))
+    assert set(some) < set(back) and len(back) < 20
 
 
 def test_a_zone_of_an_offset_alone_is_one_that_pandas_knows() -> None:
