@@ -17,7 +17,7 @@ import pyarrow as pa
 from ..sources.parquet import ParquetSource
 from .columns import Layout, forms_in
 from .devices import check_found, is_wanted, keys_wanted
-from .keys import keys_of, pair
+from .keys import check_class, keys_of, pair
 from .slab import RawSlab
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Ce
         for source in sources:
             spans = source.spans(ROWS, (None, None), None)
             for span, raw in _keys_of(source, columns, spans):
+                check_class(raw, columns.device, "device")
                 found |= set(_counted(raw, span)[0])
         check_found(wanted, found, columns.device)
     return Census(n_rows, tuple(blocks), frozenset(points))

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["pair", "read_keys", "read_raw_times"]
+__all__ = ["check_class", "pair", "read_keys", "read_raw_times"]
 
 
 def read_keys(
@@ -220,10 +220,7 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
     if not (
         is_text_type(value_type) or pa.types.is_integer(value_type) or pa.types.is_null(value_type)
     ):
-        raise HistoryError(
-            f"{raw.source}: column {name!r} holds {value_type} as {kind} keys; expected text: "
-            "convert it first, so that each key is written as the platform writes it"
-        )
+        raise _no_keys(raw, name, str(value_type), kind)
     if not pa.types.is_dictionary(column.type):
         return _distinct(column)
     if len(column.dictionary) > len(column):  # perhaps the dictionary of a whole history
@@ -233,6 +230,23 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
     if len(distinct.dictionary) < len(distinct):  # it has repeated or invalid keys
         index = distinct.indices.take(index)
     return pa.DictionaryArray.from_arrays(index, distinct.dictionary, safe=False)
+
+
+def check_class(raw: RawSlab, name: str | None, kind: str) -> None:
+    """Raise HistoryError if a column of Python objects holds none that is a key."""
+    column = None if name is None else raw.columns[name]
+    if name is None or not isinstance(column, np.ndarray):
+        return
+    there = column[~absent_in(column)].tolist()
+    if there and not any(isinstance(value, str) or _key(value) is not None for value in there):
+        raise _no_keys(raw, name, type(there[0]).__name__, kind)
+
+
+def _no_keys(raw: RawSlab, name: str, found: str, kind: str) -> HistoryError:
+    return HistoryError(
+        f"{raw.source}: column {name!r} holds {found} as {kind} keys; expected text: "
+        "convert it first, so that each key is written as the platform writes it"
+    )
 
 
 def _distinct(column: pa.Array) -> pa.DictionaryArray:

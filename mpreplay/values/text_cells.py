@@ -211,12 +211,18 @@ def _inexact(
         return mask
     said = number_texts(texts.take(pa.array(far)), form)
     whole = matches(said, _WHOLE)
-    exact = said if products is None else products.take(pa.array(far))
-    for position, text in zip(far[whole].tolist(), exact.filter(whole).to_pylist(), strict=True):
-        product = decimal.Decimal(text)
-        is_whole = product == product.to_integral_value()
-        mask[position] = is_whole and product != decimal.Decimal(numbers[position])
+    mask[far[whole]] = list(map(_loses_digits, said.filter(pa.array(whole)).to_pylist()))
+    if products is not None:  # a number that a float holds may be scaled to the nearest one
+        far = np.flatnonzero(mask)
+        exact = products.take(pa.array(far, pa.int64())).to_pylist()
+        mask[far] = list(map(_loses_digits, exact))
     return mask
+
+
+def _loses_digits(text: str) -> bool:
+    """Return whether the text of a number says a whole one that a float would change."""
+    number = decimal.Decimal(text)
+    return number == number.to_integral_value() and number != decimal.Decimal(float(text))
 
 
 def _integers(texts: pa.Array, point: Measurepoint, form: Form) -> tuple[pa.Array, list[Mismatch]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -355,3 +356,14 @@ def test_devices_come_from_any_list(tmp_path: Path) -> None:
     ]:
         history = mp.read_history(given, devices=devices, **BOTH)
         assert [value[-1] for value in readings(history)] == rows
+
+
+@pytest.mark.parametrize("key", [b"1", Decimal(1), 1.0, True])
+@pytest.mark.parametrize("as_table", [False, True])
+def test_keys_that_are_no_texts_are_told_as_such(key: Any, as_table: bool) -> None:
+    """That a device occurs nowhere would send a user to look for a misspelt key."""
+    given: Any = frame([key]).astype({"d": object})
+    if as_table:
+        given = pa.table({"t": given["t"], "d": pa.array([key]), "P": [0]})
+    with pytest.raises(HistoryError, match=r"column 'd' holds \w+.* as device keys; expected text"):
+        mp.read_history(given, devices=["1"], **FIXED)

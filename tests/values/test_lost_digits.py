@@ -48,6 +48,8 @@ def test_a_whole_number_arrives_with_every_digit_or_not_at_all(column: Any, form
         (pa.array(["7273306709137900"]), Form(suffix="0"), [727330670913790.0]),
         (pa.array([1.2345678901234567e19]), Form(scale=1.0), [1.2345678901234567e19]),
         (objects_of([1.2345678901234567e19]), Form(scale=1.0), [1.2345678901234567e19]),
+        (pa.array(["73000000000001"]), Form(scale=1000.0), [73000000000001e3]),
+        (pa.array([f"{ODD}1"]), Form(scale=0.1), [float(D(f"{ODD}.1"))]),
         (pa.array([D(f"{ODD}.5"), D(ODD + 1)]), None, [ODD + 1, ODD + 1]),
         (objects_of([D("1e23")]), None, [1e23]),
     ],
