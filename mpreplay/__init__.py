@@ -13,7 +13,7 @@ TYPE_CHECKING = False  # type checkers assume True for this name; typing takes 6
 if TYPE_CHECKING:
     from typing import Any
 
-    from .audit.verifying import verify_audit
+    from .audit.heads import verify_audit
     from .cells.column import Column
     from .cells.text_format import TextFormat
     from .checks.validation import Validation, validate
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ConnectError,
         ConnectionLost,
         HistoryError,
+        Interrupted,
         InvalidHistory,
         JournalError,
         JournalMismatch,
@@ -32,14 +33,17 @@ if TYPE_CHECKING:
         ReplayWarning,
         TransportError,
     )
+    from .fleet.fleet_plan import FleetPlan, plan_fleet
     from .fleet.fleet_run import FleetRun, open_fleet
     from .fleet.fleeting import replay_fleet
     from .fleet.topology import Gateway
     from .history.history import History
+    from .jobs.job import Job, load_job
     from .model.measurepoint import Measurepoint
     from .model.thing_model import ThingModel
     from .run import Run, open_run
     from .runner.planning import Plan, plan
+    from .runner.preflight import Preflight, check
     from .runner.replaying import replay
     from .secret import Secret
     from .settings import Connection, Limits
@@ -51,11 +55,14 @@ _HOMES = {
     "ConnectError": "errors",
     "Connection": "settings",
     "ConnectionLost": "errors",
+    "FleetPlan": "fleet.fleet_plan",
     "FleetRun": "fleet.fleet_run",
     "Gateway": "fleet.topology",
     "History": "history.history",
     "HistoryError": "errors",
+    "Interrupted": "errors",
     "InvalidHistory": "errors",
+    "Job": "jobs.job",
     "JournalError": "errors",
     "JournalMismatch": "errors",
     "Limits": "settings",
@@ -64,6 +71,7 @@ _HOMES = {
     "Plan": "runner.planning",
     "PlatformError": "errors",
     "PlatformLimits": "simulator",
+    "Preflight": "runner.preflight",
     "ReplayFailed": "errors",
     "ReplayWarning": "errors",
     "Run": "run",
@@ -72,15 +80,18 @@ _HOMES = {
     "ThingModel": "model.thing_model",
     "TransportError": "errors",
     "Validation": "checks.validation",
+    "check": "runner.preflight",
+    "load_job": "jobs.job",
     "open_fleet": "fleet.fleet_run",
     "open_run": "run",
     "plan": "runner.planning",
+    "plan_fleet": "fleet.fleet_plan",
     "read_history": "doors.opening",
     "replay": "runner.replaying",
     "replay_fleet": "fleet.fleeting",
     "simulate": "simulator",
     "validate": "checks.validation",
-    "verify_audit": "audit.verifying",
+    "verify_audit": "audit.heads",
 }
 
 __all__ = [
@@ -89,11 +100,14 @@ __all__ = [
     "ConnectError",
     "Connection",
     "ConnectionLost",
+    "FleetPlan",
     "FleetRun",
     "Gateway",
     "History",
     "HistoryError",
+    "Interrupted",
     "InvalidHistory",
+    "Job",
     "JournalError",
     "JournalMismatch",
     "Limits",
@@ -102,6 +116,7 @@ __all__ = [
     "Plan",
     "PlatformError",
     "PlatformLimits",
+    "Preflight",
     "ReplayFailed",
     "ReplayWarning",
     "Run",
@@ -110,9 +125,12 @@ __all__ = [
     "ThingModel",
     "TransportError",
     "Validation",
+    "check",
+    "load_job",
     "open_fleet",
     "open_run",
     "plan",
+    "plan_fleet",
     "read_history",
     "replay",
     "replay_fleet",

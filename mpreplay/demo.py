@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from .doors.opening import read_history
-from .errors import InvalidHistory, ReplayWarning
+from .errors import ConfigError, InvalidHistory, ReplayWarning
 from .history.history import History
+from .jobs.examples import EXAMPLE
 from .model.measurepoint import Measurepoint
 from .model.thing_model import ThingModel
 from .runner.replaying import replay
@@ -27,7 +29,15 @@ if TYPE_CHECKING:
     from .run import Run
     from .simulator.handle import RehearsalPlatform
 
-__all__ = ["PRODUCT", "TURBINES", "Planted", "demonstrate", "wind_farm", "wind_farm_model"]
+__all__ = [
+    "PRODUCT",
+    "TURBINES",
+    "Planted",
+    "demonstrate",
+    "wind_farm",
+    "wind_farm_model",
+    "write_example",
+]
 
 PRODUCT: Final = "wind-turbine"
 TURBINES: Final = ("T01", "T02", "T03", "T04")
@@ -125,6 +135,31 @@ def _with_faults(frame: pd.DataFrame, rng: Any) -> Planted:
     invalid = {(int(r), "Ot_avg") for r in cold} | {(int(r), "Ba_avg") for r in pitch}
     superseded = {(int(r), "P_avg") for r in again}
     return Planted(frame, invalid, superseded, 3 * (len(identifiers) - 1), len(empty))
+
+
+def write_example(folder: Path) -> list[Path]:
+    """Write a job with its thing model and its history into a folder, and return the files.
+
+    Raises
+    ------
+    ConfigError
+        If a file of that name is there, or the folder cannot be written.
+    """
+    files = [folder / name for name in ("job.toml", "model.json", "history/farm.parquet")]
+    if there := [file for file in files if file.exists()]:
+        raise ConfigError(
+            f"{there[0]} is there already; give another folder", argument="example", value=folder
+        )
+    try:
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
+        files[0].write_text(EXAMPLE.read_text("utf-8"), "utf-8")
+        files[1].write_text(wind_farm_model().to_json(), "utf-8")
+        wind_farm().frame.to_parquet(files[2], index=False)
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: cannot be written ({error.strerror or error})", argument="example"
+        ) from error
+    return files
 
 
 def demonstrate(say: Callable[[str], None]) -> bool:

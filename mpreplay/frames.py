@@ -13,6 +13,7 @@ import pandas as pd
 __all__ = [
     "BOOK_COLUMNS",
     "CAUSE_COLUMNS",
+    "CHECK_COLUMNS",
     "CONFLICT_COLUMNS",
     "DEVICE_COLUMNS",
     "FATES",
@@ -39,6 +40,7 @@ _VALUE: Final = {
 }
 POINT_COLUMNS: Final = {
     "measurepoint": "str",
+    "product_key": "str",
     "type": "str",
     "allowed": "str",
     "unit": "str",
@@ -55,6 +57,14 @@ CONFLICT_COLUMNS: Final = {
     "other_source": "str",
     "other_row": "Int64",
     "other_value": "str",
+}
+CHECK_COLUMNS: Final = {
+    "step": "str",
+    "product_key": "str",
+    "device_key": "str",
+    "ok": "bool",
+    "code": "Int64",
+    "told": "str",
 }
 # Times of a device; intervals and gaps in seconds.
 DEVICE_COLUMNS: Final = {

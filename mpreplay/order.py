@@ -23,7 +23,7 @@ from .requests.preparing import Preparer
 from .settings import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .checks.repeats import Duplicates
     from .conversation.isolation import Level
@@ -107,9 +107,12 @@ class Order:
         """Return the fingerprint of a run: the inputs of its requests, and their destination."""
         return fingerprint(self.history, self.models, self.policy, self.limits, connection)
 
-    def surveyed(self) -> Duplicates:
-        """Return the duplicates of the history, or raise InvalidHistory as the policy asks."""
-        return duplicates_of(self.history, self.models, self.checker, self.own, self.policy)
+    def surveyed(self, heed: Callable[[], object] = bool) -> Duplicates:
+        """Return the duplicates of the history, or raise InvalidHistory as the policy asks.
+
+        ``heed`` is called at each slab, and raises to end the survey.
+        """
+        return duplicates_of(self.history, self.models, self.checker, self.own, self.policy, heed)
 
     def duplicates(self) -> Duplicates:
         """Return the duplicates of the history; never raise InvalidHistory."""

@@ -63,12 +63,17 @@ def path_of(given: Any, argument: str) -> Path:
 def check_file(path: Path, argument: str) -> None:
     """Raise ConfigError unless a file can be written, or replaced."""
     try:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(path.parent)!r}")
+        end = Path(real(path))  # at the end of a link, which stays
+        if not end.parent.is_dir():
+            folder = path.parent if not path.parent.is_dir() else end.parent
+            raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(folder)!r}")
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "this is a folder; give a file in it")
-        path.exists()  # raises where the name is too long
-        if not os.access(path if path.exists() else path.parent, os.W_OK):
+        is_there = path.exists()  # raises where the name is too long
+        needed = [path] if is_there else []
+        if not (is_there and _is_direct(path)):  # the new file is made beside the old one
+            needed.append(end.parent)
+        if not all(os.access(one, os.W_OK) for one in needed):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise ConfigError(
@@ -122,7 +127,7 @@ def written(path: Path, *, is_private: bool = False) -> Iterator[Path]:
     """
     try:
         end = Path(os.path.realpath(path))  # at the end of a link, which stays
-        if path.exists() and (path.parts[1:2] == ("dev",) or not stat.S_ISREG(path.stat().st_mode)):
+        if path.exists() and _is_direct(path):
             yield path
             return
         mode = PRIVATE if is_private else SHARED
@@ -137,6 +142,11 @@ def written(path: Path, *, is_private: bool = False) -> Iterator[Path]:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _is_direct(path: Path) -> bool:
+    """Return True if what is there is written to, and not replaced."""
+    return path.parts[1:2] == ("dev",) or not stat.S_ISREG(path.stat().st_mode)
 
 
 def short_name(name: str) -> str:

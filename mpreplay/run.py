@@ -17,6 +17,7 @@ import pandas as pd
 from .display.amounts import count
 from .display.facts import SHOWN_FATES
 from .display.sentences import FATE_WORDS, ended_in_words
+from .errors import ConfigError
 from .frames import typed
 from .history.rejects_file import RUN_ATTRIBUTE
 from .journal.reader import JournalReader, allows_offline, read_journal, readable, run_id_of
@@ -53,9 +54,13 @@ class Run:
         temporary: Path | None = None,
         history: History | None = None,
         model: Any = None,
+        sent_now: int = 0,
+        settled_before: int | None = None,
     ) -> None:
         self._journal = journal
+        self._sent_now, self._settled_before = sent_now, settled_before
         self._history, self._model = history, model
+        self._is_temporary = temporary is not None
         if temporary is not None:  # a folder deleted together with this object
             weakref.finalize(self, shutil.rmtree, temporary, ignore_errors=True)
 
@@ -71,7 +76,10 @@ class Run:
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """One row per value that did not arrive: place in the source, reason, and advice."""
+        """One row per value that did not arrive: place in the source, reason, and advice.
+
+        Values not sent of a run that its journal continues are only counted, in books and summary.
+        """
         facts = self._journal.facts()
         with readable(self.path):
             table = joined(self._journal.iter_reject_tables())
@@ -227,9 +235,17 @@ class Run:
             ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
             sources, ``empty_entries`` rows without a value to send, ``extra_requests`` requests
             sent because another request was taken apart; ``first_time`` and ``last_time`` are those
-            of the values in requests, ISO 8601, and ``complete`` is a bool.
+            of the values in requests, ISO 8601, and ``complete`` is a bool. ``sent_now`` are the
+            values that this call of ``replay`` has sent, ``settled_before`` those that had their
+            answer, or were withheld, before it; ``open_run`` has sent none.
         """
-        return summary_of(self._journal)
+        before = self._settled_before
+        settled = self._journal.n_settled() if before is None else before
+        return {
+            **summary_of(self._journal),
+            "sent_now": self._sent_now,
+            "settled_before": settled,
+        }
 
     def raise_for_rejects(self, allow: Iterable[str] = (), at_most: float = 0) -> None:
         """Raise ReplayFailed unless every value was accepted and the run is complete.
@@ -326,10 +342,21 @@ class Run:
         standing = self._standing()
         parts = [f"{standing.n('accepted'):,} of {standing.n('read'):,} values accepted"]
         parts += [*_fates_in_words(standing), *self._unread()]
+        if self._settled_before and standing.is_complete and not self._sent_now:
+            parts.append("all settled before this call, which sent nothing")
         stopped = ended_in_words(standing.ended)
         if not standing.is_complete:
             parts.append(f"not complete{f': {stopped}' if stopped else ''}")
         return f"Run({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the path of the journal; a journal that goes with this object cannot."""
+        if self._is_temporary:
+            raise ConfigError(
+                "this run's journal is a temporary file, which goes with this object, so that the "
+                "run cannot be pickled: replay with journal=, a file or a folder that stays"
+            )
+        return open_run, (self.path.absolute(),)
 
     def _repr_html_(self) -> str:
         journal = self._journal

@@ -115,6 +115,20 @@ def _audit(data: bytes) -> None:
             assert bool(len(found)) is not is_same
 
 
+def _job(data: bytes) -> None:
+    """Read a job file, as far as it goes without a connection."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "job.toml"
+        path.write_bytes(data)
+        try:
+            job = mp.load_job(path)
+            repr(job)
+            job.arguments("2024-03-01", "2024-03-02").limits_of()
+            job.validate("2024-03-01", "2024-03-02")
+        except (mp.ConfigError, mp.HistoryError) as error:
+            assert len(str(error)) < 4_000
+
+
 def _packets(data: bytes) -> None:
     """Decode bytes in one piece and in two: the packets are the same."""
     half = len(data) // 2
@@ -189,6 +203,15 @@ def _packet_seeds() -> list[bytes]:
     return [encode(packet) for packet in packets] + [b"".join(map(encode, packets))]
 
 
+def _job_seeds() -> list[bytes]:
+    example = Path(mp.__file__).parent / "jobs" / "example.toml"
+    text = example.read_text("utf-8")
+    secret = (
+        '[source]\npath = "a.csv"\n[model]\npath = "m"\n[connection]\nuri = "mqtt://g:hush@h/p"'
+    )
+    return [text.encode(), text.replace("\n# ", "\n").encode(), secret.encode()]
+
+
 TARGETS = {
     "reply": Target(_reply, lambda: [
         b'{"id":"1","code":200,"data":{},"message":""}', b'{"id":7,"code":"1204","data":[1]}',
@@ -200,5 +223,6 @@ TARGETS = {
     "rejects": Target(_rejects, _rejects_seeds),
     "journal": Target(_journal, lambda: [bytes(8), b"\x10\x00\x03\x01", b"\x80\x00\x01\x40"]),
     "audit": Target(_audit, lambda: [b"\0", b"\1\x80\x00\x03\x01", b"\4\x20\x00\x00\x00"]),
+    "job": Target(_job, _job_seeds),
     "packets": Target(_packets, _packet_seeds),
 }  # fmt: skip

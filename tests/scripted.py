@@ -128,7 +128,8 @@ def scripted_replay(
     """
     clock = clock or Clock()
     transport = Scripted(clock, script, refusals)
-    options = {"allow_offline_sub_device": True, "connection": GATEWAY, **options}
+    options = {"allow_offline_sub_device": True, "connection": GATEWAY, "on_interrupt": "return",
+               **options}  # fmt: skip
     with patch.context() as inner:
         inner.setattr(replaying, "MqttTransport", lambda *_, **__: transport)
         inner.setattr(replaying, "SystemClock", lambda: clock)

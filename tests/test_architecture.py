@@ -20,7 +20,7 @@ ROOMS = (
     "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
     "display", "cells", "times", "values", "files", "sources", "streams", "history", "doors",
     "checks", "requests", "outcome", "conversation", "journal", "order", "report", "audit",
-    "readback", "run", "runner", "fleet", "simulator", "demo", "cli",
+    "readback", "run", "runner", "fleet", "jobs", "simulator", "demo", "cli",
 )  # fmt: skip
 # The modules that touch the outside world; every other one takes values and returns values.
 SHELLS = {
@@ -37,7 +37,8 @@ SHELLS = {
     "files.held_file", "files.locating", "files.reading", "files.remote_finding",
     "files.search_rules", "files.stores", "sources.ipc", "files.ipc_layout",
     "display.page", "display.picture",
-    "history.shown", "sources.description",
+    "history.shown", "sources.description", "report.listing", "readback.stored_file",
+    "jobs.arguments", "jobs.examples", "jobs.writing", "jobs.job",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
 # What of these is pure all the same.
@@ -47,7 +48,7 @@ PURE = {
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",
-    "runner.plan_words", "fleet.fleet_words",
+    "runner.plan_words", "fleet.fleet_words", "cli.documents",
 }  # fmt: skip
 FORBIDDEN = {
     "asyncio", "concurrent", "glob", "logging", "multiprocessing", "os", "paho", "pathlib",

@@ -102,6 +102,7 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "read_history": (mp.read_history, {"source": FRAME}),
     "validate": (mp.validate, {"history": HISTORY, "model": MODEL}),
     "plan": (mp.plan, {"history": HISTORY, "model": MODEL}),
+    "check": (mp.check, {"connection": CONNECTION, "limits": LIMITS}),
     "replay": (
         mp.replay,
         {
@@ -119,7 +120,17 @@ CALLS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
             "journal": "runs", "executor": ThreadPoolExecutor(1),
         },
     ),
+    "plan_fleet": (
+        mp.plan_fleet,
+        {
+            "history": mp.read_history(
+                FRAME.assign(d="T1"), device_column="d", product_key="p"
+            ),
+            "model": MODEL, "topology": {"a": mp.Gateway("env:NO_SUCH", [("p", "T1")])},
+        },
+    ),
     "open_fleet": (mp.open_fleet, {"folder": "nowhere"}),
+    "load_job": (mp.load_job, {"path": "nowhere.toml"}),
     "Gateway": (mp.Gateway, {"connection": "env:NO_SUCH", "devices": [("p", "T1")]}),
     "simulate": (mp.simulate, {"model": MODEL}),
     "open_run": (mp.open_run, {"path": "ready.db"}),
@@ -182,7 +193,16 @@ def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_every_public_function_is_tried() -> None:
     """A new function must not be forgotten."""
-    made = {"FleetRun", "History", "Plan", "Run", "Validation"}  # by functions, not by users
+    made = {
+        "FleetPlan",
+        "FleetRun",
+        "History",
+        "Job",
+        "Plan",
+        "Preflight",
+        "Run",
+        "Validation",
+    }  # by functions, not by users
     public = {
         name
         for name in mp.__all__

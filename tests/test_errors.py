@@ -34,6 +34,7 @@ EXCEPTIONS: list[tuple[type[Exception], dict[str, Any]]] = [
     (errors.PlatformError, {"payload": b"\x00"}),
     (errors.JournalError, {}),
     (errors.JournalMismatch, {"differs": ("model", "limits")}),
+    (errors.Interrupted, {"run": None}),
     (errors.ReplayFailed, {"rejects": FRAME}),
     (errors.ReplayWarning, {}),
 ]
@@ -57,7 +58,7 @@ MODEL = mp.ThingModel("M", {"P": mp.Measurepoint("P", "FLOAT")})
         (Argument("time_column"), "time_column=", "--time"),
         (Argument("product_column"), "product_column=", "--product"),
         (Argument("device_column"), "device_column=", "--device"),
-        (Argument("points"), "points=", "--point"),
+        (Argument("points"), "points=", "--column"),
         (Argument("point_column"), "point_column=", "--long"),
         (Argument("quality"), "quality=", "--quality"),
     ],

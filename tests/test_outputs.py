@@ -205,3 +205,26 @@ def test_a_folder_that_nobody_may_write_to_is_refused(tmp_path: Path) -> None:
 def test_a_path_may_be_anything_that_names_a_file(tmp_path: Path) -> None:
     """Also the bytes that a name is."""
     assert path_of(tmp_path, "path") == path_of(os.fsencode(tmp_path), "path") == tmp_path
+
+
+def test_a_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    """The file would be made where the link leads, and only after all was sent."""
+    link = tmp_path / "rejects.csv"
+    link.symlink_to(tmp_path / "gone" / "rejects.csv")
+    with pytest.raises(mp.ConfigError, match=r"there is no folder .*gone"):
+        check_file(link, "rejects")
+
+    (tmp_path / "gone").mkdir()
+    check_file(link, "rejects")
+
+
+def test_a_file_in_a_folder_that_takes_no_new_ones_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that may be written is replaced by a new one, which the folder has to take."""
+    path = tmp_path / "rejects.csv"
+    path.write_text("")
+    monkeypatch.setattr(os, "access", lambda one, _: Path(one) != tmp_path)
+    with pytest.raises(mp.ConfigError, match="Permission denied"):
+        check_file(path, "rejects")
+    check_file(Path("/dev/null"), "rejects")

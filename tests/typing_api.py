@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -62,6 +64,8 @@ def checks(history: mp.History, model: mp.ThingModel) -> None:
     violations: pd.DataFrame = validation.violations
     total: int = validation.n_values + validation.n_violations
     plan: mp.Plan = mp.plan(history, model, gateway=("gw", "gw-1"), limits=mp.Limits())
+    checked: mp.Preflight = mp.check("mqtts://gw-1:env%3AS@host/gw", {("p", "d"): "env:D"})
+    show(checked.ok, checked.table, checked.refused)
     drafted: mp.ThingModel = history.draft_model(ranges="observed")
     reasons: Mapping[str, str] = drafted.left_out
     show(ok, violations, total, plan, reasons)
@@ -134,6 +138,15 @@ def looks_at(run: mp.Run) -> None:
         show(error.rejects)
     except mp.JournalMismatch as error:
         show(error.differs)
+
+
+def scheduled(stop: threading.Event) -> None:
+    """Run a job file."""
+    job: mp.Job = mp.load_job("job.toml")
+    plan: mp.Plan = job.plan("2024-03-01", "2024-03-02")
+    validation: mp.Validation = job.validate(start="2024-03-01")
+    run: mp.Run | mp.FleetRun = job.replay(dt.date(2024, 3, 1), stop=stop, on_event=print)
+    show(plan, validation, run.complete, run.rejects, job.path, job.is_fleet)
 
 
 def failures(history: mp.History, model: mp.ThingModel) -> str:

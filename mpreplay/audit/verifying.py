@@ -16,8 +16,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ConfigError
-from ..errors.arguments import OPTIONAL_TEXT, check_kinds, wrong
-from ..files.locating import is_place
 from ..frames import typed
 from ..outcome.agreement import (
     RejectCounts,
@@ -26,14 +24,13 @@ from ..outcome.agreement import (
     check_rejects,
     check_touched,
 )
-from ..outputs import path_of
 from .accounts import check_chain, check_complete, check_counts
 from .bundle import FORMAT, REPORT, TABLES, sha256_of
 from .chain import CHAIN, MANIFEST, digest, facts_of, manifest_text, parsed, read_lines
 from .links import Chain
-from .source_files import difference_of, source_of
+from .source_files import difference_of
 
-__all__ = ["Finding", "bundle_head", "compare_sources", "verify_audit", "verify_bundle"]
+__all__ = ["Finding", "bundle_head", "check_head", "compare_sources", "verify_bundle"]
 
 _NO_TABLE: Final = "it is sealed, but not the table that is expected"
 _HEX: Final = 64  # digits of a SHA-256
@@ -45,51 +42,6 @@ class Finding(NamedTuple):
     file: str
     where: str
     finding: str
-
-
-def verify_audit(
-    folder: str | os.PathLike[str],
-    *,
-    head: str | None = None,
-    sources: Iterable[str | os.PathLike[str]] = (),
-) -> pd.DataFrame:
-    """Verify the audit that ``Run.audit`` wrote, on any machine.
-
-    Parameters
-    ----------
-    folder : path
-        The audit.
-    head : str, optional
-        The head that ``Run.audit`` returned. Without a head, an audit that was forged as a whole
-        passes for the original.
-    sources : iterable of path, optional
-        Files that the run read, to be compared with the digests in the audit; those of a store as
-        URIs, compared by the tag that the store gives to their bytes.
-
-    Returns
-    -------
-    DataFrame
-        One row a finding: ``file``, ``where`` in the file, and the ``finding`` in words. An audit
-        without alterations gives no row.
-
-    Raises
-    ------
-    ConfigError
-        If there is no audit, or a file given does not exist.
-
-    Examples
-    --------
-    >>> verify_audit("no-such-folder")
-    Traceback (most recent call last):
-    mpreplay.errors.ConfigError: no-such-folder: there is no such folder
-    """
-    listed: Any = [sources] if is_place(sources) else sources
-    if not isinstance(listed, Iterable):
-        raise wrong("sources", sources, "a list of paths")
-    paths = [source_of(source) for source in listed]
-    check_kinds({"head": (head, OPTIONAL_TEXT)})
-    findings = verify_bundle(path_of(folder, "folder"), paths, head=head)
-    return typed(findings, dict.fromkeys(Finding._fields, "str"))
 
 
 def verify_bundle(
@@ -138,6 +90,11 @@ def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> Non
                 raise ConfigError(f"{path}: there is no such file")
     except OSError as error:  # a name that is too long, a folder that nobody may look into
         raise ConfigError(f"{folder}: cannot be read ({error.strerror or error})") from error
+    check_head(head)
+
+
+def check_head(head: str | None) -> None:
+    """Raise ConfigError unless a head is one, or none is given."""
     if head is not None and not (
         len(head.strip()) == _HEX and set(head.strip().lower()) <= set("0123456789abcdef")
     ):

@@ -118,8 +118,11 @@ class DeviceTimes:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         return _merged(np.concatenate(self._intervals), np.concatenate(self._counts))
 
-    def frame(self, collisions: Mapping[Device, int]) -> pd.DataFrame:
-        """Return one row a device, sorted; ``collisions`` are its rows at the time of another."""
+    def frame(self, collisions: Mapping[Device, int], *, has_gaps: bool = True) -> pd.DataFrame:
+        """Return one row a device, sorted; ``collisions`` are its rows at the time of another.
+
+        ``has_gaps`` is False for rows of which others were left out, as in a file of rejects.
+        """
         found, counts = self._together()
         n = len(self._numbers)
         whose, interval = found >> _BITS, found & _LONGEST
@@ -142,7 +145,10 @@ class DeviceTimes:
             for device, i in sorted(self._numbers.items())
             if self._rows[i]
         ]
-        return typed(rows, DEVICE_COLUMNS)
+        frame = typed(rows, DEVICE_COLUMNS)
+        return (
+            frame if has_gaps else frame.assign(usual_interval=np.nan, gaps=0, longest_gap=np.nan)
+        )
 
 
 # What is known of a device of which nothing was read.

@@ -19,7 +19,7 @@ from ..model.device import Device
 from .repeats import Duplicates, candidates_of, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -83,6 +83,7 @@ def find_duplicates(
     *,
     keep: Keep,
     withhold: bool,
+    heed: Callable[[], object] = bool,
 ) -> Duplicates:
     """Find the readings of the same device, time and point.
 
@@ -100,13 +101,15 @@ def find_duplicates(
         Preference between two different values: the first or the last is sent.
     withhold : bool
         True if violations of the model are withheld.
+    heed : callable, optional
+        Called at each slab; raises to end the search.
 
     Returns
     -------
     Duplicates
     """
     window = (history.start, history.end)
-    search = Search(keep, withhold)
+    search = Search(keep, withhold, heed=heed)
     for raw in history.slabs(models.all(), keys_only=True):
         search.see(raw, [read_keys(raw, models, own, window)])
     return search.found(history, models, own, checker)
@@ -127,10 +130,19 @@ class Search:
         True if violations of the model are withheld.
     n_conflicts : int, optional
         Conflicts to keep, the first ones.
+    heed : callable, optional
+        Called at each slab; raises to end the search.
     """
 
-    def __init__(self, keep: Keep, withhold: bool, n_conflicts: int = 1) -> None:
-        self._keep = keep
+    def __init__(
+        self,
+        keep: Keep,
+        withhold: bool,
+        n_conflicts: int = 1,
+        *,
+        heed: Callable[[], object] = bool,
+    ) -> None:
+        self._keep, self._heed = keep, heed
         self._n_conflicts = n_conflicts
         self._withhold = withhold
         self._keys = _Keys(withhold)
@@ -142,6 +154,7 @@ class Search:
 
     def see(self, raw: RawSlab, parts: Sequence[Readings]) -> None:
         """Note devices and times of a slab; ``parts`` are its readings, or its keys alone."""
+        self._heed()
         self._n_rows += sum(len(part.rows) for part in parts)
         rows, ids, time = _joined(self._keys.of(raw, part) for part in parts)
         order = order_of(ids, time)
@@ -181,6 +194,7 @@ class Search:
         candidates = [one for some in held.values() for one in some]
         if wanted := rows.keys() - held.keys():
             for raw in history.slabs(models.all(), without=ranges.slabs - wanted):
+                self._heed()
                 for part, readings in enumerate(read_slab(raw, models, own, window)):
                     candidates += candidates_of(
                         readings, part, rows[raw.number], checker.faults(readings), self._withhold
@@ -218,6 +232,7 @@ class Search:
         window = (history.start, history.end)
         numbers, parts = [], []
         for raw in history.slabs(models.all(), keys_only=True, without=self._ranges.slabs - slabs):
+            self._heed()
             parts.append(self._keys.of(raw, read_keys(raw, models, own, window)))
             numbers.append(np.full(len(parts[-1][0]), raw.number, np.int64))
         slab = np.concatenate(numbers)

@@ -43,6 +43,7 @@ class _Point:
     n_absent: int = 0
     n_invalid: int = 0
     checks: dict[str, _Check] = field(default_factory=dict)
+    product_key: str = ""  # where there is a model for each
 
     @property
     def is_known(self) -> bool:
@@ -61,7 +62,7 @@ class Findings:
 
     def __init__(self, models: ModelSet) -> None:
         self._models = models
-        self._points: dict[tuple[int, str], _Point] = {}
+        self._points: dict[tuple[int, str, str], _Point] = {}
         self._rows: dict[str, _Check] = {}
 
     def add(self, readings: Readings, faults: list[Fault], *, are_kept: bool) -> None:
@@ -92,9 +93,10 @@ class Findings:
     def _point(self, readings: Readings, number: int) -> _Point:
         # Models outlive a survey, so that their numbers stay theirs.
         point, given = readings.columns[number].point, readings.given
-        key = (id(given), point.identifier)
+        product = "" if self._models.single is not None else _product_of(readings)
+        key = (id(given), point.identifier, product)
         if key not in self._points:
-            self._points[key] = _Point(point, given)
+            self._points[key] = _Point(point, given, product_key=product)
         return self._points[key]
 
     def points(self, kept: pd.DataFrame) -> tuple[PointVerdict, ...]:
@@ -103,9 +105,18 @@ class Findings:
         A column that its model does not list, and that is empty, is no point.
         """
         found = [one for one in self._points.values() if one.is_known or one.n_values]
+        are_several = len({one.product_key for one in found}) > 1
         failed = _failed([(one.point.identifier, one.checks) for one in found], kept)
         return tuple(
-            PointVerdict(one.point, one.is_known, one.n_values, one.n_absent, one.n_invalid, checks)
+            PointVerdict(
+                one.point,
+                one.is_known,
+                one.n_values,
+                one.n_absent,
+                one.n_invalid,
+                checks,
+                one.product_key if are_several else "",
+            )
             for one, checks in zip(found, failed, strict=True)
         )
 
@@ -115,12 +126,18 @@ class Findings:
 
     def missing(self) -> tuple[str, ...]:
         """Return the points of the models that no column holds."""
-        held = {identifier for _, identifier in self._points}
+        held = {identifier for _, identifier, _ in self._points}
         every: Iterable[Measurepoint] = (
             point for model in self._models.all() for point in model.measurepoints.values()
         )
         wanted = dict.fromkeys(point.identifier for point in every if point.travels)
         return tuple(name for name in wanted if name not in held)
+
+
+def _product_of(readings: Readings) -> str:
+    """Return the product of readings, which have one; the empty text if no device is known."""
+    known = readings.device[readings.device >= 0]
+    return readings.devices[int(known[0])].product_key if len(known) else ""
 
 
 def _failed(

@@ -57,7 +57,7 @@ def in_text(
     verdict: Verdict, devices: pd.DataFrame, first_line: str, hints: Sequence[str] = ()
 ) -> str:
     """Return a verdict as text: first line, a line for each failed check, hints, and times."""
-    failed = [failed_in_words(*one) for one in verdict.failed]
+    failed = [failed_in_words(one.name if one else "", check) for one, check in verdict.failed]
     more = [f"… {count(len(failed) - LINES, 'kind')} more in .points"] * (len(failed) > LINES)
     conflicts = [conflict_in_words(one) for one in verdict.conflicts[:1]]
     told = [*failed[:LINES], *more, *hints[:LINES], *conflicts, *times_in_words(devices)]
@@ -75,7 +75,7 @@ def point_table(verdict: Verdict, most: int) -> Table:
     source = _the_source(failed for _, failed in verdict.failed)
     rows = [
         (
-            visible(one.point.identifier, MAX_NAME),
+            visible(one.name, MAX_NAME),
             f"{one.n_values:,}",
             f"{one.n_invalid:,}",
             f"{one.n_absent:,}",
@@ -97,6 +97,7 @@ def point_frame(verdict: Verdict) -> pd.DataFrame:
     rows = [
         (
             one.point.identifier,
+            one.product_key or None,
             type_in_words(one),
             allowed_in_words(one.point),
             one.point.unit,

@@ -20,7 +20,7 @@ from .lacks import LackSearch
 from .violations import as_frame, violations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pandas as pd
 
@@ -90,6 +90,7 @@ def survey(
     n_conflicts: int = 1,
     findings: Findings | None = None,
     times: DeviceTimes | None = None,
+    heed: Callable[[], object] = bool,
 ) -> Survey:
     """Look through a whole history and return what is wrong in it, and what is repeated.
 
@@ -109,8 +110,10 @@ def survey(
         Where to note what is found, point by point.
     times : DeviceTimes, optional
         Gathers the times of each device.
+    heed : callable, optional
+        Called at each slab; raises to end the survey.
     """
-    search = Search(keep, withhold, n_conflicts)
+    search = Search(keep, withhold, n_conflicts, heed=heed)
     counts: dict[tuple[str, str], int] = {}
     tables: list[pa.Table] = []
     lacks = LackSearch()
@@ -172,9 +175,14 @@ def _count(counts: dict[tuple[str, str], int], readings: Readings, faults: list[
 
 
 def duplicates_of(
-    history: History, models: ModelSet, checker: Checker, own: Device, policy: Policy
+    history: History,
+    models: ModelSet,
+    checker: Checker,
+    own: Device,
+    policy: Policy,
+    heed: Callable[[], object] = bool,
 ) -> Duplicates:
-    """Return the duplicates of a history that may be sent.
+    """Return the duplicates of a history that may be sent; ``heed`` as in :func:`survey`.
 
     Raises
     ------
@@ -186,13 +194,15 @@ def duplicates_of(
     n_violations = 0
     hints: Sequence[Message] = ()
     if policy.on_invalid == "raise":
-        looked = survey(history, models, checker, own, keep=keep, withhold=withhold)
+        looked = survey(history, models, checker, own, keep=keep, withhold=withhold, heed=heed)
         n_violations, hints = looked.n_violations, looked.hints
         duplicates = replace(looked.duplicates, n_values=looked.n_values)
         if n_violations:
             found = as_frame(pa.concat_tables(looked.tables))
     else:
-        duplicates = find_duplicates(history, models, own, checker, keep=keep, withhold=withhold)
+        duplicates = find_duplicates(
+            history, models, own, checker, keep=keep, withhold=withhold, heed=heed
+        )
     if told := told_of_faults(policy, found, n_violations, duplicates, hints):
         parts = [message(one, ". ") for one in told]
         raise InvalidHistory(message(*parts, "Nothing was sent"), found)
@@ -223,7 +233,7 @@ def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:
     return message(
         f"{n_violations:,} violations of the thing model, the first in row {first['row']} of "
         f"{first['source']}: {clipped(first['measurepoint']) or 'the row'} = "
-        f"{clipped(first['value']) or '?'} is {first['reason']}; ",
+        f"{clipped(first['value']) or '?'}: {first['reason']}; ",
         Argument("on_invalid", "withhold"),
         " sends the rest, validate lists them",
     )

@@ -68,7 +68,7 @@ class Validation:
     devices : DataFrame
         One row a device: its rows whose time can be read, their span, their usual interval (the
         middle one), gaps (longer than 1.5 usual intervals), rows earlier than the row before
-        them, and rows at the time of another. Intervals in seconds.
+        them, and rows at the time of another. Intervals in seconds; none of a file of rejects.
     duplicates : {"raise", "first", "last"}
         The policy that was asked for.
     """
@@ -173,7 +173,10 @@ class Validation:
         """Return the validation as text, with ``spell(argument)`` for each argument to give."""
         parts = [f"{n:,} {point or 'row'} {check}" for (point, check), n in self.counts.items()]
         if self.n_conflicts:
-            parts.append(f"{self.n_conflicts:,} in conflict with another reading of their time")
+            settled = "" if self.duplicates == "raise" else f" (the {self.duplicates} is sent)"
+            parts.append(
+                f"{self.n_conflicts:,} in conflict with another reading of their time{settled}"
+            )
         told = f": {', '.join(parts)}" if parts else ""
         first_line = f"Validation({'ok: ' if self.ok else ''}{self.n_values:,} values{told})"
         hints = [one.spelled(spell) for one in self._hints]
@@ -258,7 +261,7 @@ def validate(
         kept.head(MAX_SHOWN),
         looked.counts,
         duplicates,
-        times.frame(looked.collisions),
+        times.frame(looked.collisions, has_gaps=history.columns.check is None),
         looked.duplicates.conflicts,
         findings.points(kept),
         findings.rows(kept),

@@ -66,7 +66,7 @@ def render_validation(
         points=point_table(verdict, MAX_ROWS) if points else "",
         missing=missing_in_words(verdict.missing),
         hints=[visible(one) for one in verdict.hints],
-        groups=list(_groups(violations, verdict))[:GROUPS],
+        groups=list(_groups(violations, verdict, len(sources) > 1))[:GROUPS],
         times=" ".join(times_in_words(devices)),
         devices=device_table(devices, MAX_ROWS) if len(devices) else "",
         conflicts=conflict_table(verdict, MAX_ROWS) if verdict.conflicts else "",
@@ -91,26 +91,33 @@ def _read_from(sources: Sequence[str]) -> str:
     return f"{visible(masked(sources[0]), 2 * MAX_NAME)}{others}"
 
 
-def _groups(violations: pd.DataFrame, verdict: Verdict) -> Iterator[dict[str, Any]]:
+def _groups(
+    violations: pd.DataFrame, verdict: Verdict, are_several: bool
+) -> Iterator[dict[str, Any]]:
     """Yield the first violations of each failed check, those with most of them first."""
     found = violations.groupby(["measurepoint", "check"], sort=False)
-    for point, failed in verdict.failed:
-        key = (point, failed.check)
+    for one, failed in verdict.failed:
+        key = ("" if one is None else one.point.identifier, failed.check)
         if key not in found.groups:
             continue
         rows = found.get_group(key)
+        if one is not None and one.product_key:
+            rows = rows[rows["product_key"] == one.product_key]
+        point = "" if one is None else one.name
         shown = rows.head(FIRST_ROWS)
         of = f"{count(failed.n, 'value')} of {visible(point, MAX_NAME)}"
         who = of if point else count(failed.n, "row")
         fails = "fails" if failed.n == 1 else "fail"
         yield {
             "title": f"{who} {fails} the check {visible(failed.check, MAX_NAME)}",
-            "table": _examples(shown, failed.n),
+            "table": _examples(shown, failed.n, are_several=are_several and failed.n > len(shown)),
         }
 
 
-def _examples(frame: pd.DataFrame, n: int) -> Table:
+def _examples(frame: pd.DataFrame, n: int, *, are_several: bool) -> Table:
+    """Return rows as a table; ``are_several`` is True if those not shown may be of other files."""
     sources = frame["source"].unique()
+    are_several |= len(sources) > 1
     rows = [
         (
             visible(one.row),
@@ -118,12 +125,12 @@ def _examples(frame: pd.DataFrame, n: int) -> Table:
             time_in_words(one.time),
             visible(one.value, MAX_VALUE),
             visible(one.reason),
-            *((visible(one.source, MAX_NAME),) if len(sources) > 1 else ()),
+            *((visible(one.source, MAX_NAME),) if are_several else ()),
         )
         for one in frame.itertuples()
     ]
-    of = f" of {visible(sources[0], 2 * MAX_NAME)}" if len(sources) == 1 else ""
+    of = f" of {visible(sources[0], 2 * MAX_NAME)}" if not are_several else ""
     shown = f"{len(rows)} of {n:,}" if n > len(rows) else f"All {n:,}" if n > 1 else "The one"
-    columns = ("Row", "Device", "Time", "Value", "Reason", *["Source"] * (len(sources) > 1))
+    columns = ("Row", "Device", "Time", "Value", "Reason", *["Source"] * are_several)
     caption = f"{shown}{of}. Row counts from 0, times are UTC."
     return Table(caption, columns, rows, frozenset({0}))

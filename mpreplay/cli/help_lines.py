@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["Help", "add_line"]
+
+SHORT: Final = {"verbose": ("-v",), "help": ("-h",)}
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -46,5 +48,6 @@ def add_line(
         if name.endswith("*"):
             kind.update(action="append", default=[])
         shown = argparse.SUPPRESS if added else told
-        added.append(to.add_argument(f"--{name.rstrip('*')}", **kind, **more, help=shown))
+        flags = [f"--{name.rstrip('*')}", *SHORT.get(name, ())]
+        added.append(to.add_argument(*flags, **kind, **more, help=shown))
     added[0].in_its_line = added[1:]

@@ -6,11 +6,14 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .help_lines import add_line
 
-__all__ = ["add_columns", "add_history", "history_of", "values_of"]
+if TYPE_CHECKING:
+    from .parsing import Parser
+
+__all__ = ["add_columns", "add_history", "history_arguments", "history_of", "values_of"]
 
 # Options of one meaning share a line of the help: it has to fit a screen.
 _COLUMNS: Final = (
@@ -51,24 +54,30 @@ _PASSED: Final = (
     "end",
     "only",
 )
+_COLUMNS_OF: Final = {
+    "time_column": "time",
+    "device_column": "device",
+    "product_column": "product",
+}
+_LONG: Final = ("point_column", "value_column", "quality_column")
 _TEXT_FIELDS: Final = ("delimiter", "decimal", "encoding", "strip")
 _MORE: Final = "suffix=, scale=, values=TEXT:VALUE/TEXT:VALUE, absent=WORD/WORD, decimal=, labels"
 _DECIMAL: Final = ("decimal=,", "decimal=\0")  # its comma is no comma between parts
 _TABS: Final = ("\\t", "tab")
 
 
-def add_history(parser: argparse.ArgumentParser) -> None:
+def add_history(parser: Parser) -> None:
     """Add a history, its thing model, its columns and its texts."""
-    parser.add_argument(
+    parser.general.add_argument(
         "history",
         metavar="HISTORY",
-        help="a Parquet or CSV file, a folder, a pattern; rejects",
+        help="file, folder or pattern of readings; rejects; job.toml",
     )
-    parser.add_argument(
+    parser.general.add_argument(
         "--model",
         metavar="[PRODUCT=]FILE",
         action="append",
-        required=True,
+        default=[],
         help="thing model as JSON; once a product, if several",
     )
     add_columns(parser)
@@ -89,31 +98,30 @@ def add_columns(parser: argparse.ArgumentParser) -> None:
 def history_of(options: argparse.Namespace) -> Any:
     """Return the history that the options of a command describe."""
     from ..doors.opening import read_history
+
+    given = history_arguments(options)
+    return read_history(options.history, **given | {"text": _text_format(options)})
+
+
+def history_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of ``read_history`` that are given; ``text`` as a dict of fields."""
     from ..errors import ConfigError
 
     parts = (options.long or "").split(",")
     if options.long and not (2 <= len(parts) <= 3 and all(parts)):
         raise ConfigError(f"--long {options.long}: expected POINT,VALUE or POINT,VALUE,QUALITY")
-    long = [*parts, None, None, None][:3]
-    given = {name: getattr(options, name) for name in _PASSED if getattr(options, name) is not None}
-    if options.devices:
-        given["devices"] = options.devices
-    if options.plausible:
-        given["plausible"] = _plausible(options.plausible)
-    return read_history(
-        options.history,
-        time_column=options.time,
-        device_column=options.device,
-        product_column=options.product,
-        points=_columns(options.column) or None,
-        quality=_pairs(options.quality, "--quality") or None,
-        ignore=options.ignore,
-        point_column=long[0] or None,
-        value_column=long[1],
-        quality_column=long[2],
-        text=_text_format(options),
-        **given,
-    )
+    given = {name: getattr(options, name) for name in _PASSED}
+    given |= {name: getattr(options, option) for name, option in _COLUMNS_OF.items()}
+    given |= dict(zip(_LONG, [*(part or None for part in parts), None, None], strict=False))
+    given |= {
+        "points": _columns(options.column),
+        "quality": _pairs(options.quality, "--quality"),
+        "devices": options.devices,
+        "ignore": options.ignore,
+        "text": _text_fields(options),
+    }
+    found = {name: value for name, value in given.items() if value not in (None, [], {})}
+    return found | ({"plausible": _plausible(options.plausible)} if options.plausible else {})
 
 
 def values_of(options: argparse.Namespace) -> Any:
@@ -133,13 +141,18 @@ def _text_format(options: argparse.Namespace) -> Any:
     """Return the format of texts, None where no option says anything of it."""
     from ..cells.text_format import TextFormat
 
+    given = _text_fields(options)
+    return TextFormat(**given) if given else None
+
+
+def _text_fields(options: argparse.Namespace) -> dict[str, Any]:
     found = {name: getattr(options, name) for name in _TEXT_FIELDS}
     given = {name: value for name, value in found.items() if value is not None}
     if given.get("delimiter") in _TABS:
         given["delimiter"] = "\t"
     if options.absent:
         given["absent"] = tuple(options.absent)
-    return TextFormat(**given) if given else None
+    return given
 
 
 def _plausible(given: str) -> tuple[str, str] | None:

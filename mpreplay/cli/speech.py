@@ -1,61 +1,96 @@
-"""Output of the command line: arguments spelled as options, and a run in a few lines."""
+"""Words of the command line: arguments spelled as options, a run in a few lines, and where to."""
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+__all__ = ["Speaker", "need_stdout", "nothing", "on_stdout", "option", "stdout", "with_options"]
+
 if TYPE_CHECKING:
+    import pandas as pd
+
     from ..errors import Argument, Message
 
 
-def warn(message: Warning | str, *_: Any, **__: Any) -> None:
-    """Print a warning for a person at a terminal."""
-    from ..errors import ReplayWarning
+class Speaker:
+    """The voice of a command, for people.
 
-    told = message.message if isinstance(message, ReplayWarning) else str(message)
-    print(f"mpreplay: warning: {with_options(told)}", file=sys.stderr)
+    Parameters
+    ----------
+    say : callable
+        Function that takes each text.
+    warn : callable
+        Function that takes each warning.
+    """
 
+    def __init__(self, say: Callable[[str], object], warn: Callable[[str], object]) -> None:
+        self._say = say
+        self.warn = warn
 
-def say_run(run: Any, journal: str | None) -> None:
-    """Print a run, the causes of its rejects, and the way to continue."""
-    from ..display.sentences import cause_in_words
-    from ..journal.reader import read_journal
-    from ..report.causes import gathered_of
+    def __call__(self, text: Any) -> None:
+        """Tell a text."""
+        self._say(str(text))
 
-    print(run)
-    if extra := run.summary()["extra_requests"]:
-        print(f"isolating the rejected values took {extra:,} extra requests")
-    causes = gathered_of(read_journal(run.path)).causes
-    if causes:
-        print("\nwhy values did not arrive:")
-    for cause in causes[:MAX_CAUSES]:
-        told = cause_in_words(cause)
-        print(f"  {told.sentence} [{cause.check}]")
-        print(f"      to do: {with_options(told.advice)}")
-    if rest := causes[MAX_CAUSES:]:
-        n = sum(cause.n for cause in rest)
-        print(f"  … and {n:,} values for {len(rest)} causes more; --rejects FILE has all")
-    if journal:
-        continued = run.summary()["continued"]
-        times = f" (continued {continued} time{'s' * (continued != 1)})" if continued else ""
-        print(f"\njournal: {run.path}{times}; mpreplay report reads it: page, tables, audit")
-    if not run.complete:
-        print(
-            "to continue: the same command again"
-            if journal
-            else "nothing was kept to continue from: run it again with --journal PATH"
-        )
+    def show(self, frame: pd.DataFrame, n: int | None = None, hint: str = "") -> None:
+        """Tell the first rows of a frame, which stand for n."""
+        first = frame.head(MAX_ROWS)
+        self(rows_in_words(first) if "source" in first else first.to_string(index=False))
+        n = len(frame) if n is None else n
+        if n > MAX_ROWS:
+            self(f"… and {n - MAX_ROWS:,} more{hint}")
 
 
-MAX_CAUSES: Final = 20  # printed for a run
+def nothing(_text: str) -> None:
+    """Tell nobody."""
+
+
+def on_stdout(text: str) -> None:
+    """Print a text on stdout."""
+    with stdout() as stream:
+        print(text, file=stream, flush=True)
+
+
+def need_stdout() -> None:
+    """Raise ConfigError before any work if there is no stdout to write data to."""
+    if sys.stdout is None:
+        from ..errors import ConfigError
+
+        raise ConfigError("stdout is closed: there is nothing to write to")
+
+
+@contextmanager
+def stdout() -> Iterator[Any]:
+    """Yield stdout; a reader who has closed the pipe is no error, and what follows goes nowhere.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be written.
+    """
+    try:
+        yield sys.stdout
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # else the end of the process fails once more
+        os.close(nowhere)
+        if not isinstance(error, BrokenPipeError):
+            from ..errors import ConfigError
+
+            raise ConfigError(f"stdout cannot be written ({error.strerror or error})") from error
+
+
+MAX_ROWS: Final = 20  # told of a table
 # Options whose names differ from the names of the arguments.
 _OPTIONS: Final = {
     "time_column": "time",
     "device_column": "device",
     "product_column": "product",
-    "points": "point",
+    "points": "column",
     "point_column": "long",
 }
 
@@ -107,6 +142,43 @@ def _told_fields(given: Any) -> dict[str, Any]:
 def _word(value: Any) -> str:
     """Return a value as it is typed; repr() keeps a message on one line."""
     return repr(value).strip("'\"")
+
+
+def rows_in_words(frame: pd.DataFrame) -> str:
+    """Return rows of violations or conflicts as a table, of which only what tells them apart."""
+    from ..display.amounts import time_in_words
+
+    sources = {*frame["source"], *frame.get("other_source", ())}
+    head = f"in {sources.pop()}:\n" if len(sources) == 1 else ""
+    told = frame["time"].map(time_in_words)
+    if "time_text" in frame:  # a time that cannot be read, as it stands there
+        told = told.where(frame["time_text"].isna(), frame["time_text"])
+    frame = frame.assign(time=told)
+    names = [name for name in _SHOWN if name in frame and (len(sources) or "source" not in name)]
+    table = frame[names].rename(columns=_HEADINGS)
+    for name in table.columns.intersection(list(_LONG)):
+        table[name] = [_short(one) for one in table[name]]
+    return head + table.fillna("").to_string(index=False)
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None or value != value else str(value)  # noqa: PLR0124 (NaN)
+    return f"{text[: MAX_LETTERS - 1]}…" if len(text) > MAX_LETTERS else text
+
+
+MAX_LETTERS: Final = 28  # of a cell in a printed table
+_SHOWN: Final = (
+    *("source", "row", "device_key", "time", "measurepoint", "value", "check"),
+    *("other_source", "other_row", "other_value"),
+)
+_HEADINGS: Final = {
+    "device_key": "device",
+    "measurepoint": "point",
+    "other_source": "other source",
+    "other_row": "other row",
+    "other_value": "other value",
+}
+_LONG: Final = frozenset({"device", "point", "value", "other value"})
 
 
 def with_options(message: str | Message) -> str:

@@ -10,6 +10,7 @@ import errno
 import socket
 import ssl
 import sys
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from ..settings import Connection
 
 __all__ = ["PahoClient", "set_tls"]
+
+SEEN_OFF: Final = 1.0  # longest wait for the other side to close after a goodbye [s]
 
 
 class PahoClient(mqtt.Client):
@@ -75,6 +78,7 @@ class PahoClient(mqtt.Client):
             self._failures.append(text) if level == LogLevel.MQTT_LOG_ERR else None
         )
         self.on_socket_open = lambda _c, _u, sock: self._use(sock)
+        self.on_socket_close = lambda _c, _u, sock: self._see_off(sock)
         self.on_connect = lambda _c, _u, _f, code, _p: self._tell(("signed in", self._code(code)))
         self.on_subscribe = lambda _c, _u, mid, codes, _p: self._tell(("subscribed", (mid, codes)))
         self.on_disconnect = lambda _c, _u, _f, code, _p: self._lose(code.value)
@@ -151,6 +155,21 @@ class PahoClient(mqtt.Client):
         if not self.is_wanted:
             raise ConnectionError("closed while the connection was made")
         _set_options(sock, self._rate)
+
+    def _see_off(self, sock: Any) -> None:
+        """Wait for the other side to close, which says that the session is over.
+
+        Whoever signs in next would otherwise take over a session that still seems to go on.
+        """
+        if self.is_wanted or self.is_reaching or self.is_left:
+            return
+        end = time.monotonic() + SEEN_OFF
+        with contextlib.suppress(OSError, ValueError):
+            sock.shutdown(socket.SHUT_WR)
+            while (left := end - time.monotonic()) > 0:
+                sock.settimeout(left)
+                if not sock.recv(65_536):
+                    return
 
     def _code(self, code: Any) -> int:
         """Return the code of a sign-in as it was sent: paho makes reason codes of MQTT 5 of it."""

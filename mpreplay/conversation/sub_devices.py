@@ -135,24 +135,23 @@ class SubDevices:
         self._tell_refused()
         return aside
 
-    def sign_out(self, transport: Transport) -> None:
-        """Sign out the devices signed in, without waiting for replies."""
-        for device in self._secrets:
-            if device in self._inside:
-                transport.publish(self._topic("logout"), logout(self._next_id(), *device))
+    def sign_out(self, transport: Transport) -> int:
+        """Sign out the devices signed in, without waiting for replies; return their number."""
+        inside = [device for device in self._secrets if device in self._inside]
+        for device in inside:
+            transport.publish(self._topic("logout"), logout(self._next_id(), *device))
+        return len(inside)
 
     def _tell_refused(self) -> None:
         """Log the first refused devices, and the number of the others."""
         for device, reply in islice(self.refused.items(), MOST_TOLD):
             meaning = reply.message or return_code(reply.code).meaning
             log.warning(
-                "sub-device %s was not signed in: code %d, %s",
-                device.device_key,
-                reply.code,
-                meaning,
+                "sub-device %(device_key)s was not signed in: code %(code)d, %(meaning)s",
+                {**device._asdict(), "code": reply.code, "meaning": meaning},
             )
         if (more := len(self.refused) - MOST_TOLD) > 0:
-            log.warning("%d more sub-devices were not signed in", more)
+            log.warning("%(more)d more sub-devices were not signed in", {"more": more})
 
     def _ask(self, transport: Transport, request_id: str, devices: list[Device]) -> None:
         payload = batch_login(

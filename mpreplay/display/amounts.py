@@ -24,6 +24,7 @@ __all__ = [
     "setting",
     "share",
     "shares",
+    "size",
     "span_in_words",
     "time_in_words",
     "visible",
@@ -80,6 +81,20 @@ def masked(text: str) -> str:
     'mqtt://gw:***@host:1883/p'
     """
     return _SECRET.sub(r"\1***@", text)
+
+
+def size(n_bytes: int) -> str:
+    """Return a number of bytes as people say it.
+
+    Examples
+    --------
+    >>> size(812), size(16_430), size(2_400_000)
+    ('812 bytes', '16.4 kB', '2.4 MB')
+    """
+    for unit, name in ((1_000_000, "MB"), (1_000, "kB")):
+        if n_bytes >= unit:
+            return f"{n_bytes / unit:,.1f} {name}"
+    return count(n_bytes, "byte")
 
 
 def moment(ms: int | None) -> str:

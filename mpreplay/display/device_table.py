@@ -5,7 +5,7 @@ Pure: the frame ``Validation.devices`` in, plain text out.
 
 from __future__ import annotations
 
-from math import isnan
+from math import inf, isnan
 from typing import TYPE_CHECKING, Final
 
 from .amounts import MAX_NAME, count, duration, time_in_words, visible
@@ -87,8 +87,8 @@ def _interval(seconds: float) -> str:
     """Return an interval as people say it; the empty text if unknown."""
     if isnan(seconds):
         return ""
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= size and seconds % size == 0:
+    for size, name, most in ((86_400, "d", inf), (3_600, "h", 72), (60, "min", 120)):
+        if size <= seconds < most * size and seconds % size == 0:
             return f"{seconds / size:,.0f} {name}"
     if seconds >= 2 * 86_400:
         return f"{seconds / 86_400:,.1f} d"

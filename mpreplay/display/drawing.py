@@ -81,6 +81,8 @@ _RULES: Final = (
 WIDTH: Final = 960.0
 MAX_LABEL: Final = 20  # characters of a name beside a row
 _NARROW: Final = 7.4  # width of a letter of 12 pixels
+_CAPITAL: Final = 9.4
+_BROAD: Final = 11.5  # of the broadest of them
 _WIDE: Final = 12.5  # of one of Chinese or Japanese
 LEAST: Final = 4.0  # width of the narrowest bar: even a single value is visible
 
@@ -191,7 +193,15 @@ def extent(text: str) -> float:
     >>> extent("Ot_avg") < extent("温度温度温度")
     True
     """
-    return sum(_WIDE if east_asian_width(one) in "WF" else _NARROW for one in text)
+    return sum(map(_width, text))
+
+
+def _width(letter: str) -> float:
+    if east_asian_width(letter) in "WF":
+        return _WIDE
+    if letter in "MW@%mw—…":
+        return _BROAD
+    return _CAPITAL if letter.isupper() else _NARROW
 
 
 def label(name: str) -> str:

@@ -24,6 +24,7 @@ __all__ = [
     "Ended",
     "HourTwice",
     "Lack",
+    "Marks",
     "Standing",
 ]
 
@@ -234,6 +235,16 @@ class ColumnLacks(NamedTuple):
     column: str  # "" where it is not known, and in the long form
     n_cells: int
     lacks: tuple[Lack, ...]
+
+
+@dataclass(slots=True)
+class Marks:
+    """Qualities of a point that cannot be, over a whole history."""
+
+    point: str
+    column: str  # "" where it is not known
+    n_wrong: int = 0  # of no number from 0 to 9
+    n_lone: int = 0  # without a value
 
 
 class BlankKeys(NamedTuple):

@@ -262,9 +262,11 @@ def stroke(kind: str) -> str:
     )
 
 
-def standing_mark(is_complete: bool) -> str:
-    """Return the small shape before the word for a complete or an open run."""
-    name, way = ("complete", "M2 9l4 4 8-10") if is_complete else ("open", "M8 2v7M8 12.5v1.5")
+def standing_mark(is_whole: bool, *, is_done: bool = False) -> str:
+    """Return the small shape before the word for a run that is whole, done in part, or open."""
+    name, way = "open", "M8 2v7M8 12.5v1.5"
+    if is_whole or is_done:
+        name, way = "complete" if is_whole else "partly", "M2 9l4 4 8-10"
     return (
         f'<svg aria-hidden="true" class="state-{name}" viewBox="0 0 16 16"><path d="{way}"/></svg>'
     )

@@ -30,7 +30,7 @@ def point_bars(points: Sequence[PointVerdict]) -> Drawing:
 
     Bars are drawn to one scale. Even a single value is drawn wide enough to be seen.
     """
-    names = [label(one.point.identifier) for one in points]
+    names = [label(one.name) for one in points]
     told = [_told(one) for one in points]
     left = 12.0 + max(map(extent, names), default=0.0)
     right = _WIDTH - 12.0 - max(map(extent, told), default=0.0)

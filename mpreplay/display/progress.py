@@ -15,7 +15,16 @@ __all__ = ["Hold", "Progress", "line_of", "percent"]
 
 # What a replay waits for; "sending" is no wait: this machine writes down and publishes.
 Hold = Literal[
-    "rate", "replies", "window", "reading", "sending", "pause", "connect_limit", "connection"
+    "rate",
+    "replies",
+    "window",
+    "reading",
+    "sending",
+    "pause",
+    "connect_limit",
+    "connection",
+    "gateway",
+    "journal",
 ]
 _LIMITED: Final[dict[Hold, str]] = {
     "rate": "limited by the rate",
@@ -26,10 +35,14 @@ _LIMITED: Final[dict[Hold, str]] = {
     "pause": "pausing before a retry",
     "connect_limit": "limited by connects",
     "connection": "not connected",
+    "gateway": "the gateway is in use",
+    "journal": "the journal is in use",
 }
 _WAITING: Final[dict[Hold, str]] = {
     "connect_limit": "waiting {} for the connect limit",
     "connection": "connecting again in {}",
+    "gateway": "waiting up to {} for the gateway",
+    "journal": "waiting up to {} for the journal",
 }
 _NOW: Final[dict[Hold, str]] = {"connect_limit": "connecting", "connection": "connecting again"}
 # The parts of a line in the order in which a narrow one does without them.

@@ -36,17 +36,15 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
-# What a text has that its form does not allow for, and the argument that would read it.
+# What a text has that its form does not allow for; the hints have what would read a column of it.
 _LACKS: Final = {
-    "comma": "it has a decimal comma (text=TextFormat(decimal=','))",
-    "comma?": "its comma is a decimal one (text=TextFormat(decimal=',')), or one of thousands, "
-    "which are not read",
-    "point": "it has a decimal point (text=TextFormat(decimal='.'))",
-    "point?": "its point is a decimal one (text=TextFormat(decimal='.')), or one of thousands, "
-    "which are not read",
+    "comma": "it has a decimal comma",
+    "comma?": "its comma is a decimal one, or one of thousands, which are not read",
+    "point": "it has a decimal point",
+    "point?": "its point is a decimal one, or one of thousands, which are not read",
     "groups": "it has separators of thousands, which are not read; write it without them",
-    "suffix": "{0!r} follows it (mp.Column(suffix={0!r}))",
-    "blanks": "it has blanks around it (text=TextFormat(strip=True))",
+    "suffix": "{0!r} follows it",
+    "blanks": "it has blanks around it",
 }
 
 
@@ -88,9 +86,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "scaled_part": lambda scale: f"times {scale!r} it is not an integer",
     "unmapped": lambda known, n: f"none of the texts that values= names: {_known(known, n)}",
     "no_label": lambda pairs, n: f"no label of the enumeration, which has {_labels(pairs, n)}",
-    "a_label": lambda pairs, n: (
-        f"a label of the enumeration ({_labels(pairs, n)}), not a key; give mp.Column(labels=True)"
-    ),
+    "a_label": lambda pairs, n: f"a label of the enumeration ({_labels(pairs, n)}), not a key",
     "not_a": lambda kind: f"not {_kind(kind)}",
     "arrow_type": lambda found, kind: f"a value of type {found} is not {_kind(kind)}",
     "class": lambda found, kind: f"a {found} is not {_kind(kind)}",
@@ -285,6 +281,10 @@ ADVICE_BY_CHECK: Final = {
     "text": "replace what UTF-8 cannot carry",
     "point": "name the point as the thing model does, or add it there",
     "time": "give the row a time that can be read",
+    "inexact": "round the integer to 15 digits, or make its point a STRING in the platform's thing "
+    "model",
+    "misspelt": "write it as a plain number, such as 1234.5, or say in text= or points= how the "
+    "numbers are written",
     "implausible": "correct the time, or widen the span of plausible times",
     "device": "give the row a device key and a product key",
     "product": "pass a thing model for this product",

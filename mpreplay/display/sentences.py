@@ -103,8 +103,11 @@ def conflict_in_words(conflict: Conflict) -> str:
     """Return two different readings of the same device, time and point as a clause."""
     time = pd.Timestamp(conflict.time, unit="ms", tz="UTC").isoformat()
     text, other_text = (clipped(one) for one in (conflict.text, conflict.other_text))
+    device = f" of {clipped(conflict.device_key)}" if conflict.device_key else ""
+    # Times of the same millisecond look equal, and may differ in what a millisecond does not hold.
+    cut = " (to the millisecond)" if conflict.time % 1_000 else ""
     return (
-        f"{clipped(conflict.point)} of {clipped(conflict.device_key)} at {time} is {text} in row "
+        f"{clipped(conflict.point)}{device} at {time}{cut} is {text} in row "
         f"{conflict.row} of {conflict.source} and {other_text} in row "
         f"{conflict.other_row} of {conflict.other_source}"
     )

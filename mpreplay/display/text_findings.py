@@ -9,21 +9,27 @@ from typing import Final
 
 from ..errors import Argument, Message, clipped, message
 from .amounts import count
-from .facts import BlankKeys, ColumnLacks, Lack
+from .facts import BlankKeys, ColumnLacks, Lack, Marks
 
-__all__ = ["column_in_words", "keys_in_words"]
+__all__ = ["column_in_words", "keys_in_words", "quality_in_words"]
 
 MAX_WORD: Final = 40  # characters
 # What texts have that their form does not allow for.
 _LACKS: Final = {
     "comma": "with a decimal comma",
-    "comma?": "with a comma before three digits, which is a decimal one, or one of thousands, "
-    "which are not read",
+    "comma?": "with a comma before three digits",
     "point": "with a decimal point",
-    "point?": "with a point before three digits, which is a decimal one, or one of thousands, "
-    "which are not read",
-    "groups": "with separators of thousands, which are not read: export them without",
+    "point?": "with a point before three digits",
+    "groups": "with separators of thousands",
     "blanks": "with blanks around",
+}
+
+# What follows from these, where nothing can be given for them.
+_DOUBT: Final = "it is a decimal one, or one of thousands, which are not read"
+_NOTES: Final = {
+    "comma?": _DOUBT,
+    "point?": _DOUBT,
+    "groups": "these are not read: write the numbers without",
 }
 
 
@@ -63,7 +69,8 @@ def _are(lack: Lack) -> str:
     if lack.needs == ("text",):
         return f"{numbers} in {'texts' if lack.n > 1 else 'a text'}"
     told = [f"followed by {lack.suffix!r}" if n == "suffix" else _LACKS[n] for n in lack.needs]
-    return f"{numbers} {_listed(told, 'and')}"
+    more = [_NOTES[need] for need in lack.needs if need in _NOTES and not lack.proposal]
+    return f"{numbers} {_listed(told, 'and')}{''.join(f'; {one}' for one in more)}"
 
 
 def _words(lack: Lack) -> str:
@@ -78,6 +85,32 @@ def _words(lack: Lack) -> str:
 
 def _listed(parts: list[str], last: str) -> str:
     return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+
+
+def quality_in_words(found: Marks, n_cells: int) -> Message:
+    """Return what is wrong with the qualities of a point, and what to do about it.
+
+    Examples
+    --------
+    >>> str(quality_in_words(Marks("P", "q", n_wrong=9), 9)).partition(":")[0]
+    'P'
+    """
+    name = clipped(found.point, MAX_WORD)
+    column = f" (column {clipped(found.column, MAX_WORD)!r})" if found.column else ""
+    parts = []
+    if found.n_wrong:
+        have = "has" if found.n_wrong == 1 else "have"
+        parts.append(
+            f"{found.n_wrong:,} of {count(n_cells, 'value')} {have} a quality{column} that is no "
+            "integer from 0 to 9: translate it, as 192 of OPC into 0, or leave it out"
+        )
+    if found.n_lone:
+        stand = "quality stands" if found.n_lone == 1 else "qualities stand"
+        parts.append(
+            f"{found.n_lone:,} {stand} without a value{'' if parts else column}: remove them, or "
+            "leave the quality out"
+        )
+    return message(f"{name}: {'; '.join(parts)}")
 
 
 def keys_in_words(found: BlankKeys) -> Message:

@@ -69,6 +69,8 @@ class PointVerdict:
         fails several checks, or stands in a row that fails one.
     failed : tuple of Failed
         Checks that values failed.
+    product_key : str
+        Product of the point, where there are several; else the empty text.
     """
 
     point: Measurepoint
@@ -77,6 +79,13 @@ class PointVerdict:
     n_absent: int
     n_invalid: int
     failed: tuple[Failed, ...] = ()
+    product_key: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the point, with its product where there are several."""
+        product = f" ({self.product_key})" if self.product_key else ""
+        return f"{self.point.identifier}{product}"
 
     @property
     def n_valid(self) -> int:
@@ -132,11 +141,11 @@ class Verdict:
         return not self.n_violations and not self.is_contradicted
 
     @property
-    def failed(self) -> Iterator[tuple[str, Failed]]:
+    def failed(self) -> Iterator[tuple[PointVerdict | None, Failed]]:
         """Each failed check with its point, rows first, then the point with most of them."""
-        yield from (("", one) for one in self.rows)
+        yield from ((None, one) for one in self.rows)
         points = sorted(self.points, key=lambda one: -one.n_invalid)
-        yield from ((one.point.identifier, failed) for one in points for failed in one.failed)
+        yield from ((one, failed) for one in points for failed in one.failed)
 
 
 def headline_of_verdict(verdict: Verdict) -> tuple[str, str]:

@@ -43,7 +43,7 @@ from ..streams.stream import Stream, items_of, reader_stream, relation_stream
 from ..streams.stream_source import StreamSource
 from .refusals import is_refused, refusal
 
-__all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened"]
+__all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened", "unread"]
 
 
 class Given(NamedTuple):
@@ -198,11 +198,11 @@ def _open_iterator(given: Given) -> Opened:
 def _streamed(given: Given, name: str, stream: Stream) -> Opened:
     columns = given.columns
     keys = tuple(k for k in columns.keys if k in stream.columns)
-    empty = frozenset(_unread(stream.columns, columns))
+    empty = frozenset(unread(stream.columns, columns))
     return Opened((StreamSource(name, stream, Place.of(given.spool), keys, empty),))
 
 
-def _unread(names: list[str], columns: Columns) -> list[str]:
+def unread(names: list[str], columns: Columns) -> list[str]:
     """Return the columns that nobody will read, so that a stream need not keep their cells."""
     if columns.is_long:
         return [name for name in names if name not in columns.named]

@@ -127,8 +127,9 @@ def read_history(
         for no bound, or relative to the beginning of a run (``"+1d"``, ``"-2h"``).
     text : TextFormat, optional
         How texts are written: decimal separator, words for absent, blanks; of a CSV file also its
-        delimiter and encoding. None: texts of a CSV file are written as by default, and a text in
-        another source is the value of a point that is a text, and else a violation.
+        delimiter and encoding. None: texts of a CSV file, and of ``value_column``, are written as
+        by default, and a text elsewhere is the value of a point that is a text, and else a
+        violation. Not for rejects, whose numbers have a decimal point.
     filesystem : file system of pyarrow.fs or fsspec, optional
         Where the path is. Credentials are better in the environment than in a URI, though no
         message, log or record shows them.
@@ -221,6 +222,17 @@ def read_history(
         roles = replace(REJECTS, devices=columns.devices, plausible=columns.plausible)
         return _counted(History(tuple(map(_as_rejects, sources)), roles, *window, left_out))
     check_devices(columns)
+    if columns.time is None and columns.text and all(is_rejects(one.columns) for one in sources):
+        raise HistoryError(
+            message(
+                "these are rejects, whose values are read as they stand, numbers with a decimal "
+                "point: leave out ",
+                Argument("text", is_named=True),
+                ", and write a number as 1234.5",
+            ),
+            argument="text",
+            value=columns.text,
+        )
     if columns.time is None and not all(map(_has_index, sources)):
         raise HistoryError(
             message(

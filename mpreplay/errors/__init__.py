@@ -13,6 +13,7 @@
     ├── PlatformError                 the platform broke the protocol: an undecodable reply
     ├── JournalError                  a journal cannot be used
     │   └── JournalMismatch           of a run with another history, model or limits; ``.differs``
+    ├── Interrupted                   a signal, or ``stop=``, has ended a replay; ``.run``
     └── ReplayFailed                  from ``Run.raise_for_rejects()``; ``.rejects`` is the frame
 
 The caller can correct the first three; ``TransportError`` comes from the network, ``PlatformError``
@@ -39,6 +40,7 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "HistoryError",
+    "Interrupted",
     "InvalidHistory",
     "JournalError",
     "JournalMismatch",
@@ -206,8 +208,8 @@ class ConnectError(TransportError):
     ----------
     is_final : bool
         True if a retry cannot help as things are: the platform refuses credentials, client id or
-        protocol, its certificate is not trusted here or ours not there, or another run holds the
-        device.
+        protocol, its certificate is not trusted here or ours not there, the host name is none, this
+        process can start no thread, or another run holds the device.
     """
 
     def __init__(self, message: str | Message, is_final: bool = False) -> None:
@@ -259,6 +261,24 @@ class JournalMismatch(JournalError):
     def __init__(self, message: str | Message, differs: tuple[str, ...] = ()) -> None:
         super().__init__(message, differs)
         self.differs = differs
+
+
+class Interrupted(MpReplayError):
+    """A replay that a signal or ``stop=`` has ended before its last value.
+
+    Attributes
+    ----------
+    run : Run or None
+        The partial run; None if the run had not begun, and in another process.
+    """
+
+    def __init__(self, message: str | Message, run: Any = None) -> None:
+        super().__init__(message, run)
+        self.run = run
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A run stays where its journal is; the message names the journal.
+        return type(self), (self.message,)
 
 
 class ReplayFailed(MpReplayError):

@@ -49,11 +49,15 @@ class FileMark:
         State of the file when it was opened, or compared last.
     sha256 : str, optional
         Digest of the bytes; None until asked for.
+    is_proven : bool, optional
+        True if a digest just taken holds as long as the stamp does: for the many readers of one
+        fleet, each of which would read all bytes.
     """
 
     path: Any
     stamp: Stamp
     sha256: str | None = None
+    is_proven: bool = False
 
     @classmethod
     def of(cls, path: Any) -> FileMark:
@@ -88,6 +92,8 @@ class FileMark:
             If the file cannot be read, or is not the one that was opened.
         """
         self.check()
+        if self.is_proven and self.sha256 is not None:
+            return self.sha256
         found = self._sha256()
         self.check()  # it may have changed under the reading
         if self.sha256 not in (None, found):

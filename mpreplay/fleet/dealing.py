@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from ..display.amounts import count
 from ..errors import Argument, HistoryError, message
+from ..errors.arguments import Kind, check_kinds
 from ..errors.nearest import nearest
 from ..history.census import rows_by_device
 
@@ -16,11 +17,26 @@ if TYPE_CHECKING:
     from ..model.device import Device
     from .topology import Member
 
-__all__ = ["Share", "dealt"]
+__all__ = ["Share", "check_rate", "dealt"]
 
 _SHOWN: Final = 5
 
 
+_RATE: Final = Kind(
+    "a number above 0, or None",
+    lambda value: (
+        value is None
+        or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e12)
+    ),
+)
+
+
+def check_rate(values_per_second: Any) -> None:
+    """Raise ConfigError unless the rate of an organisation is one, or none is given."""
+    check_kinds({"values_per_second": (values_per_second, _RATE)})
+
+
+@dataclass(frozen=True, slots=True)
 class Share:
     """A gateway's part of a history.
 
@@ -28,16 +44,15 @@ class Share:
     ----------
     member : Member
         The gateway.
-    history : History or None
-        Its part; None if no row is of its devices.
+    devices : tuple of (str, str)
+        Those of its devices that have rows, sorted.
     n_rows : int
-        Number of its rows.
+        Number of their rows.
     """
 
-    __slots__ = ("history", "member", "n_rows")
-
-    def __init__(self, member: Member, history: History | None, n_rows: int) -> None:
-        self.member, self.history, self.n_rows = member, history, n_rows
+    member: Member
+    devices: tuple[tuple[str, str], ...]
+    n_rows: int
 
 
 def dealt(history: History, members: Sequence[Member]) -> list[Share]:
@@ -67,8 +82,8 @@ def dealt(history: History, members: Sequence[Member]) -> list[Share]:
     shares = []
     for member in members:
         own = [device for device in member.gateway.devices if device in found]
-        part = replace(history, columns=replace(columns, devices=tuple(sorted(map(tuple, own)))))
-        shares.append(Share(member, part if own else None, sum(found[one] for one in own)))
+        n_rows = sum(found[one] for one in own)
+        shares.append(Share(member, tuple(sorted((one[0], one[1]) for one in own)), n_rows))
     return shares
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..audit.bundle import check_free
+from ..audit.heads import HEADS, head_of
 from .record import journal_name
 
 if TYPE_CHECKING:
     from ..run import Run
     from .record import Entry
 
-__all__ = ["HEADS", "head_of", "write_audits"]
-
-HEADS: Final = "heads.json"
+__all__ = ["write_audits"]
 
 
 def write_audits(folder: Path, runs: Sequence[tuple[Entry, Run]]) -> str:
@@ -36,15 +34,3 @@ def write_audits(folder: Path, runs: Sequence[tuple[Entry, Run]]) -> str:
         heads[place] = run.audit(folder / place)
     (folder / HEADS).write_text(json.dumps(heads, indent=1, sort_keys=True), encoding="utf-8")
     return head_of(heads)
-
-
-def head_of(heads: dict[str, str]) -> str:
-    """Return the SHA-256 over the heads of the gateways, by name.
-
-    Examples
-    --------
-    >>> head_of({"gw-1": "00"})[:8]
-    '1eb67062'
-    """
-    lines = "".join(f"{name}\t{head}\n" for name, head in sorted(heads.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
@@ -27,6 +27,7 @@ from ..outcome.allowance import checked_rejects
 from ..outputs import check_file, path_of, written
 from ..run import Run, open_run
 from .fleet_words import STATUS_COLUMNS, Standing, fleet_picture, notebook_form, state_of
+from .pulse import pulse_of
 from .record import Entry, Record, read_record
 
 if TYPE_CHECKING:
@@ -76,7 +77,12 @@ class FleetRun:
 
     @property
     def status(self) -> pd.DataFrame:
-        """One row per gateway: its state, its values by fate, its rate, and why it failed."""
+        """One row per gateway: its state, its values by fate, its rate, and why it failed.
+
+        ``waiting_for``, ``values_per_second`` and ``seconds_left`` are those of a gateway that is
+        ``running``, as its worker told them within the last seconds. ``open`` is a gateway that
+        has begun and of which nothing is heard: killed, or on a disk of its own.
+        """
         rows = [standing.row for standing in self._standings()]
         return typed(rows, STATUS_COLUMNS)
 
@@ -192,6 +198,10 @@ class FleetRun:
 
         return write_audits(path_of(folder, "folder"), list(self._runs()))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as the path of the folder."""
+        return open_fleet, (self.path,)
+
     def __repr__(self) -> str:
         summary = self.summary()
         state = "" if summary["complete"] else ", not complete"
@@ -210,10 +220,15 @@ class FleetRun:
                 yield entry, open_run(self._record.path_of(entry))
 
     def _standings(self) -> Iterator[Standing]:
-        runs = {entry.name: run for entry, run in self._runs()}
         for entry in self._record.entries:
-            run = runs.get(entry.name)
-            yield state_of(entry, None if run is None else run.summary())
+            path = self._record.path_of(entry)
+            has_begun = bool(entry.journal) and path.exists()
+            pulse = pulse_of(path) if entry.journal else {}
+            try:
+                summary = open_run(path).summary() if has_begun else None
+            except JournalError:  # a journal whose first page is being written, or a damaged one
+                summary = None
+            yield state_of(entry, summary, pulse)
 
     def _joined(
         self, table: Callable[[Run], pd.DataFrame], columns: dict[str, str]

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
 import sys
 import types
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigError
-from .unit import Unit, UnitEnd, run_unit
+from .unit import Unit, UnitEnd, Work, run_unit
 
 if TYPE_CHECKING:
     from ..settings import Limits
 
-__all__ = ["Pool", "packed", "run_packed", "workers_worth"]
+__all__ = ["Pool", "at_a_time", "packed", "run_packed", "workers_worth"]
 
 # What a gateway at its limit of bytes costs of a core, and what a worker takes of the memory.
 CORE_SHARE: Final = 1 / 40  # cores a MB/s; measured 1/84, with room for isolation and retries
@@ -38,6 +40,15 @@ def workers_worth(n_gateways: int, limits: Limits) -> int:
     return max(1, min(n_gateways, by_cores, _by_memory(), MOST))
 
 
+def at_a_time(executor: Executor, n_gateways: int) -> int:
+    """Return how many gateways an executor may run at a time; all, if it does not tell."""
+    n_workers = getattr(executor, "_max_workers", None)
+    client = getattr(executor, "_client", None)
+    if n_workers is None and client is not None and hasattr(client, "nthreads"):
+        n_workers = sum(client.nthreads().values()) or None
+    return n_gateways if n_workers is None else max(1, min(n_gateways, int(n_workers)))
+
+
 def _by_memory() -> int:
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -46,8 +57,8 @@ def _by_memory() -> int:
     return max(1, int(0.6 * free / WORKER_BYTES))
 
 
-def packed(unit: Unit) -> bytes:
-    """Return a unit as bytes.
+def packed(work: Work) -> bytes:
+    """Return what all gateways share as bytes, made once.
 
     Raises
     ------
@@ -55,9 +66,9 @@ def packed(unit: Unit) -> bytes:
         If a part of it cannot travel.
     """
     try:
-        told = pickle.dumps(unit)
+        told = pickle.dumps(work)
         if b"__main__" not in told:  # whose names no other process has
-            return told
+            return zlib.compress(told, 1)
     except (AttributeError, TypeError, pickle.PicklingError):
         pass
     try:
@@ -67,14 +78,13 @@ def packed(unit: Unit) -> bytes:
             "the checks of the model are defined in this script, and cannot travel to other "
             "processes: put them into a module of their own, or pip install 'mpreplay[dask]'"
         ) from error
-    told = cloudpickle.dumps(unit)
-    return bytes(told)
+    return zlib.compress(cloudpickle.dumps(work), 1)
 
 
-def run_packed(told: bytes) -> UnitEnd:
+def run_packed(told: bytes, unit: Unit, has_journal: bool) -> UnitEnd:
     """Run a unit that has travelled."""
-    unit: Unit = pickle.loads(told)  # noqa: S301 - made by the fleet's own driver
-    return run_unit(unit)
+    work: Work = pickle.loads(zlib.decompress(told))  # noqa: S301 - made by the fleet's own driver
+    return run_unit(work, unit, has_journal=has_journal)
 
 
 class Pool(Executor):
@@ -89,7 +99,7 @@ class Pool(Executor):
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload(["mpreplay.fleet.unit"])
-        self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context)
+        self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context, initializer=_quiet)
 
     def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:
         """Queue a call."""
@@ -99,6 +109,11 @@ class Pool(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the processes."""
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+
+def _quiet() -> None:
+    """Keep a process from writing to the terminal, where nobody could tell which gateway it is."""
+    logging.getLogger("mpreplay").addHandler(logging.NullHandler())
 
 
 @contextmanager

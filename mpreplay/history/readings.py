@@ -6,7 +6,6 @@ are places in the source and appear in every record of a value.
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -16,8 +15,8 @@ import pyarrow as pa
 
 from ..cells.absent import absent_in, is_present
 from ..cells.arrays import objects_of, python_of
-from ..cells.form import is_text_type, tidied
-from ..cells.object_json import read_json, shown
+from ..cells.form import Form, is_text_type, tidied
+from ..cells.object_json import shown
 from ..display.facts import SUPERSEDED, Detail
 from ..model.measurepoint import Measurepoint
 from ..model.model_set import model_of
@@ -136,8 +135,7 @@ def _long_columns(
         if point is None or not point.travels:
             yield _unknown(part, identifier, at, is_file=point is not None)
             continue
-        form = forms.get(str(columns.value))
-        converted = convert(part if form else _read_text(part, point), point, form)
+        converted = convert(part, point, _form_of(part, point, forms.get(str(columns.value))))
         if quality is not None:
             form = forms.get(str(columns.value_quality))
             marks = tidied(_take(quality, at), form)
@@ -178,30 +176,22 @@ def _rejected_column(
     return TypedColumn(point, converted.values, converted.quality, misfits, at)
 
 
-def _read_text(column: Any, point: Measurepoint) -> Any:
-    """Return the values in a column of texts: in the long form a single column has all types."""
-    if point.is_text or point.is_any or not _is_all_text(column):
-        return column
-    is_single = pa.types.is_float32(point.arrow_type())
-    values = np.empty(len(column), object)
-    for n, text in enumerate(column.tolist()):
-        try:
-            values[n] = read_json(text) if isinstance(text, str) and text else None
-        except ValueError:
-            values[n] = text
-        # Rounded to 64 bits first, a text of many digits may lead to the second nearest 32.
-        if is_single and isinstance(values[n], float) and len(text) > _FEW:
-            values[n] = decimal.Decimal(text.strip())
-    return values
+# Texts in the one column of all values, where nothing is said of them, are as those of a CSV file.
+_AS_WRITTEN: Final = Form()
 
 
-_FEW: Final = 9  # digits, of which 64 bits hold every number
+def _form_of(column: Any, point: Measurepoint, given: Form | None) -> Form | None:
+    """Return the form of values in the long form: a single column has the values of all types."""
+    if given is not None or point.is_text or point.is_any or not _has_text(column):
+        return given
+    return _AS_WRITTEN
 
 
-def _is_all_text(column: Any) -> bool:
+def _has_text(column: Any) -> bool:
     if isinstance(column, np.ndarray):
-        return all(isinstance(value, str) for value in column[~absent_in(column)].tolist())
-    return is_text_type(column.type)
+        return any(isinstance(value, str) for value in column.tolist())
+    kind = column.type
+    return is_text_type(kind.value_type if pa.types.is_dictionary(kind) else kind)
 
 
 def _is_absent(column: Any) -> NDArray[np.bool_]:

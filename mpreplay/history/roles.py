@@ -171,7 +171,15 @@ def check_roles(columns: Columns) -> None:
         )
     if columns.is_long and (columns.points or columns.quality):
         raise HistoryError(
-            message(Argument("points"), " and ", Argument("quality"), " belong to the wide form")
+            message(
+                Argument("points"),
+                " and ",
+                Argument("quality"),
+                f" belong to the wide form: in the long form the column {columns.point!r} names "
+                "the points as the thing model does. Where it has other names, change them before, "
+                f"as with frame[{columns.point!r}].map({{name: point}}), or bring the rows into "
+                "the wide form with frame.pivot",
+            )
         )
     _check_once_named(columns)
 

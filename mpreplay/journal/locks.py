@@ -15,28 +15,60 @@ import socket
 import stat
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
 import filelock
 import platformdirs
 
-from ..errors import ConfigError, ConnectError, JournalError
+from ..errors import Argument, ConfigError, ConnectError, JournalError, message
 from ..outputs import short_name
 from .private import PRIVATE, make_folder, write_private
 
 if TYPE_CHECKING:
     from ..settings import Connection
 
-__all__ = ["FileLock", "Lease", "lock_journal", "state_folder"]
+__all__ = [
+    "NO_WAITING",
+    "FileLock",
+    "Lease",
+    "Waiting",
+    "is_written",
+    "lock_journal",
+    "state_folder",
+]
 
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
 LOOK: Final = 0.2  # whether a lease is free, every so often [s]
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
 _NOTED: Final = "held by "  # the first words in a lock: a file with others is none of ours
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The wait for another run to end.
+
+    Parameters
+    ----------
+    seconds : float, optional
+        The longest wait. [s]
+    is_stopped : callable, optional
+        Called now and then; returns True, or raises, once there is no sense in waiting.
+    tell : callable, optional
+        Called now and then with what is waited for, ``"gateway"`` or ``"journal"``, and the
+        seconds left.
+    """
+
+    seconds: float = 0.0
+    is_stopped: Callable[[], object] = bool
+    tell: Callable[[Literal["gateway", "journal"], float], object] = lambda _what, _left: None
+
+
+NO_WAITING: Final = Waiting()
 
 
 def state_folder() -> Path:
@@ -78,21 +110,29 @@ class FileLock:
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout:
-            return self._note() or "another process"
+            return _as_seen_here(self._note()) or "another process"
         self._held = lock
         # Where a file system has no locks, filelock keeps words of its own in the file.
         if not isinstance(lock, filelock.SoftFileLock):
             self._write(f"{_NOTED}{holder}")
         return None
 
-    def taken(self, holder: str, wait: float, is_stopped: Callable[[], object]) -> str | None:
+    def taken(
+        self, holder: str, what: Literal["gateway", "journal"], waiting: Waiting
+    ) -> str | None:
         """Take the lock as soon as it is free, within a time; return as :meth:`take`."""
         held_by = self.take(holder)
-        if held_by is not None and wait > 0:
-            log.warning("waiting up to %g s: in use by %s", wait, held_by)
-        until = time.monotonic() + wait
-        while held_by is not None and time.monotonic() < until and not is_stopped():
-            time.sleep(min(LOOK, max(0.0, until - time.monotonic())))
+        if held_by is not None and waiting.seconds > 0:
+            log.warning(
+                "waiting up to %(seconds)g s for the %(what)s: in use by %(holder)s",
+                {"seconds": waiting.seconds, "what": what, "holder": held_by},
+            )
+        until = time.monotonic() + waiting.seconds
+        while held_by is not None and (left := until - time.monotonic()) > 0:
+            if waiting.is_stopped():
+                break
+            waiting.tell(what, left)
+            time.sleep(min(LOOK, left))
             held_by = self.take(holder)
         return held_by
 
@@ -129,6 +169,17 @@ class FileLock:
         return told.removeprefix(_NOTED).strip()
 
 
+def _this_process() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _as_seen_here(holder: str) -> str:
+    """Return the note on a holder; for a lock of our own, in words that say so."""
+    mine = _this_process()
+    is_mine = holder == mine or holder.startswith(f"{mine}, ")
+    return f"this process{holder.removeprefix(mine)}" if is_mine else holder
+
+
 class Lease:
     """The right to connect as a device, and the record of its connects.
 
@@ -141,10 +192,8 @@ class Lease:
         Connection of the device.
     purpose : str
         Purpose of the lease, shown to other runs.
-    wait : float, optional
-        Time to wait for another run to free it. [s]
-    is_stopped : callable, optional
-        Return True once there is no sense in waiting.
+    waiting : Waiting, optional
+        The wait for another run to free it.
 
     Raises
     ------
@@ -158,8 +207,7 @@ class Lease:
         self,
         connection: Connection,
         purpose: str,
-        wait: float = 0.0,
-        is_stopped: Callable[[], object] = bool,
+        waiting: Waiting = NO_WAITING,
     ) -> None:
         folder = state_folder()
         product_key, device_key = connection.device
@@ -167,10 +215,10 @@ class Lease:
         key = short_name(quote(where, safe=""))
         self._history = folder / f"{key}.connects.json"
         self._lock = FileLock(folder / f"{key}.lock")
-        holder = f"process {os.getpid()} on {socket.gethostname()}, {purpose}"
+        holder = f"{_this_process()}, {purpose}"
         try:
             make_folder(folder)
-            taken = self._lock.taken(holder, wait, is_stopped)
+            taken = self._lock.taken(holder, "gateway", waiting)
         except OSError as error:
             raise ConfigError(
                 f"the state folder {str(folder)!r} cannot be used ({error.strerror}); set "
@@ -178,8 +226,12 @@ class Lease:
             ) from error
         if taken is not None:
             raise ConnectError(
-                f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; one "
-                "connection a device: wait for it to end, or end it (wait= waits here)",
+                message(
+                    f"{device_key} at {connection.host}:{connection.port} is in use by {taken}; "
+                    "one connection a device: wait for it to end, or end it (",
+                    Argument("wait"),
+                    " waits here)",
+                ),
                 is_final=True,
             )
 
@@ -225,9 +277,7 @@ class Lease:
             ) from error
 
 
-def lock_journal(
-    path: Path, wait: float = 0.0, is_stopped: Callable[[], object] = bool
-) -> FileLock:
+def lock_journal(path: Path, waiting: Waiting = NO_WAITING) -> FileLock:
     """Return the lock of a journal, taken.
 
     The lock's file stands beside the journal, so that it holds for all who can write there, and
@@ -238,16 +288,44 @@ def lock_journal(
     JournalError
         If another run is writing the journal, or the lock cannot be taken.
     """
-    lock = FileLock(path.with_name(f".{short_name(path.name)}.lock"), is_kept=False)
+    lock = _lock_of(path)
     try:
-        holder = f"process {os.getpid()} on {socket.gethostname()}"
-        taken = lock.taken(holder, wait, is_stopped)
+        taken = lock.taken(_this_process(), "journal", waiting)
     except (OSError, RuntimeError) as error:
         why = getattr(error, "strerror", None) or error
         raise JournalError(f"{path}: the journal cannot be locked: {lock.path}: {why}") from error
     if taken is not None:
         raise JournalError(
-            f"{path}: the run in this journal is going on in {taken}; wait for it to end. "
-            "mpreplay.open_run() reads it meanwhile"
+            message(
+                f"{path}: the run in this journal is going on in {taken}; wait for it to end, "
+                "here with ",
+                Argument("wait"),
+                ". mpreplay.open_run() reads it meanwhile",
+            )
         )
     return lock
+
+
+def is_written(path: Path) -> bool:
+    """Return True if a run is writing a journal, as far as the note in its lock can be believed.
+
+    The lock itself is not tried: a run that begins just then would find it taken.
+    """
+    try:
+        words = _lock_of(path).path.read_bytes()[:500].decode(errors="replace").split()
+        number, host = int(words[words.index("process") + 1]), words[words.index("on") + 1]
+    except (OSError, ValueError, IndexError):
+        return False
+    if host.rstrip(",") != socket.gethostname():
+        return True  # nobody here knows of its end
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        pass
+    return True
+
+
+def _lock_of(journal: Path) -> FileLock:
+    return FileLock(journal.with_name(f".{short_name(journal.name)}.lock"), is_kept=False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import stat
 import time
@@ -17,18 +16,20 @@ from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import ConfigError, JournalError
+from ..errors import Argument, ConfigError, JournalError, message
 from ..errors.arguments import shown_briefly
-from .fingerprint import Fingerprint, facts_of
-from .locks import lock_journal
+from .finished import is_finished, key_name, matching_in, unfinished_file
+from .locks import NO_WAITING, lock_journal
 from .private import create_private, make_folder
-from .reader import JournalReader
+
+if TYPE_CHECKING:
+    from .fingerprint import Fingerprint
+    from .locks import Waiting
 
 __all__ = ["PARTS", "JournalPlace", "journal_place"]
 
-log = logging.getLogger("mpreplay")
 PARTS: Final = ("-wal", "-shm", "-journal")  # SQLite's own files beside a journal
 # Their first bytes: of a write-ahead log, its index, a rollback journal, and one not yet begun.
 _BEGINNINGS: Final = (b"\x37\x7f\x06", b"\x18\xe2\x2d", b"\xd9\xd5\x05", b"\0\0\0", b"")
@@ -44,16 +45,16 @@ class JournalPlace:
         The journal.
     temporary : Path, optional
         The folder to remove when the run is forgotten.
-    wait : float, optional
-        Time to wait for another run to leave the journal. [s]
-    is_stopped : callable, optional
-        Return True once there is no sense in waiting.
+    waiting : Waiting, optional
+        The wait for another run to leave the journal.
+    finished : callable, optional
+        Return the journal of a finished run of the same inputs, if there is one by now.
     """
 
     path: Path
     temporary: Path | None = None
-    wait: float = 0.0
-    is_stopped: Callable[[], object] = bool
+    waiting: Waiting = NO_WAITING
+    finished: Callable[[], Path | None] = lambda: None
     _folder: Path | None = None  # the folder of journals, if this run has made it
     _is_made: bool = False
     _was_empty: bool = False  # and nothing of SQLite's lay beside it
@@ -73,7 +74,7 @@ class JournalPlace:
             try:
                 self._check_regular()
                 if self.temporary is None:
-                    undo.callback(lock_journal(self.path, self.wait, self.is_stopped).free)
+                    undo.callback(lock_journal(self.path, self.waiting).free)
                 undo.callback(self._give_back)
                 self._take()
             except OSError as error:
@@ -135,10 +136,13 @@ class JournalPlace:
                 self._folder.rmdir()
 
 
-def journal_place(given: Any, wanted: Fingerprint) -> JournalPlace:
+def journal_place(
+    given: Any, wanted: Fingerprint, *, run_key: str | None = None, again: bool = False
+) -> JournalPlace:
     """Return the place of the journal to write.
 
-    In a folder, an unfinished run made from the same inputs is continued, else a new file begun.
+    In a folder, an unfinished run made from the same inputs is continued, else a new file begun;
+    ``run_key`` names the file instead. With ``again``, finished runs do not count.
 
     Raises
     ------
@@ -146,6 +150,8 @@ def journal_place(given: Any, wanted: Fingerprint) -> JournalPlace:
         If there can be no journal at a path.
     """
     if given is None:
+        if run_key is not None:
+            raise _no_folder(run_key)
         temporary = Path(mkdtemp(prefix="mpreplay-"))
         return JournalPlace(temporary / "run.db", temporary)
     try:
@@ -153,7 +159,8 @@ def journal_place(given: Any, wanted: Fingerprint) -> JournalPlace:
         if not text or "\0" in text:
             raise ValueError("a path is not empty, and holds no NUL")
         os.fsencode(text)
-        return _place_at(Path(text), wanted, is_folder=text.endswith(("/", os.sep)))
+        is_folder = text.endswith(("/", os.sep)) or run_key is not None
+        return _place_at(Path(text), wanted, run_key, is_folder=is_folder, again=again)
     except (TypeError, ValueError, OSError) as error:
         if isinstance(error, ConfigError):
             raise
@@ -165,36 +172,58 @@ def journal_place(given: Any, wanted: Fingerprint) -> JournalPlace:
         ) from error
 
 
-def _place_at(path: Path, wanted: Fingerprint, *, is_folder: bool) -> JournalPlace:
+def _no_folder(run_key: str) -> ConfigError:
+    return ConfigError(
+        message(
+            "run_key names the file of a run in a folder of journals: give the folder as ",
+            Argument("journal"),
+        ),
+        argument="run_key",
+        value=run_key,
+    )
+
+
+def _place_at(
+    path: Path, wanted: Fingerprint, run_key: str | None, *, is_folder: bool, again: bool
+) -> JournalPlace:
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {str(path.parent)!r}")
+    if run_key is not None and path.exists() and not path.is_dir():
+        raise _no_folder(run_key)
     is_made = is_folder and not path.exists()  # runs/ means a folder, also before it exists
     if is_made:
         make_folder(path)
+    folder = path if is_made else None
+    if run_key is not None:
+        return _place_of_file(path / key_name(run_key), wanted, folder, again=again)
     if path.is_dir():
-        found = _unfinished_in(path, wanted)
-        return JournalPlace(
-            found or _new_in(path), _folder=path if is_made else None, _is_made=found is None
-        )
+        return _place_in(path, wanted, folder, again=again)
     if is_folder:
         raise NotADirectoryError(errno.ENOTDIR, "this is no folder")
-    return JournalPlace(Path(os.path.realpath(path)) if path.is_symlink() else path)
+    return _place_of_file(path, wanted, None, again=again)
 
 
-def _unfinished_in(folder: Path, wanted: Fingerprint) -> Path | None:
-    for path in sorted(folder.glob("run-*.db"), reverse=True):
-        try:
-            facts = facts_of(path)
-        except JournalError:
-            continue  # not a journal, or damaged: an error only if a user names it
-        if facts.get("read_all") and not JournalReader(path).n_open():
-            continue
-        kept = facts.get("fingerprint", {})
-        if kept == wanted:
-            return path
-        differs = ", ".join(name for name in wanted if kept.get(name) != wanted[name])
-        log.warning("the unfinished run in %s is not taken up: it differs in %s", path, differs)
-    return None
+def _place_of_file(
+    path: Path, wanted: Fingerprint, folder: Path | None, *, again: bool
+) -> JournalPlace:
+    file = unfinished_file(path, wanted) if again else path
+    real = Path(os.path.realpath(file)) if file.is_symlink() else file
+
+    def finished() -> Path | None:
+        return real if not again and is_finished(real, wanted) else None
+
+    return JournalPlace(real, finished=finished, _folder=folder)
+
+
+def _place_in(path: Path, wanted: Fingerprint, folder: Path | None, *, again: bool) -> JournalPlace:
+    def finished() -> Path | None:
+        return None if again else matching_in(path, wanted)[0]
+
+    done, unfinished = matching_in(path, wanted, again=again)
+    if done is not None:
+        return JournalPlace(done, finished=lambda: done)
+    found = unfinished or _new_in(path)
+    return JournalPlace(found, finished=finished, _folder=folder, _is_made=unfinished is None)
 
 
 def _new_in(folder: Path) -> Path:

@@ -188,6 +188,11 @@ class JournalReader:
         found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
         return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
 
+    def n_settled(self) -> int:
+        """Return the number of values that are accepted, declined or withheld."""
+        totals = self.totals()
+        return totals["accepted"] + totals["declined"] + totals["withheld"]
+
     def outcomes(self) -> dict[tuple[str, int | None], int]:
         """Return the number of requests with each outcome and code."""
         query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"

@@ -47,6 +47,7 @@ def summary_of(journal: JournalReader) -> dict[str, int | str | bool]:
     for name in ("started_at", "ended_at"):
         summary[name] = _instant(facts.get(name))
     summary["continued"] = int(facts.get("continued", 0))
+    summary["run_uuid"] = str(facts.get("run_uuid") or "")
     summary["gateway"] = facts.get("gateway") or ""
     summary["stopped"] = ended_in_words(ended_of(facts))
     summary["complete"] = is_complete(journal)

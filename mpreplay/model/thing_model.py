@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pandera.pandas as pandera
 
+    from ..errors import Message
 
 __all__ = ["ThingModel"]
 
@@ -82,6 +83,7 @@ class ThingModel:
     pass_through: bool = False
     draft: bool = False
     left_out: Mapping[str, str] = field(default_factory=dict)
+    _hints: tuple[Message, ...] = ()
 
     def __post_init__(self) -> None:
         """Keep a copy: the caller's mapping may change."""
@@ -258,7 +260,13 @@ class ThingModel:
             f"ThingModel({self.model_id!r}, {len(self.measurepoints)} measurepoints: {kinds}"
             f"{', others pass through' if self.pass_through else ''}"
             f"{', a draft from data' if self.draft else ''}{self._left_out_in_words})"
+            f"{''.join(f'{chr(10)}  {hint}' for hint in self.hints[:_SHOWN])}"
         )
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """Of a draft: sentences about columns of texts, and what to give to read them as values."""
+        return tuple(map(str, self._hints))
 
     @property
     def _left_out_in_words(self) -> str:

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = ["BLAMES", "advice_of", "blame_of"]
 
-BLAMES: Final = ("", "alone", "refused", "implausible")
+BLAMES: Final = ("", "alone", "refused", "implausible", "inexact", "misspelt")
+
+# Reasons that need an advice of their own, and the check that they belong to.
+_BLAMED: Final = {"implausible": "time", "inexact": "range", "misspelt": "type"}
+_OUTER: Final = frozenset({"member", "item"})
 
 
 def advice_of(
@@ -32,9 +36,8 @@ def advice_of(
     ----------
     check, code, outcome
         The check that failed, the platform's code, and the fate of the value.
-    blame : {"", "alone", "refused", "implausible"}, optional
-        What the platform, or the span of plausible times, is known to object to, from
-        :func:`blame_of`.
+    blame : {"", "alone", "refused", "implausible", "inexact", "misspelt"}, optional
+        What the platform, or a check, is known to object to, from :func:`blame_of`.
     allows_offline : bool, optional
         True if offline devices were allowed in the run: then this cannot be the remedy.
 
@@ -51,7 +54,7 @@ def advice_of(
         is_allowed = allows_offline and code == NO_SUB_DEVICE
         chosen = "topology" if is_allowed else row.advice
         return f"{chosen} alone" if blame == "alone" and row.about != "request" else chosen
-    if check == "time" and blame == "implausible":
+    if _BLAMED.get(blame) == check:
         return blame
     if check in ADVICE_BY_CHECK:
         return check
@@ -63,14 +66,20 @@ def blame_of(detail: Detail) -> str:
 
     Returns
     -------
-    {"", "alone", "refused", "implausible"}
+    {"", "alone", "refused", "implausible", "inexact", "misspelt"}
         "alone" if it declined the value, or its device, by itself; "refused" if it refused the
-        sign-in of the device before; "implausible" for a time outside the plausible ones.
+        sign-in of the device before; "implausible" for a time outside the plausible ones;
+        "inexact" for an integer of too many digits, "misspelt" for a number in another form.
     """
     one: Detail | None = detail
     while one is not None and one.kind == "copy":
         one = one.of
     if one is not None and one.kind in {"refused", "implausible"}:
         return one.kind
+    inner = one
+    while inner is not None and inner.of is not None and inner.kind in _OUTER:
+        inner = inner.of
+    if inner is not None and inner.kind in _BLAMED:
+        return inner.kind
     is_alone = one is not None and one.kind == "platform" and bool(one.facts[2])
     return "alone" if is_alone else ""

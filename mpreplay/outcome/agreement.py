@@ -194,6 +194,8 @@ def check_rejects(
         wanted, found = booked.get(key, 0), rejects.by_day[key]
         if found == wanted or (n_open and key[3] == "in_doubt" and found < wanted):
             continue
+        if not found and key[3] == "not_sent":  # of a run that can be continued: counted alone
+            continue
         day = "no day" if key[2] is None else pd.Timestamp(key[2], unit="D").date()
         yield (
             f"{key[0]}/{key[1]}, {day}",
@@ -211,7 +213,8 @@ def _short_requests(results: pd.DataFrame, rejects: RejectCounts) -> Iterator[Di
     found = pd.Series(
         [rejects.by_request[name] for name in lost["request_id"]], lost.index, "int64"
     )
-    for row in lost[found < lost["n_values"]].head(_SHOWN).itertuples():
+    is_counted = (lost["outcome"] == "not_sent") & (found == 0)
+    for row in lost[(found < lost["n_values"]) & ~is_counted].head(_SHOWN).itertuples():
         n = rejects.by_request[str(row.request_id)]
         yield (
             f"request {row.request_id}",

@@ -31,6 +31,8 @@ BYTES_AT_ONCE: Final = 4_000_000
 MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
 _KEY: Final = ["outcome", "check", "point", "cause", "advice"]
+# A value with its quality, as a frame shows it.
+_WITH_QUALITY: Final = r'^\{"value":([^,}]*)(?:,"quality":[^,}]*)?\}$'
 _NO_CHECK: Final = Check()
 
 
@@ -146,12 +148,28 @@ def gathered_of(
     reader: JournalReader, *, n_examples: int = 0, at_most: int | None = None
 ) -> Gathered:
     """Return the rejects of a run by cause, with the advice that fits the run."""
-    return gather(
+    facts = reader.facts()
+    found = gather(
         reader.iter_reject_batches(),
         n_examples=n_examples,
         at_most=at_most,
-        allows_offline=allows_offline(reader.facts()),
+        allows_offline=allows_offline(facts),
     )
+    n_unsent, n_requests = reader.open_ended().get("not_sent", (0, 0))[::-1]
+    if not n_unsent or not facts.get("is_kept", True):  # else they are rejects as all others
+        return found
+    parts = (part[part["not_sent"] > 0] for part in reader.book_parts())
+    devices = {device for part in parts for device in part["device_key"].unique()}
+    causes = [*found.causes, _unsent(n_unsent, n_requests, devices)]
+    order = sorted(range(len(causes)), key=lambda at: -causes[at].n)
+    examples = [*found.examples, typed([], REJECT_COLUMNS)]
+    return Gathered([causes[at] for at in order], [examples[at] for at in order], found.n_read)
+
+
+def _unsent(n: int, requests: int, devices: set[str]) -> Cause:
+    """Return the cause of values never sent, which a run that can be continued only counts."""
+    key = ("not_sent", "not_sent", "", Detail("unsent"), advice_of("not_sent", None, "not_sent"))
+    return _cause(key, _Found(n=n, requests=requests, devices=devices))
 
 
 def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
@@ -233,7 +251,8 @@ def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) 
     one.points |= set(group["measurepoint"].dropna().unique())
     one.times = _ends(one.times, group["time"])
     if group["point"].iloc[0]:
-        one.bounds = _ends(one.bounds, pd.to_numeric(group["value"], errors="coerce"))
+        bare = group["value"].str.replace(_WITH_QUALITY, r"\1", regex=True)
+        one.bounds = _ends(one.bounds, pd.to_numeric(bare, errors="coerce"))
     codes = group["code"].dropna()
     if one.code is None and len(codes):
         one.code = int(codes.iloc[0])

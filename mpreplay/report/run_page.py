@@ -41,7 +41,7 @@ from .causes import gathered_of
 from .figures import taken_apart
 from .legs import legs_of
 from .overview import balance_section, map_section
-from .standing import standing_of
+from .standing import WHOLE, standing_of, state_of
 from .wire import wire_section
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         arrived=mark("accepted"),
         headline=first_line,
         rest=rest,
-        state=_state(standing),
-        state_mark=safe(standing_mark(_state(standing) == "Complete")),
+        state=state_of(standing),
+        state_mark=safe(standing_mark(state_of(standing) == WHOLE, is_done=standing.is_complete)),
         gateway=visible(facts.get("gateway") or "", 2 * MAX_NAME),
         version=facts.get("version", ""),
         facts=_headlines(facts, standing, results),
@@ -126,12 +126,6 @@ def _results(reader: JournalReader) -> pd.DataFrame:
     """Return the results; requests not settled are ``open``, not in doubt."""
     outcomes = [request["outcome"] for request in reader.iter_requests()]
     return reader.results().assign(outcome=pd.Series(outcomes, dtype=object))
-
-
-def _state(standing: Standing) -> str:
-    if not (standing.is_sound and standing.is_balanced):
-        return "Damaged or altered"
-    return "Complete" if standing.is_complete else "Not complete"
 
 
 def _headlines(

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from ..display.facts import OPEN, Standing
 from ..journal.summary import ended_of
 
-__all__ = ["standing_of"]
+__all__ = ["WHOLE", "standing_of", "state_of"]
+
+WHOLE: Final = "Complete"  # and every value accepted
+
+
+def state_of(standing: Standing) -> str:
+    """Return the state of a run in a word or two.
+
+    Examples
+    --------
+    >>> state_of(Standing({"read": 3, "accepted": 2, "withheld": 1}))
+    'Complete, with rejects'
+    """
+    if not (standing.is_sound and standing.is_balanced):
+        return "Damaged or altered"
+    if not standing.is_complete:
+        return "Not complete"
+    return "Complete, with rejects" if standing.n_missing else WHOLE
 
 
 def standing_of(

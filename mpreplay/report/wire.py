@@ -23,6 +23,7 @@ from .legs import legs_of
 
 __all__ = ["wire_section"]
 
+SHORT: Final = 10 * BURST  # of a run whose average pace says little [s]
 FEWEST_STEPS: Final = 3  # of a picture over time
 # Outcomes of requests that were never sent, in words.
 _UNSENT: Final = {
@@ -76,7 +77,7 @@ def _told_of_wire(results: pd.DataFrame, line: Timeline) -> Iterator[str]:
 
 
 def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any]) -> Iterator[str]:
-    if line.span < 1:  # within a second any burst is allowed
+    if line.span < SHORT:  # the burst of its first second would look like a breach of the limit
         return
     sent = results[results["sent_at"].notna()]
     n_bytes, n_values = (int(sent[name].sum() / line.span) for name in ("n_bytes", "n_values"))

@@ -11,19 +11,19 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ..conversation.isolation import root_of, waits_for
+from ..conversation.isolation import root_of
 from ..conversation.session import Session
 from ..conversation.transport import Acknowledged, Lost, Message
 from ..display.facts import Ended
 from ..display.sentences import ended_in_words
-from ..errors import ConnectError, JournalMismatch, PlatformError
+from ..errors import ConnectError, PlatformError
 from ..outcome.reject_table import NO_REJECTS
 from ..outcome.rejects import name_refused, rejects_of_chunk
 from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
-from ..requests.dividing import chunk_at
 from .link import IDLE, Link, jitter
 from .ready_slabs import ready_slabs
+from .taken_up import awaited, check_taken_up, taken_up
 
 if TYPE_CHECKING:
     from ..conversation.isolation import Isolation
@@ -67,6 +67,7 @@ class _Sent:
 
     chunk: Chunk
     n_values: int  # equal copies included
+    is_counted: bool = False  # among the values sent now; its parts with it
     sent_at: int | None = None
 
 
@@ -104,6 +105,13 @@ class Driver:
         The measure of the run.
     telling : Telling
         The showing of its progress.
+    lists_unsent : bool, optional
+        True if values never sent are rejects, row by row, since nothing can continue the run.
+
+    Attributes
+    ----------
+    sent_now : int
+        Number of values sent, each once.
     """
 
     order: Order
@@ -120,6 +128,8 @@ class Driver:
     clock: Clock
     meter: Meter
     telling: Telling
+    lists_unsent: bool = True
+    sent_now: int = 0
     session: Session = field(init=False)
     link: Link = field(init=False)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
@@ -154,10 +164,10 @@ class Driver:
         """Send everything, and record the end of the run."""
         try:
             self.telling.begin()
-            if not self.journal.is_new:
-                self._feed()
+            if not (self.journal.is_new and self.preparer.duplicates.n_rows):
+                self._feed()  # perhaps there is nothing to connect for
             if self._is_done():
-                log.warning("the run in %s was finished: nothing is sent", self.journal.path)
+                log.info("nothing is left to send of the run in %s", self.journal.path)
             elif self.link.begin():
                 self._loop()
                 if not self.interrupts.name:  # nothing more is published after an interrupt
@@ -302,13 +312,7 @@ class Driver:
 
     def _check_taken_up(self) -> None:
         """Raise if requests of an earlier run are of no slab of the history."""
-        if left := self.unfinished.open_requests:
-            raise JournalMismatch(
-                f"{self.journal.path}: requests of slab {min(left)} cannot be made again: the "
-                "history has no such slab, or the journal is damaged. Use a new journal; sending "
-                "values twice does no harm",
-                ("requests",),
-            )
+        check_taken_up(self.unfinished, self.journal.path)
 
     def _give_up(self) -> None:
         """Settle all open requests."""
@@ -317,26 +321,13 @@ class Driver:
 
     def _take_up(self, prepared: Prepared) -> None:
         """Queue the unsettled requests of an earlier run, with the same ids and bytes."""
-        chunks = prepared.chunks()
-        taken: list[tuple[str, Chunk]] = []
-        for intent in self.unfinished.open_requests.pop(prepared.number, []):
-            try:
-                chunk = chunk_at(chunks, intent.cuts, self.order.own)
-                digest = self._digest(intent.request_id, chunk)[0]
-            except (LookupError, ValueError):  # or the cuts are none: the journal is damaged
-                digest = ""
-            if digest != intent.digest:
-                raise JournalMismatch(
-                    f"{self.journal.path}: request {intent.request_id} cannot be made again with "
-                    "the same bytes: the history, the model or the version of a library has "
-                    "changed since. Use a new journal; sending values twice does no harm",
-                    ("requests",),
-                )
+        intents = self.unfinished.open_requests.pop(prepared.number, [])
+        for intent, chunk, after in taken_up(
+            prepared, intents, self.order.own, self.order.policy, self.journal.path
+        ):
             # The request may have been sent, and may have arrived, before the earlier run ended.
-            after = _waits_for(chunk, taken)
             in_doubt = intent.in_doubt and not after
             self._queue(intent.request_id, chunk, intent.n_bytes, in_doubt=in_doubt, after=after)
-            taken.append((intent.request_id, chunk))
 
     def _intend(self, ready: Ready) -> None:
         """Write a slab down, then queue its requests."""
@@ -355,9 +346,17 @@ class Driver:
         policy = self.order.policy
         return chunk.digest(request_id, policy), chunk.n_bytes(request_id, policy)
 
-    def _queue(self, request_id: str, chunk: Chunk, n_bytes: int, **options: Any) -> None:
+    def _queue(
+        self,
+        request_id: str,
+        chunk: Chunk,
+        n_bytes: int,
+        *,
+        is_counted: bool = False,
+        **options: Any,
+    ) -> None:
         n_values = chunk.n_values
-        self._requests[request_id] = _Sent(chunk, n_values + chunk.n_copies)
+        self._requests[request_id] = _Sent(chunk, n_values + chunk.n_copies, is_counted)
         self.meter.made(n_values, n_bytes)
         root = "{}:{}".format(*root_of(chunk))
         self.session.add(request_id, n_bytes, n_values, root=root, **options)
@@ -368,6 +367,8 @@ class Driver:
         payload = sent.chunk.payload(request_id, self.order.policy)
         log.debug("request %s: %d bytes", request_id, len(payload))
         self.counts["published"] += 1
+        if not sent.is_counted:
+            self.sent_now, sent.is_counted = self.sent_now + sent.n_values, True
         self.meter.published(len(payload), self.clock.now())
         self.transport.publish(batch_topic(*self.connection.device), payload)
 
@@ -385,8 +386,9 @@ class Driver:
                 skipped = sent.chunk.tally_suspects()
                 n_skipped = sum(skipped.values())
                 corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
-            unlike = one.outcome != "accepted" or corrections.get("declined")
-            rejects = rejects_of_chunk(sent.chunk, one) if unlike else NO_REJECTS
+            listed = {"accepted": corrections, "not_sent": self.lists_unsent}
+            is_listed = listed.get(one.outcome, True)
+            rejects = rejects_of_chunk(sent.chunk, one) if is_listed else NO_REJECTS
             if one.code == NO_SUB_DEVICE and self.sub_devices.refused:
                 refused = self.sub_devices.refused.items()
                 told = {device: (reply.code, reply.message) for device, reply in refused}
@@ -404,8 +406,9 @@ class Driver:
             intents.append((request_id, chunk, *self._digest(request_id, chunk)))
         self.journal.divide(settled, sent.sent_at, intents)
         for request_id, chunk, _, n_bytes in reversed(intents):
-            after = _waits_for(chunk, [(one, other) for one, other, *_ in intents])
-            self._queue(request_id, chunk, n_bytes, first=True, after=after)
+            after = awaited(chunk, [(one, other) for one, other, *_ in intents])
+            counted = sent.is_counted
+            self._queue(request_id, chunk, n_bytes, is_counted=counted, first=True, after=after)
 
     def _set_aside(self, request_ids: list[str]) -> None:
         """Divide queued requests with declined devices, so that other devices travel apart."""
@@ -437,9 +440,3 @@ class Driver:
             read_all=self._exhausted,
         )
         log.info("run ended%s", f": {ended_in_words(session.ended)}" if session.ended else "")
-
-
-def _waits_for(chunk: Chunk, others: list[tuple[str, Chunk]]) -> str:
-    """Return the id of the request to wait for before a part is sent; the empty text for none."""
-    first = waits_for(chunk, [other for _, other in others])
-    return next((request_id for request_id, other in others if other is first), "")

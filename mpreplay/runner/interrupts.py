@@ -1,7 +1,8 @@
 """Ctrl-C, a notebook's interrupt, a scheduler's SIGTERM, ``stop=``: requests to end.
 
 A shell over signals. The first signal is noted, so that a run can wait for its replies; the second
-ends the run at once. Before anything is sent, the first ends the run at once, too.
+ends the run at once. Before anything is sent, the first ends the run at once, too. The command line
+notes signals from its first moment on: this module imports nothing that takes time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import signal
 import threading
 from types import FrameType
 from typing import Any, Final
+
+from ..errors import Interrupted
 
 __all__ = ["STOP", "Interrupts"]
 
@@ -34,6 +37,7 @@ class Interrupts:
         self._signal = ""
         self._stop = stop
         self._before: dict[signal.Signals, Any] = {}
+        self._is_over = self._is_last = False
 
     @property
     def name(self) -> str:
@@ -45,14 +49,43 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._note) for number in _SIGNALS}
+        for handler in self._before.values():
+            outer = getattr(handler, "__self__", None)
+            if isinstance(outer, Interrupts):  # what came before, but could not raise
+                self._signal = self._signal or outer._signal
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._is_last:
+            for number in self._before:
+                signal.signal(number, signal.SIG_IGN)
+            return
         for number, handler in self._before.items():
             # None is a handler that was not set from Python, and cannot be restored from here.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
+    def heed(self) -> None:
+        """Raise if the end was asked for, before anything is sent.
+
+        Raises
+        ------
+        Interrupted
+            If ``stop`` is set.
+        KeyboardInterrupt
+            If a signal has come that did not raise by itself.
+        """
+        if self.name == STOP:
+            raise Interrupted("the replay was stopped before anything was sent")
+        if self.name:
+            raise KeyboardInterrupt
+
+    def end(self, *, of_process: bool = False) -> None:
+        """Let no further signal change the end, nor the end of the process after the context."""
+        self._is_over, self._is_last = True, of_process
+
     def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self._is_over:
+            return
         again, self._signal = bool(self._signal), self._signal or signal.Signals(number).name
         if again or self.at_once:
             raise KeyboardInterrupt

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from ..conversation.pacing import next_connect
 from ..conversation.reconnect import Reconnect
 from ..conversation.transport import Lost
+from ..display.amounts import duration
 from ..display.facts import Ended
 from ..errors import ConfigError, ConnectError, ConnectionLost
 
@@ -104,7 +105,9 @@ class Link:
 
     def lose(self, loss: Lost) -> None:
         """Take note of a loss."""
-        log.warning("the connection is lost (%s); connecting again", loss.reason)
+        log.warning(
+            "the connection is lost (%(reason)s); connecting again", {"reason": loss.reason}
+        )
         self._reconnect.on_lost(self.clock.now(), closed_by_peer=loss.closed_by_peer)
 
     def regain(self) -> None:
@@ -138,9 +141,9 @@ class Link:
         """Wait until the connect limit allows a connect; return False if interrupted."""
         if (wait := self._pause_by_limit()) > 0:
             log.warning(
-                "waiting %.0f s: the platform limits how often a device connects "
+                "waiting %(told)s: the platform limits how often a device connects "
                 "(Limits(connects=None), or --no-connect-limit, for one that does not)",
-                wait,
+                {"told": duration(wait), "seconds": wait},
             )
         while (wait := self._pause_by_limit()) > 0:
             self.waits_for = "connect_limit", self.clock.now() + wait

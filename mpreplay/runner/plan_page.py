@@ -8,7 +8,16 @@ from ..display.amounts import MAX_NAME, count, duration, visible
 from ..display.page import mark, page, safe
 from ..display.pictures import arrival_map, standing_mark
 from ..display.tables import Table
-from .plan_words import EXAMPLE, FATES, causes_told, fate_words, first_line, gap_table, map_of, told
+from .plan_words import (
+    EXAMPLE,
+    causes_told,
+    fate_words,
+    first_line,
+    gap_table,
+    key_of_map,
+    map_of,
+    told,
+)
 
 if TYPE_CHECKING:
     from .planned import Planned
@@ -34,8 +43,8 @@ def rendered(plan: Planned) -> str:
         _TEMPLATE,
         headline=first_line(plan),
         rest=plan.would_raise or "",
-        state="Replay would raise" if plan.would_raise else "Ready to send",
-        state_mark=safe(standing_mark(not plan.would_raise)),
+        state=_state(plan),
+        state_mark=safe(standing_mark(not (plan.would_raise or plan.n_offline))),
         gateway=visible(plan.made.gateway, 2 * MAX_NAME),
         facts=[(name, value) for name, value in _headlines(plan) if value],
         sentences=list(told(plan)),
@@ -47,12 +56,19 @@ def rendered(plan: Planned) -> str:
         balance=_balance(plan),
         map=safe(arrival_map(found)) if found.devices else "",
         step=found.step,
-        key=[(mark(fate), words) for fate, words in FATES.items() if plan.fates[fate]],
+        key=[(mark(fate), words) for fate, words in key_of_map(plan)],
         gaps=gap_table(plan),
         request=visible(plan.first_request[:EXAMPLE]),
         is_cut=len(plan.first_request) > EXAMPLE,
         sources=Table("Sources", ("Source",), [(visible(one),) for one in plan.made.names[:30]]),
     )
+
+
+def _state(plan: Planned) -> str:
+    if plan.would_raise:
+        return "Replay would raise"
+    offline = count(plan.n_offline, "sub-device")
+    return f"Ready; {offline} must be online" if plan.n_offline else "Ready to send"
 
 
 def _headlines(plan: Planned) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from ..display import notebook
-from ..display.amounts import count, duration
+from ..display.amounts import count, duration, size
 from ..display.picture import Panel, Picture
 from ..display.pictures import Arrivals, arrival_map
 from ..display.sentences import Told, cause_in_words
@@ -16,15 +16,26 @@ from ..report.figures import arrivals
 if TYPE_CHECKING:
     from .planned import Planned
 
-__all__ = ["fate_words", "first_line", "gap_table", "map_of", "notebook_form", "picture", "told"]
+__all__ = [
+    "fate_words",
+    "first_line",
+    "gap_table",
+    "key_of_map",
+    "map_of",
+    "notebook_form",
+    "picture",
+    "told",
+]
 
 MAX_CAUSES: Final = 10
 # The fates of a plan: what each stands for ahead of the replay.
 FATES: Final = {
     "accepted": "to be sent",
+    "accepted_if_online": "to be sent, and declined if their sub-device is offline",
     "declined": "expected to be declined",
     "withheld": "to be withheld",
 }
+_MARKS: Final = {"accepted_if_online": "in_doubt"}  # how a fate of its own is drawn
 _LIMITS: Final = {
     "bytes_per_second": "the limit of {:,.0f} bytes/s",
     "values_per_second": "the limit of {:,.0f} values/s",
@@ -36,9 +47,10 @@ def first_line(plan: Planned) -> str:
     """Return the plan in a line, without a full stop."""
     if not plan.n_requests:
         return "There is no value to send"
+    copies = f", for {count(plan.n_copies, 'equal copy')} more as well" if plan.n_copies else ""
     return (
         f"{plan.n_sent:,} of {count(plan.n_values, 'value')} would go out in "
-        f"{count(plan.n_requests, 'request')}, {plan.n_bytes / 1e6:,.1f} MB"
+        f"{count(plan.n_requests, 'request')}, {size(plan.n_bytes)}{copies}"
     )
 
 
@@ -81,7 +93,7 @@ def _time(plan: Planned) -> str:
 
 def fate_words(plan: Planned) -> list[tuple[str, int, str]]:
     """Return fate, number of values, and both in words."""
-    return [(fate, n, f"{n:,} {FATES[fate]}") for fate, n in plan.fates.items()]
+    return [(_MARKS.get(fate, fate), n, f"{n:,} {FATES[fate]}") for fate, n in plan.fates.items()]
 
 
 def causes_told(plan: Planned) -> list[tuple[str, Told]]:
@@ -92,6 +104,17 @@ def causes_told(plan: Planned) -> list[tuple[str, Told]]:
 def map_of(plan: Planned) -> Arrivals:
     """Return the plan as a map of devices and days."""
     return arrivals(plan.made.forecast.books)
+
+
+def key_of_map(plan: Planned) -> tuple[tuple[str, str], ...]:
+    """Return the fates that the map shows, in words."""
+    fates = dict(plan.fates)
+    if_online = fates.pop("accepted_if_online", 0)
+    words = dict(FATES)
+    if if_online:  # a cell does not tell the two apart
+        fates["accepted"] += if_online
+        words["accepted"] = "to be sent; accepted if the sub-device is online"
+    return tuple((fate, words[fate]) for fate, n in fates.items() if n)
 
 
 def gap_table(plan: Planned) -> Table:
@@ -109,7 +132,7 @@ def gap_table(plan: Planned) -> Table:
 def picture(plan: Planned) -> Picture:
     """Return the map of devices and days as a picture."""
     found = map_of(plan)
-    key = tuple((fate, FATES[fate]) for fate, n in plan.fates.items() if n)
+    key = key_of_map(plan)
     title = f"Each column is a {found.step}; empty: no readings" if found.devices else ""
     return Picture(f"Plan: {first_line(plan)}", (Panel(arrival_map(found), title, key),))
 

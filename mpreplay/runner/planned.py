@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import orjson
 import pandas as pd
 
+from ..display.amounts import count
 from ..report.causes import Gathering, cause_frame
 from .forecast import gaps_of
 
 if TYPE_CHECKING:
     from ..display.facts import Cause
+    from ..errors import Message
     from ..settings import Limits
     from .forecast import Forecast
 
@@ -32,17 +34,25 @@ class Made:
         Rejects that are to come.
     limits : Limits
         Limits of the replay.
-    gateway : str
-        Device key of the connection; the empty text if unknown.
+    own : (str, str)
+        Product key and device key of the connection; empty texts if unknown.
     names : tuple of str
         Names of the sources.
+    raised : Message
+        The reason for which the replay would raise, with its arguments as facts.
     """
 
     forecast: Forecast
     gathering: Gathering
     limits: Limits
-    gateway: str
+    own: tuple[str, str]
     names: tuple[str, ...]
+    raised: Message
+
+    @property
+    def gateway(self) -> str:
+        """Device key of the connection; the empty text if unknown."""
+        return self.own[1]
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,10 +108,35 @@ class Planned:
 
     @property
     def fates(self) -> dict[str, int]:
-        """Numbers of values by the fate that they are expected to have."""
+        """Numbers of values by the fate that they are expected to have.
+
+        ``accepted_if_online`` are those of sub-devices that are neither signed in nor allowed to be
+        offline, where there are any.
+        """
         n_gone = self.n_withheld + self.n_superseded
+        n_sent = self.n_values - n_gone - self.n_declined
+        if_online = self._n_of_others() if self.n_offline else 0
         return {
-            "accepted": self.n_values - n_gone - self.n_declined,
+            "accepted": n_sent - if_online,
+            **({"accepted_if_online": if_online} if self.n_offline else {}),
             "declined": self.n_declined,
             "withheld": n_gone,
         }
+
+    def _n_of_others(self) -> int:
+        """Return the values to be sent of devices other than the connection's own."""
+        books = self.coverage
+        keys = zip(books["product_key"], books["device_key"], strict=True)
+        others = [pair != self.made.own for pair in keys]
+        return int(books.loc[others, "accepted"].sum())
+
+    @property
+    def raised_by(self) -> str:
+        """The reasons for which ``replay`` would raise, in a few words; empty if for none."""
+        policy, n_violations = self.made.forecast.policy, self.made.forecast.n_violations
+        parts = []
+        if policy.on_invalid == "raise" and n_violations:
+            parts.append(count(n_violations, "violation"))
+        if policy.duplicates == "raise" and self.n_superseded:
+            parts.append(count(self.n_superseded, "conflict"))
+        return ", ".join(parts)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..checks.survey import told_of_faults
 from ..conversation.sub_devices import checked_secrets
-from ..display.amounts import count, duration
+from ..display.amounts import count, duration, size
 from ..errors import ConfigError, message
 from ..order import Order
 from ..outputs import check_file, path_of, written
@@ -77,11 +77,13 @@ class Plan(Planned):
 
     def __repr__(self) -> str:
         kept = [f"{n:,} {what}" for n, what in self._left() if n]
-        raised = "replay would raise; " if self.would_raise else ""
+        raised = f"replay would raise ({self.raised_by}); " if self.would_raise else ""
+        offline = count(self.n_offline, "sub-device")
+        if_online = f", {offline} must be online" if self.n_offline else ""
         return (
             f"Plan({raised}{self.n_sent:,} of {self.n_values:,} values of "
             f"{count(self.n_devices, 'device')} in "
-            f"{count(self.n_requests, 'request')}, {self.n_bytes / 1e6:,.1f} MB"
+            f"{count(self.n_requests, 'request')}, {size(self.n_bytes)}{if_online}"
             f"{''.join(f', {part}' for part in kept)}; at least {duration(self.seconds)}, "
             f"at 5,000 values/s {duration(self.seconds_at_5000)})"
         )
@@ -89,7 +91,7 @@ class Plan(Planned):
     def _left(self) -> Iterator[tuple[int, str]]:
         yield self.n_withheld, "withheld"
         yield self.n_superseded, "superseded"
-        yield self.n_copies, "equal copies"
+        yield self.n_copies, "equal copies that share the fate of these"
         yield self.n_declined, "expected to be declined"
 
     def _repr_html_(self) -> str:
@@ -224,6 +226,7 @@ def _plan_of(
     told = told_of_faults(
         order.policy, forecast.found, forecast.n_violations, found, forecast.hints
     )
+    raised = message(*(part for n, one in enumerate(told) for part in (". " * (n > 0), one)))
     return Plan(
         n_rows=forecast.n_rows,
         n_values=forecast.n_values,
@@ -241,12 +244,13 @@ def _plan_of(
         seconds_at_5000=n_sent / POINTS_PER_SECOND,
         limited_by=slowest if sizes else None,
         slowest_reply=limits.window * seconds / len(sizes) if sizes else 0.0,
-        would_raise=str(message(*(message(one, ". ") for one in told))).strip() or None,
+        would_raise=f"{raised}." if raised else None,
         made=Made(
             forecast,
             gathering,
             limits,
-            order.own.device_key,
+            (order.own.product_key, order.own.device_key),
             tuple(source.name for source in order.history.sources),
+            raised,
         ),
     )

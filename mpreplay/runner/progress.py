@@ -17,13 +17,13 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ..display.progress import line_of, percent
+from ..display.progress import Progress, line_of, percent
 
 if TYPE_CHECKING:
-    from ..display.progress import Progress
+    from ..display.progress import Hold
     from .clock import Clock
 
-__all__ = ["Events", "OnEvent", "Telling", "drawings"]
+__all__ = ["Events", "OnEvent", "Telling", "drawings", "is_notebook", "tell_of_waiting"]
 
 log = logging.getLogger("mpreplay")
 OnEvent = Callable[[dict[str, Any]], object]
@@ -130,13 +130,13 @@ class Events:
     ----------
     on_event : callable
         The function.
-    run : str
-        Id of the run.
+    run : str or None
+        Id of the run, once it has one.
     """
 
     every = 0.34  # so that no second has more than four, the last one included [s]
 
-    def __init__(self, on_event: OnEvent, run: str) -> None:
+    def __init__(self, on_event: OnEvent, run: str | None) -> None:
         self._on_event, self._run = on_event, run
         self._has_failed = False
 
@@ -258,14 +258,32 @@ def drawings(progress: bool | str) -> list[Teller]:
     """Return what draws the progress of a run on this machine: one, or none if it is not wanted."""
     if progress is False or sys.stderr is None:
         return []
-    if _is_notebook():
+    if is_notebook():
         return [_Display()]
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return [_Bar()]
     return [_Lines(progress is True)]
 
 
-def _is_notebook() -> bool:
+def tell_of_waiting(on_event: OnEvent | None) -> Callable[[Hold, float], None]:
+    """Return what tells of the wait for another replay, before a run begins: at most each second.
+
+    A run that has not begun has no id.
+    """
+    events = None if on_event is None else Events(on_event, None)
+    due = math.inf
+
+    def tell(what: Hold, left: float) -> None:
+        nonlocal due
+        if events is not None and left <= due:
+            due = left - 1.0
+            events.show(Progress(limited_by=what, waiting_seconds=left), "waiting")
+
+    return tell
+
+
+def is_notebook() -> bool:
+    """Return whether this code runs in the kernel of a notebook."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and "IPKernelApp" in shell.config

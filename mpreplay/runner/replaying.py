@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
-import warnings
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,32 +14,27 @@ from ..checks.repeats import Duplicates
 from ..conversation.isolation import Isolation
 from ..conversation.mqtt import MqttTransport
 from ..conversation.sub_devices import SubDevices, checked_secrets
-from ..errors import Argument, ReplayWarning, message
-from ..errors.arguments import SECONDS, Kind, check_kinds, one_of, optional
-from ..files.search_rules import grouped
+from ..errors import Interrupted
+from ..errors.arguments import FLAG, SECONDS, Kind, check_kinds, one_of, optional
 from ..history.ahead import check_threads
 from ..history.history import History
 from ..journal.fingerprint import Fingerprint, check_same
 from ..journal.keeping import streams_kept
-from ..journal.lineage import begin_lineage
-from ..journal.locks import Lease
+from ..journal.locks import Lease, Waiting
 from ..journal.places import journal_place
 from ..journal.reader import read_journal, readable, run_id_of
 from ..journal.writer import Journal, Unfinished
 from ..order import Order, check_arguments
-from ..protocol.addresses import is_loopback
-from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
 from ..secret import Secret, sealed
 from ..settings import Connection, Limits, Policy
-from ..sources.source import digest_of
-from ..version import __version__
+from .beginning import Beginning, warn_of_empty, warn_of_offline, warn_of_plain
 from .clock import SystemClock
 from .driver import Driver
 from .interrupts import Interrupts
 from .meter import Meter
-from .progress import Events, Telling, drawings
+from .progress import Events, Telling, drawings, is_notebook, tell_of_waiting
 
 if TYPE_CHECKING:
     import os
@@ -50,6 +44,8 @@ if TYPE_CHECKING:
     from .progress import OnEvent
 
 __all__ = ["replay"]
+
+log = logging.getLogger("mpreplay")
 
 
 def replay(
@@ -65,10 +61,13 @@ def replay(
     isolate: Literal["point", "entry", "device", False] = "point",
     limits: Limits | None = None,
     journal: str | os.PathLike[str] | None = None,
+    run_key: str | None = None,
+    again: bool = False,
     progress: bool | Literal["auto"] = "auto",
     on_event: Callable[[dict[str, Any]], object] | None = None,
     stop: threading.Event | None = None,
     wait: float = 0.0,
+    on_interrupt: Literal["auto", "return", "raise"] = "auto",
 ) -> Run:
     """Send a history to the platform and record the fate of every value.
 
@@ -101,7 +100,12 @@ def replay(
     journal : path, optional
         File or folder for the record of the run. The journal of an unfinished run is continued:
         settled requests are not sent again, requests in doubt are sent again with the same id.
-        None: a temporary file.
+        A finished run of the same history, model, mapping, flags and policies is returned as it
+        is, and nothing is connected or sent. None: a temporary file.
+    run_key : str, optional
+        Name of the run's file in a folder of journals, such as its interval.
+    again : bool, optional
+        Send a history that was sent to its end before, with a new file.
     progress : bool or "auto", optional
         Show the values settled of those to settle, the rate, the time left and what limits it: as
         a bar in a notebook or a terminal, elsewhere as a line every 30 s on stderr. ``~`` marks a
@@ -112,7 +116,11 @@ def replay(
         Ends the run in order once it is set, as a first SIGTERM does; for a thread other than the
         main one, which hears no signals.
     wait : float, optional
-        Time to wait for another replay through the same gateway to end. [s]
+        Time to wait for another replay through the same gateway, or into the same journal, to end;
+        the platform's connect limit, of minutes, is always waited for. [s]
+    on_interrupt : {"auto", "return", "raise"}, optional
+        What an interrupted run does after its end in order: return the partial run, or raise
+        Interrupted, so that a task fails that has not done all. "auto" returns in a notebook.
 
     Returns
     -------
@@ -129,17 +137,20 @@ def replay(
         If the journal belongs to a run with another history, model, mapping or limits.
     ConfigError, HistoryError, JournalError
         If an argument, the history or the journal cannot work.
+    Interrupted
+        If the run was interrupted, as ``on_interrupt`` says; always if ``stop`` was set before
+        anything was sent.
 
     Warns
     -----
     ReplayWarning
-        If sub-devices are neither signed in nor allowed to be offline, or if the connection is
-        neither encrypted nor on this machine.
+        If sub-devices are neither signed in nor allowed to be offline, if the connection is
+        neither encrypted nor on this machine, or if the interval has no row.
 
     Notes
     -----
     Ctrl-C, a notebook's interrupt and SIGTERM end a run in order: nothing more is published,
-    replies are awaited for ten seconds, and the partial run is returned. A second interrupt ends
+    replies are awaited for ten seconds, and the partial run is recorded. A second interrupt ends
     the run at once, as does the first while the history is still looked through.
 
     ``on_event`` is called by the thread of the replay, which waits for it; the first error that it
@@ -149,7 +160,8 @@ def replay(
     ``in_doubt``, ``not_sent``, ``in_flight``, ``values_per_second`` (answered) and
     ``bytes_per_second`` (published) over the latest seconds, ``seconds`` since the beginning,
     ``seconds_left``, ``limited_by`` ("rate", "replies", "window", "reading", "sending": this
-    machine, "pause": before a retry, "connect_limit", "connection") and ``waiting_seconds``.
+    machine, "pause": before a retry, "connect_limit", "connection", "gateway" or "journal": another
+    replay) and ``waiting_seconds``.
 
     References
     ----------
@@ -172,34 +184,41 @@ def replay(
     check_kinds({"progress": (progress, one_of(True, False, "auto"))})
     check_kinds({"on_event": (on_event, Kind("a function or None", _is_callable))})
     check_kinds({"stop": (stop, optional(threading.Event, "a threading.Event"))})
-    check_kinds({"wait": (wait, SECONDS)})
+    check_kinds({"wait": (wait, SECONDS), "again": (again, FLAG)})
+    check_kinds({"on_interrupt": (on_interrupt, one_of("auto", "return", "raise"))})
     check_threads()
     connection = Connection.of(connection)
-    _warn_of_plain(connection)
+    warn_of_plain(connection)
     order = Order.of("replay", history, model, connection.device, policy, limits, isolate)
     secrets = checked_secrets(sub_device_secrets)
     connection.device_secret.reveal()  # a wrong reference is an error now, not in an hour
-    made_from = order.fingerprint(connection)
     with (
         Interrupts(at_once=True, stop=stop) as interrupts,
         ExitStack() as on_failure,
         ExitStack() as stack,
     ):
-        place = journal_place(journal, made_from)
-        place.wait, place.is_stopped = wait, lambda: bool(interrupts.name)
+        interrupts.heed()
+        made_from = order.fingerprint(connection)
+        place = journal_place(journal, made_from, run_key=run_key, again=again)
+        if done := place.finished():
+            return _done_before(done, history, order)
+        place.waiting = Waiting(wait, interrupts.heed, tell_of_waiting(on_event))
         if place.temporary is not None:
             on_failure.callback(shutil.rmtree, place.temporary, ignore_errors=True)
         path = stack.enter_context(place).path
-        lease = stack.enter_context(
-            Lease(connection, f"a replay with the journal {path}", wait, place.is_stopped)
-        )
+        purpose = f"a replay with the journal {path}"
+        lease = stack.enter_context(Lease(connection, purpose, place.waiting))
+        if done := place.finished():  # by another replay, which was waited for
+            return _done_before(done, history, order)
         book = stack.enter_context(closing(Journal(path)))
+        settled_before = 0 if book.is_new else read_journal(path).n_settled()
         if not book.is_new:
             order = order.as_begun(read_journal(path).facts())
-        unfinished, found = _open(book, order, made_from)
-        _warn_of_offline(found, order, secrets)
+        unfinished, found = _open(book, order, made_from, interrupts)
+        warn_of_empty(found, order)
+        warn_of_offline(found, order, secrets)
         clock = SystemClock()
-        begun = _Beginning(book, order, connection, made_from, place.temporary is None)
+        begun = Beginning(book, order, connection, made_from, place.temporary is None)
         with streams_kept(history, path, is_temporary=place.temporary is not None) as kept:
             numbers = count(begun.noted(unfinished, found, clock.wall(), kept))
         place.keep()
@@ -221,11 +240,38 @@ def replay(
             clock=clock,
             meter=_meter(book, order, found, clock.now()),
             telling=stack.enter_context(_telling(clock, progress, on_event, path)),
+            lists_unsent=place.temporary is not None,
         )
         interrupts.at_once = False  # from here on there may be replies to wait for
         driver.run()
         on_failure.pop_all()  # from here on the run owns the folder
-    return Run(read_journal(path), place.temporary, history, order.models)
+    run = Run(
+        read_journal(path), place.temporary, history, order.models, driver.sent_now, settled_before
+    )
+    raises = on_interrupt == "raise" or (on_interrupt == "auto" and not is_notebook())
+    if interrupts.name and raises and not run.complete:
+        raise Interrupted(_told_of_interrupt(run, interrupts.name, place.temporary is None), run)
+    return run
+
+
+def _done_before(path: Path, history: History, order: Order) -> Run:
+    """Return the finished run of the same inputs."""
+    log.warning(
+        "the run in %s has the same inputs, and is finished: nothing is connected or sent "
+        "(again=True, or --again, sends it again)",
+        path,
+    )
+    found = read_journal(path)
+    return Run(found, None, history, order.models, 0, found.n_settled())
+
+
+def _told_of_interrupt(run: Run, name: str, is_kept: bool) -> str:
+    how = (
+        f"the same call continues it from {run.path}"
+        if is_kept
+        else "nothing is kept to continue it from: journal= keeps it"
+    )
+    return f"the replay was interrupted ({name}) before its last value: {run!r}; {how}"
 
 
 def _transport(
@@ -264,102 +310,15 @@ def _telling(
     return Telling(clock, [*events, *drawings(progress)])
 
 
-def _open(book: Journal, order: Order, made_from: Fingerprint) -> tuple[Unfinished, Duplicates]:
+def _open(
+    book: Journal, order: Order, made_from: Fingerprint, interrupts: Interrupts
+) -> tuple[Unfinished, Duplicates]:
     """Survey the history of a new run, or take up the state of an unfinished run."""
     if book.is_new:
-        return Unfinished(), order.surveyed()
+        found = order.surveyed(interrupts.heed)
+        interrupts.heed()
+        return Unfinished(), found
     check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
     with readable(book.path):
         return book.take_up(), Duplicates.from_dict(facts["duplicates"])
-
-
-@dataclass(frozen=True, slots=True)
-class _Beginning:
-    """The facts of a run that a journal records at the beginning or when the run is continued."""
-
-    book: Journal
-    order: Order
-    connection: Connection
-    made_from: Fingerprint
-    is_kept: bool  # False if the journal goes with the object of the run
-
-    def noted(
-        self, unfinished: Unfinished, duplicates: Duplicates, wall: float, kept: Mapping[int, str]
-    ) -> int:
-        """Record the facts of the run, and return its next request id.
-
-        ``kept`` are the files of streams, by the number of their source.
-
-        Ids are unique for a gateway across runs, so that a late reply to an earlier run settles
-        nothing here: the run's start in milliseconds, and six digits to count.
-        """
-        now = round(wall * 1000)
-        facts = {
-            "ended": None,
-            "read_all": False,
-            "limits": self.order.limits.as_dict(),
-            "isolate": self.order.isolate,
-            "version": __version__,
-        }
-        book = self.book
-        if not book.is_new:
-            earlier = read_journal(book.path).facts()
-            times = int(earlier.get("continued", 0)) + 1
-            book.note(**facts, **_next_leg(earlier, now), continued=times)
-            return int(unfinished.last_id or now * 1_000_000) + 1
-        history = self.order.history
-        book.begin(
-            **facts,
-            started_at=now,
-            leg_started_at=now,
-            is_kept=self.is_kept,
-            **begin_lineage(history, book.path, now),
-            n_rows=history.n_rows_wanted,
-            sources=[
-                digest_of(source) | ({"kept": kept[n]} if n in kept else {})
-                for n, source in enumerate(history.sources)
-            ],
-            left_out=grouped(history.left_out),
-            plausible=history.bounds,
-            columns_left_out=history.columns_left_out(self.order.models.all()),
-            gateway=self.connection.device_key,
-            connection=self.connection.to_uri(),
-            fingerprint=self.made_from,
-            duplicates=duplicates.as_dict(),
-        )
-        return now * 1_000_000
-
-
-def _next_leg(facts: Mapping[str, Any], now: int) -> dict[str, Any]:
-    """Return the facts of a leg that begins: it closes the one before, so far as its end is known.
-
-    The time between legs is no time of the run.
-    """
-    leg = [facts.get("leg_started_at"), facts.get("ended_at")]
-    return {"legs": [*facts.get("legs", []), leg], "leg_started_at": now, "ended_at": None}
-
-
-def _warn_of_plain(connection: Connection) -> None:
-    if not connection.tls and not is_loopback(connection.host):
-        told = (
-            f"the connection to {connection.host}:{connection.port} is not encrypted: readings and "
-            "signatures can be read on their way. Use mqtts:// (tls=True) where the platform has it"
-        )
-        warnings.warn(ReplayWarning(told), stacklevel=3)
-
-
-def _warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, Secret]) -> None:
-    others = sorted(duplicates.devices - {order.own})
-    if others and not order.policy.allow_offline_sub_device and not secrets:
-        told = message(
-            f"{len(others)} sub-devices ({others[0].device_key}"
-            f"{', …' if len(others) > 1 else ''}) are not signed in by this replay, and "
-            "allow_offline_sub_device is False: the platform declines requests "
-            f"(code {NO_SUB_DEVICE}) that hold one of them which is offline, as far as it knows. "
-            "Pass ",
-            Argument("sub_device_secrets"),
-            " to sign them in, or ",
-            Argument("allow_offline_sub_device", True),
-        )
-        warnings.warn(ReplayWarning(told), stacklevel=3)

@@ -82,7 +82,10 @@ def _one_column(path: Path, line: str, text: TextFormat) -> HistoryError:
     """Return the error of a file with a single column: a reading needs a time, too."""
     told = f"{path}: the first line has one column, {clipped(line, _SHOWN)!r}"
     if (other := other_delimiter(line, text.delimiter)) is None:
-        return HistoryError(f"{told}; expected the names of at least two: a time and a reading")
+        return HistoryError(
+            f"{told}; expected the names of at least two: a time and a "
+            "reading. Lines above the names, such as a title, are to be removed from the file"
+        )
     return HistoryError(
         message(
             f"{told}, when it is cut at {text.delimiter!r}: ",

@@ -121,7 +121,7 @@ class Spool:
                     "give it one type in every batch"
                 )
             fields.append(pa.field(field.name, kind))
-        return pa.schema(fields)
+        return pa.schema(fields, metadata=known.metadata)
 
     def _widen(self, schema: pa.Schema) -> None:
         """Write anew what is there, if a batch needs other types than those before it."""

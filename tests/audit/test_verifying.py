@@ -121,7 +121,8 @@ def test_an_audit_of_nothing_verifies(tmp_path: Path, model: mp.ThingModel) -> N
     with staged(made, model, tmp_path):
         connection = mp.Connection("h", product_key="gateway", device_key="gw-1", device_secret="s")
         history = history_of(made.frame.iloc[:0])
-        run = mp.replay(history, model, connection, journal=tmp_path / "run.db", progress=False)
+        with pytest.warns(mp.ReplayWarning, match="no row"):
+            run = mp.replay(history, model, connection, journal=tmp_path / "run.db", progress=False)
     head = run.audit(tmp_path / "audit")
 
     assert len(lines_of(tmp_path / "audit")) == 1  # the seal

@@ -235,3 +235,47 @@ def test_the_picture_shows_a_single_invalid_value_among_many(tmp_path: Path) -> 
     assert "10,000 values, 1 invalid" in picture._repr_svg_()
     assert "absent" in picture._repr_svg_()
     assert (tmp_path / "x.svg").read_text("utf-8") == picture._repr_svg_()
+
+
+def test_points_of_two_products_are_told_apart(tmp_path: Path) -> None:
+    """The same identifier twice in a table says nothing of either."""
+    other = mp.ThingModel("N", {"P": mp.Measurepoint("P", "FLOAT", maximum=3)})
+    frame = frame_of(P=[1.0, 20.0, 2.0, 4.0, 5.0], product=["a", "a", "b", "b", "b"], d="x")
+    roles = {"product_column": "product", "device_column": "d"}
+    validation = checked(frame, {"a": MODEL, "b": other}, **roles)
+    validation.report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    assert validation.points[["product_key", "measurepoint", "invalid"]].values.tolist() == [
+        ["a", "P", 1],
+        ["b", "P", 2],
+    ]
+    assert "2 P (b) range" in repr(validation)
+    assert "2 values of P (b) fail the check range" in page
+    assert "P (a)" in validation.plot().svg
+    only = frame[frame["product"] == "a"].reset_index(drop=True)
+    one = checked(only, {"a": MODEL}, **roles)
+    assert one.points["product_key"].isna().all()
+
+
+def test_a_file_is_named_only_where_all_rows_are_of_it(tmp_path: Path) -> None:
+    """'5 of 20 of one.parquet' is wrong where fifteen are of another file."""
+    for name, n in (("one", 6), ("two", 14)):
+        frame_of(P=[99.0] * n).to_parquet(tmp_path / f"{name}.parquet")
+    history = mp.read_history(tmp_path, time_column="ts")
+    mp.validate(history, MODEL, duplicates="last").report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    assert "5 of 20. Row counts" in page
+    assert '<th scope="col">Source</th>' in page or ">Source<" in page
+
+
+def test_contradictions_that_are_settled_are_told_as_such() -> None:
+    """Whoever said which to send is not asked again; times that look equal are explained."""
+    times = pd.to_datetime(["2024-01-01T00:00:00.1230001Z", "2024-01-01T00:00:00.1230009Z"])
+    history = mp.read_history(pd.DataFrame({"ts": times, "P": [1.0, 2.0]}), time_column="ts")
+    asked, settled = (mp.validate(history, MODEL, duplicates=one) for one in ("raise", "last"))
+
+    assert "1 in conflict with another reading of their time)" in repr(asked)
+    assert "1 in conflict with another reading of their time (the last is sent))" in repr(settled)
+    assert "P at 2024-01-01T00:00:00.123000+00:00 (to the millisecond) is 1.0" in repr(asked)

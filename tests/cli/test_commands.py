@@ -17,6 +17,7 @@ from brokers import CLIENTS_INSTALLED, free_port
 
 import mpreplay as mp
 from mpreplay.cli.commands import main
+from mpreplay.cli.options import COMMANDS
 from mpreplay.cli.speech import option
 from mpreplay.errors import Argument
 from mpreplay.protocol.messages import batch_reply_topic, batch_topic
@@ -85,7 +86,7 @@ def test_validate_shows_two_readings_of_the_same_time(
 
     assert main(command) == 1
     assert "1 in conflict" in (said := capsys.readouterr().out)
-    assert "other_row" in said
+    assert "other row" in said
     assert main([*command, "--duplicates", "last"]) == 0
 
 
@@ -93,7 +94,7 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     """What a message names can be pasted into the command."""
     assert option(Argument("tz")) == "--tz"
     assert option(Argument("ignore", ["a", "b"])) == "--ignore a --ignore b"
-    assert option(Argument("points", {"a": "P"})) == "--point a=P"
+    assert option(Argument("points", {"a": "P"})) == "--column a=P"
     assert option(Argument("ignore", ["a b"])) == "--ignore 'a b'"
     texts = mp.TextFormat(delimiter=";", decimal=",", absent=("-", "Bad"), strip=True)
     assert option(Argument("text", texts)) == (
@@ -101,7 +102,7 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
     )
     column = mp.Column("Run", values={"ON": 1, "OFF": 0}, absent=("-", "x"))
     assert option(Argument("points", {"Betrieb": column, "a": "P"})) == (
-        "--column Betrieb=Run,values=ON:1/OFF:0,absent=-/x --point a=P"
+        "--column Betrieb=Run,values=ON:1/OFF:0,absent=-/x --column a=P"
     )
     wind = mp.Column("Ws", scale=0.1, suffix="m/s")
     assert option(Argument("points", {"Wind": wind})) == "--column Wind=Ws,scale=0.1,suffix=m/s"
@@ -264,13 +265,14 @@ def test_a_refused_sign_in_says_what_to_check(
 
 def test_help_fits_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
     """Who has to scroll does not read."""
-    for command in ([], ["demo"], ["validate"], ["replay"], ["simulate"], ["model"]):
+    for command in ([], *([name] for name in COMMANDS)):
         with pytest.raises(SystemExit) as end:
             main([*command, "--help"])
         assert end.value.code == 0
         lines = capsys.readouterr().out.splitlines()
         assert len(lines) <= 50
         assert max(map(len, lines)) <= 100
+        assert any(line.startswith(" ".join(["example: mpreplay", *command])) for line in lines)
 
 
 def test_a_model_is_shown_converted_and_drafted(capsys: pytest.CaptureFixture[str]) -> None:

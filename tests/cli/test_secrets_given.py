@@ -10,8 +10,8 @@ from brokers import free_port
 from cli.test_commands import COLUMNS, HISTORY, MODEL
 from test_secrets import held
 
-from mpreplay.cli import commands
 from mpreplay.cli.commands import main
+from mpreplay.cli.inputs import secrets_of
 from mpreplay.errors import ConfigError
 
 SECRET = "Zebra-77"
@@ -81,7 +81,7 @@ def test_no_frame_of_the_command_line_holds_a_secret(
         )
     path.write_text(f'{{"p/d": "{SECRET}"', encoding="utf-8")
     with pytest.raises(ConfigError) as refused:
-        commands._secrets(str(path))
+        secrets_of(str(path))
 
     mine = "test_no_frame_of_the_command_line_holds_a_secret: "
     found = [*held(caught.value), *held(refused.value)]

@@ -44,6 +44,8 @@ def test_no_device_takes_none() -> None:
     [
         ({"gaps": 1, "longest_gap": 7_200.0}, "1 gap of T1, of 2 h."),
         ({"gaps": 12, "longest_gap": 259_200.0}, "12 gaps of T1, the longest 3 d."),
+        ({"gaps": 1, "longest_gap": 325_800.0}, "1 gap of T1, of 3.8 d."),
+        ({"gaps": 1, "longest_gap": 16_200.0}, "1 gap of T1, of 4 h 30 min."),
         ({"gaps": 1, "longest_gap": 1.5}, "1 gap of T1, of 1.5 s."),
         ({"disordered": 1},
          "1 row of T1 stands after a later one; the order of rows does not matter."),

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 import mpreplay as mp
-from mpreplay.fleet import fleeting
+from mpreplay.cli.commands import main
+from mpreplay.fleet import driving, fleeting
 from mpreplay.fleet.unit import RECORD_FILE, STOP_FILE
 from tests.fleet.fleets import MODEL, frame_of, gateways_of, history_of, rows_of, stored_of
 
@@ -62,7 +63,8 @@ def test_a_fleet_sends_everything_and_tells_it_as_one(tmp_path: Path) -> None:
         assert set(table["gateway_key"]) == {"/".join(key) for key in gateways}
     assert run.books["balanced"].all()
     assert sum(map(len, run.iter_rejects())) == len(run.rejects) == n_bad
-    assert told[-1] == {"event": "fleet", "gateways": 4, "done": 4, "open": 0, "failed": 0}
+    counts = {"gateways": 4, "done": 4, "open": 0, "failed": 0}
+    assert told[-1] == {"event": "fleet", **counts, "values_per_second": 0}
     assert (tmp_path / "runs" / "site gw-0.db").exists()
     assert run.run("site gw-0").complete
 
@@ -96,6 +98,24 @@ def test_a_fleet_is_shown_in_a_notebook_on_a_page_and_as_a_picture(tmp_path: Pat
         "heads.json", "site gw-0", "site gw-2",
     ]  # fmt: skip
     assert mp.verify_audit(tmp_path / "audit" / "site gw-0").empty
+    _check_audit(tmp_path / "audit", head, tmp_path / "history.parquet")
+
+
+def _check_audit(audit: Path, head: str, source: Path) -> None:
+    """Alter the audits of a fleet, and look whether it is found."""
+    assert mp.verify_audit(audit, head=head, sources=[source]).empty
+    assert main(["verify", str(audit), "--head", head, "--source", str(source)]) == 0
+    assert "are not those" in mp.verify_audit(audit, head="0" * 64)["finding"][0]
+    books = next((audit / "site gw-2").glob("books*"))
+    told = books.read_bytes()
+    books.write_bytes(told[:-1] + bytes([told[-1] ^ 1]))
+    assert set(mp.verify_audit(audit, head=head)["file"]) == {f"site gw-2/{books.name}"}
+    books.write_bytes(told)
+    (audit / "site gw-2").rename(audit / "elsewhere")
+    found = mp.verify_audit(audit, head=head)
+    assert found["file"].tolist() == ["elsewhere", "site gw-2"]
+    (audit / "heads.json").write_text('{"../x": "' + head + '"}')
+    assert mp.verify_audit(audit)["file"].tolist() == ["heads.json"]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +157,7 @@ class Dying(Executor):
 
     def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:
         """Queue a call, or fail it."""
-        self.sent += [one for one in given if isinstance(one, bytes)]
+        self.sent.append(pickle.dumps((given, named)))
         if self.n_deaths:
             self.n_deaths -= 1
             future: Future[Any] = Future()
@@ -229,7 +249,7 @@ def test_a_fleet_that_is_stopped_ends_in_order_and_is_continued(tmp_path: Path) 
         run = mp.replay_fleet(
             history, MODEL, known, journal=tmp_path / "runs", limits=limits, on_event=stop, **POLICY
         )
-        assert time.monotonic() - begin < fleeting.GRACE
+        assert time.monotonic() - begin < driving.GRACE
         assert not run.complete
         assert not (tmp_path / "runs" / STOP_FILE).exists()
         done = mp.replay_fleet(
@@ -280,6 +300,7 @@ def test_stop_ends_a_replay_in_a_thread(tmp_path: Path) -> None:
                 limits=limits,
                 journal=tmp_path / "run.db",
                 stop=stop,
+                on_interrupt="return",
                 on_event=lambda told: told["accepted"] and stop.set(),
                 progress=False,
                 **POLICY,

@@ -194,3 +194,76 @@ def test_a_unit_of_any_letters_is_read_in_a_draft(suffix: str) -> None:
     )
 
     assert history.draft_model().measurepoints["x"].type == "DOUBLE"
+
+
+NUMBERS = st.from_regex(
+    r"[+-]?[0-9]{1,20}([.,][0-9]{0,4})?( kW)?|0[0-9]{2}|-|1e400", fullmatch=True
+)
+
+
+@given(
+    st.lists(NUMBERS, min_size=3, max_size=3),
+    st.sampled_from(".,"),
+    st.sampled_from(["", "kW"]),
+    st.booleans(),
+)
+@settings(deadline=None, max_examples=150)
+def test_a_draft_reads_texts_as_a_validation_does(
+    cells: list[str], decimal: str, suffix: str, is_long: bool
+) -> None:
+    """Else the draft has a number of which the validation says that it is none."""
+    rows = frame(3, x=cells)
+    text = mp.TextFormat(decimal=decimal)
+    given: dict[str, Any] = {"text": text, **ROLES}
+    if is_long:
+        rows["point"] = "x"
+        given |= {"point_column": "point", "value_column": "x"}
+    elif suffix:
+        given["points"] = {"x": mp.Column("x", suffix=suffix)}
+    history = mp.read_history(rows, **given)
+    model = history.draft_model(ranges="observed")
+
+    if model.measurepoints["x"].is_text and suffix and not is_long:
+        return  # a suffix is said of numbers, and there are none
+    found = mp.validate(history, model)
+    if suffix and not is_long:  # what is no number stays a violation, and nothing else does
+        assert set(found.violations["check"]) <= {"type", "range"}
+    else:
+        assert found.ok, (found, model.measurepoints)
+
+
+def test_thousands_are_not_taken_for_decimals(tmp_path: Path) -> None:
+    """1.450 kWh of a German export is 1450, and a draft of 1.45 would be believed."""
+    path = tmp_path / "x.csv"
+    path.write_text("t;x\n2024-01-01T00:00Z;1.450\n2024-01-01T01:00Z;8.740\n")
+    text = mp.TextFormat(delimiter=";", decimal=",")
+    model = mp.read_history(path, time_column="t", text=text).draft_model()
+
+    assert model.measurepoints["x"].type == "STRING"
+    assert model.hints == (
+        "x: 2 of 2 cells are numbers with a point before three digits; it is a decimal one, or one "
+        "of thousands, which are not read",
+    )
+
+
+def test_a_draft_says_which_texts_would_be_values(tmp_path: Path) -> None:
+    """A model of texts alone is accepted by every validation, and useless."""
+    path = tmp_path / "x.csv"
+    rows = "".join(
+        f"2024-01-01T0{n}:00Z;19,{n} °C;{'AN' if n % 2 else 'AUS'};-;Pumpe {n}\n" for n in range(9)
+    )
+    path.write_text(
+        f"t;T;Run;W;name\n{rows}2024-01-02T00:00Z;-;AN;2,5;Pumpe 9\n2024-01-03T00:00Z;19 °C;AN;;x\n"
+    )
+    text = mp.TextFormat(delimiter=";")
+    model = mp.read_history(path, time_column="t", text=text).draft_model()
+
+    assert set(types(model).values()) == {"STRING"}
+    assert [one.partition(": ")[2] for one in model.hints] == [
+        "9 of 11 cells are numbers with a decimal comma and followed by '°C': "
+        "text=TextFormat(decimal=','), points={'T': Column('T', suffix='°C')}; 1 is a number "
+        "followed by '°C': points={'T': Column('T', suffix='°C')}; 1 is '-': absent=('-',)",
+        "11 of 11 cells are 'AN' or 'AUS': "
+        "points={'Run': Column('Run', values={'AN': '?', 'AUS': '?'})}",
+    ]
+    assert all(hint in repr(model) for hint in model.hints)

@@ -293,3 +293,31 @@ def test_what_utf_8_cannot_carry_is_refused_where_it_is_said() -> None:
     for make in (mp.TextFormat, lambda **given: mp.Column("P", **given)):
         with pytest.raises(mp.ConfigError, match="absent= must be a list of texts"):
             make(absent=("\ud800",))
+
+
+@pytest.mark.parametrize("kind", ["object", "string[pyarrow]", "category"])
+def test_the_long_form_reads_texts_as_a_csv_file_does(tmp_path: Path, kind: str) -> None:
+    """The values of points of all types share its column, so that most of them are texts."""
+    rows = [
+        ("P", "1.5"), ("P", "+2"), ("P", "1_000"), ("P", "1,5"), ("Run", "1"), ("Run", "TRUE"),
+        ("Run", "on"), ("State", "1"), ("Note", "007"), ("Note", ""),
+    ]  # fmt: skip
+    points = [
+        mp.Measurepoint("P", "DOUBLE"),
+        mp.Measurepoint("Run", "BOOL"),
+        mp.Measurepoint("State", "ENUM", keys=(0, 1)),
+        mp.Measurepoint("Note", "STRING"),
+    ]
+    model = mp.ThingModel("M", {point.identifier: point for point in points})
+    frame = pd.DataFrame(rows, columns=["p", "v"]).astype({"v": kind})
+    frame["t"] = pd.date_range("2024", periods=len(rows), freq="h", tz="UTC")
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    given = {"time_column": "t", "point_column": "p", "value_column": "v"}
+    found = [
+        mp.validate(mp.read_history(source, **given), model)
+        for source in (frame, tmp_path / "x.csv")
+    ]
+
+    assert [one.violations["value"].tolist() for one in found] == [["1_000", "1,5", "on"]] * 2
+    # Only a CSV file takes an empty cell for an absent value.
+    assert [one.n_values for one in found] == [10, 9]

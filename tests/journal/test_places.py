@@ -228,7 +228,7 @@ def test_a_name_that_the_file_system_takes_is_a_journals(
 
     assert run.complete
     assert [path.name for path in folder.iterdir()] == [name]
-    assert play(journal=str(folder / name))[0].summary()["continued"] == 1
+    assert play(journal=str(folder / name))[0].summary()["sent_now"] == 0
 
 
 def test_runs_that_begin_in_the_same_second_get_a_file_each(tmp_path: Path) -> None:

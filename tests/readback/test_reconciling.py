@@ -29,6 +29,9 @@ from mpreplay.simulator.world import World
 from mpreplay.values.conversion import convert
 from mpreplay.values.typed_column import TypedColumn
 
+# A history drawn at random may be empty, which a replay warns of.
+pytestmark = pytest.mark.filterwarnings("ignore:the history has no row:mpreplay.ReplayWarning")
+
 KEY = ["product_key", "device_key", "time", "measurepoint"]
 
 

@@ -217,3 +217,32 @@ def test_times_that_cannot_be_read_for_two_reasons_are_two_causes(
     assert run.causes.set_index("reason")["values"].to_dict() == {
         "not an ISO 8601 time, such as 'dusk'": 2, "no time": 1,
     }  # fmt: skip
+
+
+def test_the_bounds_of_values_with_a_quality_are_those_of_their_values() -> None:
+    """A frame shows such a value as an object, which is no number by itself."""
+    cells = ['{"value":9.5,"quality":1}', '{"value":-7}', "12.25", '{"value":"x","quality":0}']
+    causes = shown(gather([rejects(*({"value": cell} for cell in cells))]))
+
+    assert causes[["lowest", "highest"]].iloc[0].tolist() == [-7.0, 12.25]
+
+
+@pytest.mark.parametrize(
+    ("check", "detail", "advice"),
+    [
+        ("range", Detail("inexact"), "round the integer to 15 digits"),
+        ("range", OUTSIDE, "correct the value, or widen the range"),
+        ("type", Detail("misspelt", ("DOUBLE", ("groups",), "")), "write it as a plain number"),
+        (
+            "type",
+            Detail("member", ("x",), of=Detail("misspelt", ("INT", ("comma",), ""))),
+            "write it as a plain number",
+        ),
+        ("type", Detail("arrow_type", ("bool", "DOUBLE")), "give the value the type"),
+    ],
+)
+def test_advice_fits_what_is_wrong(check: str, detail: Detail, advice: str) -> None:
+    """No wider range holds the digits that a DOUBLE has not."""
+    causes = shown(gather([rejects({"check": check, "detail": detail})]))
+
+    assert causes["mend"].item().startswith(advice)

@@ -443,7 +443,10 @@ def test_in_a_folder_the_unfinished_run_is_continued_and_a_finished_one_left(
     assert len(transport.published) == 6
     assert set(folder.glob("run-2*.db")) == found
 
-    _, transport = replay(journal=folder)
+    run, transport = replay(journal=folder)
+    assert (transport.connects, transport.published) == ([], [])
+    assert run.complete
+    _, transport = replay(journal=folder, again=True)
     assert len(transport.published) == 8
     assert len(set(folder.glob("run-2*.db"))) == 3
 
@@ -511,7 +514,7 @@ def test_a_journal_is_its_runs_alone(replay: Replay, tmp_path: Path) -> None:
     assert run.complete
     (error,) = refused
     assert type(error) is mp.JournalError
-    assert f"going on in process {os.getpid()} on" in str(error)
+    assert "going on in this process" in str(error)
     assert "open_run() reads it meanwhile" in str(error)
 
 
@@ -693,8 +696,8 @@ def test_a_file_that_changes_after_it_was_judged_is_not_sent(
     same_footer(path, frame)
     surveyed = Order.surveyed
 
-    def changing(order: Order) -> Any:
-        found = surveyed(order)
+    def changing(order: Order, *heed: Any) -> Any:
+        found = surveyed(order, *heed)
         before = path.stat()
         same_footer(path, frame.assign(P=frame["P"].iloc[::-1].to_numpy()))
         os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -720,8 +723,8 @@ def test_a_file_that_is_touched_in_a_run_does_not_stop_it(
     frame.to_parquet(path)
     surveyed = Order.surveyed
 
-    def touching(order: Order) -> Any:
-        found = surveyed(order)
+    def touching(order: Order, *heed: Any) -> Any:
+        found = surveyed(order, *heed)
         os.utime(path, ns=(0, 0))
         os.link(path, tmp_path / "backup")
         return found

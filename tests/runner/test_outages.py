@@ -467,7 +467,7 @@ def test_a_second_run_is_refused_with_the_name_of_the_first(
     connection, frame = platform.connection, readings(10)
     with going_on(readings(), model, connection) as future:
         until(lambda: n_received(platform) > 0)
-        with pytest.raises(mp.ConnectError, match=f"gw-1 at .* in use by process {os.getpid()}"):
+        with pytest.raises(mp.ConnectError, match=r"gw-1 at .* in use by this process, a replay"):
             mp.replay(history_of(frame), model, connection, allow_offline_sub_device=True)
         future.result(PATIENCE)
     context = multiprocessing.get_context("spawn")

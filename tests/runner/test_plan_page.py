@@ -54,9 +54,44 @@ def test_the_page_of_a_plan_says_the_same_and_more(tmp_path: Path) -> None:
     shown = text_of((tmp_path / "plan.html").read_text(encoding="utf-8"))
 
     assert "plan of a replay through gw-1" in shown
-    assert "Ready to send" in shown
+    assert "Ready; 1 sub-device must be online" in shown
     assert '"method": "thing.measurepoint.resume.batch"' in shown
     assert "Days without a value" in shown
+
+
+def test_what_may_all_be_declined_is_not_announced_as_accepted(tmp_path: Path) -> None:
+    """A replay of 34,000 values of which none is accepted was no surprise to the plan."""
+    plan = plan_of(on_invalid="withhold")
+    plan.report(tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+
+    assert "1 sub-device must be online" in repr(plan)
+    assert plan.fates["accepted"] == 0
+    assert sum(plan.fates.values()) == plan.n_values
+    assert plan.fates["accepted_if_online"] == plan.n_sent > 0
+    assert 'class="state-complete"' not in page
+    assert "declined if their sub-device is offline" in text_of(page)
+    assert "accepted if the sub-device is online" in plan.plot().svg
+
+    sure = plan_of(on_invalid="withhold", allow_offline_sub_device=True)
+    sure.report(tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
+    assert "online" not in repr(sure)
+    assert sure.fates["accepted"] == sure.n_sent
+    assert 'class="state-complete"' in page
+    assert "Ready to send" in page
+
+
+def test_copies_are_counted_so_that_plan_and_run_can_be_compared() -> None:
+    """A run says 120 of 120 accepted where 20 were equal copies."""
+    times = [pd.Timestamp("2024-01-01", tz="UTC")] * 3
+    frame = pd.DataFrame({"P": [1.5, 1.5, 1.5]}, index=times)
+    plan = mp.plan(mp.read_history(frame), MODEL, gateway=("m", "A"))
+
+    assert (plan.n_sent, plan.n_copies, plan.n_values) == (1, 2, 3)
+    assert "2 equal copies that share the fate of these" in repr(plan)
+    assert "for 2 equal copies more as well" in text_of(plan._repr_html_())
+    assert " bytes, " in repr(plan)  # a small plan is not of 0.0 MB
 
 
 def test_texts_of_the_data_are_no_markup(tmp_path: Path) -> None:

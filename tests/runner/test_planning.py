@@ -78,7 +78,7 @@ def test_a_plan_says_what_a_replay_would_raise(history: mp.History, model: mp.Th
 
     assert plan.would_raise is not None
     assert str(raised.value) == f"{plan.would_raise} Nothing was sent"
-    assert repr(plan).startswith("Plan(replay would raise; ")
+    assert repr(plan).startswith("Plan(replay would raise (8 violations, 3 conflicts); ")
 
 
 @pytest.mark.parametrize("skip", [False, True])

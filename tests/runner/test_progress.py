@@ -389,7 +389,7 @@ def test_a_notebook_has_an_output_that_is_updated(
         shown.append(one)
         return Handle()
 
-    monkeypatch.setattr(shell, "_is_notebook", lambda: True)
+    monkeypatch.setattr(shell, "is_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", display)
     play(slow)
 

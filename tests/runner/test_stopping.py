@@ -73,7 +73,8 @@ class Stopped:
 
 def replay(platform: Hostile, history: mp.History, model: Any, **options: Any) -> mp.Run:
     """Replay against a platform."""
-    given = {"allow_offline_sub_device": True, "limits": LIMITS, "progress": False, **options}
+    given = {"allow_offline_sub_device": True, "limits": LIMITS, "progress": False,
+             "on_interrupt": "return", **options}  # fmt: skip
     return mp.replay(history, model, platform.connection, **given)
 
 
@@ -146,7 +147,10 @@ def test_an_interrupt_in_a_handshake_of_tls_ends_it(
         )  # fmt: skip
         timer = threading.Timer(0.3, stop.now)
         timer.start()
-        run = mp.replay(history, model, connection, allow_offline_sub_device=True, limits=LIMITS)
+        run = mp.replay(
+            history, model, connection, allow_offline_sub_device=True, limits=LIMITS,
+            on_interrupt="return",
+        )  # fmt: skip
         timer.join()
 
     assert stop.took < SOON

@@ -1,0 +1,329 @@
+"""Commands about job files: a job in the place of a history, many gateways, the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .command import (
+    INTERRUPTED,
+    NO_CONNECTION,
+    NOT_COMPLETE,
+    OK,
+    REJECTS,
+    WRONG_INPUT,
+    Answer,
+    Command,
+)
+from .documents import records
+from .help_lines import add_line
+from .history_options import history_arguments
+from .inputs import connection_of, models_in, secrets_of
+from .outputs import Tables
+from .run_words import run_facts, say_run
+from .send_commands import (
+    answer_of_plan,
+    answer_of_validation,
+    how_to_replay,
+    report_of,
+    status_of,
+)
+from .sending_options import TABLES, add_accepting, add_tables
+from .speech import on_stdout
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..jobs.arguments import Arguments
+    from ..jobs.job import Job
+    from .parsing import Parser
+    from .speech import Speaker
+
+__all__ = ["COMMANDS", "taking_jobs"]
+
+_POLICIES: Final = ("on_invalid", "duplicates", "isolate")  # they have defaults
+_FLAGS: Final = ("allow_offline_sub_device", "skip_invalid_measurepoints")
+# Arguments of a history of which one replaces the other.
+_APART: Final = (
+    {"device_column", "device_key"},
+    {"product_column", "product_key"},
+    {"time_unit", "time_format"},
+)
+_MERGED: Final = ("points", "quality", "text")
+Carry = Callable[["argparse.Namespace", "Speaker"], Answer]
+
+
+def taking_jobs(commands: Iterable[Command]) -> tuple[Command, ...]:
+    """Return commands, of which those for a history take a job file in its place."""
+    return tuple(
+        replace(one, run=_either(one.run, _OF_A_JOB[one.name])) if one.name in _OF_A_JOB else one
+        for one in commands
+    )
+
+
+def _either(run: Carry, run_job: Carry) -> Carry:
+    def carry_out(options: argparse.Namespace, say: Speaker) -> Answer:
+        return (run_job if _is_job(options.history) else run)(options, say)
+
+    return carry_out
+
+
+def _job_of(options: argparse.Namespace) -> Job:
+    from ..errors import ConfigError
+    from ..jobs.job import load_job
+
+    job = load_job(options.history)
+    if job.is_fleet:
+        raise ConfigError(
+            f"{job.path}: this is a job of many gateways: mpreplay fleet {job.path}",
+            argument="path",
+        )
+    return job
+
+
+def _validate(options: argparse.Namespace, say: Speaker) -> Answer:
+    job = _job_of(options)
+    made = _arguments_over(job, options)
+    tables = Tables.of({"violations": options.violations})
+    _check_apart(tables.files, made, job)
+    return answer_of_validation(job.validated(made), tables, say)
+
+
+def _plan(options: argparse.Namespace, say: Speaker) -> Answer:
+    job = _job_of(options)
+    made = _arguments_over(job, options)
+    report = report_of(options)
+    _check_apart({} if report is None else {"report": report}, made, job)
+    return answer_of_plan(job.planned(made), report, say)
+
+
+def _check_apart(files: dict[str, Path], made: Arguments, job: Job) -> None:
+    """Raise ConfigError if a file would go over what the job reads."""
+    from ..jobs.writing import make_ready
+
+    made.outputs = files
+    with job.in_its_words():
+        make_ready(made, job.path, made.read_history())
+
+
+def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
+    job = _job_of(options)
+    made = _arguments_over(job, options)
+    tables = _printed(options)
+    if options.connection is not None:
+        connection_of(options, say)  # warns of a secret that the list of processes shows
+    run = job.send(made, on_interrupt="return", **how_to_replay(options))
+    error, written = _written(run, made, tables)
+    journal = made.journal and str(made.journal)
+    say_run(run, journal, say)
+    status = WRONG_INPUT if error else status_of(run, **_accepted_over(made.accept))
+    facts = {**run_facts(run, journal), "job": str(job.path), "written": written}
+    return Answer(status, facts, error)
+
+
+def _printed(options: argparse.Namespace) -> Tables:
+    """Return the table that goes to stdout; others are files of the job."""
+    given = {name: getattr(options, name) for name in TABLES}
+    return Tables.of({name: path for name, path in given.items() if path == "-"})
+
+
+def _written(run: Any, made: Arguments, tables: Tables) -> tuple[Exception | None, dict[str, str]]:
+    """Write the files of a job: an error is told after the run, since a disk may be full."""
+    from ..errors import ConfigError
+    from ..jobs.writing import write_outputs
+
+    places = {name: str(path) for name, path in made.outputs.items()} | tables.places
+    try:
+        for name in tables.names:
+            tables.write(name, getattr(run, name))
+        write_outputs(run, made.outputs)
+    except ConfigError as error:
+        return error, places
+    return None, places
+
+
+_OF_A_JOB: Final = {"validate": _validate, "plan": _plan, "replay": _replay}
+
+
+def _is_job(given: str) -> bool:
+    """Return True if a job file is given in place of a history."""
+    return given.lower().endswith(".toml")
+
+
+def _accepted_over(accept: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the rejects that are no failure, as arguments of ``raise_for_rejects``."""
+    return {"allow": (), "at_most": 0, **(accept or {})}
+
+
+def _arguments_over(job: Job, options: argparse.Namespace) -> Arguments:
+    """Return the arguments of a job, with the options that are given in their place."""
+    run_key = getattr(options, "run_key", None)
+    made = job.arguments(options.start, options.end, run_key)
+    if hasattr(options, "column"):
+        _over_history(made.history, history_arguments(options))
+    if getattr(options, "model", None):
+        made.models = models_in(options.model)
+    named = vars(options).get("given", ())
+    policies = {name: getattr(options, name) for name in _POLICIES if name in named}
+    made.replay |= policies | {name: True for name in _FLAGS if getattr(options, name, False)}
+    if made.replay.get("isolate") == "no":
+        made.replay["isolate"] = False
+    made.limits |= _limits(options)
+    if getattr(options, "connection", None) is not None:
+        made.connection = {"given": options.connection}
+    if getattr(options, "sub_device_secrets", None) is not None:
+        made.sub_device_secrets = secrets_of(options.sub_device_secrets)
+    _over_record(made, options, run_key)
+    return made
+
+
+def _over_history(made: dict[str, Any], given: Mapping[str, Any]) -> None:
+    for pair in _APART:
+        if pair & given.keys():
+            for name in pair:
+                made.pop(name, None)
+    for name, value in given.items():
+        made[name] = {**made.get(name, {}), **value} if name in _MERGED else value
+
+
+def _limits(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the limits that are given; False for one that is switched off."""
+    from ..jobs.keys import LIMITS
+
+    asked = {name: getattr(options, name, None) for name in LIMITS.keys}
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name in ("bytes_per_second", "values_per_second"):
+        if given.get(name) == 0:
+            given[name] = False
+    return given | ({"connects": False} if getattr(options, "no_connect_limit", None) else {})
+
+
+def _over_record(made: Arguments, options: argparse.Namespace, run_key: str | None) -> None:
+    """Put what is kept of a run, and what is accepted, in the place of the file's."""
+    if getattr(options, "journal", None) is not None:
+        made.journal, made.run_key = options.journal, run_key
+    for name in TABLES:
+        path = getattr(options, name, None)
+        if path is not None:
+            made.outputs.pop(name, None)
+        if path not in (None, "-"):
+            made.outputs[name] = Path(path)
+    allow, at_most = getattr(options, "allow", []), getattr(options, "max_rejects", None)
+    given = {"allow": allow} if allow else {}
+    given |= {"at_most": at_most} if "max_rejects" in vars(options).get("given", ()) else {}
+    if given:
+        made.accept = {**(made.accept or {}), **given}
+    if getattr(options, "wait", None) is not None:
+        made.replay["wait"] = options.wait
+
+
+def _add_fleet(parser: Parser) -> None:
+    to = parser.general
+    to.add_argument("history", metavar="JOB", help="a job file with a table [fleet]")
+    add_line(to, "the interval, in place of the file's", {"start": "TIME", "end": "TIME"})
+    add_tables(to)
+    add_accepting(to)
+
+
+def _fleet(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..errors import ConfigError
+    from ..jobs.job import load_job
+
+    job = load_job(options.history)
+    if not job.is_fleet:
+        raise ConfigError(
+            f"{job.path}: there is no table [fleet] in this job: mpreplay replay {job.path}",
+            argument="path",
+        )
+    made = _arguments_over(job, options)
+    tables = _printed(options)
+    more = {} if options.on_event is None else {"on_event": options.on_event, "progress": False}
+    run: Any = job.send(made, **more)
+    error, written = _written(run, made, tables)
+    status = run.status
+    say(run)
+    say.show(status, hint=f"; mp.open_fleet({str(run.path)!r}).status has all")
+    if not run.complete:
+        say("to continue: the same command again")
+    facts = {
+        "job": str(job.path),
+        "folder": str(run.path),
+        "complete": run.complete,
+        "summary": run.summary(),
+        "gateways": records(status),
+        "written": written,
+    }
+    code = _fleet_status(run, status, **_accepted_over(made.accept))
+    return Answer(WRONG_INPUT if error else code, facts, error)
+
+
+def _fleet_status(run: Any, status: Any, allow: Iterable[str], at_most: float) -> int:
+    """Return the exit status of a fleet."""
+    from ..errors import ReplayFailed
+
+    states = set(status["state"])
+    if not run.complete:
+        if states & {"stopped", "waiting"}:
+            return INTERRUPTED
+        return NO_CONNECTION if states == {"failed"} and not run.summary()["read"] else NOT_COMPLETE
+    try:
+        run.raise_for_rejects(allow, at_most)
+    except ReplayFailed:
+        return REJECTS
+    return OK
+
+
+def _add_job(parser: Parser) -> None:
+    to = parser.general.add_mutually_exclusive_group(required=True)
+    to.add_argument("file", metavar="FILE", nargs="?", help="a job file to check; nothing is sent")
+    to.add_argument(
+        "--example",
+        metavar="FOLDER",
+        nargs="?",
+        const="",
+        help="print a job; with a FOLDER, write it there with a model and a history to try it",
+    )
+    to.add_argument("--schema", action="store_true", help="print the JSON Schema, for editors")
+
+
+def _job(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..jobs.examples import EXAMPLE, SCHEMA
+    from ..jobs.job import load_job
+
+    if options.file is not None:
+        job = load_job(options.file)
+        say(f"in order: {job}")
+        return Answer(OK, {"job": str(job.path), "is_fleet": job.is_fleet})
+    if options.example:
+        from ..demo import write_example
+
+        files = write_example(Path(options.example))
+        say("\n".join(f"written: {path}" for path in files))
+        return Answer(OK, {"written": [str(path) for path in files]})
+    text = (SCHEMA if options.schema else EXAMPLE).read_text("utf-8")
+    if options.json:
+        return Answer(OK, {"text": text})
+    on_stdout(text.rstrip("\n"))
+    return Answer(OK)
+
+
+COMMANDS: Final = (
+    Command(
+        "fleet",
+        "replay a job through many gateways",
+        _add_fleet,
+        _fleet,
+        "JOB [options]",
+        "job.toml --start 2024-03-01 --end 2024-03-02",
+    ),
+    Command(
+        "job",
+        "check a job file, or print an example",
+        _add_job,
+        _job,
+        "[FILE] [options]",
+        "--example > job.toml",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Job files: what a scheduled backfill is told, in one TOML file."""
