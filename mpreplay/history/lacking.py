@@ -263,9 +263,7 @@ def _for_words(
     ]
     found: list[Argument] = []
     if states:
-        known = dict(one.given.values) if one.given is not None and one.given.values else {}
-        values = {**known, **dict.fromkeys(states, "?")}
-        found += _of_column(one, values=values)
+        found += _of_column(one, values=_mapped(one, states))
     if gone:
         found.append(_absent(one, gone[:SHOWN], shared))
     return tuple(found)
@@ -291,11 +289,18 @@ def _states(one: PointTexts, words: list[str], n_cells: int) -> tuple[str, ...]:
     if not (is_known or has_states):
         return ()
     numbers = one.point.is_number  # of which a word with digits is one that is spelt otherwise
-    return tuple(
+    found = tuple(
         word
         for word in words
         if not is_usual(word) and len(word) <= MAX_LETTERS and (may_be_absent(word) or not numbers)
     )
+    # A suffix, a scale or a separator of the column says that its values are numbers.
+    return found if found and _of_column(one, values=_mapped(one, found)) else ()
+
+
+def _mapped(one: PointTexts, states: Iterable[str]) -> dict[str, Any]:
+    known = dict(one.given.values) if one.given is not None and one.given.values else {}
+    return {**known, **dict.fromkeys(states, "?")}
 
 
 def _absent(one: PointTexts, words: list[str], shared: frozenset[str]) -> Argument:

@@ -286,6 +286,15 @@ def test_a_point_that_is_passed_through_is_a_text(dtype: str) -> None:
         assert platform.stored()["value"].tolist() == ["1,5"]
 
 
+def test_what_utf_8_cannot_carry_is_refused_where_it_is_said() -> None:
+    """Half of a character would be a foreign error deep within."""
+    with pytest.raises(HistoryError, match="time_format= must be a text that UTF-8 can carry"):
+        read(FRAME.head(1), time_format="%Y-%m-%d\udc80")
+    for make in (mp.TextFormat, lambda **given: mp.Column("P", **given)):
+        with pytest.raises(mp.ConfigError, match="absent= must be a list of texts"):
+            make(absent=("\ud800",))
+
+
 @pytest.mark.parametrize("kind", ["object", "string[pyarrow]", "category"])
 def test_the_long_form_reads_texts_as_a_csv_file_does(tmp_path: Path, kind: str) -> None:
     """The values of points of all types share its column, so that most of them are texts."""
@@ -312,12 +321,3 @@ def test_the_long_form_reads_texts_as_a_csv_file_does(tmp_path: Path, kind: str)
     assert [one.violations["value"].tolist() for one in found] == [["1_000", "1,5", "on"]] * 2
     # Only a CSV file takes an empty cell for an absent value.
     assert [one.n_values for one in found] == [10, 9]
-
-
-def test_what_utf_8_cannot_carry_is_refused_where_it_is_said() -> None:
-    """Half of a character would be a foreign error deep within."""
-    with pytest.raises(HistoryError, match="time_format= must be a text that UTF-8 can carry"):
-        read(FRAME.head(1), time_format="%Y-%m-%d\udc80")
-    for make in (mp.TextFormat, lambda **given: mp.Column("P", **given)):
-        with pytest.raises(mp.ConfigError, match="absent= must be a list of texts"):
-            make(absent=("\ud800",))
