@@ -84,10 +84,10 @@ def _simulate(options: argparse.Namespace, say: Speaker) -> Answer:
         for uri in uris:
             say(f"  {uri}")
         say("End with Ctrl-C.")
-        if options.json:  # now: whoever starts it waits for the addresses, and not for the end
-            on_stdout(document("simulate", OK, {"port": platform.port, "connections": uris}))
-            options.json = False
         with Interrupts() as interrupts:
+            if options.json:  # now: whoever starts it waits for the addresses, and not for the end
+                on_stdout(document("simulate", OK, {"port": platform.port, "connections": uris}))
+                options.json = False
             while not interrupts.name:
                 time.sleep(0.1)
         say(f"\n{len(platform.stored()):,} values stored")

@@ -44,7 +44,12 @@ _WAITING: Final[dict[Hold, str]] = {
     "gateway": "waiting up to {} for the gateway",
     "journal": "waiting up to {} for the journal",
 }
-_NOW: Final[dict[Hold, str]] = {"connect_limit": "connecting", "connection": "connecting again"}
+_NOW: Final[dict[Hold, str]] = {
+    "connect_limit": "connecting",
+    "connection": "connecting again",
+    "gateway": "taking the gateway",
+    "journal": "taking the journal",
+}
 # The parts of a line in the order in which a narrow one does without them.
 _SPARED: Final = ("bytes", "limited", "rate", "lost", "left")
 

@@ -46,7 +46,12 @@ class FleetRun:
 
     Examples
     --------
-    >>> mp.open_fleet("runs").summary()["gateways_done"]  # doctest: +SKIP
+    >>> from mpreplay import FleetRun, open_fleet
+    >>> def done(fleet: FleetRun) -> int:
+    ...     return fleet.summary()["gateways_done"]
+    >>> done(open_fleet("no such folder"))
+    Traceback (most recent call last):
+    mpreplay.errors.JournalError: ...
     """
 
     def __init__(self, record: Record) -> None:
@@ -265,6 +270,8 @@ def open_fleet(folder: str | os.PathLike[str]) -> FleetRun:
 
     Examples
     --------
-    >>> open_fleet("runs").status  # doctest: +SKIP
+    >>> open_fleet("no such folder").status
+    Traceback (most recent call last):
+    mpreplay.errors.JournalError: ...
     """
     return FleetRun(read_record(path_of(folder, "folder").absolute()))

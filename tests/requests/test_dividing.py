@@ -110,9 +110,10 @@ def test_the_halves_are_as_even_as_entries_allow(case: strategies.Case, limits: 
                 assert abs(first.n_values - second.n_values) <= 1
                 continue
             assert first.n_entries + second.n_entries == chunk.n_entries
-            if len(devices_of(chunk)) == len(devices_of(first)) + len(devices_of(second)):
-                assert min(first.n_values, second.n_values) >= chunk.n_values / 4
-                continue  # between two devices
+            n_parted = len(devices_of(first)) + len(devices_of(second))
+            is_fair = min(first.n_values, second.n_values) >= chunk.n_values / 4
+            if is_fair and n_parted == len(devices_of(chunk)):
+                continue  # between two devices: preferred to an even cut where it is fair
             best = min(abs(2 * before - sum(counts)) for before in [*accumulate(counts)][:-1])
             assert abs(first.n_values - second.n_values) == best
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
@@ -179,9 +179,12 @@ def test_decimals_arrive_as_the_nearest(kind: pa.DataType, way: str, data: st.Da
     if way in {"run ends", "dictionary"} and kind.bit_width in {32, 64}:
         return  # Arrow cannot encode these yet
 
-    column = arrow_column(ARROWS[way](pa.array(values, kind)))
+    try:
+        array = pa.array(values, kind)
+    except pa.ArrowInvalid:  # Arrow itself refuses a few of a scale below zero: 2^64 - ... x 10^20
+        reject()
 
-    check(column, [Fraction(value) for value in values])
+    check(arrow_column(ARROWS[way](array)), [Fraction(value) for value in values])
 
 
 @given(st.lists(st.sampled_from(TEXTS) | st.decimals(allow_nan=False, allow_infinity=False)
