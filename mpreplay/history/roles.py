@@ -153,6 +153,12 @@ def check_roles(columns: Columns) -> None:
                 " as well, or neither, for the connection's own device",
             )
         )
+    _check_long_form(columns)
+    _check_once_named(columns)
+
+
+def _check_long_form(columns: Columns) -> None:
+    """Raise HistoryError if arguments of the long form stand without it, or others beside it."""
     if (columns.point is None) != (columns.value is None):
         raise HistoryError(
             message(
@@ -181,7 +187,6 @@ def check_roles(columns: Columns) -> None:
                 "the wide form with frame.pivot",
             )
         )
-    _check_once_named(columns)
 
 
 def _check_zone(tz: str | None) -> None:
