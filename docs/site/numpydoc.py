@@ -18,6 +18,21 @@ _ROLE = re.compile(r":(?:class|func|meth|attr|mod|exc):`~?([\w.]+)`")
 _TOGETHER = re.compile(
     r"^(\w+(?:, \w+)+)((?: : .+)?)\n((?: {4}.*\n)(?: {4}.*\n|\n)*)", re.MULTILINE
 )
+# What the package needs of a class and nobody else; a name that is gone is an error.
+_INNER = {
+    "Column": "canonical is_plain",
+    "Connection": "device of",
+    "History": "begun bounded census columns_left_out layouts n_rows_wanted slabs",
+    "Job": "arguments in_its_words planned send validated",
+    "Limits": "as_dict of",
+    "Measurepoint": "arrow_type bounds facts has_int_keys has_schema is_any is_array is_bool"
+    " is_date is_enum is_number is_struct is_text is_timestamp max_bytes range_text travels",
+    "PlatformLimits": "as_dict takes_keepalive",
+    "Secret": "as_given check sealed",
+    "TextFormat": "canonical",
+    "ThingModel": "digest",
+    "Validation": "spelled",
+}
 
 
 class Numpydoc(griffe.Extension):
@@ -29,6 +44,12 @@ class Numpydoc(griffe.Extension):
             text = _TOGETHER.sub(_apart, f"{obj.docstring.value}\n")
             obj.docstring.value = _ROLE.sub(r"`\1`", _CHOICES.sub(_choice, text))
 
+    def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
+        """Leave out what is not for users."""
+        if cls.name in _INNER and _is_public(cls):
+            for name in _INNER[cls.name].split():
+                del cls.members[name]
+
     def on_function(self, *, func: griffe.Function, **_: Any) -> None:
         """Show the value of a default that is the name of a constant."""
         for parameter in func.parameters:
@@ -36,6 +57,12 @@ class Numpydoc(griffe.Extension):
                 home = vars(importlib.import_module(func.module.path))
                 name = parameter.default.name
                 parameter.default = repr(home[name]) if name in home else name
+
+
+def _is_public(cls: griffe.Class) -> bool:
+    """Return True for the class that the package itself gives under this name."""
+    home = getattr(importlib.import_module("mpreplay"), cls.name, None)
+    return getattr(home, "__module__", None) == cls.module.path
 
 
 def _apart(found: re.Match[str]) -> str:
