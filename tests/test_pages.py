@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from itertools import groupby
@@ -22,6 +23,7 @@ from mpreplay.cli.options import STATUS, parser_of_commands
 
 BLOCKS = {name: blocks_of(text) for name, text in PAGES.items()}
 RUN = [name for name, blocks in BLOCKS.items() if any(block.is_run for block in blocks)]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 COMMAND_LINE = PAGES["docs/command-line.md"]
 LINKED = {
     **PAGES,
@@ -64,6 +66,19 @@ def test_the_readme_begins_with_two_commands() -> None:
     assert "pytest" in second.code
 
 
+@pytest.mark.browser
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="there is no browser: chromium")
+def test_the_pictures_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
+    """A picture of an earlier report is a promise that nobody keeps."""
+    script = ROOT / "docs" / "pictures" / "make.py"
+    subprocess.run([sys.executable, script, tmp_path], check=True, capture_output=True)
+    made = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+
+    assert set(made) == {path.name for path in script.parent.glob("*.png")}
+    assert all(picture.startswith(b"\x89PNG") for picture in made.values())
+    assert made["report-light.png"] != made["report-dark.png"]
+
+
 def test_every_command_stands_on_the_page() -> None:
     """A command that nobody can find does not exist."""
     rows = re.findall(r"^\| `mpreplay (\w+)` \|", COMMAND_LINE, re.MULTILINE)
@@ -96,6 +111,22 @@ def test_code_that_is_not_run_says_why_and_could_be(name: str) -> None:
                 compile(block.code, name, "exec")
         if block.language == "sh":
             _parse_commands(block.code)
+
+
+def test_the_defaults_of_the_limits_are_those_of_the_code() -> None:
+    """A table of defaults is believed, and not looked up again."""
+    default = mp.Limits().as_dict()
+    rows = re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", PAGES["docs/continuing.md"], re.MULTILINE)
+    told = {}
+    for names, values in rows:
+        numbers = re.findall(r"\d{1,3}(?:,\d{3})*|None", values)
+        told |= dict(zip(re.findall(r"`(\w+)`", names), numbers, strict=True))
+    spelled = {
+        name: None if one == "None" else int(one.replace(",", "")) for name, one in told.items()
+    }
+
+    assert set(default) - set(spelled) == {"max_entries", "max_values"}
+    assert spelled == {name: default[name] for name in spelled}
 
 
 def _parse_commands(code: str) -> None:
