@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 SENT = "mpreplay [values/s]"
@@ -87,6 +88,18 @@ def table(results: Mapping[str, Any]) -> str:
         command = f"python benchmarks/all.py FOLDER --only {one.row}"
         lines.append(f"| {one.text} | {_told(one, row)} | `{command}` |")
     lines += [f"| {what} | {came} | `{command}` |" for what, came, command in SURVIVED]
+    return "\n".join(lines)
+
+
+def brief(results: Mapping[str, Any]) -> str:
+    """Return the questions for the front page, with rows and test files instead of commands."""
+    kept = {row["number"]: row for row in results["rows"]}
+    lines = ["| question | figure | from |", "| --- | --- | --- |"]
+    for one in QUESTIONS:
+        lines.append(f"| {one.text} | {_told(one, kept.get(one.row))} | row {one.row} |")
+    for what, came, command in SURVIVED:
+        file = next(word for word in command.split() if word.endswith(".py"))
+        lines.append(f"| {what} | {came} | `{Path(file).name}` |")
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ import asked
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 PAGE = HERE.parent / "docs" / "figures.md"
+README = HERE.parent / "README.md"
 TABLE = ("<!-- table -->", "<!-- end of table -->")
 ASKED = ("<!-- asked -->", "<!-- end of asked -->")
 TURNS = 5  # of each contestant, at least, for a figure that counts
@@ -41,6 +42,7 @@ def keep(rows: Iterable[Mapping[str, Any]], machine: Mapping[str, str], **facts:
     results = {"machine": machine, **facts, "rows": [numbered[n] for n in sorted(numbered)]}
     RESULTS.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
     PAGE.write_text(with_tables(PAGE.read_text("utf-8"), results), "utf-8")
+    README.write_text(with_brief(README.read_text("utf-8"), results), "utf-8")
 
 
 def table(results: Mapping[str, Any], numbers: Iterable[int] | None = None) -> str:
@@ -59,6 +61,11 @@ def with_tables(text: str, results: Mapping[str, Any]) -> str:
     """Return the page's text with the tables of these results."""
     text = _between(text, ASKED, asked.table(results))
     return _between(text, TABLE, table(results))
+
+
+def with_brief(text: str, results: Mapping[str, Any]) -> str:
+    """Return the front page's text with the questions of these results."""
+    return _between(text, ASKED, asked.brief(results))
 
 
 def title(number: int) -> str:

@@ -53,7 +53,10 @@ def test_the_tables_of_the_page_are_the_last_run(scoreboard: Any, results: dict[
     """A figure typed by hand is not a measurement."""
     text = scoreboard.PAGE.read_text("utf-8")
 
+    readme = scoreboard.README.read_text("utf-8")
+
     assert scoreboard.with_tables(text, results) == text
+    assert scoreboard.with_brief(readme, results) == readme
 
 
 def test_the_table_shows_both_lanes_and_what_was_not_measured(scoreboard: Any) -> None:

@@ -66,6 +66,12 @@ def test_the_readme_begins_with_two_commands() -> None:
     assert "pytest" in second.code
 
 
+def test_the_readme_is_read_in_a_few_minutes() -> None:
+    """A stranger decides in one; the rest has pages of its own."""
+    assert len(PAGES["README.md"].splitlines()) <= 170
+    assert len(PAGES["README.md"].split()) <= 1_300
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="there is no browser: chromium")
 def test_the_pictures_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
@@ -77,6 +83,18 @@ def test_the_pictures_of_the_readme_can_be_made_again(tmp_path: Path) -> None:
     assert set(made) == {path.name for path in script.parent.glob("*.png")}
     assert all(picture.startswith(b"\x89PNG") for picture in made.values())
     assert made["report-light.png"] != made["report-dark.png"]
+
+
+def test_a_figure_of_the_readme_stands_where_it_is_measured() -> None:
+    """A claim without a command behind it is an advertisement."""
+    claims = PAGES["README.md"].partition("## What no other")[2].partition("\n## ")[0]
+    measured = PAGES["docs/figures.md"] + PAGES["docs/many-gateways.md"]
+    figures = set(re.findall(r"\d[\d,.]*\d", claims))
+
+    assert {"1,468,002", "182"} <= figures
+    assert [
+        one for one in figures if not re.search(rf"(?<![\d,.]){one}(?![\d,.]*\d)", measured)
+    ] == []
 
 
 def test_every_command_stands_on_the_page() -> None:
@@ -111,6 +129,14 @@ def test_code_that_is_not_run_says_why_and_could_be(name: str) -> None:
                 compile(block.code, name, "exec")
         if block.language == "sh":
             _parse_commands(block.code)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_code_fits_the_width_of_a_page(name: str) -> None:
+    """Elsewhere the end of a line, often its point, has to be scrolled for."""
+    blocks = [block.code for block in BLOCKS[name] if block.kind != "recipe"]
+
+    assert [line for line in "\n".join(blocks).splitlines() if len(line) > 100] == []
 
 
 def test_the_defaults_of_the_limits_are_those_of_the_code() -> None:
