@@ -38,7 +38,7 @@ QUESTIONS = (
         lambda n, _: f"{n[PLAIN]:,.0f} values/s; {n[GZIP]:,.0f}",
     ),
     Question(
-        "How many bytes is a value, of the vendor's SDK?",
+        "How many bytes does a value take; with the vendor's SDK?",
         5,
         lambda n, _: f"{n['mpreplay [bytes/value]']:.1f}; {n[SDK_BYTES]:.1f}",
     ),
