@@ -13,11 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
 from pathlib import Path
 from typing import Final
 
-from llms import OUTSIDE, PLACE, pages
+from llms import OUTSIDE, PLACE
 from notebook_pages import place_outputs, write_notebooks
 
 HERE: Final = Path(__file__).resolve().parent
@@ -50,7 +49,7 @@ def main(arguments: list[str]) -> None:
         reference.write_text(with_reference(reference.read_text("utf-8")), "utf-8")
         shutil.copytree(HERE / "theme", stage / "theme")
         shutil.copy(HERE / "numpydoc.py", stage)
-        (stage / "zensical.toml").write_text(_settings(docs), "utf-8")
+        shutil.copy(HERE / "zensical.toml", stage)
         _zensical(stage)
         place_outputs(outputs, stage / "site")
         (stage / "site" / "404.html").unlink()  # for servers, and with addresses of their own
@@ -71,8 +70,6 @@ def write_pages(folder: Path) -> None:
     for path, page in places.items():
         (folder / page).write_text(linked(path.read_text("utf-8"), path.parent, known), "utf-8")
     (folder / PLACE.name).write_text(linked(PLACE.read_text("utf-8"), PLACE.parent, known), "utf-8")
-    for path in PLACE.parent.glob("*.png"):
-        shutil.copy(path, folder)
 
 
 def with_reference(text: str) -> str:
@@ -92,18 +89,6 @@ def linked(text: str, folder: Path, known: dict[Path, str]) -> str:
 
     parts = _FENCE.split(text)
     return "".join(part if n % 2 else _LINK.sub(changed, part) for n, part in enumerate(parts))
-
-
-def _settings(docs: Path) -> str:
-    """Return the settings, with those pages of the navigation that there are."""
-    text = (HERE / "zensical.toml").read_text("utf-8")
-    for _, name in pages(tomllib.loads(text)["project"]["nav"]):
-        if not (docs / name).exists():
-            text = re.sub(
-                rf"^ *\{{[^{{}}]*\"{re.escape(name)}\"[^{{}}]*\}},\n", "", text, flags=re.M
-            )
-            print(f"no page {name}: left out", file=sys.stderr)
-    return text
 
 
 def _zensical(stage: Path) -> None:

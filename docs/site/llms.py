@@ -56,8 +56,6 @@ def llms_text() -> str:
     above = ""
     for section, page in pages(project["nav"]):
         file = file_of(page)
-        if not file.exists():
-            continue
         if section != above:
             lines += ["", f"## {section}", ""]
             above = section
