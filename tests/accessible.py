@@ -14,6 +14,7 @@ __all__ = ["contrast_faults", "keyboard_faults", "tree_faults"]
 
 CONTRAST: Final = 4.5  # of text to what it stands on, at least
 _NAMED: Final = {"link", "button", "image", "textbox", "searchbox", "checkbox", "heading"}
+_REACHED: Final = {"link", "button", "DisclosureTriangle", "checkbox", "textbox"}
 _STOPS: Final = 400  # of the focus in one page, at most
 
 # Colours may be written in any way that CSS knows: a canvas says which pixel one makes.
@@ -107,7 +108,7 @@ def keyboard_faults(browser: Browser) -> list[str]:
     """Walk through the open page by Tab: every stop is named and seen, in the order of reading."""
     nodes = browser.tree()
     order = {node.get("backendDOMNodeId"): n for n, node in enumerate(nodes)}
-    wanted = {node["backendDOMNodeId"] for node in nodes if _role(node) in {"link", "button"}}
+    wanted = {node["backendDOMNodeId"] for node in nodes if _role(node) in _REACHED}
     stops: list[int] = []
     faults = []
     while len(stops) < _STOPS:

@@ -147,6 +147,7 @@ class TestInABrowser:
             ("<a href=#x style='position:absolute;left:-99em'>x</a>", "where nobody sees it"),
             ("<a href=#x aria-hidden=true>x</a>", "where nobody hears it"),
             ("<a href=#x tabindex=-1>x</a>", "no key reaches 'x'"),
+            ("<details><summary tabindex=-1>more</summary></details>", "no key reaches 'more'"),
             ("<a href=#x tabindex=1>x</a>", "the focus goes another way than the reading"),
             ("<script>throw Error('broken')</script>", "broken"),
         ],
