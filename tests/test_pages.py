@@ -29,7 +29,7 @@ BLOCKS = {name: blocks_of(text) for name, text in PAGES.items()}
 RUN = [name for name, blocks in BLOCKS.items() if any(block.is_run for block in blocks)]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 COMMAND_LINE = PAGES["docs/command-line.md"]
-FOR_OTHERS = {"docs/architecture.md", "docs/figures.md"}  # who change the code, or measure it
+FOR_OTHERS = {"docs/architecture.md", "docs/figures.md"}  # readers who change or measure the code
 NO_ARGUMENTS = {"device", "delay", "kick", "lose_reply"}  # a folder's name, words of fault scripts
 LINKED = {
     **PAGES,
@@ -241,11 +241,10 @@ def test_the_arguments_and_members_in_a_sentence_exist(name: str) -> None:
     inline = [code for code in re.findall(r"`([^`\n]+)`", prose) if " python " not in f" {code}"]
     arguments = {one for code in inline for one in re.findall(r"(?:^|[(, ])([a-z_]+)=(?!=)", code)}
     named = {pair for code in inline for pair in re.findall(r"^(\w+)\.([a-z]\w*)", code)}
+    of_ours = [(members[one], name) for one, name in named if one in members]
 
     assert arguments - _parameters() - NO_ARGUMENTS == set()
-    assert {
-        pair for pair in named if pair[0] in members and pair[1] not in _members(members[pair[0]])
-    } == set()
+    assert [name for one, name in of_ours if name not in _members(one)] == []
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
