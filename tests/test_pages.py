@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import inspect
 import json
 import os
 import re
@@ -19,12 +21,16 @@ from help_of_commands import with_help
 from pages import PAGES, ROOT, anchors_of, blocks_of, links_of
 
 import mpreplay as mp
+from mpreplay.checks.validation import Validation
 from mpreplay.cli.options import STATUS, parser_of_commands
+from mpreplay.simulator.handle import RehearsalPlatform
 
 BLOCKS = {name: blocks_of(text) for name, text in PAGES.items()}
 RUN = [name for name, blocks in BLOCKS.items() if any(block.is_run for block in blocks)]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 COMMAND_LINE = PAGES["docs/command-line.md"]
+FOR_OTHERS = {"docs/architecture.md", "docs/figures.md"}  # readers who change or measure the code
+NO_ARGUMENTS = {"device", "delay", "kick", "lose_reply"}  # a folder's name, words of fault scripts
 LINKED = {
     **PAGES,
     **{
@@ -200,6 +206,45 @@ def test_the_options_and_names_of_a_page_exist(name: str) -> None:
 
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", commands)) - options == set()
     assert {one for one in names if not hasattr(mp, one)} == set()
+
+
+def _members(public: object) -> set[str]:
+    """Return the members of a public class."""
+    return {*dir(public), *getattr(public, "__annotations__", {})}
+
+
+def _parameters() -> set[str]:
+    """Return the names of all arguments of what is public."""
+    public = [getattr(mp, name) for name in mp.__all__]
+    methods = [
+        member
+        for one in public
+        if inspect.isclass(one)
+        for name, member in inspect.getmembers(one)
+        if callable(member) and not name.startswith("_")
+    ]
+    found: set[str] = set()
+    for one in [*public, *methods]:
+        with contextlib.suppress(TypeError, ValueError):
+            found |= set(inspect.signature(one).parameters)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(set(PAGES) - FOR_OTHERS))
+def test_the_arguments_and_members_in_a_sentence_exist(name: str) -> None:
+    """Code is run; a sentence about an argument that was renamed is not."""
+    members = {
+        "run": mp.Run, "history": mp.History, "validation": Validation, "plan": mp.Plan,
+        "platform": RehearsalPlatform, "fleet": mp.FleetRun,
+    }  # fmt: skip
+    prose = re.sub(r"^```.*?^```$", "", PAGES[name], flags=re.DOTALL | re.MULTILINE)
+    inline = [code for code in re.findall(r"`([^`\n]+)`", prose) if " python " not in f" {code}"]
+    arguments = {one for code in inline for one in re.findall(r"(?:^|[(, ])([a-z_]+)=(?!=)", code)}
+    named = {pair for code in inline for pair in re.findall(r"^(\w+)\.([a-z]\w*)", code)}
+    of_ours = [(members[one], name) for one, name in named if one in members]
+
+    assert arguments - _parameters() - NO_ARGUMENTS == set()
+    assert [name for one, name in of_ours if name not in _members(one)] == []
 
 
 def _options(parser: argparse.ArgumentParser) -> set[str]:
