@@ -6,7 +6,6 @@ A pipe needs no port and no library. Names are not looked up: nothing leaves thi
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import select
@@ -182,6 +181,8 @@ class Browser:
 
 def _pipe() -> tuple[int, int]:
     """Return both ends of a pipe, away from the descriptors that the browser wants."""
+    import fcntl  # not on every system, nor is this pipe
+
     ends = os.pipe()
     high = tuple(fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends)
     for end in ends:
