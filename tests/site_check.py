@@ -27,6 +27,8 @@ WIDTHS: Final = (1100, 390)
 SCHEMES: Final = (False, True)  # light, dark
 WALKED: Final = {"index.html", "404.html"}  # by keyboard, and the first page of each folder
 WORD: Final = "duplicates"  # which the search has to find
+SECTIONS: Final = ("Prepare", "Send", "Look up")  # of the menu
+STOPS: Final = 12  # of the focus until all of them were reached
 PATIENCE: Final = 100  # pauses until it is found
 
 
@@ -46,6 +48,7 @@ def main(arguments: list[str]) -> None:
             if pictures:
                 take_pictures(browser, page, pictures / name.replace("/", "-"))
         faults += [f"search: {fault}" for fault in search_faults(browser, site)]
+        faults += [f"menu: {fault}" for fault in menu_faults(browser, site)]
     print(*faults, sep="\n")
     print(f"{len(pages)} pages at {WIDTHS} pixels, light and dark: {len(faults)} faults")
     sys.exit(bool(faults))
@@ -103,6 +106,21 @@ def search_faults(browser: Browser, site: Path) -> Iterator[str]:
         if any(re.match(r"[1-9]\d* results?", name) for name in names):
             return
     yield f"{WORD!r} is not found"
+
+
+def menu_faults(browser: Browser, site: Path) -> Iterator[str]:
+    """Yield what is wrong with the menu of a narrow screen, opened by key."""
+    browser.open((site / "index.html").as_uri(), min(WIDTHS))
+    heard = []
+    for _ in range(STOPS):
+        browser.press("Tab")
+        heard.append(browser.run("document.activeElement.innerText.trim()"))
+        if heard[-1] == "Navigation":
+            browser.press("Enter")
+            for _ in range(STOPS):  # it moves into view
+                browser.pause()
+    if not {"Navigation", *SECTIONS} <= set(heard):
+        yield f"no key leads to one of {SECTIONS}: {heard}"
 
 
 def take_pictures(browser: Browser, page: Path, name: Path) -> None:

@@ -32,17 +32,37 @@ if (location.protocol === "file:") {
   };
 }
 
-// The theme opens its menu by a label, which no key reaches; and its pictures say nothing more than
-// the words beside them.
+// The theme opens its menus by labels, which no key reaches. On a wide screen those of the sections
+// are headings.
+const narrow = matchMedia("(max-width: 76.234375em)");
+
+function reached(label) {
+  const box = document.getElementById(label.htmlFor);
+  const tell = () => label.setAttribute("aria-expanded", box.checked);
+  const change = () => {
+    const is = narrow.matches || label.matches(".md-header__button");
+    label.tabIndex = is ? 0 : -1;
+    if (is) label.setAttribute("role", "button");
+    else label.removeAttribute("role");
+    if (is) tell();
+    else label.removeAttribute("aria-expanded");
+  };
+  label.addEventListener("keydown", (event) => {
+    if (event.key !== " ") return; // the theme itself heeds Enter
+    event.preventDefault();
+    label.click();
+  });
+  box.addEventListener("change", change);
+  narrow.addEventListener("change", change);
+  change();
+}
+
+// Its pictures say nothing more than the words beside them.
 addEventListener("DOMContentLoaded", () => {
-  for (const label of document.querySelectorAll("label.md-header__button")) {
-    label.tabIndex = 0;
-    label.setAttribute("role", "button");
-    label.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      label.click();
-    });
+  const labels =
+    ".md-header__button, .md-nav__link:not(.md-nav__link--active), .md-nav__title:not([for=__drawer])";
+  for (const label of document.querySelectorAll(labels)) {
+    if (document.getElementById(label.htmlFor)) reached(label);
   }
   for (const picture of document.querySelectorAll("svg")) {
     if (!picture.closest(".output")) picture.setAttribute("aria-hidden", "true");
