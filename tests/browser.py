@@ -40,7 +40,6 @@ class Page:
 
     said: list[str] = field(default_factory=list)  # errors and warnings, of scripts and of loading
     requests: list[str] = field(default_factory=list)
-    loaded: bool = False
 
 
 class Browser:
@@ -59,12 +58,14 @@ class Browser:
         os.close(orders)
         os.close(answers)
         self._rest, self._last, self._session = b"", 0, ""
+        self._loaded: set[str] = set()  # the loads that came to their end
         self.page = Page()
         tab = self._ask("Target.createTarget", url="about:blank")["targetId"]
         attached = self._ask("Target.attachToTarget", targetId=tab, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network", "DOM", "Accessibility"):
             self._ask(f"{domain}.enable")
+        self._ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def __enter__(self) -> Self:
         return self
@@ -86,11 +87,9 @@ class Browser:
         )  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._ask("Emulation.setEmulatedMedia", features=[scheme])
-        self._ask("Page.navigate", url="about:blank")
+        self._navigate("about:blank")  # what the page before still says is not said by this one
         self.page = Page()
-        self._ask("Page.navigate", url=uri)
-        while not self.page.loaded:
-            self._heed(self._message())
+        self._navigate(uri)
         self.pause()
         return self.page
 
@@ -138,6 +137,11 @@ class Browser:
         """Write what is seen of the page."""
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
 
+    def _navigate(self, uri: str) -> None:
+        loader = self._ask("Page.navigate", url=uri)["loaderId"]
+        while loader not in self._loaded:
+            self._heed(self._message())
+
     def _ask(self, method: str, **params: Any) -> dict[str, Any]:
         self._last += 1
         order: dict[str, Any] = {"id": self._last, "method": method, "params": params}
@@ -167,8 +171,8 @@ class Browser:
     def _heed(self, message: dict[str, Any]) -> None:
         params = message.get("params", {})
         match message.get("method"):
-            case "Page.loadEventFired":
-                self.page.loaded = True
+            case "Page.lifecycleEvent" if params["name"] == "load":
+                self._loaded.add(params["loaderId"])
             case "Network.requestWillBeSent":
                 self.page.requests.append(params["request"]["url"])
             case "Runtime.exceptionThrown":

@@ -15,6 +15,7 @@ import griffe
 
 _CHOICES = re.compile(r"^(\s*\w+(?:, \w+)* : )\{(.+)\}", re.MULTILINE)
 _ROLE = re.compile(r":(?:class|func|meth|attr|mod|exc):`~?([\w.]+)`")
+_TYPE = re.compile(r"^\w+(?:, \w+)* : .*``.*$", re.MULTILINE)
 _TOGETHER = re.compile(
     r"^(\w+(?:, \w+)+)((?: : .+)?)\n((?: {4}.*\n)(?: {4}.*\n|\n)*)", re.MULTILINE
 )
@@ -42,6 +43,7 @@ class Numpydoc(griffe.Extension):
         """Tell arguments one by one, and make texts of choices and of roles."""
         if obj.docstring is not None:
             text = _TOGETHER.sub(_apart, f"{obj.docstring.value}\n")
+            text = _TYPE.sub(lambda found: found[0].replace("``", ""), text)  # shown as code anyway
             obj.docstring.value = _ROLE.sub(r"`\1`", _CHOICES.sub(_choice, text))
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
