@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..frames import TOUCHED_COLUMNS, typed
+from ..model.device_table import Devices
 from .packed_counts import pack, unpack
 
 if TYPE_CHECKING:
@@ -61,9 +62,8 @@ def _span(part: ProductSlab, start: int, stop: int, names: Names) -> Iterator[ND
     device, time = entries.device[start:stop], entries.time[start:stop]
     # Entries are sorted by device and time, so that each device is a run of entries.
     runs = np.flatnonzero(np.diff(device, prepend=-1))
-    owners = np.array(
-        names.of_devices(map(part.readings.devices.__getitem__, device[runs].tolist()))
-    )
+    devices = Devices.of(part.readings.devices)
+    owners = names.of_table(devices.table, devices.numbers[device[runs]])
     cells = np.stack([column[start:stop] for column in entries.cells])
     there = cells >= 0
     used = np.flatnonzero(there.any(axis=1))

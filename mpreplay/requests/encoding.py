@@ -7,18 +7,20 @@ laid side by side in one step. No Python object is made for a value or a row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
+from ..model.device_table import Devices
 from ..values.column_json import texts_of
 from ..values.number_texts import number_texts
 from ..values.text_pool import NOWHERE, Texts, key_of, lay_objects, member
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ..model.device import Device
@@ -68,7 +70,9 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
        productKey and deviceKey.
     """
     n = len(entries.time)
-    heads = Texts(_heads(tuple(entries.readings.devices), own), entries.device.astype(np.int32))
+    devices = Devices.of(entries.readings.devices)
+    heads = devices.facts(("heads", own), lambda some: _heads(some, own))
+    heads = Texts(heads, entries.device.astype(np.int32))
     members = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
         if (cells != NOWHERE).any():
@@ -88,8 +92,7 @@ def _member(column: TypedColumn) -> tuple[str, Texts]:
     return "", number_texts(column.values, key_of(column.point.identifier))
 
 
-@lru_cache(maxsize=4)  # slabs of a history mostly have the same devices
-def _heads(devices: tuple[Device, ...], own: Device) -> pa.Array:
+def _heads(devices: Sequence[Device], own: Device) -> pa.Array:
     heads = []
     for device in devices:
         keys = {} if device == own else {"productKey": device[0], "deviceKey": device[1]}

@@ -340,7 +340,7 @@ class Driver:
         for request_id, chunk, _, n_bytes in intents:
             self._queue(request_id, chunk, n_bytes)
         self._set_aside([request_id for request_id, *_ in intents])
-        read, withheld = (sum(ready.tallies[name].values()) for name in ("read", "withheld"))
+        read, withheld = (ready.tallies[name].total for name in ("read", "withheld"))
         self.meter.read(ready.prepared.n_taken, read, withheld, self.clock.now())
 
     def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
@@ -387,8 +387,8 @@ class Driver:
             n_skipped = 0
             if one.outcome == "accepted" and self.order.policy.skip_invalid_measurepoints:
                 skipped = sent.chunk.tally_suspects()
-                n_skipped = sum(skipped.values())
-                corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
+                n_skipped = skipped.total
+                corrections = {"declined": skipped, "accepted": -skipped}
             listed = {"accepted": corrections, "not_sent": self.lists_unsent}
             is_listed = listed.get(one.outcome, True)
             rejects = rejects_of_chunk(sent.chunk, one) if is_listed else NO_REJECTS
