@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..errors import JournalError
-from ..outcome.packed_counts import Names, pack_tally
+from ..outcome.packed_counts import Names, pack_requests, pack_tally
 from ..outcome.touched import touched_of
 from ..requests.succession import Kept
 from ..requests.tallies import total_of
@@ -67,6 +67,7 @@ _ADD_REQUEST: Final = (
     "INSERT INTO requests (request_id, parent_id, slab, cuts, n_entries, n_values, n_bytes, "
     "first_time, last_time, digest, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+_ADD_TALLY: Final = "INSERT INTO tallies VALUES (?, ?, ?, ?)"
 
 
 class Intent(NamedTuple):
@@ -275,12 +276,21 @@ class Journal:
     def _add_requests(
         self, parent: str | None, intents: Iterable[tuple[str, Chunk, str, int]]
     ) -> None:
-        for request_id, chunk, digest, n_bytes in intents:
-            sizes = (chunk.n_entries, chunk.n_values, n_bytes)
-            # The touched points are recorded before sending: a killed process records no more.
-            facts = (*sizes, *chunk.times, digest, touched_of(chunk, self._names))
-            self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.cuts, *facts))
-            self._add_tallies(request_id, {"open": chunk.tally()})
+        intents = list(intents)
+        chunks = [chunk for _, chunk, *_ in intents]
+        # The touched points are recorded before sending: a killed process records no more.
+        rows = zip(intents, touched_of(chunks, self._names), strict=True)
+        self._db.executemany(
+            _ADD_REQUEST,
+            [
+                (one, parent, chunk.slab, chunk.cuts, *_sizes(chunk, n_bytes), digest, touched)
+                for (one, chunk, digest, n_bytes), touched in rows
+            ],
+        )
+        tallies = zip(intents, pack_requests(chunks, self._names), strict=True)
+        self._db.executemany(
+            _ADD_TALLY, [(one, "open", n, counts) for (one, *_), (n, counts) in tallies if n]
+        )
 
     def _add(self, owner: str, tallies: Mapping[str, Counted], rejects: pa.Table) -> None:
         self._add_tallies(owner, tallies)
@@ -292,7 +302,7 @@ class Journal:
 
     def _add_tallies(self, owner: str, tallies: Mapping[str, Counted]) -> None:
         self._db.executemany(
-            "INSERT INTO tallies VALUES (?, ?, ?, ?)",
+            _ADD_TALLY,
             [
                 (owner, fate, total_of(tally), pack_tally(tally, self._names))
                 for fate, tally in tallies.items()
@@ -331,3 +341,8 @@ class Journal:
         finally:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
+
+
+def _sizes(chunk: Chunk, n_bytes: int) -> tuple[int, int, int, int, int]:
+    """Return entries, values, bytes, first and last time of a request."""
+    return chunk.n_entries, chunk.n_values, n_bytes, *chunk.times

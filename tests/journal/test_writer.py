@@ -12,6 +12,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -40,11 +41,25 @@ def slab(number: int = 0, n_rows: int = 0) -> Any:
     return SimpleNamespace(number=number, n_taken=n_rows, n_empty=0, rest=None, carry=())
 
 
-def request(number: int, n_values: int = 3, slab: int = 0) -> tuple[str, Any, str, int]:
+def spans_of(key: tuple[str, str, int], n_values: int) -> Any:
+    """Return what a journal asks of an entry, of which no value is at hand."""
+    part = SimpleNamespace(
+        readings=SimpleNamespace(devices=[key[:2]], columns=[]),
+        entries=SimpleNamespace(device=np.array([0]), time=np.array([key[2] * 86_400_000]),
+                                cells=[], suspects=[]),
+        encoded=SimpleNamespace(n_values=np.array([n_values])),
+        copies=lambda _start, _stop: [],
+    )  # fmt: skip
+    return [(part, 0, 1)]
+
+
+def request(
+    number: int, n_values: int = 3, slab: int = 0, key: tuple[str, str, int] = KEY
+) -> tuple[str, Any, str, int]:
     """Return what is intended of a request."""
     chunk = SimpleNamespace(
         slab=slab, cuts=str(number), n_entries=2, n_values=n_values, times=(5, 6),
-        tally=lambda: {KEY: n_values}, spans=(),
+        spans=spans_of(key, n_values),
     )  # fmt: skip
     return str(number), chunk, "digest", 100
 
