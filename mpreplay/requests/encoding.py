@@ -14,9 +14,9 @@ import orjson
 import pyarrow as pa
 
 from ..model.device_table import Devices
-from ..values.column_json import texts_of
-from ..values.number_texts import number_texts
-from ..values.text_pool import NOWHERE, Texts, key_of, lay_objects, member
+from ..values.column_json import pieces_of
+from ..values.number_texts import texts_of_numbers
+from ..values.text_pool import Member, Texts, key_of, lay_objects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..model.device import Device
-    from ..values.typed_column import TypedColumn
     from .entries import Entries
 
 __all__ = ["Encoded", "encode_entries"]
@@ -75,21 +74,14 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
     heads = Texts(heads, entries.device.astype(np.int32))
     members = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
-        if (cells != NOWHERE).any():
-            key, texts = _member(column)
-            index = np.append(texts.index, np.int32(NOWHERE)).take(cells)
-            members.append((key, Texts(texts.pool, index)))
-    tail = number_texts(pa.array(entries.time), '},"time":', "},")
+        rows = np.flatnonzero(cells >= 0)
+        if len(rows):
+            is_whole = len(rows) == n
+            positions = cells if is_whole else cells[rows]
+            pieces = pieces_of(column, positions, key_of(column.point.identifier))
+            members.append(Member(pieces, None if is_whole else rows))
+    tail = texts_of_numbers(entries.time, '},"time":', "},")
     return Encoded(*lay_objects([heads], members, [tail], n))
-
-
-def _member(column: TypedColumn) -> tuple[str, Texts]:
-    """Return a column's texts as :func:`member` does; plain numbers are written with their key."""
-    kind = column.values.type
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if not is_number or column.misfits or column.quality is not None:
-        return member(column.point.identifier, texts_of(column))
-    return "", number_texts(column.values, key_of(column.point.identifier))
 
 
 def _heads(devices: Sequence[Device], own: Device) -> pa.Array:

@@ -181,9 +181,14 @@ def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
 def per_row(readings: Readings, masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.int64]:
     """Return the number of values of each row in the masks, one mask a column."""
     counts = np.zeros(len(readings.rows), np.int64)
+    few, n = np.zeros(len(counts), np.uint8), 0  # of the latest columns, counted in short numbers
     for column, mask in zip(readings.columns, masks, strict=True):
-        if len(mask) == len(counts):  # the wide form: a value for each row
-            counts += mask
-        else:
+        if len(mask) < len(counts):  # the long form
             counts[column.at] += mask
-    return counts
+            continue
+        if n == np.iinfo(np.uint8).max:
+            counts += few
+            few[:], n = 0, 0
+        few += mask.view(np.uint8)
+        n += 1
+    return counts + few if n else counts
