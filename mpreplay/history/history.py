@@ -20,11 +20,12 @@ from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.search_rules import LeftOut, grouped
+from ..model.pairing import Pairing
 from ..sources.csv import CsvSource
 from ..sources.ipc import IpcSource
 from ..sources.parquet import ParquetSource
 from ..sources.source import Source
-from .census import Census, census_of, spans_of
+from .census import Census, census_of, spans_of, with_keys
 from .columns import Columns, Layout, check_some, resolve
 from .devices import devices_in_words
 from .folds import Folds, infer
@@ -225,7 +226,7 @@ class History:
     ) -> Iterator[tuple[int, RawSlab]]:
         """Yield slabs, each with the number of its source; ``roles``: of these columns only."""
         number = 0
-        census = self.census()
+        census, pairing = self.census(), Pairing()
         models = list(models)
         if self.columns.is_long and self.columns.only:
             check_points(self._points(), models)
@@ -242,10 +243,11 @@ class History:
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
             names = needed if roles is None else _of_roles(needed, roles)
-            read = source.read(names, wanted) if wanted else iter(())
+            read = with_keys(source, columns).read(names, wanted) if wanted else iter(())
             for one, (first, stop) in zip(numbers, wanted, strict=True):
                 is_last = one == number + len(spans) - 1
-                raw = RawSlab(one, source.name, first, next(read, {}), layout, is_last)
+                rows = next(read, {})
+                raw = RawSlab(one, source.name, first, rows, layout, is_last, pairing=pairing)
                 if raw.n_rows != stop - first:  # each row is counted, whoever reads it
                     raise HistoryError(
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,7 @@ from ..errors import JournalError
 from ..outcome.packed_counts import Names, pack_requests, pack_tally
 from ..outcome.touched import touched_of
 from ..requests.succession import Kept
+from ..requests.tallies import total_of
 from .damage import check_intact
 from .packing import packed
 from .private import create_private
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from ..outcome.settled import Settled
     from ..requests.chunk import Chunk, Prepared
-    from ..requests.tallies import Tally
+    from ..requests.tallies import Counted
 
 __all__ = ["Journal"]
 
@@ -127,7 +128,7 @@ class Journal:
         self,
         prepared: Prepared,
         intents: Iterable[tuple[str, Chunk, str, int]],
-        tallies: dict[str, Tally],
+        tallies: Mapping[str, Counted],
         rejects: pa.Table,
     ) -> None:
         """Record a slab before sending: its requests, the tallies of its values, its rejects.
@@ -146,7 +147,7 @@ class Journal:
         self,
         settled: Settled,
         sent_at: int | None,
-        corrections: dict[str, Tally],
+        corrections: Mapping[str, Counted],
         rejects: pa.Table,
     ) -> None:
         """Record the end of a request and the fate of its values.
@@ -266,7 +267,7 @@ class Journal:
             _ADD_TALLY, [(one, "open", n, counts) for (one, *_), (n, counts) in tallies if n]
         )
 
-    def _add(self, owner: str, tallies: dict[str, Tally], rejects: pa.Table) -> None:
+    def _add(self, owner: str, tallies: Mapping[str, Counted], rejects: pa.Table) -> None:
         self._add_tallies(owner, tallies)
         if len(rejects):
             self._db.execute(
@@ -274,11 +275,11 @@ class Journal:
                 (owner, len(rejects), packed(rejects)),
             )
 
-    def _add_tallies(self, owner: str, tallies: dict[str, Tally]) -> None:
+    def _add_tallies(self, owner: str, tallies: Mapping[str, Counted]) -> None:
         self._db.executemany(
             _ADD_TALLY,
             [
-                (owner, fate, sum(tally.values()), pack_tally(tally, self._names))
+                (owner, fate, total_of(tally), pack_tally(tally, self._names))
                 for fate, tally in tallies.items()
                 if tally
             ],

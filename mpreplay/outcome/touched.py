@@ -61,8 +61,7 @@ def touched_of(chunks: Sequence[Chunk], names: Names) -> list[bytes]:
 def _rows(runs: Runs, names: Names) -> Iterator[NDArray[np.int64]]:
     """Yield the rows of each column with values, each behind the place of its request."""
     part, span = runs.part, runs.span
-    keys = map(part.readings.devices.__getitem__, part.entries.device[runs.start].tolist())
-    owners = np.array(names.of_devices(keys), np.int64)
+    owners = names.of_readings(part.readings, part.entries.device[runs.start])
     columns, time = part.readings.columns, part.entries.time[span]
     lacking = np.flatnonzero(part.encoded.n_values[span] < len(columns))
     for number, column in enumerate(columns):

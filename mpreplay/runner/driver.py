@@ -350,7 +350,7 @@ class Driver:
         for request_id, chunk, _, n_bytes in intents:
             self._queue(request_id, chunk, n_bytes)
         self._set_aside([request_id for request_id, *_ in intents])
-        read, withheld = (sum(ready.tallies[name].values()) for name in ("read", "withheld"))
+        read, withheld = (ready.tallies[name].total for name in ("read", "withheld"))
         self.meter.read(ready.prepared.n_taken, read, withheld, self.clock.now())
 
     def _named(self, chunks: list[Chunk]) -> list[tuple[str, Chunk, str, int]]:

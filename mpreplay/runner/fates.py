@@ -66,8 +66,8 @@ def fates_of(
         if not policy.skip_invalid_measurepoints:
             return Fates({}, NO_REJECTS)
         skipped = chunk.tally_suspects()
-        corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
-        return Fates(corrections, rejects_of_chunk(chunk, settled), sum(skipped.values()))
+        corrections = {"declined": skipped, "accepted": -skipped}
+        return Fates(corrections, rejects_of_chunk(chunk, settled), skipped.total)
     if settled.outcome == "not_sent" and not lists_unsent:
         return Fates({}, NO_REJECTS)
     rejects = rejects_of_chunk(chunk, settled)
