@@ -190,6 +190,7 @@ class History:
         models: Iterable[ThingModel],
         *,
         keys_only: bool = False,
+        times_only: bool = False,
         without: Container[int] = (),
     ) -> Iterator[RawSlab]:
         """Yield the history in slabs of consecutive rows of one source.
@@ -200,24 +201,30 @@ class History:
             Models of the points that columns may hold.
         keys_only : bool, optional
             Read times and devices only.
+        times_only : bool, optional
+            Read times only.
         without : container of int, optional
             Numbers of slabs to leave out, unread.
         """
-        read = self._read(models, keys_only, without)
+        roles = self._key_columns if keys_only else None
+        read = self._read(models, (self.columns.time,) if times_only else roles, without)
         if self.columns.ambiguous != "infer" or self.columns.tz is None:
             yield from (raw for _, raw in read)
             return
         if not self._folds:
-            keys = self._read(models, True, ())
+            keys = self._read(models, self._key_columns, ())
             self._folds.append(infer(keys, self.columns.tz))
         for place, raw in read:
             told = self._folds[0].get(place)
             yield raw if told is None else replace(raw, folds=told.of(raw.first_row, raw.n_rows))
 
     def _read(
-        self, models: Iterable[ThingModel], keys_only: bool, without: Container[int]
+        self,
+        models: Iterable[ThingModel],
+        roles: tuple[str | None, ...] | None,
+        without: Container[int],
     ) -> Iterator[tuple[int, RawSlab]]:
-        """Yield slabs, each with the number of its source."""
+        """Yield slabs, each with the number of its source; ``roles``: of these columns only."""
         number = 0
         census, pairing = self.census(), Pairing()
         models = list(models)
@@ -235,7 +242,7 @@ class History:
             spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
-            names = self._keys(layout) if keys_only else needed
+            names = needed if roles is None else _of_roles(needed, roles)
             read = with_keys(source, columns).read(names, wanted) if wanted else iter(())
             for one, (first, stop) in zip(numbers, wanted, strict=True):
                 is_last = one == number + len(spans) - 1
@@ -249,10 +256,6 @@ class History:
                 yield place, raw
             deque(read, maxlen=0)  # to its end, where it looks whether its file has changed
             number += len(spans)
-
-    def _keys(self, layout: Layout) -> list[str]:
-        keys = self._key_columns
-        return [name for name in layout.needed if name in keys] or layout.needed[:1]
 
     @property
     def _key_columns(self) -> tuple[str | None, ...]:
@@ -293,6 +296,10 @@ class History:
 
     def _repr_html_(self) -> str:
         return in_notebook(self.sources, self.columns, (self.start, self.end), self.left_out)
+
+
+def _of_roles(needed: list[str], roles: tuple[str | None, ...]) -> list[str]:
+    return [name for name in needed if name in roles] or needed[:1]
 
 
 def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:

@@ -10,10 +10,9 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import JournalError
 from ..outcome.packed_counts import Names, pack_requests, pack_tally
@@ -24,6 +23,7 @@ from .damage import check_intact
 from .packing import packed
 from .private import create_private
 from .reader import FORMAT, OPEN_ENDED, JournalReader
+from .unfinished import Intent, Unfinished
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ..requests.chunk import Chunk, Prepared
     from ..requests.tallies import Counted
 
-__all__ = ["Intent", "Journal", "Unfinished"]
+__all__ = ["Journal"]
 
 # Every change of state is one transaction; synchronous NORMAL under WAL survives the death of the
 # process at any moment. A power loss may cost the last transactions; their requests are sent again.
@@ -70,44 +70,6 @@ _ADD_REQUEST: Final = (
 _ADD_TALLY: Final = "INSERT INTO tallies VALUES (?, ?, ?, ?)"
 
 
-class Intent(NamedTuple):
-    """A request in the journal that has not settled."""
-
-    request_id: str
-    cuts: str
-    digest: str
-    n_bytes: int
-    in_doubt: bool = True  # perhaps sent: only a run that ended in order can rule it out
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """State of an unfinished run, read from its journal; empty for a new run.
-
-    Parameters
-    ----------
-    settled_slabs : set of int
-        Slabs whose requests have all settled.
-    open_requests : dict of int to list of Intent
-        Requests not settled, by slab.
-    last_id : str
-        The latest request id, or the empty text.
-    counts : dict of str to int
-        Counts of the earlier runs.
-    spent : dict of (int, str) to int
-        Number of parts already made of each chunk, by slab and number.
-    slabs : dict of int to Kept
-        All slabs written down, with the facts of their rests.
-    """
-
-    settled_slabs: frozenset[int] = frozenset()
-    open_requests: dict[int, list[Intent]] = field(default_factory=dict)
-    last_id: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-    spent: dict[tuple[int, str], int] = field(default_factory=dict)
-    slabs: dict[int, Kept] = field(default_factory=dict)
-
-
 class Journal:
     """Writer of a run's steps.
 
@@ -128,6 +90,7 @@ class Journal:
         self.counting: Callable[[], dict[str, int]] = dict
         self._counted: dict[str, int] = {}
         self._opened: sqlite3.Connection | None = None
+        self._is_joining = False
         # A run that died before its first step has left a file without a table.
         is_there = path.exists() and path.stat().st_size
         self.is_new = not is_there or not check_intact(path)
@@ -148,6 +111,18 @@ class Journal:
         """Record facts of the run, replacing earlier values."""
         with self._together():
             self._note(facts)
+
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Record several steps in one transaction; if an error ends them, those before it."""
+        self._is_joining = True
+        try:
+            yield
+        finally:
+            self._is_joining = False
+            if self._opened is not None and self._opened.in_transaction:
+                with self._together():
+                    pass
 
     def intend(
         self,
@@ -327,20 +302,33 @@ class Journal:
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Run several statements as a single step: all are recorded, or none."""
+        is_joined = self._is_joining
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            if is_joined:
+                self._db.execute("SAVEPOINT step")
             yield
-            named = self._add_names()
-            if (counts := self.counting()) != self._counted:
-                self._note({"counts": counts})
-                self._counted = counts
-            self._db.execute("COMMIT")
-            self._named = named
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
-        finally:
+            if is_joined:
+                self._db.execute("RELEASE step")
+            else:
+                self._commit()
+        except BaseException as error:
             if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+                self._db.execute("ROLLBACK TO step" if is_joined else "ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                told = f"{self.path}: the journal cannot be written ({error})"
+                raise JournalError(told) from error
+            raise
+
+    def _commit(self) -> None:
+        """Record the steps since the last commit, with the counts of the run."""
+        named = self._add_names()
+        if (counts := self.counting()) != self._counted:
+            self._note({"counts": counts})
+            self._counted = counts
+        self._db.execute("COMMIT")
+        self._named = named
 
 
 def _sizes(chunk: Chunk, n_bytes: int) -> tuple[int, int, int, int, int]:

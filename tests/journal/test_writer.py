@@ -25,7 +25,8 @@ from mpreplay.frames import BOOK_COLUMNS, FATES, REJECT_COLUMNS, RESULT_COLUMNS
 from mpreplay.journal.packing import packed as pack
 from mpreplay.journal.packing import unpacked
 from mpreplay.journal.reader import read_journal
-from mpreplay.journal.writer import Intent, Journal, Unfinished
+from mpreplay.journal.unfinished import Intent, Unfinished
+from mpreplay.journal.writer import Journal
 from mpreplay.outcome.reject_table import FACTS, NO_REJECTS, reject_frame
 from mpreplay.outcome.settled import Settled
 
@@ -191,6 +192,38 @@ def test_a_step_is_remembered_whole_or_not_at_all(journal: Journal) -> None:
     reader = read_journal(journal.path)
     assert len(reader.results()) == 1
     assert reader.totals()["read"] == 3
+    journal.note(still="writes")
+
+
+def test_steps_that_are_joined_are_remembered_together(journal: Journal) -> None:
+    """Replies that come in a burst cost one write, and none of them is read half."""
+    journal.intend(slab(0), [request(1), request(2)], {"read": {KEY: 6}}, NO_REJECTS)
+    with journal.joined():
+        journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
+        journal.settle(settled(2, "declined", 1204), 1, {}, rejects(1))
+        assert set(open_run(journal.path).results["outcome"]) == {"in_doubt"}
+
+    assert open_run(journal.path).results["outcome"].tolist() == ["accepted", "declined"]
+    assert open_run(journal.path).books["balanced"].all()
+    journal.note(still="writes")
+
+
+@pytest.mark.parametrize("error", [TypeError, JournalError])
+def test_an_error_among_joined_steps_costs_its_own_step_alone(
+    journal: Journal, error: type[Exception]
+) -> None:
+    """What was answered before the error was answered: it need not be sent again."""
+    journal.intend(slab(0), [request(1), request(2)], {"read": {KEY: 6}}, NO_REJECTS)
+    wrong = (slab(1), [request(3)], {"read": {KEY: None}}, NO_REJECTS)
+    if error is JournalError:
+        wrong = (slab(1), [request(3), request(1)], {"read": {KEY: 1}}, NO_REJECTS)
+    with pytest.raises(error), journal.joined():
+        journal.settle(settled(1, "accepted", 200), 1, {}, NO_REJECTS)
+        journal.intend(*wrong)  # type: ignore[arg-type]
+
+    run = open_run(journal.path)
+    assert run.results["outcome"].tolist() == ["accepted", "in_doubt"]
+    assert read_journal(journal.path).totals()["read"] == 6
     journal.note(still="writes")
 
 
