@@ -6,12 +6,14 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 
 from ..history.keys import keys_of
+from ..history.ordering import order_of
+from ..model.device import Device
+from ..model.device_table import Devices, Renumbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,9 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..history.slab import RawSlab, Readings
-    from ..model.device import Device
 
 __all__ = ["Keys", "Ranges", "joined", "repeated", "same"]
+
+_NONE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(slots=True)
@@ -33,11 +36,14 @@ class Keys:
 
     withhold: bool
     numbers: dict[Any, int] = field(default_factory=dict)
-    devices: set[Device] = field(default_factory=set)
-    # Names of the latest slab, with their numbers: slabs mostly have the same.
-    _latest: tuple[list[Any], NDArray[np.int64]] = field(
-        default_factory=lambda: ([], np.zeros(0, np.int64))
-    )
+    _devices: Renumbered = field(default_factory=lambda: Renumbered({}))
+    # Of the latest slab: devices, points, and the number of each pair, -1 if it has none yet.
+    _latest: tuple[Devices | None, list[str], NDArray[np.int64]] = (None, [], _NONE)
+
+    @property
+    def devices(self) -> Iterator[Device]:
+        """All devices, whatever their rows hold."""
+        return map(Device._make, self._devices.numbers)
 
     def of(
         self, raw: RawSlab, keys: Readings
@@ -49,27 +55,38 @@ class Keys:
             if keys.implausible is not None and self.withhold:
                 readable[keys.implausible.positions] = False
             rows, codes, time = rows[readable], codes[readable], time[readable]
-        names: list[Any] = keys.devices
-        if names != self._latest[0]:
-            self.devices |= set(names)
-        if raw.layout.columns.is_long:
-            point_codes, points = _points(raw, rows - raw.first_row)
-            width = len(points) + 1
-            pairs, codes = np.unique(codes * width + point_codes + 1, return_inverse=True)
+        devices = Devices.of(keys.devices)
+        numbers = self._devices.of(devices.table, devices.numbers)
+        if not raw.layout.columns.is_long:
+            self.numbers = self._devices.numbers
+            return rows, numbers[codes] if len(numbers) else codes, time
+        points, point = _points(raw, rows - raw.first_row)
+        return rows, self._of_pairs(devices, points, codes * (len(points) + 1) + point + 1), time
+
+    def _of_pairs(
+        self, devices: Devices, points: list[str], pairs: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Return the numbers of pairs: device times (points + 1) + point + 1, where -1 is none."""
+        width = len(points) + 1
+        of, known, numbers = self._latest
+        if of is not devices or known != points:
+            numbers = np.full(len(devices) * width, -1, np.int64)
+            self._latest = devices, points, numbers
+        if not len(pairs):
+            return pairs
+        if (fresh := numbers[pairs] < 0).any():
             labels = [None, *points]
-            names = [(names[pair // width], labels[pair % width]) for pair in pairs.tolist()]
-        if names != self._latest[0]:
-            numbers = [self.numbers.setdefault(name, len(self.numbers)) for name in names]
-            self._latest = names, np.array(numbers, np.int64)
-        ids = self._latest[1]
-        return rows, ids[codes] if len(ids) else codes, time
+            for pair in np.unique(pairs[fresh]).tolist():
+                name = devices[pair // width], labels[pair % width]
+                numbers[pair] = self.numbers.setdefault(name, len(self.numbers))
+        return numbers[pairs]
 
 
-def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the point of each row, as an index into the names (-1: unnamed), and the names."""
-    named = keys_of(raw, raw.layout.columns.point, "", "point").take(pa.array(positions))
+def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return names of points, and of each row an index into the names (-1: unnamed)."""
+    named = keys_of(raw, raw.layout.columns.point, "", "point")
     codes = named.indices.fill_null(-1).to_numpy().astype(np.int64)
-    return codes, named.dictionary.to_pylist()
+    return named.dictionary.to_pylist(), codes if len(codes) == len(positions) else codes[positions]
 
 
 def joined(
@@ -120,31 +137,32 @@ class Ranges:
         """The latest time in the history."""
         return max((int(part.max()) for part in self.last), default=None)
 
-    def _sorted(self, by_first: bool) -> tuple[NDArray[np.int64], ...]:
+    def _sorted(self) -> tuple[NDArray[np.int64], ...]:
+        """Return slab, key, first and last time, sorted by key and slab."""
         slab, key, first, last = (
             np.concatenate(parts) if parts else np.zeros(0, np.int64)
             for parts in (self.slab, self.key, self.first, self.last)
         )
-        order = np.lexsort((slab, first, key) if by_first else (slab, key))
+        order = order_of(key, slab)
         return slab[order], key[order], first[order], last[order]
 
     def overlapping(self) -> set[int]:
         """Return the slabs whose range of times of a key overlaps with another slab's."""
-        slab, key, first, last = self._sorted(by_first=True)
-        found: set[int] = set()
-        latest, holder = 0, -1
-        for n in range(len(slab)):  # over slabs and devices, not over rows
-            if n == 0 or key[n] != key[n - 1]:
-                latest, holder = int(last[n]), int(slab[n])
-                continue
-            if first[n] <= latest:
-                found |= {holder, int(slab[n])}
-            if last[n] > latest:
-                latest, holder = int(last[n]), int(slab[n])
-        return found
+        slab, key, first, last = self._sorted()
+        if not ((key[1:] == key[:-1]) & (first[1:] <= last[:-1])).any():
+            return set()  # each slab goes on where another has ended
+        order = np.lexsort((slab, first, key))
+        slab, key, first, last = slab[order], key[order], first[order], last[order]
+        # The range before each that ends last, of the same key: ends as ranks, higher from key to
+        # key; of equal ends the first.
+        by_end = np.lexsort((-np.arange(len(last)), last, key))
+        rank = np.empty(len(last), np.int64)
+        rank[by_end] = np.arange(len(last))
+        holder = by_end[np.maximum.accumulate(rank)[:-1]]
+        over = np.flatnonzero((key[1:] == key[:-1]) & (first[1:] <= last[holder]))
+        return set(slab[over + 1].tolist()) | set(slab[holder[over]].tolist())
 
     def n_disordered(self) -> int:
         """Return how often a key's times go back from a slab to a later one."""
-        _, key, first, last = self._sorted(by_first=False)
-        same = key[1:] == key[:-1]
-        return int((same & (first[1:] < last[:-1])).sum())
+        _, key, first, last = self._sorted()
+        return int(((key[1:] == key[:-1]) & (first[1:] < last[:-1])).sum())

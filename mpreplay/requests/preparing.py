@@ -133,9 +133,10 @@ class Preparer:
         gone = withheld(readings, faults, self.policy.on_invalid != "send")
         for column, positions, _ in repeats.superseded:
             gone[column][positions] = True
-        sent = [
-            column.present() & ~mask for column, mask in zip(readings.columns, gone, strict=True)
-        ]
+        sent = [column.present() for column in readings.columns]
+        for mask, missing in zip(sent, gone, strict=True):
+            if missing.any():
+                np.logical_and(mask, ~missing, out=mask)
         for column, positions in repeats.copies:
             sent[column][positions] = False
         entries = entries_of(readings, sent)
