@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -225,10 +226,15 @@ class Child(AbstractContextManager["Child"]):
             text=True,
             env=os.environ | lanes.environment(lane),
         )
-        self.told = self._read()
+
+    @cached_property
+    def told(self) -> dict[str, float]:
+        """What it tells when it is ready: several may begin at the same time."""
+        return self._read()
 
     def go(self) -> dict[str, float]:
-        """Have it do one turn; return what it tells of it."""
+        """Have it do one turn once it is ready; return what it tells of it."""
+        assert self.told is not None
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()

@@ -29,6 +29,6 @@ def environment(lane: str | None) -> Mapping[str, str]:
 
 def _is_built() -> bool:
     try:
-        return bool(import_module("mpreplay.values.compiled").is_at_hand())
-    except ImportError:
+        return import_module("mpreplay.fast.library").found().library is not None
+    except ModuleNotFoundError:  # of a version before there was one
         return False

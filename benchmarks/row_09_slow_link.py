@@ -6,7 +6,6 @@ publishes too much in a second is found out there. A tap behind the link sees wh
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -35,10 +34,9 @@ def measure(given: Given) -> Row:
         parquet_of(year.table) as path,
         ProcessPoolExecutor(given.rounds, mp_context=get_context("spawn")) as processes,
     ):
-        port = int(to.port or 0)
         turns = [
-            processes.submit(once, year, path, connection(to.host, port, f"gw-{number}"))
-            for number in range(given.rounds)
+            processes.submit(once, year.model_path, path, to.host, int(to.port or 0), f"gw-{n}")
+            for n in range(given.rounds)
         ]
         rounds = [turn.result() for turn in turns]
     measured = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}
@@ -55,18 +53,16 @@ def measure(given: Given) -> Row:
     )
 
 
-def once(year: Year, path: Path, to: mp.Connection) -> dict[str, float]:
+def once(model: Path, path: Path, host: str, port: int, name: str) -> dict[str, float]:
     """Replay once."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        Tap(to.host, int(to.port or 0)) as behind,
+        Tap(host, port) as behind,
         FaultProxy(behind.host, behind.port, latency=ROUND_TRIP / 2, bytes_per_second=CAP) as link,
         Tap(link.host, link.port) as before,
     ):
-        through = dataclasses.replace(to, host=before.host, port=before.port)
-        run = mp.replay(
-            history_of(path), year.model, through, journal=Path(folder) / "run.db", **OPTIONS
-        )
+        to, journal = connection(before.host, before.port, name), Path(folder) / "run.db"
+        run = mp.replay(history_of(path), mp.ThingModel.load(model), to, journal=journal, **OPTIONS)
         assert run.complete and run.books["balanced"].all()
         return {
             "share of the cap": behind.n_bytes / behind.seconds / CAP,

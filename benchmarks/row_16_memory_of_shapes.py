@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 
 SHAPES = (
     Shape("200 points", 200),
-    Shape("90 % absent", 7, present=0.1, step=10_000),
+    Shape("90 % absent", 20, present=0.1, step=20_000),
     Shape("2,000 devices", 3, n_devices=2_000),
 )
 

@@ -6,7 +6,7 @@ from contest import Given, Row, run
 from lanes import COMPILED, GENERAL, at_hand
 from wholes import Costs, against_ready_made, measured, ratio
 
-BAR = 1.0
+BAR, AIM = 1.0, 1.5
 
 
 def measure(given: Given) -> Row:
@@ -20,10 +20,10 @@ def measure(given: Given) -> Row:
         number=17,
         name="whole replay without the compiled pass; with it, against that",
         figure=f"{alone}; {told}",
-        bar=f"reported; ≥ {BAR:.1f} ×",
-        aim="the same",
+        bar=f"reported; ≥ {BAR} ×",
+        aim=f"reported; ≥ {AIM} ×",
         met=figure >= BAR,
-        aim_met=figure >= BAR,
+        aim_met=figure >= AIM,
         measured=numbers | measured(costs, GENERAL),
     )
 

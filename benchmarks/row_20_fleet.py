@@ -13,6 +13,7 @@ from fleet_rates import RATE, Fleet
 from year import Year
 
 import mpreplay as mp
+from mpreplay.fleet.pool import PRELOADED, Pool
 
 GATEWAYS, SECONDS = 16, 22.0
 BARS, AIMS = (15.0, 0.95), (15.5, 1.0)
@@ -23,6 +24,7 @@ def measure(given: Given) -> Row:
     """Compare one turn of each: a figure of so many seconds has little chance in it."""
     n, n_seconds = (2, 1.0) if given.quick else (GATEWAYS, SECONDS)
     with Fleet.of(Year.of(given), n, n_seconds * RATE) as fleet:
+        warm_up()
         one = fleet.replayed(1, "one", None, LIMITS)
         pool = fleet.replayed(n, "pool", None, LIMITS)
         dask = through_dask(fleet, n)
@@ -46,8 +48,15 @@ def measure(given: Given) -> Row:
     )
 
 
+def warm_up() -> None:
+    """Have imported what the pool's processes are forked with: this process does it once."""
+    pool = Pool(1)
+    pool.submit(abs, 1).result()
+    pool.shutdown()
+
+
 def through_dask(fleet: Fleet, n: int) -> dict[str, float]:
-    """Replay the same fleet on a cluster of as many workers; its start does not count."""
+    """Replay the same fleet on a cluster of as many workers; its start and imports do not count."""
     from distributed import Client, LocalCluster
 
     with (
@@ -58,6 +67,7 @@ def through_dask(fleet: Fleet, n: int) -> dict[str, float]:
             dashboard_address=":0",
             silence_logs=logging.CRITICAL,
             memory_limit=0,
+            preload=list(PRELOADED),
         ) as cluster,
         Client(cluster) as client,
     ):

@@ -7,22 +7,23 @@ laid side by side in one step. No Python object is made for a value or a row.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
-from ..values.column_json import texts_of
-from ..values.number_texts import number_texts
-from ..values.text_pool import NOWHERE, Texts, key_of, lay_objects, member
+from ..model.device_table import Devices
+from ..values.column_json import pieces_of
+from ..values.number_texts import texts_of_numbers
+from ..values.text_pool import Member, Texts, key_of, lay_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ..model.device import Device
-    from ..values.typed_column import TypedColumn
     from .entries import Entries
 
 __all__ = ["Encoded", "encode_entries"]
@@ -68,28 +69,22 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
        productKey and deviceKey.
     """
     n = len(entries.time)
-    heads = Texts(_heads(tuple(entries.readings.devices), own), entries.device.astype(np.int32))
+    devices = Devices.of(entries.readings.devices)
+    heads = devices.facts(("heads", own), lambda some: _heads(some, own))
+    heads = Texts(heads, entries.device.astype(np.int32))
     members = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
-        if (cells != NOWHERE).any():
-            key, texts = _member(column)
-            index = np.append(texts.index, np.int32(NOWHERE)).take(cells)
-            members.append((key, Texts(texts.pool, index)))
-    tail = number_texts(pa.array(entries.time), '},"time":', "},")
+        rows = np.flatnonzero(cells >= 0)
+        if len(rows):
+            is_whole = len(rows) == n
+            positions = cells if is_whole else cells[rows]
+            pieces = pieces_of(column, positions, key_of(column.point.identifier))
+            members.append(Member(pieces, None if is_whole else rows))
+    tail = texts_of_numbers(entries.time, '},"time":', "},")
     return Encoded(*lay_objects([heads], members, [tail], n))
 
 
-def _member(column: TypedColumn) -> tuple[str, Texts]:
-    """Return a column's texts as :func:`member` does; plain numbers are written with their key."""
-    kind = column.values.type
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if not is_number or column.misfits or column.quality is not None:
-        return member(column.point.identifier, texts_of(column))
-    return "", number_texts(column.values, key_of(column.point.identifier))
-
-
-@lru_cache(maxsize=4)  # slabs of a history mostly have the same devices
-def _heads(devices: tuple[Device, ...], own: Device) -> pa.Array:
+def _heads(devices: Sequence[Device], own: Device) -> pa.Array:
     heads = []
     for device in devices:
         keys = {} if device == own else {"productKey": device[0], "deviceKey": device[1]}
