@@ -71,10 +71,15 @@ def _either(run: Carry, run_job: Carry) -> Carry:
 
 
 def _job_of(options: argparse.Namespace) -> Job:
-    from ..errors import ConfigError
     from ..jobs.job import load_job
 
-    job = load_job(options.history)
+    return load_job(options.history)
+
+
+def _job_of_a_gateway(options: argparse.Namespace) -> Job:
+    from ..errors import ConfigError
+
+    job = _job_of(options)
     if job.is_fleet:
         raise ConfigError(
             f"{job.path}: this is a job of many gateways: mpreplay fleet {job.path}",
@@ -92,11 +97,27 @@ def _validate(options: argparse.Namespace, say: Speaker) -> Answer:
 
 
 def _plan(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..errors import Argument, ConfigError, message
+
     job = _job_of(options)
     made = _arguments_over(job, options)
     report = report_of(options)
+    if report is not None and job.is_fleet:
+        raise ConfigError(
+            message(Argument("report"), ": the plan of many gateways is no page; --json tells it"),
+            argument="report",
+        )
     _check_apart({} if report is None else {"report": report}, made, job)
-    return answer_of_plan(job.planned(made), report, say)
+    found: Any = job.planned(made)
+    return _answer_of_many(found, say) if job.is_fleet else answer_of_plan(found, report, say)
+
+
+def _answer_of_many(found: Any, say: Speaker) -> Answer:
+    """Tell the plan of a fleet."""
+    say(found)
+    say.show(found.gateways)
+    facts = {"summary": found.summary(), "gateways": records(found.gateways), "written": {}}
+    return Answer(REJECTS if facts["summary"]["gateways_would_raise"] else OK, facts)
 
 
 def _check_apart(files: dict[str, Path], made: Arguments, job: Job) -> None:
@@ -109,7 +130,7 @@ def _check_apart(files: dict[str, Path], made: Arguments, job: Job) -> None:
 
 
 def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
-    job = _job_of(options)
+    job = _job_of_a_gateway(options)
     made = _arguments_over(job, options)
     tables = _printed(options)
     if options.connection is not None:
@@ -240,7 +261,7 @@ def _fleet(options: argparse.Namespace, say: Speaker) -> Answer:
     made = _arguments_over(job, options)
     tables = _printed(options)
     more = {} if options.on_event is None else {"on_event": options.on_event, "progress": False}
-    run: Any = job.send(made, **more)
+    run: Any = job.send(made, on_interrupt="return", **more)
     error, written = _written(run, made, tables)
     status = run.status
     say(run)

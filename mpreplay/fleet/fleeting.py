@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import ConfigError
-from ..errors.arguments import Kind, check_kinds, one_of, optional
+from ..errors import ConfigError, Interrupted
+from ..errors.arguments import SECONDS, Kind, check_kinds, one_of, optional
 from ..model.model_set import ModelSet
 from ..order import check_arguments
 from ..outputs import path_of
 from ..runner.interrupts import Interrupts
+from ..runner.progress import is_notebook
 from ..settings import Connection, Limits, Policy
 from .dealing import Share, check_rate, dealt
 from .driving import Drive
@@ -24,7 +26,7 @@ from .record import Entry, begin_record, journal_name
 from .telling import Telling
 from .topology import topology_of
 from .travelling import travelling
-from .unit import RECORD_FILE, Unit, Work
+from .unit import RECORD_FILE, WAIT, Unit, Work
 
 if TYPE_CHECKING:
     from ..history.history import History
@@ -48,6 +50,9 @@ def replay_fleet(
     limits: Limits | None = None,
     progress: bool | Literal["auto"] = "auto",
     on_event: Callable[[dict[str, Any]], object] | None = None,
+    stop: threading.Event | None = None,
+    wait: float = 0.0,
+    on_interrupt: Literal["auto", "return", "raise"] = "auto",
 ) -> FleetRun:
     """Send a history through many gateways, each with a session and a journal of its own.
 
@@ -75,6 +80,13 @@ def replay_fleet(
         Show how many gateways are done.
     on_event : callable, optional
         Function called with the numbers of the fleet as a dict, once a second.
+    stop : threading.Event, optional
+        Ends the gateways in order once it is set, as SIGTERM does.
+    wait : float, optional
+        Time to wait for another replay through a gateway to end; at least 30 s, since a worker
+        that dies may still hold it. [s]
+    on_interrupt : {"auto", "return", "raise"}, optional
+        What an interrupted fleet does after its end in order, as for ``replay``.
 
     Returns
     -------
@@ -85,6 +97,8 @@ def replay_fleet(
     ------
     ConfigError, HistoryError
         If an argument cannot work, a device has no gateway or two, or a secret is no reference.
+    Interrupted
+        If the fleet was interrupted before its last value, as ``on_interrupt`` says.
 
     Notes
     -----
@@ -111,6 +125,9 @@ def replay_fleet(
             "executor": (executor, optional(Executor, "a concurrent.futures.Executor")),
             "progress": (progress, one_of(True, False, "auto")),
             "on_event": (on_event, Kind("a function or None", _is_callable)),
+            "stop": (stop, optional(threading.Event, "a threading.Event")),
+            "wait": (wait, SECONDS),
+            "on_interrupt": (on_interrupt, one_of("auto", "return", "raise")),
         }
     )
     check_rate(values_per_second)
@@ -133,15 +150,24 @@ def replay_fleet(
             "duplicates": policy.duplicates,
             "isolate": isolate,
             "limits": _shared_out(limits, values_per_second, n_running),
+            "wait": max(WAIT, wait),
         },
         record.token,
     )
     units = [_unit(share, folder) for share in shares if share.devices]
-    with Interrupts() as interrupts, ExitStack() as stack:
+    with Interrupts(stop=stop) as interrupts, ExitStack() as stack:
         drive = Drive(record, packed(work), executor, n_workers)
         stack.callback(drive.end)
         drive.run(units, interrupts, stack.enter_context(Telling(progress, on_event, len(units))))
-    return FleetRun(drive.record)
+    run = FleetRun(drive.record)
+    raises = on_interrupt == "raise" or (on_interrupt == "auto" and not is_notebook())
+    if interrupts.name and raises and not run.complete:
+        raise Interrupted(
+            f"the fleet was interrupted ({interrupts.name}) before its last value: {run!r}; the "
+            f"same call continues it from {run.path}",
+            run,
+        )
+    return run
 
 
 def _unit(share: Share, folder: Path) -> Unit:

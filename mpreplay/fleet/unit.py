@@ -158,7 +158,6 @@ def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse, asked: Callable[[]
                 journal=path,
                 progress=False,
                 stop=stop,
-                wait=WAIT,
                 on_event=pulse,
                 on_interrupt="return",
                 **work.options,

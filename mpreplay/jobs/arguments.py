@@ -179,6 +179,9 @@ def arguments_of(
     end = source.get("end") if end is None else end
     given = {"start": _moment(start, "start"), "end": _moment(end, "end"), "job": path.stem}
     journal = tables.get("journal", {})
+    fleet = _fleet(base, tables["fleet"], given) if "fleet" in tables else None
+    if key is None and fleet is not None:
+        key = Path(fleet["folder"]).name
     if key is None and "key" in journal:
         key = filled(journal["key"], given, "[journal] key")
     named = given | {"key": key}
@@ -202,7 +205,7 @@ def arguments_of(
         run_key=key,
         outputs={name: placed("output", name) for name in tables.get("output", {})},
         accept=_accept(tables["accept"]) if "accept" in tables else None,
-        fleet=_fleet(base, tables["fleet"], given) if "fleet" in tables else None,
+        fleet=fleet,
     )
 
 

@@ -23,6 +23,7 @@ from .writing import make_ready, write_outputs
 
 if TYPE_CHECKING:
     from ..checks.validation import Validation
+    from ..fleet.fleet_plan import FleetPlan
     from ..fleet.fleet_run import FleetRun
     from ..run import Run
     from ..runner.planning import Plan
@@ -77,28 +78,34 @@ class Job:
                 duplicates=given.replay.get("duplicates", "raise"),
             )
 
-    def plan(self, start: Any = None, end: Any = None) -> Plan:
+    def plan(self, start: Any = None, end: Any = None) -> Plan | FleetPlan:
         """Return the plan of the replay, without sending anything.
 
         Parameters
         ----------
         start, end : str or datetime, optional
             The interval, in place of the one in the file.
+
+        Returns
+        -------
+        Plan, or FleetPlan of a job with many gateways
         """
         return self.planned(self.arguments(start, end))
 
-    def planned(self, given: Arguments) -> Plan:
+    def planned(self, given: Arguments) -> Plan | FleetPlan:
         """Return the plan of these arguments."""
-        from ..runner.planning import plan
-
         with self.in_its_words():
             policy = {n: v for n, v in given.replay.items() if n not in ("wait", "progress")}
+            policy["limits"] = given.limits_of()
+            if given.fleet is not None:
+                return _plan_fleet(given, given.fleet, policy)
+            from ..runner.planning import plan
+
             return plan(
                 given.read_history(),
                 given.load_models(),
                 gateway=self._own_device(given),
                 sub_device_secrets=given.secrets(),
-                limits=given.limits_of(),
                 **policy,
             )
 
@@ -197,6 +204,18 @@ def _send(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) 
         journal=given.journal,
         run_key=given.run_key,
         **{**given.replay, **more},
+    )
+
+
+def _plan_fleet(given: Arguments, fleet: Mapping[str, Any], policy: Mapping[str, Any]) -> FleetPlan:
+    from ..fleet.fleet_plan import plan_fleet
+
+    return plan_fleet(
+        given.read_history(),
+        given.load_models(),
+        fleet["topology"],
+        values_per_second=fleet.get("values_per_second") or None,
+        **policy,
     )
 
 
