@@ -37,7 +37,7 @@ ARGUMENTS: Final = {
     "product": "product_column",
 }
 _OF_SOURCE: Final = frozenset({"path", "points", "columns", "text", "plausible", "devices"})
-_FILES: Final = ("ca_file", "cert_file", "key_file")
+FILES: Final = ("ca_file", "cert_file", "key_file")
 
 
 @dataclass(slots=True, repr=False)
@@ -121,7 +121,7 @@ class Arguments:
         return self._with_files(replace(found, device_secret=self._placed(found.device_secret)))
 
     def _with_files(self, found: Connection) -> Connection:
-        given = {name: getattr(found, name) for name in _FILES}
+        given = {name: getattr(found, name) for name in FILES}
         placed: dict[str, Any] = {
             name: str(self.base / path) for name, path in given.items() if path
         }
@@ -150,7 +150,7 @@ class Arguments:
     def inputs(self) -> list[Path]:
         """Return files that the run reads besides its history."""
         models = [self.models] if isinstance(self.models, str) else self.models.values()
-        keys = [self.base / self.connection[name] for name in _FILES if name in self.connection]
+        keys = [self.base / self.connection[name] for name in FILES if name in self.connection]
         topology = [Path(self.fleet["topology"])] if self.fleet else []
         return [*map(Path, models), *keys, *topology]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import Argument, ConfigError, Interrupted, MpReplayError
 from ..outputs import path_of
 from ..settings import ENVIRONMENT
-from .arguments import ARGUMENTS, Arguments, arguments_of
+from .arguments import ARGUMENTS, FILES, Arguments, arguments_of
 from .checking import faults_in
 from .keys import tables_with
 from .toml_text import tables_in
@@ -52,6 +52,15 @@ class Job:
     def is_fleet(self) -> bool:
         """True if the job has many gateways."""
         return "fleet" in self._tables
+
+    def missing(self) -> list[Path]:
+        """Return the files that the job names, besides its readings, and that are not there."""
+        base, given = self._path.absolute().parent, self._tables
+        model, connection = given["model"], given.get("connection", {})
+        named = [model["path"]] if "path" in model else [*model["products"].values()]
+        named += [connection[name] for name in FILES if name in connection]
+        named += [given["fleet"]["topology"]] if self.is_fleet else []
+        return [base / name for name in named if not (base / name).exists()]
 
     def validate(self, start: Any = None, end: Any = None) -> Validation:
         """Check the readings against the thing model; nothing is sent.

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,3 +139,61 @@ def test_what_a_fleet_writes_is_named_by_its_folder(job: Path) -> None:
     given = mp.load_job(job).arguments(DAY)
 
     assert given.outputs["books"] == job.parent / DAY / "books.csv"
+
+
+def test_a_topology_is_rehearsed_on_the_command_line(job: Path, tmp_path: Path) -> None:
+    """Whoever has only a job and a topology can try both, with what is printed."""
+    topology = pd.read_csv(tmp_path / "topology.csv").replace(
+        {"connection": {r".*gw-0.*": "env:GW_0", r".*gw-1.*": "env:GW_1"}}, regex=True
+    )
+    topology.to_csv(tmp_path / "topology.csv", index=False)
+    words = ["simulate", "--model", str(tmp_path / "model.json"), "--no-connect-limit"]
+    words += ["--topology", str(tmp_path / "topology.csv")]
+    command = [sys.executable, "-m", "mpreplay"]
+    with subprocess.Popen(
+        [*command, *words], stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as platform:
+        assert platform.stdout is not None
+        lines = iter(platform.stdout.readline, "")
+        exported = [line.split("'")[1] for line in lines_until("End with", lines) if "GW_" in line]
+        done = subprocess.run(
+            [*command, "fleet", str(job), "--start", DAY, "--json"],
+            env={**os.environ, "GW_0": exported[0], "GW_1": exported[1]},
+            stdout=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        platform.terminate()
+    document = json.loads(done.stdout)
+    assert (document["status"], document["complete"]) == (1, True)  # some P are over the range
+    assert [one["gateway"] for one in document["gateways"]] == ["gw-0", "gw-1"]
+    assert document["summary"]["sent_now"] == document["summary"]["accepted"] > 0
+
+
+def lines_until(words: str, lines: Iterator[str]) -> Iterator[str]:
+    """Yield lines up to one with these words."""
+    for line in lines:
+        yield line
+        if words in line:
+            return
+
+
+def test_files_that_a_job_names_and_that_are_not_there_are_told(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job is checked before the night, and where it is written they may not lie."""
+    assert main(["job", str(job), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["missing"] == []
+    (job.parent / "topology.csv").unlink()
+    assert main(["job", str(job)]) == 0
+    assert f"{job.parent / 'topology.csv'} is not there" in capsys.readouterr().err
+
+
+def test_a_fleet_is_told_without_what_says_nothing(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table of a terminal has no room for empty columns."""
+    assert main(["fleet", str(job), "--start", DAY, "--wait", "1"]) == 1
+    told = capsys.readouterr().out
+
+    assert "accepted" in told
+    assert "seconds_left" not in told
+    assert "NaN" not in told
