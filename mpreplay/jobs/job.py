@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "load_job"]
 
 SHOWN: Final = 4  # faults of a file in a message
+_OF_THE_CALL: Final = ("start", "end")  # given with it, as a rule, and not in the file
 _KEYS: Final = {argument: key for key, argument in ARGUMENTS.items()}
 
 
@@ -247,6 +248,8 @@ def _as_key(argument: Argument) -> str:
     """Return an argument as the key of a job file."""
     name = _KEYS.get(argument.name, argument.name)
     homes = [home for home in tables_with(name) if home]
+    if name in _OF_THE_CALL and argument.is_named:
+        return name
     if not homes:
         return str(argument)
     if argument.is_named or argument.value is None:
