@@ -21,7 +21,7 @@ from .documents import records
 from .help_lines import add_line
 from .inputs import arguments_over, connection_of
 from .outputs import Tables
-from .run_words import run_facts, say_run
+from .run_words import run_told
 from .send_commands import (
     answer_of_plan,
     answer_of_validation,
@@ -128,9 +128,9 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
     run = job.send(made, on_interrupt="return", **how_to_replay(options))
     error, written = _written(run, made, tables)
     journal = made.journal and str(made.journal)
-    say_run(run, journal, say)
+    told = run_told(run, journal, say)
     status = WRONG_INPUT if error else status_of(run, **_accepted_over(made.accept))
-    facts = {**run_facts(run, journal), "job": str(job.path), "written": written}
+    facts = {**told, "job": str(job.path), "written": written}
     return Answer(status, facts, error)
 
 
