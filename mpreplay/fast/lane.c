@@ -1,0 +1,445 @@
+/* The fast lane: the entries of a slab as JSON text, in one pass over their columns.
+
+   A plain C interface, called with ctypes; there is no state but the tables of lane_setup. Sizes and
+   addresses come from Python, which takes them from the arrays themselves. What is read from data is
+   compared with them: positions, devices and the bounds of texts. Nothing is written behind the end
+   of the room that is given. Whatever does not hold is answered by a code below zero, and the caller
+   then takes the general path, which makes the same bytes.
+
+   Numbers are written as orjson writes them: the fewest digits that are read back as the number,
+   and of these the nearest. Two ways lead there.
+
+   - Recorded numbers mostly have few decimals. If d / 10^k is read back as the number, and no other
+     number with k decimals is, then d without its last zeros is the shortest (as_decimals).
+   - All others: Raffaello Giulietti, "The Schubfach way to render doubles", 2020 (shortest). */
+
+#include <stdint.h>
+#include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "eight digits are written as one little-endian word"
+#endif
+
+#ifndef LANE_SOURCE
+#define LANE_SOURCE 0
+#endif
+
+typedef unsigned __int128 wide;
+
+enum { FLOAT32, FLOAT64, INT64, TEXT };       /* what a column holds */
+enum { NO_ROOM = -1, NO_SUCH = -2 };          /* what was wrong */
+enum { NUMBER = 32, SLACK = 64 };             /* longest number; what may be written past an end */
+enum { LEAST_POWER = -292, MOST_POWER = 324 }; /* powers of ten that doubles need */
+
+/* A column: numbers, or texts of a pool. */
+typedef struct {
+  const void *values;     /* numbers; of texts the place of each in the pool, below 0 if absent */
+  const uint8_t *valid;   /* a bit a number, 1 if present; NULL if all are */
+  int64_t first;          /* place of the first number in values and valid */
+  int64_t n;              /* numbers, or places */
+  const int64_t *cells;   /* of each entry, the position of its value; below 0 if absent */
+  const char *key;        /* ,"P": and at least 32 bytes more that can be read */
+  const int32_t *starts;  /* of each text of the pool, and the end of the last */
+  const char *texts;      /* the pool */
+  int64_t n_texts;
+  int32_t key_size;
+  int32_t kind;
+  int32_t decimals;       /* decimals that the doubles so far have had */
+  int32_t unused;
+} Column;
+
+/* The entries of a slab. */
+typedef struct {
+  const Column *heads;    /* texts before the values of each device; cells is its device */
+  const int64_t *time;
+  int64_t n;
+  Column *columns;
+  int64_t n_columns;
+} Slab;
+
+/* How orjson writes a number with the exponent x, as in d.ddd * 10^x. */
+typedef struct {
+  int32_t least, most;    /* without an exponent if least <= x <= most */
+  int32_t has_plus;       /* 1: 1e+20, 0: 1e20 */
+  int32_t unused;
+} Form;
+
+static uint64_t powers[MOST_POWER - LEAST_POWER + 1][2]; /* 10^k scaled to 128 bits, rounded up */
+static Form forms[2];
+
+static const double TENS[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
+enum { MOST_DECIMALS = 12 };
+
+/* ------------------------------------------------------------------------------------- digits */
+
+static inline void put8(char *p, uint64_t word) { memcpy(p, &word, 8); }
+
+/* The eight digits of a number below 10^8, one a byte, the first in the lowest. */
+static inline uint64_t digits8(uint32_t v) {
+  uint64_t halves = v / 10000 | (uint64_t)(v % 10000) << 32;
+  uint64_t hundreds = ((halves * 10486) >> 20) & 0x0000007f0000007fULL;
+  uint64_t pairs = hundreds | (halves - 100 * hundreds) << 16;
+  uint64_t tens = ((pairs * 103) >> 10) & 0x000f000f000f000fULL;
+  return tens | (pairs - 10 * tens) << 8;
+}
+
+static const uint64_t ZEROS = 0x3030303030303030ULL;
+
+static inline int zeros_before(uint64_t digits) { return digits ? __builtin_ctzll(digits) / 8 : 8; }
+static inline int zeros_behind(uint64_t digits) { return digits ? __builtin_clzll(digits) / 8 : 8; }
+static inline int least(int a, int b) { return a < b ? a : b; }
+
+static inline char *put_whole(char *p, uint64_t v) {
+  if (v < 100000000) {
+    uint64_t digits = digits8((uint32_t)v);
+    int skip = least(zeros_before(digits), 7);
+    put8(p, (digits | ZEROS) >> 8 * skip);
+    return p + 8 - skip;
+  }
+  uint64_t high = v / 100000000, low = v % 100000000;
+  p = put_whole(p, high);
+  put8(p, digits8((uint32_t)low) | ZEROS);
+  return p + 8;
+}
+
+/* d / 10^k for d < 10^8 and 1 <= k <= 7: without needless zeros, but with one decimal at least. */
+static inline char *put_short(char *p, uint32_t d, int k) {
+  uint64_t digits = digits8(d);
+  int whole = 8 - k;
+  int skip = least(zeros_before(digits), whole - 1), drop = least(zeros_behind(digits), k - 1);
+  digits |= ZEROS;
+  put8(p, digits >> 8 * skip);
+  p += whole - skip;
+  *p++ = '.';
+  put8(p, digits >> 8 * whole);
+  return p + k - drop;
+}
+
+/* d / 10^k for d < 10^16 and 0 <= k <= MOST_DECIMALS, in the same way. */
+static char *put_long(char *p, uint64_t d, int k) {
+  if (k == 0 && d < 10000000) { d *= 10; k = 1; }
+  if (k && k <= 7 && d < 100000000) return put_short(p, (uint32_t)d, k);
+  uint64_t high = digits8((uint32_t)(d / 100000000)), low = digits8((uint32_t)(d % 100000000));
+  char digits[32];
+  put8(digits, high | ZEROS);
+  put8(digits + 8, low | ZEROS);
+  memset(digits + 16, '0', 16); /* the decimals of a whole number */
+  int before = high ? zeros_before(high) : 8 + zeros_before(low);
+  int behind = low ? zeros_behind(low) : 8 + zeros_behind(high);
+  int whole = 16 - k;
+  int skip = least(before, whole - 1), drop = k ? least(behind, k - 1) : 0;
+  memcpy(p, digits + skip, 16);
+  p += whole - skip;
+  *p++ = '.';
+  memcpy(p, digits + whole, 16);
+  return p + (k ? k - drop : 1);
+}
+
+/* d * 10^e in the form of orjson, for 0 < d < 10^17. */
+static char *put_decimal(char *p, uint64_t d, int e, const Form *form) {
+  while (d % 10 == 0) { d /= 10; e++; }
+  char digits[48];
+  uint64_t low = d % 10000000000000000ULL;
+  digits[0] = (char)('0' + d / 10000000000000000ULL);
+  put8(digits + 1, digits8((uint32_t)(low / 100000000)) | ZEROS);
+  put8(digits + 9, digits8((uint32_t)(low % 100000000)) | ZEROS);
+  memset(digits + 17, '0', sizeof digits - 17);
+  int skip = 0;
+  while (digits[skip] == '0') skip++;
+  const char *first = digits + skip;
+  int n = 17 - skip, x = n + e - 1;
+  if (x < form->least || x > form->most) {
+    *p++ = *first;
+    if (n > 1) { *p++ = '.'; memcpy(p, first + 1, 16); p += n - 1; }
+    *p++ = 'e';
+    if (x < 0) *p++ = '-';
+    else if (form->has_plus) *p++ = '+';
+    return put_whole(p, (uint64_t)(x < 0 ? -x : x));
+  }
+  if (x < 0) {
+    memcpy(p, "0.00000000000000", 16);
+    p += 1 - x;
+    memcpy(p, first, 17);
+    return p + n;
+  }
+  memcpy(p, first, 24); /* the zeros behind the digits are there */
+  p += x + 1;
+  *p++ = '.';
+  if (n <= x + 1) { *p++ = '0'; return p; }
+  memcpy(p, first + x + 1, 16);
+  return p + n - x - 1;
+}
+
+/* -------------------------------------------------------------------------- shortest decimals */
+
+typedef struct { uint64_t digits; int exponent; } Decimal;
+
+/* floor(log10(2^q)), of 3/4 * 2^q if narrow; floor(log2(10^k)): exact for the exponents of doubles. */
+static inline int log10_of(int q, int narrow) { return (q * 1262611 - (narrow ? 524031 : 0)) >> 22; }
+static inline int log2_of(int k) { return (k * 1741647) >> 19; }
+
+/* The product of a power and a number, scaled back: rounded down, and odd if anything is lost. */
+static inline uint64_t scaled64(const uint64_t *power, uint64_t c) {
+  wide low = (wide)power[0] * c, high = (wide)power[1] * c + (uint64_t)(low >> 64);
+  return (uint64_t)(high >> 64) | ((uint64_t)high > 1);
+}
+
+static inline uint64_t scaled32(const uint64_t *power, uint64_t c) {
+  wide product = (wide)(power[1] + (power[0] != 0)) * c;
+  return (uint64_t)(product >> 64) | ((uint32_t)((uint64_t)product >> 32) > 1);
+}
+
+/* The shortest decimal that is read back as c * 2^q, c > 0: section 9 of the paper. Numbers are kept
+   in quarters of a unit of the last digit, so that the ends of the interval around c * 2^q, whose
+   numbers are all read back as it, are whole. */
+#define SHORTEST(name, scaled)                                                                  \
+  static inline Decimal name(uint64_t c, int q, int narrow) {                                   \
+    int odd = (int)(c & 1), k = log10_of(q, narrow), h = q + log2_of(-k) + 1;                   \
+    const uint64_t *power = powers[-k - LEAST_POWER];                                           \
+    uint64_t low = scaled(power, (4 * c - 2 + (uint64_t)narrow) << h) + (uint64_t)odd;          \
+    uint64_t mid = scaled(power, (4 * c) << h);                                                 \
+    uint64_t high = scaled(power, (4 * c + 2) << h) - (uint64_t)odd;                            \
+    uint64_t s = mid / 4;                                                                       \
+    if (s >= 10) { /* one digit less, if just one such number lies between the ends */          \
+      uint64_t tens = s / 10;                                                                   \
+      int is_in = low <= 40 * tens, is_next_in = 40 * tens + 40 <= high;                        \
+      if (is_in != is_next_in) return (Decimal){tens + (uint64_t)is_next_in, k + 1};            \
+    }                                                                                           \
+    int is_in = low <= 4 * s, is_next_in = 4 * s + 4 <= high;                                   \
+    if (is_in != is_next_in) return (Decimal){s + (uint64_t)is_next_in, k};                     \
+    uint64_t half = 4 * s + 2; /* both: the nearer, of two as near the even one */              \
+    return (Decimal){s + (mid > half || (mid == half && (s & 1))), k};                          \
+  }
+
+SHORTEST(shortest64, scaled64)
+SHORTEST(shortest32, scaled32)
+
+/* ------------------------------------------------------------------------------------ numbers */
+
+/* For 32-bit floats from 2^-13 to 2^23, by exponent: the most decimals k, at most 7, for which
+   10^-k exceeds the distance of neighbouring floats, so that at most one number with k decimals is
+   read back as the float. x * 10^k is exact in a double. */
+typedef struct { double ten; double half; int32_t decimals; } Scale; /* half: of the distance * ten */
+static Scale scales[256];
+
+static void set_scales(void) {
+  for (int e = 127 - 13; e < 127 + 23; e++) {
+    double distance = 1.0;
+    for (int n = e - 127 - 23; n < 0; n++) distance /= 2;
+    int k = 7;
+    while (distance * TENS[k] >= 1) k--;
+    scales[e] = (Scale){TENS[k], distance * TENS[k] / 2, k};
+  }
+}
+
+static inline char *put_float32(char *p, const void *values, int64_t at) {
+  char *begin = p;
+  uint32_t bits;
+  float number;
+  memcpy(&bits, (const char *)values + 4 * at, 4);
+  if (bits >> 31) { *p++ = '-'; bits &= 0x7fffffff; }
+  memcpy(&number, &bits, 4);
+  uint32_t exponent = bits >> 23, fraction = bits & 0x7fffff;
+  const Scale *scale = &scales[exponent];
+  double steps = (double)number * scale->ten;
+  if (scale->half > 0) {
+    uint32_t d = (uint32_t)(steps + 0.5);
+    double miss = steps > d ? steps - d : d - steps;
+    /* Below a power of two the neighbour is half as far. */
+    if (miss < (fraction ? scale->half : scale->half / 2)) {
+      int k = scale->decimals;
+      if (k == 0) { d *= 10; k = 1; }
+      return put_short(p, d, k);
+    }
+  }
+  if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
+  if (exponent == 255) { memcpy(begin, "null", 4); return begin + 4; }
+  Decimal found = exponent ? shortest32(fraction | 1u << 23, (int)exponent - 150, !fraction && exponent > 1)
+                           : shortest32(fraction, -149, 0);
+  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT32]);
+}
+
+/* At most 15 digits: no other number with so few is read back as the same double. */
+static inline char *put_float64(char *p, const void *values, int64_t at, int32_t *decimals) {
+  char *begin = p;
+  uint64_t bits;
+  double number;
+  memcpy(&bits, (const char *)values + 8 * at, 8);
+  if (bits >> 63) { *p++ = '-'; bits &= ~(1ULL << 63); }
+  memcpy(&number, &bits, 8);
+  if (number >= 1e-4 && number < 1e9) {
+    double steps = number * TENS[*decimals];
+    if (steps < 1e15) {
+      uint64_t d = (uint64_t)(steps + 0.5);
+      if ((double)d / TENS[*decimals] == number) return put_long(p, d, *decimals);
+    }
+  }
+  if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
+  int exponent = (int)(bits >> 52);
+  uint64_t fraction = bits & 0xfffffffffffffULL;
+  if (exponent == 2047) { memcpy(begin, "null", 4); return begin + 4; }
+  Decimal found = exponent ? shortest64(fraction | 1ULL << 52, exponent - 1075, !fraction && exponent > 1)
+                           : shortest64(fraction, -1074, 0);
+  if (-found.exponent > *decimals && -found.exponent <= MOST_DECIMALS) *decimals = -found.exponent;
+  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT64]);
+}
+
+static inline char *put_int64(char *p, const void *values, int64_t at) {
+  int64_t number;
+  memcpy(&number, (const char *)values + 8 * at, 8);
+  if (number >= 0) return put_whole(p, (uint64_t)number);
+  *p++ = '-';
+  return put_whole(p, 0 - (uint64_t)number);
+}
+
+static inline char *put_number(char *p, Column *column, int64_t position) {
+  int64_t at = column->first + position;
+  if (column->kind == FLOAT32) return put_float32(p, column->values, at);
+  if (column->kind == FLOAT64) return put_float64(p, column->values, at, &column->decimals);
+  return put_int64(p, column->values, at);
+}
+
+/* ------------------------------------------------------------------------------------ entries */
+
+static inline int is_present(const Column *column, int64_t position) {
+  if (!column->valid) return 1;
+  int64_t at = column->first + position;
+  return column->valid[at >> 3] >> (at & 7) & 1;
+}
+
+/* Begin and end of the text of a position; 0 if there is none, below 0 if it is not in the pool. */
+static inline int text_of(const Column *column, int64_t position, int32_t *begin, int32_t *end) {
+  int32_t place;
+  memcpy(&place, (const char *)column->values + 4 * position, 4);
+  if (place < 0) return 0;
+  if (place >= column->n_texts) return NO_SUCH;
+  *begin = column->starts[place];
+  *end = column->starts[place + 1];
+  return *begin < 0 || *end < *begin || *end > column->starts[column->n_texts] ? NO_SUCH : 1;
+}
+
+/* The most bytes that the values of a column take. */
+static int64_t room_of(const Column *column, int64_t n) {
+  int64_t there = 0, room = 0;
+  if (column->kind != TEXT) {
+    for (int64_t i = 0; i < n; i++) there += column->cells[i] >= 0;
+    return there * (column->key_size + NUMBER);
+  }
+  for (int64_t i = 0; i < n; i++) {
+    int64_t position = column->cells[i];
+    int32_t begin, end;
+    if (position < 0) continue;
+    if (position >= column->n || text_of(column, position, &begin, &end) < 0) return NO_SUCH;
+    room += column->key_size;
+    if (text_of(column, position, &begin, &end) > 0) room += end - begin;
+  }
+  return room;
+}
+
+/* Lay the value of an entry; returns the end of the text, or NULL with what was wrong. */
+static inline char *put_value(char *p, const char *end, Column *column, int64_t position, int *wrong) {
+  if (position >= column->n) { *wrong = NO_SUCH; return NULL; }
+  int32_t first = 0, last = 0;
+  if (column->kind == TEXT) {
+    int found = text_of(column, position, &first, &last);
+    if (found < 0) { *wrong = NO_SUCH; return NULL; }
+    if (!found) return p;
+  } else if (!is_present(column, position)) return p;
+  if (end - p < (int64_t)column->key_size + (last - first) + NUMBER + SLACK) { *wrong = NO_ROOM; return NULL; }
+  if (column->key_size <= 32) memcpy(p, column->key, 32);
+  else memcpy(p, column->key, (size_t)column->key_size);
+  p += column->key_size;
+  if (column->kind != TEXT) return put_number(p, column, position);
+  memcpy(p, column->texts + first, (size_t)(last - first));
+  return p + (last - first);
+}
+
+static const char TIME[] = "},\"time\":";
+
+/* The most bytes that the text of a slab takes, or what is wrong with it. */
+int64_t lane_room(const Slab *slab) {
+  int64_t room = room_of(slab->heads, slab->n);
+  if (room < 0) return room;
+  for (int64_t j = 0; j < slab->n_columns; j++) {
+    int64_t more = room_of(&slab->columns[j], slab->n);
+    if (more < 0) return more;
+    room += more;
+  }
+  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + 4 * (NUMBER + SLACK);
+}
+
+/* Lay the entries, a comma behind each: of each its start and its number of values; last the end.
+   Returns the number of bytes, or what was wrong. */
+int64_t lane_lay(const Slab *slab, char *text, int64_t room, int64_t *starts, int64_t *counts) {
+  char *p = text;
+  const char *end = text + room;
+  int wrong = 0;
+  for (int64_t i = 0; i < slab->n; i++) {
+    starts[i] = p - text;
+    const Column *heads = slab->heads;
+    int64_t device = heads->cells[i];
+    int32_t first, last;
+    if (device < 0 || device >= heads->n || text_of(heads, device, &first, &last) <= 0) return NO_SUCH;
+    if (end - p < (int64_t)(last - first) + NUMBER + SLACK) return NO_ROOM;
+    memcpy(p, heads->texts + first, (size_t)(last - first));
+    p += last - first;
+    char *brace = p;
+    int64_t count = 0;
+    for (int64_t j = 0; j < slab->n_columns; j++) {
+      Column *column = &slab->columns[j];
+      int64_t position = column->cells[i];
+      if (position < 0) continue;
+      char *next = put_value(p, end, column, position, &wrong);
+      if (!next) return wrong;
+      count += next != p;
+      p = next;
+    }
+    if (end - p < NUMBER + SLACK) return NO_ROOM;
+    if (!count) p++;
+    *brace = '{'; /* every value begins with a comma, the first as well */
+    memcpy(p, TIME, sizeof TIME - 1);
+    p += sizeof TIME - 1;
+    p = put_int64(p, slab->time, i);
+    *p++ = '}';
+    *p++ = ',';
+    counts[i] = count;
+  }
+  starts[slab->n] = p - text;
+  return p - text;
+}
+
+/* The numbers of an array with a comma behind each; returns the number of bytes, or NO_ROOM. */
+int64_t lane_numbers(Column *column, char *text, int64_t room) {
+  char *p = text;
+  for (int64_t i = 0; i < column->n; i++) {
+    if (text + room - p < NUMBER + SLACK) return NO_ROOM;
+    p = put_number(p, column, i);
+    *p++ = ',';
+  }
+  return p - text;
+}
+
+/* ------------------------------------------------------------------------------------- set up */
+
+uint32_t lane_source(void) { return LANE_SOURCE; }
+
+int lane_runs_here(void) {
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  return !!__builtin_cpu_supports("sse4.2") && !!__builtin_cpu_supports("popcnt");
+#else
+  return 1;
+#endif
+}
+
+/* Take the powers of ten from 10^LEAST_POWER on, each as its low and high 64 bits, and the forms of
+   numbers of 32 and 64 bits; returns 0 if these are such that numbers can be written in them. */
+int lane_setup(const uint64_t (*given)[2], int64_t n, const Form *form) {
+  if (n != MOST_POWER - LEAST_POWER + 1) return NO_SUCH;
+  for (int i = 0; i < 2; i++)
+    if (form[i].least < -8 || form[i].least > -4 || form[i].most < 8 || form[i].most > 21) return NO_SUCH;
+  memcpy(powers, given, sizeof powers);
+  memcpy(forms, form, sizeof forms);
+  set_scales();
+  return 0;
+}
