@@ -1,16 +1,16 @@
 /* The fast lane: the entries of a slab as JSON text, in one pass over their columns.
 
-   A plain C interface, called with ctypes; there is no state but the tables of lane_setup. Sizes and
-   addresses come from Python, which takes them from the arrays themselves. What is read from data is
-   compared with them: positions, devices and the bounds of texts. Nothing is written behind the end
-   of the room that is given. Whatever does not hold is answered by a code below zero, and the caller
-   then takes the general path, which makes the same bytes.
+   A plain C interface, called with ctypes; there is no state but the tables of lane_setup. Sizes
+   and addresses come from Python, which takes them from the arrays themselves. What is read from
+   data is compared with them: positions, devices and the bounds of texts. Nothing is written behind
+   the end of the room that is given. Whatever does not hold is answered by a code below zero, and
+   the caller then takes the general path, which makes the same bytes.
 
    Numbers are written as orjson writes them: the fewest digits that are read back as the number,
    and of these the nearest. Two ways lead there.
 
    - Recorded numbers mostly have few decimals. If d / 10^k is read back as the number, and no other
-     number with k decimals is, then d without its last zeros is the shortest (as_decimals).
+     number with k decimals is, then d without its last zeros is the shortest (put_float32, put_float64).
    - All others: Raffaello Giulietti, "The Schubfach way to render doubles", 2020 (shortest). */
 
 #include <stdint.h>
@@ -23,6 +23,8 @@
 #ifndef LANE_SOURCE
 #define LANE_SOURCE 0
 #endif
+
+#define APART __attribute__((noinline)) /* of what is rare: the loop stays small */
 
 typedef unsigned __int128 wide;
 
@@ -85,14 +87,15 @@ static inline uint64_t digits8(uint32_t v) {
 
 static const uint64_t ZEROS = 0x3030303030303030ULL;
 
-static inline int zeros_before(uint64_t digits) { return digits ? __builtin_ctzll(digits) / 8 : 8; }
-static inline int zeros_behind(uint64_t digits) { return digits ? __builtin_clzll(digits) / 8 : 8; }
+/* Zeros before, and behind, the other digits: 7 at most. */
+static inline int zeros_before(uint64_t digits) { return __builtin_ctzll(digits | 1ULL << 63) / 8; }
+static inline int zeros_behind(uint64_t digits) { return __builtin_clzll(digits | 1) / 8; }
 static inline int least(int a, int b) { return a < b ? a : b; }
 
 static inline char *put_whole(char *p, uint64_t v) {
   if (v < 100000000) {
     uint64_t digits = digits8((uint32_t)v);
-    int skip = least(zeros_before(digits), 7);
+    int skip = zeros_before(digits);
     put8(p, (digits | ZEROS) >> 8 * skip);
     return p + 8 - skip;
   }
@@ -116,7 +119,7 @@ static inline char *put_short(char *p, uint32_t d, int k) {
 }
 
 /* d / 10^k for d < 10^16 and 0 <= k <= MOST_DECIMALS, in the same way. */
-static char *put_long(char *p, uint64_t d, int k) {
+static APART char *put_long(char *p, uint64_t d, int k) {
   if (k == 0 && d < 10000000) { d *= 10; k = 1; }
   if (k && k <= 7 && d < 100000000) return put_short(p, (uint32_t)d, k);
   uint64_t high = digits8((uint32_t)(d / 100000000)), low = digits8((uint32_t)(d % 100000000));
@@ -136,7 +139,7 @@ static char *put_long(char *p, uint64_t d, int k) {
 }
 
 /* d * 10^e in the form of orjson, for 0 < d < 10^17. */
-static char *put_decimal(char *p, uint64_t d, int e, const Form *form) {
+static APART char *put_decimal(char *p, uint64_t d, int e, const Form *form) {
   while (d % 10 == 0) { d /= 10; e++; }
   char digits[48];
   uint64_t low = d % 10000000000000000ULL;
@@ -174,8 +177,10 @@ static char *put_decimal(char *p, uint64_t d, int e, const Form *form) {
 
 typedef struct { uint64_t digits; int exponent; } Decimal;
 
-/* floor(log10(2^q)), of 3/4 * 2^q if narrow; floor(log2(10^k)): exact for the exponents of doubles. */
-static inline int log10_of(int q, int narrow) { return (q * 1262611 - (narrow ? 524031 : 0)) >> 22; }
+/* floor(log10(2^q)), or of 3/4 * 2^q if narrow; floor(log2(10^k)). Exact for doubles' exponents. */
+static inline int log10_of(int q, int narrow) {
+  return (q * 1262611 - (narrow ? 524031 : 0)) >> 22;
+}
 static inline int log2_of(int k) { return (k * 1741647) >> 19; }
 
 /* The product of a power and a number, scaled back: rounded down, and odd if anything is lost. */
@@ -189,9 +194,9 @@ static inline uint64_t scaled32(const uint64_t *power, uint64_t c) {
   return (uint64_t)(product >> 64) | ((uint32_t)((uint64_t)product >> 32) > 1);
 }
 
-/* The shortest decimal that is read back as c * 2^q, c > 0: section 9 of the paper. Numbers are kept
-   in quarters of a unit of the last digit, so that the ends of the interval around c * 2^q, whose
-   numbers are all read back as it, are whole. */
+/* The shortest decimal that is read back as c * 2^q, c > 0. Numbers are kept in quarters of a unit
+   of the last digit, so that the ends of the interval around c * 2^q, whose numbers are all read
+   back as it, are whole. The interval is narrow below a power of two: the neighbour is nearer. */
 #define SHORTEST(name, scaled)                                                                  \
   static inline Decimal name(uint64_t c, int q, int narrow) {                                   \
     int odd = (int)(c & 1), k = log10_of(q, narrow), h = q + log2_of(-k) + 1;                   \
@@ -219,7 +224,11 @@ SHORTEST(shortest32, scaled32)
 /* For 32-bit floats from 2^-13 to 2^23, by exponent: the most decimals k, at most 7, for which
    10^-k exceeds the distance of neighbouring floats, so that at most one number with k decimals is
    read back as the float. x * 10^k is exact in a double. */
-typedef struct { double ten; double half; int32_t decimals; } Scale; /* half: of the distance * ten */
+typedef struct {
+  double ten;       /* 10^k */
+  double half;      /* half of the distance, times ten; 0 for all other floats */
+  int32_t decimals; /* k */
+} Scale;
 static Scale scales[256];
 
 static void set_scales(void) {
@@ -232,31 +241,52 @@ static void set_scales(void) {
   }
 }
 
+/* Floats, without their sign, that are not of few decimals; ``begin`` is where the sign is. */
+static APART char *put_other32(char *begin, char *p, uint32_t bits) {
+  uint32_t exponent = bits >> 23, fraction = bits & 0x7fffff;
+  if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
+  if (exponent == 255) { memcpy(begin, "null", 4); return begin + 4; }
+  int narrow = !fraction && exponent > 1;
+  Decimal found = exponent ? shortest32(fraction | 1u << 23, (int)exponent - 150, narrow)
+                           : shortest32(fraction, -149, 0);
+  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT32]);
+}
+
 static inline char *put_float32(char *p, const void *values, int64_t at) {
   char *begin = p;
   uint32_t bits;
   float number;
   memcpy(&bits, (const char *)values + 4 * at, 4);
-  if (bits >> 31) { *p++ = '-'; bits &= 0x7fffffff; }
+  *p = '-';
+  p += bits >> 31;
+  bits &= 0x7fffffff;
   memcpy(&number, &bits, 4);
   uint32_t exponent = bits >> 23, fraction = bits & 0x7fffff;
   const Scale *scale = &scales[exponent];
   double steps = (double)number * scale->ten;
   if (scale->half > 0) {
-    uint32_t d = (uint32_t)(steps + 0.5);
-    double miss = steps > d ? steps - d : d - steps;
+    int32_t d = (int32_t)(steps + 0.5);
+    double miss = __builtin_fabs(steps - d);
     /* Below a power of two the neighbour is half as far. */
     if (miss < (fraction ? scale->half : scale->half / 2)) {
       int k = scale->decimals;
       if (k == 0) { d *= 10; k = 1; }
-      return put_short(p, d, k);
+      return put_short(p, (uint32_t)d, k);
     }
   }
+  return put_other32(begin, p, bits);
+}
+
+static APART char *put_other64(char *begin, char *p, uint64_t bits, int32_t *decimals) {
+  int exponent = (int)(bits >> 52);
+  uint64_t fraction = bits & 0xfffffffffffffULL;
   if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
-  if (exponent == 255) { memcpy(begin, "null", 4); return begin + 4; }
-  Decimal found = exponent ? shortest32(fraction | 1u << 23, (int)exponent - 150, !fraction && exponent > 1)
-                           : shortest32(fraction, -149, 0);
-  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT32]);
+  if (exponent == 2047) { memcpy(begin, "null", 4); return begin + 4; }
+  int narrow = !fraction && exponent > 1;
+  Decimal found = exponent ? shortest64(fraction | 1ULL << 52, exponent - 1075, narrow)
+                           : shortest64(fraction, -1074, 0);
+  if (-found.exponent > *decimals && -found.exponent <= MOST_DECIMALS) *decimals = -found.exponent;
+  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT64]);
 }
 
 /* At most 15 digits: no other number with so few is read back as the same double. */
@@ -265,7 +295,9 @@ static inline char *put_float64(char *p, const void *values, int64_t at, int32_t
   uint64_t bits;
   double number;
   memcpy(&bits, (const char *)values + 8 * at, 8);
-  if (bits >> 63) { *p++ = '-'; bits &= ~(1ULL << 63); }
+  *p = '-';
+  p += bits >> 63;
+  bits &= ~(1ULL << 63);
   memcpy(&number, &bits, 8);
   if (number >= 1e-4 && number < 1e9) {
     double steps = number * TENS[*decimals];
@@ -274,14 +306,7 @@ static inline char *put_float64(char *p, const void *values, int64_t at, int32_t
       if ((double)d / TENS[*decimals] == number) return put_long(p, d, *decimals);
     }
   }
-  if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
-  int exponent = (int)(bits >> 52);
-  uint64_t fraction = bits & 0xfffffffffffffULL;
-  if (exponent == 2047) { memcpy(begin, "null", 4); return begin + 4; }
-  Decimal found = exponent ? shortest64(fraction | 1ULL << 52, exponent - 1075, !fraction && exponent > 1)
-                           : shortest64(fraction, -1074, 0);
-  if (-found.exponent > *decimals && -found.exponent <= MOST_DECIMALS) *decimals = -found.exponent;
-  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT64]);
+  return put_other64(begin, p, bits, decimals);
 }
 
 static inline char *put_int64(char *p, const void *values, int64_t at) {
@@ -337,7 +362,8 @@ static int64_t room_of(const Column *column, int64_t n) {
 }
 
 /* Lay the value of an entry; returns the end of the text, or NULL with what was wrong. */
-static inline char *put_value(char *p, const char *end, Column *column, int64_t position, int *wrong) {
+static inline char *put_value(char *p, const char *end, Column *column, int64_t position,
+                              int *wrong) {
   if (position >= column->n) { *wrong = NO_SUCH; return NULL; }
   int32_t first = 0, last = 0;
   if (column->kind == TEXT) {
@@ -345,7 +371,8 @@ static inline char *put_value(char *p, const char *end, Column *column, int64_t 
     if (found < 0) { *wrong = NO_SUCH; return NULL; }
     if (!found) return p;
   } else if (!is_present(column, position)) return p;
-  if (end - p < (int64_t)column->key_size + (last - first) + NUMBER + SLACK) { *wrong = NO_ROOM; return NULL; }
+  int64_t most = (int64_t)column->key_size + (last - first) + NUMBER + SLACK;
+  if (end - p < most) { *wrong = NO_ROOM; return NULL; }
   if (column->key_size <= 32) memcpy(p, column->key, 32);
   else memcpy(p, column->key, (size_t)column->key_size);
   p += column->key_size;
@@ -379,7 +406,8 @@ int64_t lane_lay(const Slab *slab, char *text, int64_t room, int64_t *starts, in
     const Column *heads = slab->heads;
     int64_t device = heads->cells[i];
     int32_t first, last;
-    if (device < 0 || device >= heads->n || text_of(heads, device, &first, &last) <= 0) return NO_SUCH;
+    if (device < 0 || device >= heads->n) return NO_SUCH;
+    if (text_of(heads, device, &first, &last) <= 0) return NO_SUCH;
     if (end - p < (int64_t)(last - first) + NUMBER + SLACK) return NO_ROOM;
     memcpy(p, heads->texts + first, (size_t)(last - first));
     p += last - first;
@@ -436,8 +464,10 @@ int lane_runs_here(void) {
    numbers of 32 and 64 bits; returns 0 if these are such that numbers can be written in them. */
 int lane_setup(const uint64_t (*given)[2], int64_t n, const Form *form) {
   if (n != MOST_POWER - LEAST_POWER + 1) return NO_SUCH;
-  for (int i = 0; i < 2; i++)
-    if (form[i].least < -8 || form[i].least > -4 || form[i].most < 8 || form[i].most > 21) return NO_SUCH;
+  for (int i = 0; i < 2; i++) {
+    if (form[i].least < -8 || form[i].least > -4) return NO_SUCH;
+    if (form[i].most < 8 || form[i].most > 21) return NO_SUCH;
+  }
   memcpy(powers, given, sizeof powers);
   memcpy(forms, form, sizeof forms);
   set_scales();
