@@ -10,7 +10,8 @@
    and of these the nearest. Two ways lead there.
 
    - Recorded numbers mostly have few decimals. If d / 10^k is read back as the number, and no other
-     number with k decimals is, then d without its last zeros is the shortest (put_float32, put_float64).
+     number with k decimals is, then d without its last zeros is the shortest (put_float32,
+     put_float64).
    - All others: Raffaello Giulietti, "The Schubfach way to render doubles", 2020 (shortest). */
 
 #include <stdint.h>
