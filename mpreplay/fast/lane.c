@@ -47,8 +47,7 @@ typedef struct {
   int64_t n_texts;
   int32_t key_size;
   int32_t kind;
-  int32_t decimals;       /* decimals that the doubles so far have had */
-  int32_t unused;
+  int32_t few, more;      /* decimals that numbers so far have had: at most 3, at most 12 */
 } Column;
 
 /* The entries of a slab. */
@@ -222,38 +221,92 @@ SHORTEST(shortest32, scaled32)
 
 /* ------------------------------------------------------------------------------------ numbers */
 
-/* For 32-bit floats from 2^-13 to 2^23, by exponent: the most decimals k, at most 7, for which
-   10^-k exceeds the distance of neighbouring floats, so that at most one number with k decimals is
-   read back as the float. x * 10^k is exact in a double. */
-typedef struct {
-  double ten;       /* 10^k */
-  double half;      /* half of the distance, times ten; 0 for all other floats */
-  int32_t decimals; /* k */
-} Scale;
-static Scale scales[256];
+/* Most numbers are below 10^4 and have three decimals at most: their texts come from two tables. */
+enum { MOST_SHORT = 3 };
+static const double BELOW[] = {1e4, 1e5, 1e6, 1e7};         /* 10^4 as steps of each scale */
+static const uint64_t INVERSE[] = {1ULL << 40, 109951162778ULL, 10995116278ULL, 1099511628ULL};
+static const int32_t STEPS[] = {1, 10, 100, 1000};
+static const int32_t AT[] = {0, 1, 11, 111};                /* where the decimals of a scale begin */
+static struct { char text[4]; int32_t size; } wholes[10000], decimals[1111]; /* 12 and .5, .25 */
 
-static void set_scales(void) {
-  for (int e = 127 - 13; e < 127 + 23; e++) {
-    double distance = 1.0;
-    for (int n = e - 127 - 23; n < 0; n++) distance /= 2;
-    int k = 7;
-    while (distance * TENS[k] >= 1) k--;
-    scales[e] = (Scale){TENS[k], distance * TENS[k] / 2, k};
+static void set_texts(void) {
+  for (int32_t v = 0; v < 10000; v++) {
+    char text[16] = {0};
+    wholes[v].size = (int32_t)(put_whole(text, (uint64_t)v) - text);
+    memcpy(wholes[v].text, text, 4);
+  }
+  for (int k = 0; k <= MOST_SHORT; k++)
+    for (int32_t v = 0; v < STEPS[k]; v++) {
+      char text[16] = {0};
+      /* From 1.25 without its 1. */
+      char *end = put_short(text, (uint32_t)(STEPS[k] + v) * (k ? 1 : 10), k ? k : 1);
+      decimals[AT[k] + v].size = (int32_t)(end - text - 1);
+      memcpy(decimals[AT[k] + v].text, text + 1, 4);
+    }
+}
+
+/* d / 10^k, for d < 10^(4 + k) and k <= MOST_SHORT. */
+static inline char *put_steps(char *p, int32_t d, int k) {
+  int32_t whole = (int32_t)(((uint64_t)d * INVERSE[k]) >> 40), rest = AT[k] + d - whole * STEPS[k];
+  memcpy(p, wholes[whole].text, 4);
+  p += wholes[whole].size;
+  memcpy(p, decimals[rest].text, 4);
+  return p + decimals[rest].size;
+}
+
+/* Half of the distance to the nearest other float, by exponent, and whether it is a power of two,
+   below which that is half as far. Of 0.0 it is nearly nothing. */
+static double halves[256][2];
+
+/* For floats from 2^-13 to 2^23, by exponent: the most decimals k, at most 7, with which the
+   distance is below 10^-k. */
+static int8_t most_decimals[256];
+
+static void set_floats(void) {
+  halves[0][0] = halves[0][1] = 1e-100;
+  double half = 1;
+  for (int n = 0; n < 150; n++) half /= 2;
+  for (int e = 1; e < 255; e++, half *= 2) {
+    halves[e][0] = half;
+    halves[e][1] = half / 2;
+    most_decimals[e] = -1;
+    for (int k = 0; k <= 7 && e >= 114 && e < 150; k++)
+      if (2 * half * TENS[k] < 1) most_decimals[e] = (int8_t)k;
   }
 }
 
-/* Floats, without their sign, that are not of few decimals; ``begin`` is where the sign is. */
-static APART char *put_other32(char *begin, char *p, uint32_t bits) {
+/* A float read as d / 10^k, if it is: then no other number of k decimals is read back as it, since
+   these lie farther apart than the floats that are. x * 10^k is exact in a double for k <= 7. */
+static inline int is_steps32(double steps, int32_t d, uint32_t bits, int k) {
+  double half = halves[bits >> 23][!(bits & 0x7fffff)] * TENS[k];
+  return __builtin_fabs(steps - d) < half && half < 0.5;
+}
+
+/* A float without its sign that is not of few decimals; ``begin`` is where the sign is. */
+static APART char *put_other32(char *begin, char *p, uint32_t bits, int32_t *few) {
   uint32_t exponent = bits >> 23, fraction = bits & 0x7fffff;
-  if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
+  int k = most_decimals[exponent];
   if (exponent == 255) { memcpy(begin, "null", 4); return begin + 4; }
+  if (exponent >= 114 && k >= 0) {
+    float number;
+    memcpy(&number, &bits, 4);
+    double steps = (double)number * TENS[k];
+    int32_t d = (int32_t)(steps + 0.5);
+    if (is_steps32(steps, d, bits, k)) {
+      char *end = put_long(p, (uint64_t)d, k);
+      int found = 0;
+      while (end[-1 - found] != '.') found++;
+      if (found > *few && found <= MOST_SHORT) *few = found;
+      return end;
+    }
+  }
   int narrow = !fraction && exponent > 1;
   Decimal found = exponent ? shortest32(fraction | 1u << 23, (int)exponent - 150, narrow)
                            : shortest32(fraction, -149, 0);
   return put_decimal(p, found.digits, found.exponent, &forms[FLOAT32]);
 }
 
-static inline char *put_float32(char *p, const void *values, int64_t at) {
+static inline char *put_float32(char *p, const void *values, int64_t at, int32_t *few) {
   char *begin = p;
   uint32_t bits;
   float number;
@@ -262,36 +315,41 @@ static inline char *put_float32(char *p, const void *values, int64_t at) {
   p += bits >> 31;
   bits &= 0x7fffffff;
   memcpy(&number, &bits, 4);
-  uint32_t exponent = bits >> 23, fraction = bits & 0x7fffff;
-  const Scale *scale = &scales[exponent];
-  double steps = (double)number * scale->ten;
-  if (scale->half > 0) {
+  double steps = (double)number * TENS[*few];
+  if (steps < BELOW[*few] - 1) {
     int32_t d = (int32_t)(steps + 0.5);
-    double miss = __builtin_fabs(steps - d);
-    /* Below a power of two the neighbour is half as far. */
-    if (miss < (fraction ? scale->half : scale->half / 2)) {
-      int k = scale->decimals;
-      if (k == 0) { d *= 10; k = 1; }
-      return put_short(p, (uint32_t)d, k);
-    }
+    if (is_steps32(steps, d, bits, *few)) return put_steps(p, d, *few);
   }
-  return put_other32(begin, p, bits);
+  return put_other32(begin, p, bits, few);
 }
 
-static APART char *put_other64(char *begin, char *p, uint64_t bits, int32_t *decimals) {
+/* A double without its sign that is not of few decimals. */
+static APART char *put_other64(char *begin, char *p, uint64_t bits, int32_t *few, int32_t *more) {
   int exponent = (int)(bits >> 52);
   uint64_t fraction = bits & 0xfffffffffffffULL;
-  if (bits == 0) { memcpy(p, "0.0", 3); return p + 3; }
+  double number;
+  memcpy(&number, &bits, 8);
   if (exponent == 2047) { memcpy(begin, "null", 4); return begin + 4; }
+  if (number >= 1e-4 && number < 1e9) {
+    double steps = number * TENS[*more];
+    if (steps < 1e15) {
+      uint64_t d = (uint64_t)(steps + 0.5);
+      if ((double)d / TENS[*more] == number) return put_long(p, d, *more);
+    }
+  }
   int narrow = !fraction && exponent > 1;
   Decimal found = exponent ? shortest64(fraction | 1ULL << 52, exponent - 1075, narrow)
                            : shortest64(fraction, -1074, 0);
-  if (-found.exponent > *decimals && -found.exponent <= MOST_DECIMALS) *decimals = -found.exponent;
-  return put_decimal(p, found.digits, found.exponent, &forms[FLOAT64]);
+  char *end = put_decimal(p, found.digits, found.exponent, &forms[FLOAT64]);
+  int n = -found.exponent;
+  if (n > *few && n <= MOST_SHORT) *few = n;
+  if (n > *more && n <= MOST_DECIMALS) *more = n;
+  return end;
 }
 
-/* At most 15 digits: no other number with so few is read back as the same double. */
-static inline char *put_float64(char *p, const void *values, int64_t at, int32_t *decimals) {
+/* Of 15 digits at most, no other number is read back as the same double. */
+static inline char *put_float64(char *p, const void *values, int64_t at, int32_t *few,
+                                int32_t *more) {
   char *begin = p;
   uint64_t bits;
   double number;
@@ -300,28 +358,30 @@ static inline char *put_float64(char *p, const void *values, int64_t at, int32_t
   p += bits >> 63;
   bits &= ~(1ULL << 63);
   memcpy(&number, &bits, 8);
-  if (number >= 1e-4 && number < 1e9) {
-    double steps = number * TENS[*decimals];
-    if (steps < 1e15) {
-      uint64_t d = (uint64_t)(steps + 0.5);
-      if ((double)d / TENS[*decimals] == number) return put_long(p, d, *decimals);
-    }
+  double steps = number * TENS[*few];
+  if (steps < BELOW[*few] - 1) {
+    int32_t d = (int32_t)(steps + 0.5);
+    if ((double)d / TENS[*few] == number) return put_steps(p, d, *few);
   }
-  return put_other64(begin, p, bits, decimals);
+  return put_other64(begin, p, bits, few, more);
 }
 
 static inline char *put_int64(char *p, const void *values, int64_t at) {
   int64_t number;
   memcpy(&number, (const char *)values + 8 * at, 8);
-  if (number >= 0) return put_whole(p, (uint64_t)number);
-  *p++ = '-';
-  return put_whole(p, 0 - (uint64_t)number);
+  *p = '-';
+  p += number < 0;
+  uint64_t size = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+  if (size >= 10000) return put_whole(p, size);
+  memcpy(p, wholes[size].text, 4);
+  return p + wholes[size].size;
 }
 
 static inline char *put_number(char *p, Column *column, int64_t position) {
   int64_t at = column->first + position;
-  if (column->kind == FLOAT32) return put_float32(p, column->values, at);
-  if (column->kind == FLOAT64) return put_float64(p, column->values, at, &column->decimals);
+  if (column->kind == FLOAT32) return put_float32(p, column->values, at, &column->few);
+  if (column->kind == FLOAT64)
+    return put_float64(p, column->values, at, &column->few, &column->more);
   return put_int64(p, column->values, at);
 }
 
@@ -382,6 +442,12 @@ static inline char *put_value(char *p, const char *end, Column *column, int64_t 
   return p + (last - first);
 }
 
+static inline char *put_time(char *p, int64_t time) {
+  if (time >= 0) return put_whole(p, (uint64_t)time);
+  *p++ = '-';
+  return put_whole(p, 0 - (uint64_t)time);
+}
+
 static const char TIME[] = "},\"time\":";
 
 /* The most bytes that the text of a slab takes, or what is wrong with it. */
@@ -428,7 +494,7 @@ int64_t lane_lay(const Slab *slab, char *text, int64_t room, int64_t *starts, in
     *brace = '{'; /* every value begins with a comma, the first as well */
     memcpy(p, TIME, sizeof TIME - 1);
     p += sizeof TIME - 1;
-    p = put_int64(p, slab->time, i);
+    p = put_time(p, slab->time[i]);
     *p++ = '}';
     *p++ = ',';
     counts[i] = count;
@@ -471,6 +537,7 @@ int lane_setup(const uint64_t (*given)[2], int64_t n, const Form *form) {
   }
   memcpy(powers, given, sizeof powers);
   memcpy(forms, form, sizeof forms);
-  set_scales();
+  set_texts();
+  set_floats();
   return 0;
 }

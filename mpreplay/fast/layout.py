@@ -36,8 +36,8 @@ class Column(ctypes.Structure):
         ("n_texts", ctypes.c_int64),
         ("key_size", ctypes.c_int32),
         ("kind", ctypes.c_int32),
-        ("decimals", ctypes.c_int32),
-        ("unused", ctypes.c_int32),
+        ("few", ctypes.c_int32),
+        ("more", ctypes.c_int32),
     )
 
 
