@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .checks.checker import Checker
 from .checks.duplicates import find_duplicates
+from .checks.nearby import Nearby, rows_if_nearby
 from .checks.sizes import Room
 from .checks.survey import duplicates_of
 from .errors import ConfigError
@@ -113,6 +114,18 @@ class Order:
         ``heed`` is called at each slab, and raises to end the survey.
         """
         return duplicates_of(self.history, self.models, self.checker, self.own, self.policy, heed)
+
+    def nearby(self, heed: Callable[[], object] = bool) -> Nearby | None:
+        """Return the search that finds the duplicates while the history is sent, in one reading.
+
+        None if the policy is to raise before anything is sent, or if slabs that are no neighbours
+        may hold the same time. ``heed`` as in :meth:`surveyed`.
+        """
+        policy = self.policy
+        if "raise" in (policy.on_invalid, policy.duplicates):
+            return None
+        n_rows = rows_if_nearby(self.history, self.models, heed)
+        return None if n_rows is None else Nearby(policy.keep, policy.withholds, n_rows)
 
     def duplicates(self) -> Duplicates:
         """Return the duplicates of the history; never raise InvalidHistory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["absent_in", "is_nan", "is_present"]
+__all__ = ["absent_in", "is_nan", "is_present", "valid_in"]
 
 
 def is_nan(value: Any) -> bool:
@@ -40,4 +40,24 @@ def is_present(column: pa.Array) -> NDArray[np.bool_]:
     """Return a mask of the values of a column: neither null nor NaN."""
     if pa.types.is_floating(column.type):
         return np.array(~np.isnan(column.to_numpy(zero_copy_only=False)), bool)
-    return np.array(column.is_valid().to_numpy(zero_copy_only=False), bool)
+    return valid_in(column)
+
+
+def valid_in(column: pa.Array) -> NDArray[np.bool_]:
+    """Return a mask of the values of a column that are not null, as an array of its own."""
+    if any(is_odd(column.type) for is_odd in _ODD):
+        return np.array(column.is_valid().to_numpy(zero_copy_only=False), bool)
+    if not column.null_count:
+        return np.ones(len(column), bool)
+    bits = np.frombuffer(column.buffers()[0], np.uint8)[column.offset // 8 :]
+    first = column.offset % 8
+    return np.unpackbits(bits, count=first + len(column), bitorder="little")[first:].view(bool)
+
+
+# Types whose nulls are not, or not only, in a bitmap.
+_ODD: Final = (
+    pa.types.is_null,
+    pa.types.is_dictionary,
+    pa.types.is_union,
+    pa.types.is_run_end_encoded,
+)

@@ -6,20 +6,20 @@ times for each device and slab; slabs that cannot hold a repeated time are not r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from ..history.keys import keys_of, read_keys
+from ..history.keys import read_keys
 from ..history.ordering import order_of
 from ..history.readings import read_slab
 from ..model.device import Device
+from .repeated_keys import Keys, Ranges, joined, repeated, same
 from .repeats import Duplicates, candidates_of, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,54 +31,6 @@ if TYPE_CHECKING:
     from .repeats import Candidates, Keep
 
 __all__ = ["Search", "find_duplicates"]
-
-
-@dataclass(slots=True)
-class _Keys:
-    """Numbers of the devices of a history; in the long form, of each device and point.
-
-    With ``withhold``, rows whose time is implausible are left out as those without a time are.
-    """
-
-    withhold: bool
-    numbers: dict[Any, int] = field(default_factory=dict)
-    devices: set[Device] = field(default_factory=set)
-    # Names of the latest slab, with their numbers: slabs mostly have the same.
-    _latest: tuple[list[Any], NDArray[np.int64]] = field(
-        default_factory=lambda: ([], np.zeros(0, np.int64))
-    )
-
-    def of(
-        self, raw: RawSlab, keys: Readings
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the source row of each readable reading of a slab, its number and its time."""
-        rows, codes, time = keys.rows, keys.device, keys.time
-        if keys.unreadable or keys.implausible is not None:
-            readable = ~keys.is_unreadable()
-            if keys.implausible is not None and self.withhold:
-                readable[keys.implausible.positions] = False
-            rows, codes, time = rows[readable], codes[readable], time[readable]
-        names: list[Any] = keys.devices
-        if names != self._latest[0]:
-            self.devices |= set(names)
-        if raw.layout.columns.is_long:
-            point_codes, points = _points(raw, rows - raw.first_row)
-            width = len(points) + 1
-            pairs, codes = np.unique(codes * width + point_codes + 1, return_inverse=True)
-            labels = [None, *points]
-            names = [(names[pair // width], labels[pair % width]) for pair in pairs.tolist()]
-        if names != self._latest[0]:
-            numbers = [self.numbers.setdefault(name, len(self.numbers)) for name in names]
-            self._latest = names, np.array(numbers, np.int64)
-        ids = self._latest[1]
-        return rows, ids[codes] if len(ids) else codes, time
-
-
-def _points(raw: RawSlab, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the point of each row, as an index into the names (-1: unnamed), and the names."""
-    named = keys_of(raw, raw.layout.columns.point, "", "point").take(pa.array(positions))
-    codes = named.indices.fill_null(-1).to_numpy().astype(np.int64)
-    return codes, named.dictionary.to_pylist()
 
 
 def find_duplicates(
@@ -151,8 +103,8 @@ class Search:
         self._keep, self._heed = keep, heed
         self._n_conflicts = n_conflicts
         self._withhold = withhold
-        self._keys = _Keys(withhold)
-        self._ranges = _Ranges()
+        self._keys = Keys(withhold)
+        self._ranges = Ranges()
         self._n_rows = 0
         self._rows: dict[int, NDArray[np.int64]] = {}  # repeated rows, by slab
         self._again: dict[int, NDArray[np.int64]] = {}  # key of each row but the first, by slab
@@ -162,14 +114,14 @@ class Search:
         """Note devices and times of a slab; ``parts`` are its readings, or its keys alone."""
         self._heed()
         self._n_rows += sum(len(part.rows) for part in parts)
-        rows, ids, time = _joined(self._keys.of(raw, part) for part in parts)
+        rows, ids, time = joined(self._keys.of(raw, part) for part in parts)
         order = order_of(ids, time)
         ids, time = ids[order], time[order]
         self._ranges.add(raw.number, ids, time)
-        repeated = _repeated(ids, time)
-        if repeated.any():
-            self._rows[raw.number] = np.sort(rows[order[repeated]])
-            self._again[raw.number] = ids[1:][_same(ids, time)]
+        again = repeated(ids, time)
+        if again.any():
+            self._rows[raw.number] = np.sort(rows[order[again]])
+            self._again[raw.number] = ids[1:][same(ids, time)]
 
     def hold(self, readings: Readings, part: int, faults: Iterable[Fault]) -> None:
         """Hold the repeated values of one product in the slab last seen."""
@@ -242,90 +194,13 @@ class Search:
             parts.append(self._keys.of(raw, read_keys(raw, models, own, window)))
             numbers.append(np.full(len(parts[-1][0]), raw.number, np.int64))
         slab = np.concatenate(numbers)
-        rows, ids, time = _joined(parts)
+        rows, ids, time = joined(parts)
         order = order_of(ids, time)
         ids, time = ids[order], time[order]
         self._again = {n: again for n, again in self._again.items() if n not in slabs}
-        self._again[-1] = ids[1:][_same(ids, time)]
-        chosen = order[_repeated(ids, time)]
+        self._again[-1] = ids[1:][same(ids, time)]
+        chosen = order[repeated(ids, time)]
         return {
             int(number): np.sort(rows[chosen][slab[chosen] == number])
             for number in np.unique(slab[chosen])
         }
-
-
-def _joined(
-    parts: Iterable[tuple[NDArray[np.int64], ...]],
-) -> Iterator[NDArray[np.int64]]:
-    """Yield the arrays at the same place in all parts, joined."""
-    for pieces in zip(*parts, strict=True):
-        yield pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-
-def _same(ids: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.bool_]:
-    return np.asarray((ids[1:] == ids[:-1]) & (time[1:] == time[:-1]), bool)
-
-
-def _repeated(ids: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return a mask over sorted keys and times, True where a pair occurs more than once."""
-    same = _same(ids, time)
-    repeated = np.zeros(len(ids), bool)
-    repeated[1:] |= same
-    repeated[:-1] |= same
-    return repeated
-
-
-@dataclass(slots=True)
-class _Ranges:
-    """The first and last time of each key in each slab."""
-
-    slab: list[NDArray[np.int64]] = field(default_factory=list)
-    key: list[NDArray[np.int64]] = field(default_factory=list)
-    first: list[NDArray[np.int64]] = field(default_factory=list)
-    last: list[NDArray[np.int64]] = field(default_factory=list)
-    slabs: set[int] = field(default_factory=set)
-
-    def add(self, slab: int, ids: NDArray[np.int64], time: NDArray[np.int64]) -> None:
-        """Note the ranges of a slab's readings, sorted by key and time."""
-        self.slabs.add(slab)
-        if not len(ids):
-            return
-        starts = np.flatnonzero(np.append(True, ids[1:] != ids[:-1]))
-        self.slab.append(np.full(len(starts), slab, np.int64))
-        self.key.append(ids[starts])
-        self.first.append(time[starts])
-        self.last.append(time[np.append(starts[1:], len(ids)) - 1])
-
-    @property
-    def last_time(self) -> int | None:
-        """The latest time in the history."""
-        return max((int(part.max()) for part in self.last), default=None)
-
-    def _sorted(self, by_first: bool) -> tuple[NDArray[np.int64], ...]:
-        slab, key, first, last = (
-            np.concatenate(parts) if parts else np.zeros(0, np.int64)
-            for parts in (self.slab, self.key, self.first, self.last)
-        )
-        order = np.lexsort((slab, first, key) if by_first else (slab, key))
-        return slab[order], key[order], first[order], last[order]
-
-    def overlapping(self) -> set[int]:
-        """Return the slabs whose range of times of a key overlaps with another slab's."""
-        slab, key, first, last = self._sorted(by_first=True)
-        found: set[int] = set()
-        latest, holder = 0, -1
-        for n in range(len(slab)):  # over slabs and devices, not over rows
-            if n == 0 or key[n] != key[n - 1]:
-                latest, holder = int(last[n]), int(slab[n])
-                continue
-            if first[n] <= latest:
-                found |= {holder, int(slab[n])}
-            if last[n] > latest:
-                latest, holder = int(last[n]), int(slab[n])
-        return found
-
-    def n_disordered(self) -> int:
-        """Return how often a key's times go back from a slab to a later one."""
-        _, key, first, last = self._sorted(by_first=False)
-        same = key[1:] == key[:-1]
-        return int((same & (first[1:] < last[:-1])).sum())

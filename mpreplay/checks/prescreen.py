@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from ..cells.absent import valid_in
 from ..model.schemas import rules_of, schema_of
+from ..values.number_texts import numbers_in
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera
@@ -38,6 +40,7 @@ class Proof:
         self._rules = [rule.allowed for rule in rules_of(point)]
         # The rules of a number are ranges: all values are allowed if the least and the largest are.
         self._is_number = point.is_number
+        self._least, self._most = np.inf, -np.inf  # of the numbers that were cleared so far
 
     @cached_property
     def checks(self) -> list[pandera.Check]:
@@ -55,9 +58,9 @@ class Proof:
         >>> proof.doubtful(pa.array([1.5, None, 2500.1], pa.float32()))
         array([2])
         """
-        there = values.drop_null() if values.null_count else values
-        if not self._rules or not len(there) or (self._is_number and self._holds(_ends(there))):
+        if not self._rules or (self._is_number and self._is_clear(values)):
             return np.zeros(0, np.int64)
+        there = values.drop_null() if values.null_count else values
         allowed = np.ones(len(there), bool)
         for rule in self._rules:
             allowed &= rule(there)
@@ -66,17 +69,25 @@ class Proof:
         positions = np.flatnonzero(values.is_valid().to_numpy(zero_copy_only=False))
         return positions[~allowed]
 
-    def _holds(self, values: pa.Array) -> bool:
-        return all(bool(rule(values).all()) for rule in self._rules)
+    def _is_clear(self, values: pa.Array) -> bool:
+        """Return True if all numbers are allowed: the least and the largest are."""
+        numbers = numbers_in(values)
+        if values.null_count:
+            numbers = numbers[valid_in(values)]
+        if not len(numbers):
+            return True
+        # Both are NaN if any number is; Arrow's own min_max skips NaN, and takes ten times as long.
+        with np.errstate(invalid="ignore"):
+            least, most = numbers.min(), numbers.max()
+        if self._least <= least and most <= self._most:
+            return True
+        ends = pa.array(np.array([least, most]), values.type)
+        if not all(bool(rule(ends).all()) for rule in self._rules):
+            return False
+        self._least, self._most = min(self._least, least), max(self._most, most)
+        return True
 
 
 def proofs_of(points: Iterable[Measurepoint]) -> dict[str, Proof]:
     """Return the pre-checks of all points with a column in the model's schema, by identifier."""
     return {p.identifier: Proof(p) for p in points if p.has_schema}
-
-
-def _ends(numbers: pa.Array) -> pa.Array:
-    """Return the least and the largest number; both are NaN if any number is NaN."""
-    array = numbers.to_numpy()  # Arrow's own min_max skips NaN, and takes ten times as long
-    with np.errstate(invalid="ignore"):
-        return pa.array(np.array([array.min(), array.max()]), numbers.type)

@@ -6,7 +6,6 @@ Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ import orjson
 
 from ..cells.epoch import FIRST_TIME
 from ..display.facts import Detail
+from ..model.device_table import Devices
 from ..values.column_json import longest_text, texts_of
 from .faults import Fault
 
@@ -59,7 +59,9 @@ class Room:
 
         The last number is the room of rows without a device.
         """
-        return self.of_entries - _FRAME - _written(tuple(devices), self.own)
+        own = self.own
+        sizes = Devices.of(devices).facts(("key bytes", own), lambda some: _written(some, own))
+        return self.of_entries - _FRAME - np.append(sizes, len(orjson.dumps({})))
 
     def too_large(self, readings: Readings) -> Iterator[Fault]:
         """Yield the faults of values too large for a request, even alone."""
@@ -75,14 +77,13 @@ class Room:
                 yield Fault(number, positions, "too_large", Detail("too_large", (self.max_bytes,)))
 
 
-@lru_cache(maxsize=4)  # slabs of a history mostly have the same devices
-def _written(devices: tuple[Device, ...], own: Device) -> NDArray[np.int64]:
-    """Return the size of each device's keys in an entry; last, of none."""
+def _written(devices: Sequence[Device], own: Device) -> NDArray[np.int64]:
+    """Return the size of each device's keys in an entry."""
     keys = [
         {} if d == own else {"productKey": d.product_key, "deviceKey": d.device_key}
         for d in devices
     ]
-    return np.array([len(orjson.dumps(k)) for k in [*keys, {}]], np.int64)
+    return np.array([len(orjson.dumps(one)) for one in keys], np.int64)
 
 
 def key_bytes(identifier: str) -> int:

@@ -84,11 +84,11 @@ class Isolation:
 
     def learn(self, chunk: Chunk, code: int | None) -> bool:
         """Take a final answer; return whether it shows one more device to be offline."""
-        devices = devices_of(chunk)
         if code != NO_SUB_DEVICE:
-            if code is not None and return_code(code).asks == "accepted":
-                self._offline.difference_update(devices)
+            if self._offline and code is not None and return_code(code).asks == "accepted":
+                self._offline.difference_update(devices_of(chunk))
             return False
+        devices = devices_of(chunk)
         if not self._level or len(devices) > 1 or devices[0] in self._offline:
             return False
         self._offline.add(devices[0])

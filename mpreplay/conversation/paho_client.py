@@ -123,6 +123,10 @@ class PahoClient(mqtt.Client):
             raise TransportError(f"{topic}: {mqtt.error_string(info.rc)}")
         return info.mid
 
+    def _packet_queue(self, command: Any, packet: Any, *more: Any) -> Any:
+        """Queue a packet such that paho, which sends it piece by piece, copies no rest of it."""
+        return super()._packet_queue(command, memoryview(packet), *more)
+
     def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
         """Shake hands; a socket whose handshake fails is closed, which paho leaves to others."""
         context: Any = self._ssl_context

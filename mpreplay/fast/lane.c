@@ -37,8 +37,7 @@ enum { LEAST_POWER = -292, MOST_POWER = 324 }; /* powers of ten that doubles nee
 /* A column: numbers, or texts of a pool. */
 typedef struct {
   const void *values;     /* numbers; of texts the place of each in the pool, below 0 if absent */
-  const uint8_t *valid;   /* a bit a number, 1 if present; NULL if all are */
-  int64_t first;          /* place of the first number in values and valid */
+  int64_t first;          /* place of the first number */
   int64_t n;              /* numbers, or places */
   const int64_t *cells;   /* of each entry, the position of its value; below 0 if absent */
   const char *key;        /* ,"P": and at least 32 bytes more that can be read */
@@ -47,6 +46,8 @@ typedef struct {
   int64_t n_texts;
   int32_t key_size;
   int32_t kind;
+  int32_t counts;         /* 1 if its values are counted, 0 if they are parts of the values before */
+  int32_t unused;
   int32_t few, more;      /* decimals that numbers so far have had: at most 3, at most 12 */
 } Column;
 
@@ -387,12 +388,6 @@ static inline char *put_number(char *p, Column *column, int64_t position) {
 
 /* ------------------------------------------------------------------------------------ entries */
 
-static inline int is_present(const Column *column, int64_t position) {
-  if (!column->valid) return 1;
-  int64_t at = column->first + position;
-  return column->valid[at >> 3] >> (at & 7) & 1;
-}
-
 /* Begin and end of the text of a position; 0 if there is none, below 0 if it is not in the pool. */
 static inline int text_of(const Column *column, int64_t position, int32_t *begin, int32_t *end) {
   int32_t place;
@@ -431,7 +426,7 @@ static inline char *put_value(char *p, const char *end, Column *column, int64_t 
     int found = text_of(column, position, &first, &last);
     if (found < 0) { *wrong = NO_SUCH; return NULL; }
     if (!found) return p;
-  } else if (!is_present(column, position)) return p;
+  }
   int64_t most = (int64_t)column->key_size + (last - first) + NUMBER + SLACK;
   if (end - p < most) { *wrong = NO_ROOM; return NULL; }
   if (column->key_size <= 32) memcpy(p, column->key, 32);
@@ -486,7 +481,7 @@ int64_t lane_lay(const Slab *slab, char *text, int64_t room, int64_t *starts, in
       if (position < 0) continue;
       char *next = put_value(p, end, column, position, &wrong);
       if (!next) return wrong;
-      count += next != p;
+      count += column->counts;
       p = next;
     }
     if (end - p < NUMBER + SLACK) return NO_ROOM;

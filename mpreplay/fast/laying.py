@@ -34,12 +34,16 @@ class Numbers(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """A column of texts ``pool[places[n]]``, and of each entry the position of its text."""
+    """A column of texts ``pool[places[n]]``, and of each entry the position of its text.
+
+    They are counted unless each is a part of the value before.
+    """
 
     key: str
     pool: pa.Array
     places: NDArray[np.int32]
     cells: NDArray[np.int64]
+    counts: bool = True
 
 
 def is_number(kind: pa.DataType) -> bool:
@@ -71,6 +75,9 @@ def lay_entries(
     tuple, optional
         None if the pass cannot do it.
     """
+    pools = (column.pool for column in (heads, *columns) if isinstance(column, Pieces))
+    if any(pool.type != pa.string() for pool in pools):  # longer than 32 bits reach
+        return None
     n = len(time)
     kept: list[Any] = [np.ascontiguousarray(time, np.int64)]
     head = _column(heads, kept)
@@ -97,16 +104,15 @@ def _column(column: Numbers | Pieces, kept: list[Any]) -> Column:
         cells=cells.ctypes.data, key=key.ljust(len(key) + _READ_BEHIND), key_size=len(key)
     )
     if isinstance(column, Numbers):
-        valid, values = column.values.buffers()
+        _, values = column.values.buffers()
         made.kind = _KINDS[column.values.type]
         made.values, made.first, made.n = _address(values), column.values.offset, len(column.values)
-        if column.values.null_count:
-            made.valid = _address(valid)
+        made.counts = True
         return made
     places = np.ascontiguousarray(column.places, np.int32)
     kept.append(places)
     _, starts, texts = column.pool.buffers()
-    made.kind = TEXT
+    made.kind, made.counts = TEXT, column.counts
     made.values, made.n = places.ctypes.data, len(places)
     if len(column.pool):
         made.starts = _address(starts) + 4 * column.pool.offset

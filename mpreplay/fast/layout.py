@@ -26,7 +26,6 @@ class Column(ctypes.Structure):
 
     _fields_ = (
         ("values", ctypes.c_void_p),
-        ("valid", ctypes.c_void_p),
         ("first", ctypes.c_int64),
         ("n", ctypes.c_int64),
         ("cells", ctypes.c_void_p),
@@ -36,6 +35,8 @@ class Column(ctypes.Structure):
         ("n_texts", ctypes.c_int64),
         ("key_size", ctypes.c_int32),
         ("kind", ctypes.c_int32),
+        ("counts", ctypes.c_int32),
+        ("unused", ctypes.c_int32),
         ("few", ctypes.c_int32),
         ("more", ctypes.c_int32),
     )

@@ -7,17 +7,19 @@ and slabs without a wanted row are not read. A shell: reads sources.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
+from ..model.pairing import Pairing
 from ..sources.parquet import ParquetSource
+from ..streams.file_view import FileView
 from .columns import Layout, forms_in
 from .devices import check_found, is_wanted, keys_wanted
-from .keys import check_class, keys_of, pair
+from .keys import check_class, keys_of
 from .slab import RawSlab
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from ..sources.source import Source, Span, Window
     from .roles import Columns
 
-__all__ = ["Census", "census_of", "rows_by_device", "spans_of"]
+__all__ = ["Census", "census_of", "rows_by_device", "spans_of", "with_keys"]
 
 ROWS: Final = 65_536  # read at once, of few columns
 
@@ -71,6 +73,13 @@ def spans_of(
     if isinstance(source, ParquetSource) and (keys := _provable(columns)):
         return source.spans(*asked, keys=keys)
     return source.spans(*asked)
+
+
+def with_keys(source: Source, columns: Columns) -> Source:
+    """Return a source that reads the texts of keys with a dictionary, if it is a file of them."""
+    if isinstance(source, ParquetSource | FileView):
+        return source.keyed((columns.device, columns.product, columns.point))
+    return source
 
 
 def _provable(columns: Columns) -> dict[str, frozenset[str]]:
@@ -126,15 +135,18 @@ def rows_by_device(
     Row groups outside the window are left out as far as statistics tell; the key columns alone
     are read.
     """
-    names = [name for name in (columns.device, columns.product) if name is not None]
+    key_columns = [name for name in (columns.device, columns.product) if name is not None]
+    pairing = Pairing()
     counts: dict[Device, int] = {}
     n_without = 0
     for source in sources:
         spans = spans_of(source, ROWS, window, columns)
-        for (first, _), read in zip(spans, source.read(names, spans), strict=True):
+        slabs = with_keys(source, columns).read(key_columns, spans)
+        for (first, _), read in zip(spans, slabs, strict=True):
             raw = RawSlab(0, source.name, first, read, Layout(columns))
             products = keys_of(raw, columns.product, columns.product_key or own_product, "product")
-            devices, device = pair(products, keys_of(raw, columns.device, "", "device"))
+            names = keys_of(raw, columns.device, "", "device")
+            devices, device = pairing.pair(products, names)
             found = np.bincount(device[device >= 0], minlength=len(devices)).tolist()
             for one, n in zip(devices, found, strict=True):
                 counts[one] = counts.get(one, 0) + n
@@ -162,8 +174,9 @@ def _keys_of(source: Source, columns: Columns, spans: list[Span]) -> Iterator[tu
         for span in spans:
             yield span, RawSlab(0, source.name, 0, told, layout)
         return
-    for span, read in zip(spans, source.read(names, spans), strict=True):
-        yield span, RawSlab(0, source.name, span[0], read, layout)
+    pairing = Pairing()
+    for span, read in zip(spans, with_keys(source, columns).read(names, spans), strict=True):
+        yield span, RawSlab(0, source.name, span[0], read, layout, pairing=pairing)
 
 
 def _in_file(source: Source, names: list[str]) -> bool:
@@ -172,7 +185,7 @@ def _in_file(source: Source, names: list[str]) -> bool:
     return schema is None or any(name in schema.names for name in names)
 
 
-def _counted(raw: RawSlab, span: Span) -> tuple[list[Device], int]:
+def _counted(raw: RawSlab, span: Span) -> tuple[Sequence[Device], int]:
     """Return the devices of a span, and its number of wanted rows."""
     columns = raw.layout.columns
     n_rows = span[1] - span[0]
@@ -180,7 +193,7 @@ def _counted(raw: RawSlab, span: Span) -> tuple[list[Device], int]:
         return [], n_rows
     products = keys_of(raw, columns.product, columns.product_key or "", "product")
     names = keys_of(raw, columns.device, columns.device_key or "", "device")
-    devices, device = pair(products, names)
+    devices, device = raw.pairing.pair(products, names)
     chosen = np.append(is_wanted(devices, columns.devices), False)[device]
     return devices, int(chosen.sum()) * n_rows // max(1, len(chosen))
 

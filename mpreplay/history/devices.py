@@ -16,6 +16,7 @@ from ..errors import Argument, HistoryError, message
 from ..errors.arguments import shown_briefly
 from ..errors.nearest import nearest, plainly
 from ..model.device import Device
+from ..model.device_table import Devices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -145,8 +146,8 @@ def keys_wanted(wanted: Iterable[Wanted]) -> frozenset[str]:
 
 
 def restricted(
-    devices: list[Device], device: NDArray[np.int64], wanted: Iterable[Wanted]
-) -> tuple[list[Device], NDArray[np.int64], NDArray[np.bool_]]:
+    devices: Sequence[Device], device: NDArray[np.int64], wanted: Iterable[Wanted]
+) -> tuple[Devices, NDArray[np.int64], NDArray[np.bool_]]:
     """Return the devices asked for, the device of each row as an index into them, and a mask.
 
     The mask is true for the rows of these devices.
@@ -158,11 +159,11 @@ def restricted(
     >>> kept[0].device_key, device.tolist(), mask.tolist()
     ('T2', [-1, 0, -1, 0], [False, True, False, True])
     """
-    chosen = is_wanted(devices, wanted)
+    numbered, asked = Devices.of(devices), tuple(wanted)
+    chosen = numbered.facts(("wanted", asked), lambda some: is_wanted(some, asked))
     place = np.append(np.where(chosen, np.cumsum(chosen) - 1, -1), -1)
     codes = place[device]
-    kept = [one for one, is_chosen in zip(devices, chosen.tolist(), strict=True) if is_chosen]
-    return kept, codes, codes >= 0
+    return numbered.taken(np.flatnonzero(chosen)), codes, codes >= 0
 
 
 def may_be(folders: Mapping[str, str | None], columns: Columns) -> bool:

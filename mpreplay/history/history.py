@@ -20,11 +20,12 @@ from ..display.sentences import left_out_in_words
 from ..errors import ConfigError, HistoryError
 from ..errors.arguments import kind_of
 from ..files.search_rules import LeftOut, grouped
+from ..model.pairing import Pairing
 from ..sources.csv import CsvSource
 from ..sources.ipc import IpcSource
 from ..sources.parquet import ParquetSource
 from ..sources.source import Source
-from .census import Census, census_of, spans_of
+from .census import Census, census_of, spans_of, with_keys
 from .columns import Columns, Layout, check_some, resolve
 from .devices import devices_in_words
 from .folds import Folds, infer
@@ -189,6 +190,7 @@ class History:
         models: Iterable[ThingModel],
         *,
         keys_only: bool = False,
+        times_only: bool = False,
         without: Container[int] = (),
     ) -> Iterator[RawSlab]:
         """Yield the history in slabs of consecutive rows of one source.
@@ -199,26 +201,32 @@ class History:
             Models of the points that columns may hold.
         keys_only : bool, optional
             Read times and devices only.
+        times_only : bool, optional
+            Read times only.
         without : container of int, optional
             Numbers of slabs to leave out, unread.
         """
-        read = self._read(models, keys_only, without)
+        roles = self._key_columns if keys_only else None
+        read = self._read(models, (self.columns.time,) if times_only else roles, without)
         if self.columns.ambiguous != "infer" or self.columns.tz is None:
             yield from (raw for _, raw in read)
             return
         if not self._folds:
-            keys = self._read(models, True, ())
+            keys = self._read(models, self._key_columns, ())
             self._folds.append(infer(keys, self.columns.tz))
         for place, raw in read:
             told = self._folds[0].get(place)
             yield raw if told is None else replace(raw, folds=told.of(raw.first_row, raw.n_rows))
 
     def _read(
-        self, models: Iterable[ThingModel], keys_only: bool, without: Container[int]
+        self,
+        models: Iterable[ThingModel],
+        roles: tuple[str | None, ...] | None,
+        without: Container[int],
     ) -> Iterator[tuple[int, RawSlab]]:
-        """Yield slabs, each with the number of its source."""
+        """Yield slabs, each with the number of its source; ``roles``: of these columns only."""
         number = 0
-        census = self.census()
+        census, pairing = self.census(), Pairing()
         models = list(models)
         if self.columns.is_long and self.columns.only:
             check_points(self._points(), models)
@@ -234,11 +242,12 @@ class History:
             spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]
-            names = self._keys(layout) if keys_only else needed
-            read = source.read(names, wanted) if wanted else iter(())
+            names = needed if roles is None else _of_roles(needed, roles)
+            read = with_keys(source, columns).read(names, wanted) if wanted else iter(())
             for one, (first, stop) in zip(numbers, wanted, strict=True):
                 is_last = one == number + len(spans) - 1
-                raw = RawSlab(one, source.name, first, next(read, {}), layout, is_last)
+                rows = next(read, {})
+                raw = RawSlab(one, source.name, first, rows, layout, is_last, pairing=pairing)
                 if raw.n_rows != stop - first:  # each row is counted, whoever reads it
                     raise HistoryError(
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
@@ -247,10 +256,6 @@ class History:
                 yield place, raw
             deque(read, maxlen=0)  # to its end, where it looks whether its file has changed
             number += len(spans)
-
-    def _keys(self, layout: Layout) -> list[str]:
-        keys = self._key_columns
-        return [name for name in layout.needed if name in keys] or layout.needed[:1]
 
     @property
     def _key_columns(self) -> tuple[str | None, ...]:
@@ -291,6 +296,10 @@ class History:
 
     def _repr_html_(self) -> str:
         return in_notebook(self.sources, self.columns, (self.start, self.end), self.left_out)
+
+
+def _of_roles(needed: list[str], roles: tuple[str | None, ...]) -> list[str]:
+    return [name for name in needed if name in roles] or needed[:1]
 
 
 def _mapped_out(sources: Iterable[Source], columns: Columns) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,7 +15,6 @@ from ..cells.form import is_text_type, tidied
 from ..cells.object_json import has_lone_surrogate, written
 from ..display.facts import Detail
 from ..errors import HistoryError, message
-from ..model.device import Device
 from ..times.proposals import wrong_unit
 from ..times.time_numbers import NO_TIME, Times, Unread
 from ..times.times import read_times
@@ -31,10 +29,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ..model.device import Device
+    from ..model.device_table import Devices
     from ..model.model_set import ModelSet
     from .slab import RawSlab
 
-__all__ = ["check_class", "pair", "read_keys", "read_raw_times"]
+__all__ = ["check_class", "read_keys", "read_raw_times"]
 
 
 def read_keys(
@@ -53,7 +53,7 @@ def read_keys(
     ]
     products = keys_of(raw, columns.product, columns.product_key or own.product_key, "product")
     names = keys_of(raw, columns.device, columns.device_key or own.device_key, "device")
-    devices, device = pair(products, names)
+    devices, device = raw.pairing.pair(products, names)
     mine: NDArray[np.bool_] | None = None
     if columns.devices is not None:
         devices, device, mine = restricted(devices, device, columns.devices)
@@ -75,7 +75,7 @@ def read_keys(
 
 
 def _without_model(
-    devices: list[Device], device: NDArray[np.int64], product_key: str, taken: NDArray[np.bool_]
+    devices: Devices, device: NDArray[np.int64], product_key: str, taken: NDArray[np.bool_]
 ) -> Iterator[Unreadable]:
     """Yield the rows of each device of a product without a model."""
     why = Detail("no_model", (product_key,))
@@ -263,52 +263,6 @@ def _key(value: Any) -> str | None:
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     text = str(value) if is_whole or isinstance(value, str) else None
     return None if text is None or has_lone_surrogate(text) else text
-
-
-def pair(products: pa.Array, names: pa.Array) -> tuple[list[Device], NDArray[np.int64]]:
-    """Return the devices, sorted, and the device of each row as an index, -1 without a device.
-
-    Product keys A, B and device keys x, y are numbered from 1, so ``width = 3``, and a row is
-    the number 3 * product + device: (A, x) is 4, (B, y) is 8, and (A, null) is 3, a multiple of
-    the width, so 0. Rows 8, 4, 0, 4 give the devices [(A, x), (B, y)] and the indices 1, 0, -1, 0.
-    """
-    (p, product), (d, name) = _sorted_keys(products), _sorted_keys(names)
-    width = len(d) + 1
-    pairs = product * width + name
-    if products.null_count or names.null_count:
-        pairs[(pairs < width) | (pairs % width == 0)] = 0
-    found, place = _numbered(pairs, (len(p) + 1) * width)
-    n_without = int(len(found) > 0 and found[0] == 0)
-    return list(_devices(p, d, found[n_without:].tobytes())), place - n_without
-
-
-@lru_cache(maxsize=4)
-def _devices(p: tuple[str, ...], d: tuple[str, ...], pairs: bytes) -> tuple[Device, ...]:
-    """Return devices by their numbers; slabs of a history mostly have the same."""
-    width = len(d) + 1
-    numbers = np.frombuffer(pairs, np.int64).tolist()
-    return tuple(Device(p[n // width - 1], d[n % width - 1]) for n in numbers)
-
-
-def _sorted_keys(keys: pa.DictionaryArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Return the keys, sorted, and of each row the place of its key in them, from 1; 0: no key."""
-    order = pc.sort_indices(keys.dictionary)
-    place = np.zeros(len(order) + 1, np.int64)
-    place[order.to_numpy()] = np.arange(1, len(order) + 1)
-    indices = keys.indices  # a short type may not hold the number for no key
-    if keys.null_count:
-        indices = indices.cast(pa.int64()).fill_null(len(order))
-    return tuple(keys.dictionary.take(order).to_pylist()), place[np.asarray(indices.to_numpy())]
-
-
-def _numbered(codes: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the different codes below ``width``, in order, and the index of each code in them."""
-    if width > len(codes):
-        found, place = np.unique(codes, return_inverse=True)
-        return found, place
-    seen = np.zeros(width, bool)
-    seen[codes] = True
-    return np.flatnonzero(seen), (np.cumsum(seen) - 1)[codes]
 
 
 def _within(readings: Readings, window: tuple[int | None, int | None]) -> Readings:

@@ -18,6 +18,7 @@ from ..cells.arrays import objects_of, python_of
 from ..cells.form import Form, is_text_type, tidied
 from ..cells.object_json import shown
 from ..display.facts import SUPERSEDED, Detail
+from ..model.device_table import Devices
 from ..model.measurepoint import Measurepoint
 from ..model.model_set import model_of
 from ..values.conversion import convert, convert_members, with_quality
@@ -45,9 +46,10 @@ def read_slab(
 ) -> Iterator[Readings]:
     """Yield the readings of each product in a slab, sorted by product key."""
     keys = read_keys(raw, models, own, window)
-    products = sorted({device.product_key for device in keys.devices} or {""})
+    numbered = Devices.of(keys.devices)
+    products = numbered.products or ("",)
     one = len(products) == 1
-    devices = () if one else keys.devices
+    devices = () if one else numbered
     of_device = np.array([products.index(d.product_key) for d in devices] + [0], np.int64)
     for number, product_key in enumerate(products):
         # Rows without a device go with the first product.

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from ..model.pairing import Pairing
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from ..display.facts import Detail
@@ -39,6 +43,8 @@ class RawSlab:
         True for the last slab of a source.
     folds : ndarray of int8, shape (n_rows,), optional
         Of rows whose time occurs twice, which of the two it is, as far as the rows tell.
+    pairing : Pairing
+        The numbering of devices, which goes on from slab to slab.
     """
 
     number: int
@@ -48,6 +54,7 @@ class RawSlab:
     layout: Layout
     is_last: bool = True
     folds: NDArray[np.int8] | None = None
+    pairing: Pairing = field(default_factory=Pairing, compare=False, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -96,7 +103,7 @@ class Readings:
         Time of each row. [ms]
     device : ndarray of int64, shape (n,)
         Device of each row, as an index into ``devices``; -1 if unknown.
-    devices : list of Device
+    devices : sequence of Device
         Devices of the slab, sorted.
     unreadable : tuple of Unreadable
         Rows whose time, device or product is unreadable, by reason; a position occurs once.
@@ -113,7 +120,7 @@ class Readings:
     rows: NDArray[np.int64]
     time: NDArray[np.int64]
     device: NDArray[np.int64]
-    devices: list[Device]
+    devices: Sequence[Device]
     unreadable: tuple[Unreadable, ...] = ()
     columns: list[TypedColumn] = field(default_factory=list)
     given: Any = None

@@ -44,6 +44,10 @@ def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
 
 
+def _is_object_or_none(value: Any) -> bool:
+    return value is None or _is_object(value)
+
+
 def _is_ended(value: Any) -> bool:
     if value is None:
         return True
@@ -81,7 +85,7 @@ _FORMS: Final[dict[str, Callable[[Any], bool]]] = {
     "counts": _are_counts,
     "limits": _is_object,
     "fingerprint": _is_object,
-    "duplicates": _is_object,
+    "duplicates": _is_object_or_none,  # not known before the end, where all is read once
     "sources": _are(_is_object),
     "version": _is_text,
     "gateway": _is_text,

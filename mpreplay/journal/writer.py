@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import JournalError
-from ..outcome.packed_counts import Names, pack_tally
+from ..outcome.packed_counts import Names, pack_requests, pack_tally
 from ..outcome.touched import touched_of
 from ..requests.succession import Kept
+from ..requests.tallies import total_of
 from .damage import check_intact
 from .packing import packed
 from .private import create_private
 from .reader import FORMAT, OPEN_ENDED, JournalReader
+from .unfinished import Intent, Unfinished
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from ..outcome.settled import Settled
     from ..requests.chunk import Chunk, Prepared
-    from ..requests.tallies import Tally
+    from ..requests.tallies import Counted
 
-__all__ = ["Intent", "Journal", "Unfinished"]
+__all__ = ["Journal"]
 
 # Every change of state is one transaction; synchronous NORMAL under WAL survives the death of the
 # process at any moment. A power loss may cost the last transactions; their requests are sent again.
@@ -66,44 +67,7 @@ _ADD_REQUEST: Final = (
     "INSERT INTO requests (request_id, parent_id, slab, cuts, n_entries, n_values, n_bytes, "
     "first_time, last_time, digest, touched) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-class Intent(NamedTuple):
-    """A request in the journal that has not settled."""
-
-    request_id: str
-    cuts: str
-    digest: str
-    n_bytes: int
-    in_doubt: bool = True  # perhaps sent: only a run that ended in order can rule it out
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """State of an unfinished run, read from its journal; empty for a new run.
-
-    Parameters
-    ----------
-    settled_slabs : set of int
-        Slabs whose requests have all settled.
-    open_requests : dict of int to list of Intent
-        Requests not settled, by slab.
-    last_id : str
-        The latest request id, or the empty text.
-    counts : dict of str to int
-        Counts of the earlier runs.
-    spent : dict of (int, str) to int
-        Number of parts already made of each chunk, by slab and number.
-    slabs : dict of int to Kept
-        All slabs written down, with the facts of their rests.
-    """
-
-    settled_slabs: frozenset[int] = frozenset()
-    open_requests: dict[int, list[Intent]] = field(default_factory=dict)
-    last_id: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-    spent: dict[tuple[int, str], int] = field(default_factory=dict)
-    slabs: dict[int, Kept] = field(default_factory=dict)
+_ADD_TALLY: Final = "INSERT INTO tallies VALUES (?, ?, ?, ?)"
 
 
 class Journal:
@@ -126,6 +90,7 @@ class Journal:
         self.counting: Callable[[], dict[str, int]] = dict
         self._counted: dict[str, int] = {}
         self._opened: sqlite3.Connection | None = None
+        self._is_joining = False
         # A run that died before its first step has left a file without a table.
         is_there = path.exists() and path.stat().st_size
         self.is_new = not is_there or not check_intact(path)
@@ -147,11 +112,23 @@ class Journal:
         with self._together():
             self._note(facts)
 
+    @contextmanager
+    def joined(self) -> Iterator[None]:
+        """Record several steps in one transaction; if an error ends them, those before it."""
+        self._is_joining = True
+        try:
+            yield
+        finally:
+            self._is_joining = False
+            if self._opened is not None and self._opened.in_transaction:
+                with self._together():
+                    pass
+
     def intend(
         self,
         prepared: Prepared,
         intents: Iterable[tuple[str, Chunk, str, int]],
-        tallies: dict[str, Tally],
+        tallies: Mapping[str, Counted],
         rejects: pa.Table,
     ) -> None:
         """Record a slab before sending: its requests, the tallies of its values, its rejects.
@@ -170,7 +147,7 @@ class Journal:
         self,
         settled: Settled,
         sent_at: int | None,
-        corrections: dict[str, Tally],
+        corrections: Mapping[str, Counted],
         rejects: pa.Table,
     ) -> None:
         """Record the end of a request and the fate of its values.
@@ -274,14 +251,23 @@ class Journal:
     def _add_requests(
         self, parent: str | None, intents: Iterable[tuple[str, Chunk, str, int]]
     ) -> None:
-        for request_id, chunk, digest, n_bytes in intents:
-            sizes = (chunk.n_entries, chunk.n_values, n_bytes)
-            # The touched points are recorded before sending: a killed process records no more.
-            facts = (*sizes, *chunk.times, digest, touched_of(chunk, self._names))
-            self._db.execute(_ADD_REQUEST, (request_id, parent, chunk.slab, chunk.cuts, *facts))
-            self._add_tallies(request_id, {"open": chunk.tally()})
+        intents = list(intents)
+        chunks = [chunk for _, chunk, *_ in intents]
+        # The touched points are recorded before sending: a killed process records no more.
+        rows = zip(intents, touched_of(chunks, self._names), strict=True)
+        self._db.executemany(
+            _ADD_REQUEST,
+            [
+                (one, parent, chunk.slab, chunk.cuts, *_sizes(chunk, n_bytes), digest, touched)
+                for (one, chunk, digest, n_bytes), touched in rows
+            ],
+        )
+        tallies = zip(intents, pack_requests(chunks, self._names), strict=True)
+        self._db.executemany(
+            _ADD_TALLY, [(one, "open", n, counts) for (one, *_), (n, counts) in tallies if n]
+        )
 
-    def _add(self, owner: str, tallies: dict[str, Tally], rejects: pa.Table) -> None:
+    def _add(self, owner: str, tallies: Mapping[str, Counted], rejects: pa.Table) -> None:
         self._add_tallies(owner, tallies)
         if len(rejects):
             self._db.execute(
@@ -289,11 +275,11 @@ class Journal:
                 (owner, len(rejects), packed(rejects)),
             )
 
-    def _add_tallies(self, owner: str, tallies: dict[str, Tally]) -> None:
+    def _add_tallies(self, owner: str, tallies: Mapping[str, Counted]) -> None:
         self._db.executemany(
-            "INSERT INTO tallies VALUES (?, ?, ?, ?)",
+            _ADD_TALLY,
             [
-                (owner, fate, sum(tally.values()), pack_tally(tally, self._names))
+                (owner, fate, total_of(tally), pack_tally(tally, self._names))
                 for fate, tally in tallies.items()
                 if tally
             ],
@@ -316,17 +302,35 @@ class Journal:
     @contextmanager
     def _together(self) -> Iterator[None]:
         """Run several statements as a single step: all are recorded, or none."""
+        is_joined = self._is_joining
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            if not self._db.in_transaction:
+                self._db.execute("BEGIN IMMEDIATE")
+            if is_joined:
+                self._db.execute("SAVEPOINT step")
             yield
-            named = self._add_names()
-            if (counts := self.counting()) != self._counted:
-                self._note({"counts": counts})
-                self._counted = counts
-            self._db.execute("COMMIT")
-            self._named = named
-        except sqlite3.Error as error:
-            raise JournalError(f"{self.path}: the journal cannot be written ({error})") from error
-        finally:
+            if is_joined:
+                self._db.execute("RELEASE step")
+            else:
+                self._commit()
+        except BaseException as error:
             if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
+                self._db.execute("ROLLBACK TO step" if is_joined else "ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                told = f"{self.path}: the journal cannot be written ({error})"
+                raise JournalError(told) from error
+            raise
+
+    def _commit(self) -> None:
+        """Record the steps since the last commit, with the counts of the run."""
+        named = self._add_names()
+        if (counts := self.counting()) != self._counted:
+            self._note({"counts": counts})
+            self._counted = counts
+        self._db.execute("COMMIT")
+        self._named = named
+
+
+def _sizes(chunk: Chunk, n_bytes: int) -> tuple[int, int, int, int, int]:
+    """Return entries, values, bytes, first and last time of a request."""
+    return chunk.n_entries, chunk.n_values, n_bytes, *chunk.times

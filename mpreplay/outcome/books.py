@@ -15,7 +15,7 @@ from ..frames import BOOK_COLUMNS, FATES, typed
 from .packed_counts import NO_DAY, Names, pack_tally, unpack
 
 if TYPE_CHECKING:
-    from ..requests.tallies import Tally
+    from ..requests.tallies import Counted
 
 __all__ = ["Books", "books_frame"]
 
@@ -27,7 +27,7 @@ DENSE: Final = 4
 _NO_DAY: Final = np.iinfo(np.int32).min  # the day of a time that could not be read, in 32 bits
 
 
-def books_frame(tallies: Mapping[str, Tally]) -> pd.DataFrame:
+def books_frame(tallies: Mapping[str, Counted]) -> pd.DataFrame:
     """Return one row a device and UTC day.
 
     Parameters

@@ -6,21 +6,29 @@ Pure. A blob names devices and points by numbers, which the journal keeps once.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
+from ..cells.epoch import DAY
+from ..model.device_table import Devices, Renumbered
+from ..requests.runs import Runs, runs_of
+from ..requests.tallies import NO_DAY, NONE, Tally
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..requests.tallies import Tally
+    from ..history.slab import Readings
+    from ..model.device_table import DeviceTable
+    from ..requests.chunk import Chunk
+    from ..requests.tallies import Counted
 
-__all__ = ["NO_DAY", "Names", "pack", "pack_tally", "unpack"]
+__all__ = ["NO_DAY", "Names", "pack", "pack_requests", "pack_tally", "unpack"]
 
 LONG: Final = 256  # blobs are compressed from here on [bytes]
-NO_DAY: Final = np.iinfo(np.int64).min  # the day of a time that could not be read
 _Name = TypeVar("_Name")
 _PLAIN, _COMPRESSED = b"\0", b"\1"
 
@@ -31,10 +39,24 @@ class Names:
 
     devices: dict[tuple[str, str], int] = field(default_factory=dict)
     points: dict[str, int] = field(default_factory=dict)
+    _of_tables: Renumbered = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Share the numbers of devices with those that come from tables."""
+        self._of_tables = Renumbered(self.devices)
 
     def of_devices(self, devices: Iterable[tuple[str, str]]) -> list[int]:
         """Return the numbers of devices, given by product key and device key."""
         return _numbers(self.devices, list(devices))
+
+    def of_table(self, table: DeviceTable, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers of devices, given by their numbers in a table."""
+        return self._of_tables.of(table, numbers)
+
+    def of_readings(self, readings: Readings, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers of devices, given by their places among those of readings."""
+        devices = Devices.of(readings.devices)
+        return self.of_table(devices.table, devices.numbers[codes])
 
     def of_points(self, identifiers: Iterable[str]) -> list[int]:
         """Return the numbers of points."""
@@ -47,9 +69,9 @@ def _numbers(known: dict[_Name, int], names: list[_Name]) -> list[int]:
     return [known.setdefault(one, len(known)) for one in names]
 
 
-def pack(columns: Iterable[NDArray[np.int64]]) -> bytes:
+def pack(columns: Sequence[NDArray[np.int64]] | NDArray[np.int64]) -> bytes:
     """Return columns of whole numbers, all of one length, as bytes."""
-    plain = b"".join(np.asarray(column, "<i8").tobytes() for column in columns)
+    plain = np.asarray(columns, "<i8").tobytes()
     return _PLAIN + plain if len(plain) < LONG else _COMPRESSED + zlib.compress(plain, level=1)
 
 
@@ -73,10 +95,45 @@ def unpack(blob: bytes, n_columns: int, what: str = "of counts") -> NDArray[np.i
         raise ValueError(f"the record {what} is damaged") from error
 
 
-def pack_tally(tally: Tally, names: Names) -> bytes:
+def pack_tally(tally: Counted, names: Names) -> bytes:
     """Return a tally as bytes: columns of devices, days and counts."""
+    if isinstance(tally, Tally) and tally:
+        [counts] = (tally if len(tally.parts) == 1 else tally.summed()).parts or [NONE]
+        return pack([names.of_table(counts.table, counts.device), counts.day, counts.n])
     products, keys, days = zip(*tally, strict=True) if tally else ((), (), ())
     devices = names.of_devices(zip(products, keys, strict=True))
     if None in days:
         days = tuple(NO_DAY if day is None else day for day in days)
     return pack([np.array([*column], np.int64) for column in (devices, days, tally.values())])
+
+
+def pack_requests(chunks: Sequence[Chunk], names: Names) -> list[tuple[int, bytes]]:
+    """Return the number of values of each request, and its tally as bytes.
+
+    As ``pack_tally(chunk.tally(), names)``, but that a device and day may have several rows.
+    """
+    found = [_counts(runs, names) for runs in runs_of(chunks, by_day=True)]
+    place, *rows = np.concatenate([np.zeros((4, 0), np.int64), *found], axis=1)
+    order = np.argsort(place, kind="stable")
+    ends = np.searchsorted(place[order], np.arange(len(chunks) + 1)).tolist()
+    table = np.stack(rows)[:, order]
+    found = [table[:, start:stop] for start, stop in pairwise(ends)]
+    return [(int(one[2].sum()), pack(one)) for one in found]
+
+
+def _counts(runs: Runs, names: Names) -> NDArray[np.int64]:
+    """Return place of the request, device, day and count of each run, equal copies included."""
+    part, span = runs.part, runs.span
+    counts = part.encoded.n_values[span]
+    if copies := part.copies(span.start, span.stop):
+        twins = [copy.entry - span.start for copy in copies]
+        counts = counts + np.bincount(twins, minlength=len(counts))
+    before = np.concatenate([[0], np.cumsum(counts)])
+    return np.stack(
+        [
+            runs.place,
+            names.of_readings(part.readings, part.entries.device[runs.start]),
+            part.entries.time[runs.start] // DAY,
+            before[runs.stop - span.start] - before[runs.start - span.start],
+        ]
+    )

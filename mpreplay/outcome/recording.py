@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..requests.chunk import Chunk, Prepared
-from ..requests.tallies import Tally, add_tally
+from ..requests.tallies import Tally
 from .reject_table import joined
 from .rejects import rejects_withheld
 
@@ -28,16 +28,12 @@ class Ready:
     @classmethod
     def of(cls, prepared: Prepared) -> Ready:
         """Return a prepared slab with its record."""
-        tallies: dict[str, Tally] = {"read": {}, "withheld": {}}
-        for part in prepared.parts:
-            add_tally(tallies["read"], part.tally_read())
-            add_tally(tallies["withheld"], part.tally_withheld())
+        read = sum((part.tally_read() for part in prepared.parts), Tally())
+        withheld = sum((part.tally_withheld() for part in prepared.parts), Tally())
         # A value that waits for the next slab counts as read together with that slab.
-        for rest in prepared.sent:
-            add_tally(tallies["read"], rest.tally())
+        read += sum((rest.tally() for rest in prepared.sent), Tally())
         if prepared.rest is not None:
-            waiting = prepared.rest.tally()
-            add_tally(tallies["read"], {key: -n for key, n in waiting.items()})
-        tallies["read"] = {key: n for key, n in tallies["read"].items() if n}
+            read += -prepared.rest.tally()
+        tallies = {"read": read.summed(), "withheld": withheld.summed()}
         rejects = joined(map(rejects_withheld, prepared.parts))
         return cls(prepared, prepared.chunks(), tallies, rejects)

@@ -6,19 +6,21 @@ values, and its length grows with the number of devices and points, not of value
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ..frames import TOUCHED_COLUMNS, typed
+from ..requests.runs import Runs, runs_of
 from .packed_counts import pack, unpack
 
 if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ..requests.chunk import Chunk, ProductSlab
+    from ..requests.chunk import Chunk
     from ..requests.entries import Entries
     from .packed_counts import Names
 
@@ -29,93 +31,111 @@ __all__ = ["touched_frame", "touched_of"]
 WIDTH: Final = 6
 _WHAT: Final = "of what a request writes"
 MANY: Final = 1_000_000  # rows are joined as soon as there are so many
-_TIMES: Final = np.iinfo(np.int64)
 
 
-def touched_of(chunk: Chunk, names: Names) -> bytes:
-    """Return the writes of a request by device and point: first and last time, number of values.
+def touched_of(chunks: Sequence[Chunk], names: Names) -> list[bytes]:
+    """Return the writes of requests by device and point: first and last time, number of values.
 
     Parameters
     ----------
-    chunk : Chunk
-        The entries of the request.
+    chunks : sequence of Chunk
+        The entries of each request.
     names : Names
         Numbers of devices and points; new ones are added.
 
     Returns
     -------
-    bytes
-        A packed row for each device and point, and another for values with faults by the model
-        check. Equal copies do not count, since a single value is written.
+    list of bytes
+        For each request a packed row for each device and point, and another for values with faults
+        by the model check. Equal copies do not count, since a single value is written.
     """
-    rows = [part for span in chunk.spans for part in _span(*span, names)]
-    return pack(list(np.concatenate([np.zeros((WIDTH, 0), np.int64), *rows], axis=1)))
+    nothing = np.zeros((WIDTH + 1, 0), np.int64)
+    found = [rows for runs in runs_of(chunks) for rows in _rows(runs, names)]
+    place, *rows = np.concatenate([nothing, *found], axis=1)
+    order = np.argsort(place, kind="stable")
+    ends = np.searchsorted(place[order], np.arange(len(chunks) + 1)).tolist()
+    table = np.stack(rows)[:, order]
+    return [pack(table[:, start:stop]) for start, stop in pairwise(ends)]
 
 
-def _span(part: ProductSlab, start: int, stop: int, names: Names) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of the entries [start, stop) of a product, of all its points at once.
-
-    The devices of the entries ``[7, 7, 7, 9]`` make two runs, which begin at ``[0, 3]``.
-    """
-    entries, columns = part.entries, part.readings.columns
-    device, time = entries.device[start:stop], entries.time[start:stop]
-    # Entries are sorted by device and time, so that each device is a run of entries.
-    runs = np.flatnonzero(np.diff(device, prepend=-1))
-    owners = np.array(
-        names.of_devices(map(part.readings.devices.__getitem__, device[runs].tolist()))
-    )
-    cells = np.stack([column[start:stop] for column in entries.cells])
-    there = cells >= 0
-    used = np.flatnonzero(there.any(axis=1))
-    numbers = names.of_points(columns[number].point.identifier for number in used.tolist())
-    points, there, cells = np.array(numbers, np.int64), there[used], cells[used]
-    bad = _suspects(entries, used, cells, there)
-    masks = [(there, 0)] if bad is None else [(there & ~bad, 0), (bad, 1)]
-    for mask, is_suspect in masks:
-        column, at, *facts = _rows(mask, time, runs)
-        yield np.stack([owners[at], points[column], *facts, np.full(len(at), is_suspect)])
+def _rows(runs: Runs, names: Names) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each column with values, each behind the place of its request."""
+    part, span = runs.part, runs.span
+    owners = names.of_readings(part.readings, part.entries.device[runs.start])
+    columns, time = part.readings.columns, part.entries.time[span]
+    lacking = np.flatnonzero(part.encoded.n_values[span] < len(columns))
+    for number, column in enumerate(columns):
+        cells = part.entries.cells[number][span]
+        missing = _missing(cells, lacking)
+        if len(missing) == len(cells):
+            continue
+        [point] = names.of_points([column.point.identifier])
+        bad = _suspects(part.entries, number, cells)
+        kinds = ((0, missing),) if bad is None else _told_apart(cells, bad)
+        for is_suspect, without in kinds:
+            chosen, *facts = _facts(without, runs.start - span.start, runs.stop - span.start, time)
+            same = np.full((2, len(chosen)), [[point], [is_suspect]])
+            yield np.stack([runs.place[chosen], owners[chosen], same[0], *facts, same[1]])
 
 
-def _suspects(
-    entries: Entries, used: NDArray[np.int64], cells: NDArray[np.int64], there: NDArray[np.bool_]
-) -> NDArray[np.bool_] | None:
-    """Return True for each cell with a fault by the model check; None if there is no such cell."""
-    bad = np.zeros_like(there)
-    for place, number in enumerate(used.tolist() if entries.suspects else ()):
-        if (suspect := entries.suspects[number]).any():
-            bad[place] = there[place] & suspect[cells[place]]
+def _missing(cells: NDArray[np.int64], lacking: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the entries without a value; ``lacking`` are those that lack one of any column."""
+    if 2 * len(lacking) < len(cells):
+        return lacking[cells[lacking] < 0]
+    return np.flatnonzero(cells < 0)
+
+
+def _suspects(entries: Entries, column: int, cells: NDArray[np.int64]) -> NDArray[np.bool_] | None:
+    """Return True for each entry whose value has a fault by the model check; None if none has."""
+    if not entries.suspects or not (suspect := entries.suspects[column]).any():
+        return None
+    bad = (cells >= 0) & suspect[cells]
     return bad if bad.any() else None
 
 
-def _rows(
-    mask: NDArray[np.bool_], time: NDArray[np.int64], runs: NDArray[np.int64]
+def _told_apart(
+    cells: NDArray[np.int64], bad: NDArray[np.bool_]
+) -> tuple[tuple[int, NDArray[np.int64]], ...]:
+    """Return the entries without a good value, and those without a suspect."""
+    return (0, np.flatnonzero((cells < 0) | bad)), (1, np.flatnonzero(~bad))
+
+
+def _facts(
+    missing: NDArray[np.int64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    time: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], ...]:
-    """Return point and run of the values, their first and last times, and their counts.
+    """Return the runs that have values, with first and last times and counts of their values.
+
+    Times ascend within a run: its first and its last entry with a value have the times.
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (n_points, n_entries)
-        True where an entry has a value of a point.
+    missing : ndarray of int64
+        Entries without a value, ascending.
+    start, stop : ndarray of int64, shape (n_runs,)
+        The entries [start, stop) of each run.
     time : ndarray of int64, shape (n_entries,)
         Time of each entry. [ms]
-    runs : ndarray of int64, shape (n_devices,)
-        First entry of each run.
 
     Examples
     --------
-    The entries 0 to 2 are of a first device, entry 3 of a second; entry 0 lacks the point:
+    The entries 0 to 2 are of a first device, entry 3 of a second; entry 0 lacks the point, so that
+    values number 0 and 1 are of the first device:
 
-    >>> mask, time = np.array([[False, True, True, True]]), np.array([10, 20, 30, 10])
-    >>> [column.tolist() for column in _rows(mask, time, runs=np.array([0, 3]))]
-    [[0, 0], [0, 1], [20, 10], [30, 10], [2, 1]]
+    >>> time = np.array([10, 20, 30, 10])
+    >>> facts = _facts(np.array([0]), np.array([0, 3]), np.array([3, 4]), time)
+    >>> [column.tolist() for column in facts]
+    [[0, 1], [20, 10], [30, 10], [2, 1]]
     """
-    if not mask.any():
-        return (np.zeros(0, np.int64),) * 5
-    counts = np.add.reduceat(mask, runs, axis=1, dtype=np.int64)
-    first = np.minimum.reduceat(np.where(mask, time, _TIMES.max), runs, axis=1)
-    last = np.maximum.reduceat(np.where(mask, time, _TIMES.min), runs, axis=1)
-    point, at = np.nonzero(counts)
-    return point, at, first[point, at], last[point, at], counts[point, at]
+    first = start - np.searchsorted(missing, start)
+    last = stop - np.searchsorted(missing, stop)
+    chosen = np.flatnonzero(first < last)
+    first, last = first[chosen], last[chosen]
+    before = missing - np.arange(len(missing))  # values before each entry that lacks one
+    at, end = (n + np.searchsorted(before, n, side="right") for n in (first, last - 1))
+    return chosen, time[at], time[end], last - first
 
 
 def touched_frame(

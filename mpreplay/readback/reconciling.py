@@ -83,7 +83,7 @@ def reconcile(
     facts = journal.facts()
     requests = _Requests.of(journal, facts, history, model)
     if isinstance(query, pd.DataFrame):
-        query = _lookup(query, [Device(*one) for one in facts["duplicates"]["devices"]])
+        query = _lookup(query, sorted(requests.preparer.duplicates.devices))
     elif not callable(query):
         raise ConfigError(f"{_EXPECTED}; got {kind_of(query)}", argument="query", value=query)
     return _frames(requests, query, _identifiers(not_comparable, requests.order.models))
@@ -139,7 +139,9 @@ class _Requests:
                 f"{'; '.join(told.values())}. Pass the history= and model= it was made from",
                 tuple(told),
             )
-        return cls(journal, order, order.preparer(Duplicates.from_dict(facts["duplicates"])))
+        known = facts["duplicates"]  # None if the run ended before it knew them all
+        found = order.duplicates() if known is None else Duplicates.from_dict(known)
+        return cls(journal, order, order.preparer(found))
 
     def slabs(self) -> Iterator[list[_Request]]:
         """Yield the requests of each slab."""

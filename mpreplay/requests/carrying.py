@@ -52,10 +52,12 @@ def _from(part: ProductSlab, start: int) -> ProductSlab:
     readings, entries = part.readings, part.entries
     cells = [cell[start:] for cell in entries.cells]
     # Ascending, so that a column with a value in each row keeps the order of the rows.
-    chosen = [np.sort(cell[cell >= 0]) for cell in cells]
+    both = list(zip(readings.columns, cells, strict=True))
+    chosen = [_ascending(cell[cell >= 0], len(column.values)) for column, cell in both]
     taken = [column.taken(some) for column, some in zip(readings.columns, chosen, strict=True)]
-    rows = np.unique(np.concatenate([column.at for column in taken]))
-    columns = [replace(column, at=np.searchsorted(rows, column.at)) for column in taken]
+    rows = _ascending(np.concatenate([column.at for column in taken]), len(readings.rows))
+    place = _numbered(rows, len(readings.rows))
+    columns = [replace(column, at=place[column.at]) for column in taken]
     kept = replace(
         readings,
         rows=readings.rows[rows],
@@ -75,7 +77,10 @@ def _from(part: ProductSlab, start: int) -> ProductSlab:
             readings=kept,
             device=entries.device[start:],
             time=entries.time[start:],
-            cells=[_places(cell, some) for cell, some in zip(cells, chosen, strict=True)],
+            cells=[
+                np.append(_numbered(some, len(column.values)), -1)[cell]
+                for (column, cell), some in zip(both, chosen, strict=True)
+            ],
             copies=[
                 copy._replace(entry=copy.entry - start)
                 for copy in part.copies(start, len(entries.time))
@@ -89,9 +94,18 @@ def _from(part: ProductSlab, start: int) -> ProductSlab:
     )
 
 
-def _places(cells: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the place of each cell's position among the chosen positions, -1 if absent."""
-    return np.where(cells >= 0, np.searchsorted(chosen, cells), -1)
+def _ascending(numbers: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return the different numbers, all below n, in ascending order."""
+    seen = np.zeros(n, bool)
+    seen[numbers] = True
+    return np.flatnonzero(seen)
+
+
+def _numbered(chosen: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return the place of each number below n among the chosen ones; -1 if it is none of them."""
+    place = np.full(n, -1, np.int64)
+    place[chosen] = np.arange(len(chosen))
+    return place
 
 
 def _encoded_from(encoded: Encoded, start: int) -> Encoded:

@@ -6,14 +6,14 @@ Pure.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cells.epoch import DAY
-from .tallies import add_tally, per_row, tally_of, tally_rows
+from ..model.device_table import Devices
+from .tallies import Tally, per_row, tally_rows, tally_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..settings import Policy
     from .encoding import Encoded
     from .entries import Copy, Entries
-    from .tallies import Tally
 
 __all__ = ["Chunk", "Prepared", "ProductSlab", "Rest"]
 
@@ -62,10 +61,7 @@ class ProductSlab:
         counts = per_row(readings, (column.present() for column in readings.columns))
         for number, positions in self.repeats.copies:
             counts[readings.columns[number].at[positions]] -= 1
-        tally = tally_rows(readings, counts)
-        twins = np.array([c.entry for c in self.entries.copies], np.int64)
-        add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
-        return tally
+        return tally_rows(readings, counts) + self._tally_copies(self.entries.copies)
 
     def tally_withheld(self) -> Tally:
         """Return counts of the withheld values."""
@@ -75,24 +71,19 @@ class ProductSlab:
 
     def tally_sent(self, start: int, stop: int) -> Tally:
         """Return counts of the values in the entries [start, stop), equal copies included."""
-        index = np.arange(start, stop)
-        tally = self._tally_entries(index, self.encoded.n_values[start:stop])
-        twins = np.array([c.entry for c in self.copies(start, stop)], np.int64)
-        add_tally(tally, self._tally_entries(twins, np.ones(len(twins), np.int64)))
-        return tally
+        entries, devices = self.entries, Devices.of(self.readings.devices)
+        counts = self.encoded.n_values[start:stop]
+        tally = tally_runs(devices, entries.device[start:stop], entries.time[start:stop], counts)
+        return tally + self._tally_copies(self.copies(start, stop))
 
     def tally_suspects(self, start: int, stop: int) -> Tally:
         """Return counts of the suspects in the entries [start, stop)."""
-        tally: Tally = {}
+        counts = np.zeros(len(self.readings.rows), np.int64)
         for number, positions in self.suspects(start, stop):
             rows = self.readings.columns[number].at[positions]
-            counts = np.bincount(rows, minlength=len(self.readings.rows))
-            add_tally(tally, tally_rows(self.readings, counts))
-        for copy in self.copies(start, stop):
-            if self.is_suspect(copy):
-                index = np.array([copy.entry], np.int64)
-                add_tally(tally, self._tally_entries(index, np.ones(1, np.int64)))
-        return tally
+            counts += np.bincount(rows, minlength=len(counts))
+        copies = [copy for copy in self.copies(start, stop) if self.is_suspect(copy)]
+        return tally_rows(self.readings, counts) + self._tally_copies(copies)
 
     def copies(self, start: int, stop: int) -> list[Copy]:
         """Return the equal copies of values in the entries [start, stop)."""
@@ -117,11 +108,12 @@ class ProductSlab:
         position = self.entries.cells[copy.column][copy.entry]
         return bool(self.entries.suspects[copy.column][position])
 
-    def _tally_entries(self, index: NDArray[np.int64], counts: NDArray[np.int64]) -> Tally:
-        entries = self.entries
-        return tally_of(
-            self.readings.devices, entries.device[index], entries.time[index] // DAY, counts
-        )
+    def _tally_copies(self, copies: Sequence[Copy]) -> Tally:
+        if not copies:
+            return Tally()
+        at = np.array([copy.entry for copy in copies], np.int64)  # ascending
+        devices, ones = Devices.of(self.readings.devices), np.ones(len(at), np.int64)
+        return tally_runs(devices, self.entries.device[at], self.entries.time[at], ones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +143,8 @@ class Rest:
 
     def tally(self) -> Tally:
         """Return counts of the values, equal copies included."""
-        tally: Tally = {}
-        for part in self.parts:
-            add_tally(tally, part.tally_sent(0, len(part.entries.time)))
-        return tally
+        whole = (part.tally_sent(0, len(part.entries.time)) for part in self.parts)
+        return sum(whole, Tally())
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,14 +285,8 @@ class Chunk:
 
     def tally(self) -> Tally:
         """Return counts of the values, equal copies included."""
-        tally: Tally = {}
-        for part, start, stop in self.spans:
-            add_tally(tally, part.tally_sent(start, stop))
-        return tally
+        return sum((part.tally_sent(start, stop) for part, start, stop in self.spans), Tally())
 
     def tally_suspects(self) -> Tally:
         """Return counts of the values with a fault of the model check."""
-        tally: Tally = {}
-        for part, start, stop in self.spans:
-            add_tally(tally, part.tally_suspects(start, stop))
-        return tally
+        return sum((part.tally_suspects(start, stop) for part, start, stop in self.spans), Tally())

@@ -8,7 +8,6 @@ pass is at hand, it writes plain numbers and lays all texts: the bytes are the s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,11 +16,14 @@ import pyarrow as pa
 
 from ..fast.laying import Numbers, Pieces, is_number, lay_entries
 from ..fast.library import lane
-from ..values.column_json import texts_of
-from ..values.number_texts import number_texts
-from ..values.text_pool import NOWHERE, Texts, key_of, lay_objects, member
+from ..model.device_table import Devices
+from ..values.column_json import pieces_of
+from ..values.number_texts import texts_of_numbers
+from ..values.text_pool import NOWHERE, Member, Texts, key_of, lay_objects
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
     from ..model.device import Device
@@ -70,7 +72,8 @@ def encode_entries(entries: Entries, own: Device) -> Encoded:
     .. [1] EnOS Device Connection 2.3, "Reporting Offline Measurement Points in Batch",
        productKey and deviceKey.
     """
-    heads = _heads(tuple(entries.readings.devices), own)
+    devices = Devices.of(entries.readings.devices)
+    heads = devices.facts(("heads", own), lambda some: _heads(some, own))
     return _laid_at_once(entries, heads) or _laid(entries, heads)
 
 
@@ -80,11 +83,13 @@ def _laid(entries: Entries, pool: pa.Array) -> Encoded:
     heads = Texts(pool, entries.device.astype(np.int32))
     members = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
-        if (cells != NOWHERE).any():
-            key, texts = _member(column)
-            index = np.append(texts.index, np.int32(NOWHERE)).take(cells)
-            members.append((key, Texts(texts.pool, index)))
-    tail = number_texts(pa.array(entries.time), '},"time":', "},")
+        rows = np.flatnonzero(cells >= 0)
+        if len(rows):
+            is_whole = len(rows) == n
+            positions = cells if is_whole else cells[rows]
+            pieces = pieces_of(column, positions, key_of(column.point.identifier))
+            members.append(Member(pieces, None if is_whole else rows))
+    tail = texts_of_numbers(entries.time, '},"time":', "},")
     return Encoded(*lay_objects([heads], members, [tail], n))
 
 
@@ -96,30 +101,24 @@ def _laid_at_once(entries: Entries, pool: pa.Array) -> Encoded | None:
     columns: list[Numbers | Pieces] = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
         key = key_of(column.point.identifier)
-        if is_number(column.values.type) and _is_plain(column):
+        if is_number(column.values.type) and not column.misfits and column.quality is None:
             columns.append(Numbers(key, column.values, cells))
-        elif (cells != NOWHERE).any():
-            texts = texts_of(column)
-            columns.append(Pieces(key, texts.pool, texts.index, cells))
+        else:
+            columns += _pieces(column, key, cells)
     laid = lay_entries(library, heads, entries.time, columns)
     return None if laid is None else Encoded(*laid)
 
 
-def _member(column: TypedColumn) -> tuple[str, Texts]:
-    """Return a column's texts as :func:`member` does; plain numbers are written with their key."""
-    kind = column.values.type
-    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-    if not is_number or not _is_plain(column):
-        return member(column.point.identifier, texts_of(column))
-    return "", number_texts(column.values, key_of(column.point.identifier))
+def _pieces(column: TypedColumn, key: str, cells: NDArray[np.int64]) -> Iterator[Pieces]:
+    """Yield the pieces of a column's texts, each with its place in the entries that have one."""
+    there = cells >= 0
+    if there.any():
+        places = np.where(there, np.cumsum(there) - 1, NOWHERE)
+        for number, texts in enumerate(pieces_of(column, cells[there], key)):
+            yield Pieces("", texts.pool, texts.index, places, counts=not number)
 
 
-def _is_plain(column: TypedColumn) -> bool:
-    return not column.misfits and column.quality is None
-
-
-@lru_cache(maxsize=4)  # slabs of a history mostly have the same devices
-def _heads(devices: tuple[Device, ...], own: Device) -> pa.Array:
+def _heads(devices: Sequence[Device], own: Device) -> pa.Array:
     heads = []
     for device in devices:
         keys = {} if device == own else {"productKey": device[0], "deviceKey": device[1]}

@@ -90,31 +90,27 @@ def entries_of(readings: Readings, sent: Sequence[NDArray[np.bool_]]) -> Entries
     device, time = readings.device[order], readings.time[order]
     new = np.ones(len(order), bool)
     new[1:] = (device[1:] != device[:-1]) | (time[1:] != time[:-1])
+    # Rows of one device and time merge into one entry; only one such row has a value of a point.
+    homes = np.empty(len(filled), np.int64)  # entry of each row that has one
+    homes[order] = np.cumsum(new) - 1
+    if not new.all():
+        device, time = device[new], time[new]
+    n_rows = len(filled) if len(filled) == len(time) else -1  # of columns whose order is known
     cells = [
-        _of_rows(order, column.at, mask, len(filled))
+        order if len(mask) == n_rows and mask.all() else _placed(column.at, mask, homes, len(time))
         for column, mask in zip(readings.columns, sent, strict=True)
     ]
-    if new.all():
-        return Entries(readings, device, time, cells)
-    # Rows of one device and time merge into one entry; only one such row has a value of a point.
-    others = np.flatnonzero(~new)
-    homes = np.cumsum(new)[others] - 1
-    merged = [cell[new] for cell in cells]
-    for cell, whole in zip(cells, merged, strict=True):
-        np.maximum.at(whole, homes, cell[others])
-    return Entries(readings, device[new], time[new], merged)
+    return Entries(readings, device, time, cells)
 
 
-def _of_rows(
-    rows: NDArray[np.int64], at: NDArray[np.int64], mask: NDArray[np.bool_], n: int
+def _placed(
+    at: NDArray[np.int64], mask: NDArray[np.bool_], homes: NDArray[np.int64], n: int
 ) -> NDArray[np.int64]:
-    """Return the position of each row's value in a column, -1 where no value is sent."""
-    if len(mask) == n:
-        return np.where(mask[rows], rows, -1)
-    places = np.full(n, -1, np.int64)
+    """Return the position of each entry's value in a column, -1 where no value is sent."""
+    cells = np.full(n, -1, np.int64)
     chosen = np.flatnonzero(mask)
-    places[at[chosen]] = chosen
-    return places[rows]
+    cells[homes[at[chosen]]] = chosen
+    return cells
 
 
 def split_entries(entries: Entries, groups: Mapping[int, Sequence[NDArray[np.int64]]]) -> Entries:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from ..checks.faults import withheld
+from ..checks.nearby import Looked
 from ..checks.repeats import Duplicates
 from ..checks.sizes import Room, key_bytes
 from ..history.readings import read_slab
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from ..checks.checker import Checker
     from ..checks.faults import Fault
+    from ..checks.nearby import Judged
     from ..checks.repeats import Repeats
     from ..history.slab import RawSlab, Readings
     from ..model.device import Device
@@ -70,13 +72,15 @@ class Preparer:
         raw: RawSlab,
         window: tuple[int | None, int | None],
         carried: tuple[Rest, ...] = (),
+        looked: Looked | None = None,
     ) -> Prepared:
         """Return a slab ready to send.
 
-        ``carried`` are the rests of the slabs before. Unless the slab is the last of its source,
-        its last chunk may not be full: the entries of that chunk become the rest of the slab.
+        ``carried`` are the rests of the slabs before, ``looked`` is what is known of this one.
+        Unless the slab is the last of its source, its last chunk may not be full: the entries of
+        that chunk become the rest of the slab.
         """
-        parts = self._parts(raw, window)
+        parts = self._parts(looked or self._look(raw, window))
         cuts = self._cuts([part for rest in carried for part in rest.parts] + parts)
         if not raw.is_last and len(carried) < MOST_CARRIED:
             cuts = cuts[: max(1, len(cuts) - 1)]
@@ -91,15 +95,23 @@ class Preparer:
         self, raw: RawSlab, window: tuple[int | None, int | None], n_entries: int
     ) -> Rest | None:
         """Return the rest of a slab, of which the number of entries is known."""
-        parts = self._parts(raw, window)
+        parts = self._parts(self._look(raw, window))
         n = sum(len(part.entries.time) for part in parts)
         return rest_from(raw.number, parts, max(0, n - n_entries))
 
-    def _parts(self, raw: RawSlab, window: tuple[int | None, int | None]) -> list[ProductSlab]:
-        return [
-            self._part(readings, self.duplicates.repeats_of(raw.number, number))
-            for number, readings in enumerate(read_slab(raw, self.models, self.own, window))
-        ]
+    def judged(self, raw: RawSlab, window: tuple[int | None, int | None]) -> list[Judged]:
+        """Return the readings of each product in a slab, with the checks that they fail."""
+        parts = read_slab(raw, self.models, self.own, window)
+        return [(readings, self.checker.faults(readings)) for readings in parts]
+
+    def _look(self, raw: RawSlab, window: tuple[int | None, int | None]) -> Looked:
+        parts = self.judged(raw, window)
+        repeats = [self.duplicates.repeats_of(raw.number, number) for number in range(len(parts))]
+        return Looked(raw, parts, repeats)
+
+    def _parts(self, looked: Looked) -> list[ProductSlab]:
+        both = zip(looked.parts, looked.repeats, strict=True)
+        return [self._part(*judged, repeats) for judged, repeats in both]
 
     def _cuts(self, parts: Sequence[ProductSlab]) -> NDArray[np.int64]:
         """Return the bounds of the chunks."""
@@ -117,14 +129,14 @@ class Preparer:
         # Strictly below the limit; the comma behind the last entry is not sent.
         return Room.of(self.limits, self.policy, self.own)
 
-    def _part(self, readings: Readings, repeats: Repeats) -> ProductSlab:
-        faults = self.checker.faults(readings)
+    def _part(self, readings: Readings, faults: list[Fault], repeats: Repeats) -> ProductSlab:
         gone = withheld(readings, faults, self.policy.on_invalid != "send")
         for column, positions, _ in repeats.superseded:
             gone[column][positions] = True
-        sent = [
-            column.present() & ~mask for column, mask in zip(readings.columns, gone, strict=True)
-        ]
+        sent = [column.present() for column in readings.columns]
+        for mask, missing in zip(sent, gone, strict=True):
+            if missing.any():
+                np.logical_and(mask, ~missing, out=mask)
         for column, positions in repeats.copies:
             sent[column][positions] = False
         entries = entries_of(readings, sent)

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from ..checks.nearby import Looked
     from ..history.slab import RawSlab
     from .chunk import Prepared, Rest
     from .preparing import Preparer
@@ -79,8 +80,11 @@ class Succession:
             if one := self.prepare(raw):
                 yield one
 
-    def prepare(self, raw: RawSlab) -> Prepared | None:
-        """Return a slab ready to send; None if it was read for its rest alone."""
+    def prepare(self, raw: RawSlab, looked: Looked | None = None) -> Prepared | None:
+        """Return a slab ready to send; None if it was read for its rest alone.
+
+        ``looked`` is what is known of it already.
+        """
         number = raw.number
         if number in self._kept and number not in self._chosen:
             rest = self._preparer.rest_of(raw, self._window, self._kept[number].n_entries)
@@ -90,7 +94,7 @@ class Succession:
         if before is not None:  # rests of slabs further back may be left over
             since = number if before.since is None else before.since
             self._rests = tuple(rest for rest in self._rests if rest.slab >= since)
-        one = self._preparer.prepare(raw, self._window, self._rests)
+        one = self._preparer.prepare(raw, self._window, self._rests, looked)
         self._rests = one.carry
         return one
 

@@ -20,7 +20,8 @@ from ..version import __version__
 if TYPE_CHECKING:
     from ..checks.repeats import Duplicates
     from ..journal.fingerprint import Fingerprint
-    from ..journal.writer import Journal, Unfinished
+    from ..journal.unfinished import Unfinished
+    from ..journal.writer import Journal
     from ..order import Order
     from ..secret import Secret
     from ..settings import Connection
@@ -39,11 +40,18 @@ class Beginning:
     is_kept: bool  # False if the journal goes with the object of the run
 
     def noted(
-        self, unfinished: Unfinished, duplicates: Duplicates, wall: float, kept: Mapping[int, str]
+        self,
+        unfinished: Unfinished,
+        duplicates: Duplicates,
+        wall: float,
+        kept: Mapping[int, str],
+        *,
+        is_found: bool = True,
     ) -> int:
         """Record the facts of the run, and return its next request id.
 
-        ``kept`` are the files of streams, by the number of their source.
+        ``kept`` are the files of streams, by the number of their source; ``is_found`` is False if
+        the duplicates are still to be found.
 
         Ids are unique for a gateway across runs, so that a late reply to an earlier run settles
         nothing here: the run's start in milliseconds, and six digits to count.
@@ -81,7 +89,7 @@ class Beginning:
             gateway=self.connection.device_key,
             connection=self.connection.to_uri(),
             fingerprint=self.made_from,
-            duplicates=duplicates.as_dict(),
+            duplicates=duplicates.as_dict() if is_found else None,
         )
         return now * 1_000_000
 

@@ -18,26 +18,25 @@ from ..conversation.transport import Acknowledged, Lost, Message
 from ..display.facts import Ended
 from ..display.sentences import ended_in_words
 from ..errors import ConnectError, PlatformError
-from ..outcome.reject_table import NO_REJECTS
-from ..outcome.rejects import name_refused, rejects_of_chunk
-from ..protocol.codes import NO_SUB_DEVICE
 from ..protocol.messages import batch_reply_topic, batch_topic, decode_reply
+from .fates import fates_of
 from .link import IDLE, Link, jitter
 from .ready_slabs import ready_slabs
 from .taken_up import awaited, check_taken_up, taken_up
 
 if TYPE_CHECKING:
+    from ..checks.nearby import Nearby
     from ..conversation.isolation import Isolation
     from ..conversation.sub_devices import SubDevices
     from ..conversation.transport import Event, Transport
     from ..display.progress import Hold, Progress
-    from ..journal.writer import Journal, Unfinished
+    from ..journal.unfinished import Unfinished
+    from ..journal.writer import Journal
     from ..order import Order
     from ..outcome.recording import Ready
     from ..outcome.settled import Settled
     from ..requests.chunk import Chunk, Prepared
     from ..requests.preparing import Preparer
-    from ..requests.tallies import Tally
     from ..settings import Connection
     from .clock import Clock, ConnectRecord
     from .interrupts import Interrupts
@@ -51,6 +50,8 @@ log = logging.getLogger("mpreplay")
 GRACE: Final = 10.0
 # A wait that is no shorter is noted. [s]
 BRIEF: Final = 0.001
+# Most events that are handled before the next publish.
+AT_ONCE: Final = 64
 COUNTED: Final = (
     "strangers",
     "doubles",
@@ -106,6 +107,8 @@ class Driver:
         The measure of the run.
     telling : Telling
         The showing of its progress.
+    nearby : Nearby, optional
+        The search that finds the duplicates while the history is sent, if they are not known.
     lists_unsent : bool, optional
         True if values never sent are rejects, row by row, since nothing can continue the run.
 
@@ -129,6 +132,7 @@ class Driver:
     clock: Clock
     meter: Meter
     telling: Telling
+    nearby: Nearby | None = None
     lists_unsent: bool = True
     sent_now: int = 0
     session: Session = field(init=False)
@@ -155,7 +159,7 @@ class Driver:
             self._heed,
             self._handle,
         )
-        self._slabs = ready_slabs(self.order, self.preparer, self.unfinished)
+        self._slabs = ready_slabs(self.order, self.preparer, self.unfinished, self.nearby)
         for name in COUNTED:
             self.counts[name] = int(self.unfinished.counts.get(name, 0))
         self.journal.counting = self._counted  # written with each step: a kill loses none
@@ -208,9 +212,18 @@ class Driver:
                 self.link.sign_in()
                 self._note_wait(began, "connection")
             else:
-                event = self.transport.receive(self._wait(began))
-                self._note_wait(began)
+                self._listen(began)
+
+    def _listen(self, began: float) -> None:
+        """Wait for an event; it and those that came with it are one write of the journal."""
+        event = self.transport.receive(self._wait(began))
+        self._note_wait(began)
+        with self.journal.joined():
+            for _ in range(AT_ONCE):
                 self._handle(event)
+                if event is None or self.link.is_lost:
+                    return
+                event = self.transport.receive(0.0)
 
     def _is_done(self) -> bool:
         return not self.session.n_open and (self._exhausted or self.session.stopped)
@@ -332,20 +345,19 @@ class Driver:
 
     def _intend(self, ready: Ready) -> None:
         """Write a slab down, then queue its requests."""
-        intents = []
-        for chunk in ready.chunks:
-            request_id = self.next_id()
-            intents.append((request_id, chunk, *self._digest(request_id, chunk)))
+        intents = self._named(ready.chunks)
         self.journal.intend(ready.prepared, intents, ready.tallies, ready.rejects)
         for request_id, chunk, _, n_bytes in intents:
             self._queue(request_id, chunk, n_bytes)
         self._set_aside([request_id for request_id, *_ in intents])
-        read, withheld = (sum(ready.tallies[name].values()) for name in ("read", "withheld"))
+        read, withheld = (ready.tallies[name].total for name in ("read", "withheld"))
         self.meter.read(ready.prepared.n_taken, read, withheld, self.clock.now())
 
-    def _digest(self, request_id: str, chunk: Chunk) -> tuple[str, int]:
+    def _named(self, chunks: list[Chunk]) -> list[tuple[str, Chunk, str, int]]:
+        """Return requests with their ids, digests and sizes."""
         policy = self.order.policy
-        return chunk.digest(request_id, policy), chunk.n_bytes(request_id, policy)
+        named = [(self.next_id(), chunk) for chunk in chunks]
+        return [(one, c, c.digest(one, policy), c.n_bytes(one, policy)) for one, c in named]
 
     def _queue(
         self,
@@ -383,19 +395,10 @@ class Driver:
             if one.outcome == "divided" and one.code is not None:
                 self._divide(one, sent, self.isolation.divide(sent.chunk, one.code))
                 continue
-            corrections: dict[str, Tally] = {}
-            n_skipped = 0
-            if one.outcome == "accepted" and self.order.policy.skip_invalid_measurepoints:
-                skipped = sent.chunk.tally_suspects()
-                n_skipped = sum(skipped.values())
-                corrections = {"declined": skipped, "accepted": {k: -n for k, n in skipped.items()}}
-            listed = {"accepted": corrections, "not_sent": self.lists_unsent}
-            is_listed = listed.get(one.outcome, True)
-            rejects = rejects_of_chunk(sent.chunk, one) if is_listed else NO_REJECTS
-            if one.code == NO_SUB_DEVICE and self.sub_devices.refused:
-                refused = self.sub_devices.refused.items()
-                told = {device: (reply.code, reply.message) for device, reply in refused}
-                rejects = name_refused(rejects, told)
+            refused = self.sub_devices.refused
+            corrections, rejects, n_skipped = fates_of(
+                sent.chunk, one, refused, self.order.policy, lists_unsent=self.lists_unsent
+            )
             self.journal.settle(one, sent.sent_at, corrections, rejects)
             self.meter.settled(one.outcome, sent.n_values, self.clock.now(), n_skipped)
             if self.isolation.learn(sent.chunk, one.code):
@@ -403,10 +406,7 @@ class Driver:
 
     def _divide(self, settled: Settled, sent: _Sent, parts: list[Chunk]) -> None:
         """Record the division of a request, and queue its parts before all other requests."""
-        intents: list[tuple[str, Chunk, str, int]] = []
-        for chunk in parts:
-            request_id = self.next_id()
-            intents.append((request_id, chunk, *self._digest(request_id, chunk)))
+        intents = self._named(parts)
         self.journal.divide(settled, sent.sent_at, intents)
         for request_id, chunk, _, n_bytes in reversed(intents):
             after = awaited(chunk, [(one, other) for one, other, *_ in intents])
@@ -425,22 +425,26 @@ class Driver:
     def _counted(self) -> dict[str, int]:
         """Return the counts of the run so far."""
         late = ("strangers", "doubles", "contradictions")
+        found = self.nearby or self.preparer.duplicates
         return {
             **self.counts,
             **{name: self.counts[name] + getattr(self.session, name) for name in late},
             "connects": self.counts["connects"] + self.link.n_connects,
             "sub_devices_refused": len(self.sub_devices.refused),
-            "disordered_slabs": self.preparer.duplicates.n_disordered,
-            "equal_copies": self.preparer.duplicates.n_copies,
+            "disordered_slabs": found.n_disordered,
+            "equal_copies": found.n_copies,
             **counts_of_packing(self.transport, self.unfinished.counts),
         }
 
     def _note_end(self) -> None:
         """Record the end of the run."""
         session = self.session
+        search = self.nearby if self._exhausted else None
+        found = {} if search is None else {"duplicates": search.found().as_dict()}
         self.journal.note(
             ended_at=round(self.clock.wall() * 1000),
             ended=session.ended,
             read_all=self._exhausted,
+            **found,
         )
         log.info("run ended%s", f": {ended_in_words(session.ended)}" if session.ended else "")

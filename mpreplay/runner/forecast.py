@@ -16,7 +16,7 @@ from ..outcome.foreseen import declines_foreseen
 from ..outcome.packed_counts import Names, pack_tally
 from ..outcome.rejects import rejects_withheld
 from ..protocol.compression import pack_fast
-from ..requests.tallies import Tally, add_tally
+from ..requests.tallies import Tally
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,21 +83,18 @@ class Forecast:
         self.n_values += prepared.n_values
         rejects = [table for part in prepared.parts if len(table := rejects_withheld(part))]
         self._see_violations(prepared)
-        read: Tally = {}
-        withheld: Tally = {}
-        declined: Tally = {}
-        for part in prepared.parts:
-            add_tally(read, part.tally_read())
-            add_tally(withheld, part.tally_withheld())
+        read = sum((part.tally_read() for part in prepared.parts), Tally())
+        withheld = sum((part.tally_withheld() for part in prepared.parts), Tally())
+        declined = Tally()
         for chunk in prepared.chunks():
             self._add_chunk(chunk)
             if not self.policy.withholds:
                 rejects.append(
                     declines_foreseen(chunk, is_skipping=self.policy.skip_invalid_measurepoints)
                 )
-                add_tally(declined, chunk.tally_suspects())
-        self.n_withheld += sum(withheld.values())
-        self.n_declined += sum(declined.values())
+                declined += chunk.tally_suspects()
+        self.n_withheld += withheld.total
+        self.n_declined += declined.total
         self._note(read, withheld, declined)
         return [table for table in rejects if len(table)]
 
@@ -120,7 +117,7 @@ class Forecast:
         """Note the fates by device and day; whatever has no other fate is to be accepted."""
         gone = (withheld, declined)
         fates = [("read", read), ("withheld", withheld), ("declined", declined), ("accepted", read)]
-        fates += [("accepted", {key: -n for key, n in tally.items()}) for tally in gone]
+        fates += [("accepted", -tally) for tally in gone]
         self._packed += [(fate, pack_tally(tally, self._names)) for fate, tally in fates if tally]
 
     @property

@@ -24,7 +24,8 @@ from ..journal.keeping import streams_kept
 from ..journal.locks import Lease, Waiting
 from ..journal.places import journal_place
 from ..journal.reader import read_journal, readable, run_id_of
-from ..journal.writer import Journal, Unfinished
+from ..journal.unfinished import Unfinished
+from ..journal.writer import Journal
 from ..order import Order, check_arguments
 from ..protocol.messages import batch_reply_topic
 from ..run import Run
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
+    from ..checks.nearby import Nearby
     from ..conversation.transport import Transport
     from .clock import Clock
     from .progress import OnEvent
@@ -216,13 +218,16 @@ def replay(
         settled_before = 0 if book.is_new else read_journal(path).n_settled()
         if not book.is_new:
             order = order.as_begun(read_journal(path).facts())
-        unfinished, found = _open(book, order, made_from, interrupts)
+        may_warn = not (policy.allow_offline_sub_device or secrets)
+        unfinished, found, nearby = _open(book, order, made_from, interrupts, may_warn=may_warn)
         warn_of_empty(found, order)
         warn_of_offline(found, order, secrets)
         clock = SystemClock()
         begun = Beginning(book, order, connection, made_from, place.temporary is None)
         with streams_kept(history, path, is_temporary=place.temporary is not None) as kept:
-            numbers = count(begun.noted(unfinished, found, clock.wall(), kept))
+            numbers = count(
+                begun.noted(unfinished, found, clock.wall(), kept, is_found=nearby is None)
+            )
         place.keep()
         sub_devices = SubDevices(connection, secrets, lambda: str(next(numbers)))
         driver = Driver(
@@ -242,6 +247,7 @@ def replay(
             clock=clock,
             meter=_meter(book, order, found, clock.now()),
             telling=stack.enter_context(_telling(clock, progress, on_event, path)),
+            nearby=nearby,
             lists_unsent=place.temporary is not None,
         )
         interrupts.at_once = False  # from here on there may be replies to wait for
@@ -314,14 +320,24 @@ def _telling(
 
 
 def _open(
-    book: Journal, order: Order, made_from: Fingerprint, interrupts: Interrupts
-) -> tuple[Unfinished, Duplicates]:
-    """Survey the history of a new run, or take up the state of an unfinished run."""
+    book: Journal, order: Order, made_from: Fingerprint, interrupts: Interrupts, *, may_warn: bool
+) -> tuple[Unfinished, Duplicates, Nearby | None]:
+    """Survey the history of a new run, or take up the state of an unfinished run.
+
+    Where that is enough, only the times are looked at, and the search for duplicates goes with the
+    sending; not if there may be a warning that names devices (``may_warn``).
+    """
     if book.is_new:
-        found = order.surveyed(interrupts.heed)
+        nearby = None if may_warn else order.nearby(interrupts.heed)
+        found = order.surveyed(interrupts.heed) if nearby is None else nearby.found()
         interrupts.heed()
-        return Unfinished(), found
+        return Unfinished(), found, nearby
     check_same(book.path, made_from, [source.name for source in order.history.sources])
     facts = read_journal(book.path).facts()
     with readable(book.path):
-        return book.take_up(), Duplicates.from_dict(facts["duplicates"])
+        unfinished, known = book.take_up(), facts["duplicates"]
+        if known is not None:
+            return unfinished, Duplicates.from_dict(known), None
+    found = order.surveyed(interrupts.heed)  # the run before ended before it knew them all
+    book.note(duplicates=found.as_dict())
+    return unfinished, found, None

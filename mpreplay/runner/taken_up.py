@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from ..journal.writer import Intent, Unfinished
+    from ..journal.unfinished import Intent, Unfinished
     from ..model.device import Device
     from ..requests.chunk import Chunk, Prepared
     from ..settings import Policy

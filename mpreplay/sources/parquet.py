@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ParquetSource"]
 
+_TEXTS: Final = (pa.string(), pa.large_string())
 NEARBY: Final = 8  # slabs whose rows may be decoded at once, where some are cut by their bytes
 
 
@@ -49,6 +50,7 @@ class ParquetSource:
     mark: FileMark
     counts: Counts = field(compare=False)
     cuts: dict[tuple[Any, ...], list[Span]] = field(default_factory=dict, compare=False, repr=False)
+    keys: frozenset[str] = field(default=frozenset(), compare=False)
 
     @classmethod
     def open(cls, path: Any, partitions: Mapping[str, str | None]) -> ParquetSource:
@@ -69,6 +71,11 @@ class ParquetSource:
                 "Parquet file. A CSV file ends in .csv, or is described with text=mp.TextFormat()"
             ) from error
         return cls(path, str(path), schema, n_rows, partitions, mark, Counts(path))
+
+    def keyed(self, names: Iterable[str | None]) -> ParquetSource:
+        """Return the source with columns of keys: their texts are read with a dictionary."""
+        keys = {field.name for field in self.schema if field.type in _TEXTS and field.name in names}
+        return replace(self, keys=frozenset(keys))
 
     @property
     def columns(self) -> list[str]:
@@ -133,7 +140,8 @@ class ParquetSource:
         self._check_members(own)
         self.mark.check()
         try:
-            with _parquet(self.path) as file, by_position(self.path) as raw:
+            keys = [name for name in own if name in self.keys]
+            with _parquet(self.path, keys) as file, by_position(self.path) as raw:
                 for run in runs(spans):
                     for part in in_lengths(self._batches(file, raw, own, run), run):
                         yield self._columns_of(part, needed)
@@ -210,10 +218,15 @@ def _twice(kind: pa.DataType) -> str | None:
     return next(doubled, None) or next(filter(None, (_twice(one.type) for one in inner)), None)
 
 
-def _parquet(path: Any) -> AbstractContextManager[pq.ParquetFile]:
+def _parquet(path: Any, keys: Sequence[str] = ()) -> AbstractContextManager[pq.ParquetFile]:
     # Checksums cost nothing where a file has none, as pyarrow writes it. INT96 counts a day
     # and the nanoseconds in it; 64 bits of nanoseconds would wrap before 1677 and after 2262.
-    return opened(path, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
+    return opened(
+        path,
+        page_checksum_verification=True,
+        coerce_int96_timestamp_unit="us",
+        read_dictionary=list(keys),
+    )
 
 
 def _at_once(run: list[Span], first: int, stop: int) -> int:

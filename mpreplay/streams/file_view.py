@@ -5,8 +5,8 @@ A shell: reads a file by row groups, and never holds a whole file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -37,6 +37,11 @@ class FileView:
     inner: ParquetSource
     types: Mapping[str, pa.DataType] = field(default_factory=dict)
     time_from_index: bool = False
+
+    def keyed(self, names: Iterable[str | None]) -> FileView:
+        """Return the source with columns of keys: their texts are read with a dictionary."""
+        keys = [name for name in names if name not in self.types]
+        return replace(self, inner=self.inner.keyed(keys))
 
     @property
     def name(self) -> str:

@@ -120,7 +120,8 @@ class StreamSource:
         return self._rows().read(needed, spans)
 
     def _rows(self) -> FileView:
-        return FileView(self._read(), time_from_index=self.time_from_index)
+        file = self._read().keyed(self.keys)
+        return FileView(file, time_from_index=self.time_from_index)
 
     def as_rejects(self) -> StreamSource:
         """Return the source with its time in a column."""

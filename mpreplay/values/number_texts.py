@@ -14,7 +14,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from .text_pool import NOWHERE, Texts
+from ..cells.absent import valid_in
+from .text_pool import Texts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     # The numbers of a grid, and the place of each number on it.
     Grid = tuple[NDArray[Any], NDArray[np.intp]]
 
-__all__ = ["number_texts"]
+__all__ = ["number_texts", "numbers_in", "texts_of_numbers"]
 
 SCALES: Final = (1, 10, 100, 1_000)  # none to three decimals
 SAMPLE: Final = 64  # values checked first, before all others
@@ -47,14 +48,29 @@ def number_texts(values: pa.Array, before: str = "", after: str = "") -> Texts:
     >>> number_texts(pa.array([7, 8]), '"a":', "}").array().to_pylist()
     ['"a":7}', '"a":8}']
     """
-    numbers = np.ascontiguousarray(values.drop_null().to_numpy(zero_copy_only=False))
-    distinct, codes = _coded(numbers) or (numbers, np.arange(len(numbers), dtype=np.int32))
-    pool = _written(distinct, before.encode(), after.encode())
     if not values.null_count:
-        return Texts(pool, codes)
-    index = np.full(len(values), NOWHERE, np.int32)
-    index[values.is_valid().to_numpy(zero_copy_only=False)] = codes
-    return Texts(pool, index)
+        return texts_of_numbers(numbers_in(values), before, after)
+    there = np.flatnonzero(valid_in(values))
+    texts = texts_of_numbers(numbers_in(values)[there], before, after)
+    return texts.spread(there, len(values))
+
+
+def numbers_in(values: pa.Array) -> NDArray[Any]:
+    """Return the numbers of an array, times as whole numbers; whatever number where it is null."""
+    kind = values.type
+    is_time = pa.types.is_timestamp(kind)
+    width = np.dtype(np.int64 if is_time else kind.to_pandas_dtype())
+    buffer = values.buffers()[1]
+    if not len(values) or buffer is None:
+        return np.zeros(len(values), width)
+    return np.frombuffer(buffer, width)[values.offset : values.offset + len(values)]
+
+
+def texts_of_numbers(numbers: NDArray[Any], before: str = "", after: str = "") -> Texts:
+    """Return the texts of numbers as :func:`number_texts` does; none is absent."""
+    numbers = np.ascontiguousarray(numbers)
+    distinct, codes = _coded(numbers) or (numbers, np.arange(len(numbers), dtype=np.int32))
+    return Texts(_written(distinct, before.encode(), after.encode()), codes)
 
 
 def _written(numbers: NDArray[Any], before: bytes, after: bytes) -> pa.Array:

@@ -166,19 +166,21 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
         return convert_decimals(column, point)
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         return all_misfit(column, point)
-    numbers, absent = _floats(column, np.float32 if point.type == "FLOAT" else np.float64)
-    infinite = np.isinf(numbers)
-    mismatches: list[Mismatch] = [(infinite, "finite", INFINITE)]
-    if point.type == "FLOAT":
-        with np.errstate(over="ignore"):
-            numbers = numbers.astype(np.float32, copy=False)
-        mismatches.append((np.isinf(numbers) & ~infinite, "range", BEYOND[point.type]))
-    else:
-        numbers = numbers.astype(np.float64, copy=False)
-    if point.type == "DOUBLE" and pa.types.is_integer(kind):
-        inexact = _is_inexact(column, numbers)
-        mismatches.append((inexact, "range", Detail("inexact")))
+    width = np.float32 if point.type == "FLOAT" else np.float64
+    given, absent = _floats(column, width)
+    with np.errstate(over="ignore"):
+        numbers = given.astype(width, copy=False)
     array = pa.array(numbers, mask=absent if absent.any() else None)
+    mismatches: list[Mismatch] = []
+    beyond = np.isinf(numbers)
+    if beyond.any():
+        infinite = np.isinf(given)
+        mismatches += [
+            (infinite, "finite", INFINITE),
+            (beyond & ~infinite, "range", BEYOND[point.type]),
+        ]
+    if point.type == "DOUBLE" and pa.types.is_integer(kind):
+        mismatches.append((_is_inexact(column, numbers), "range", Detail("inexact")))
     if not any(mask.any() for mask, _, _ in mismatches):
         return Converted(array)
     return with_misfits(array, column, mismatches)

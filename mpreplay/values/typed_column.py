@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ..cells.absent import is_present
+from ..cells.absent import is_present, valid_in
 from ..cells.arrays import without
 from ..display.facts import Detail
 from ..model.measurepoint import Measurepoint
@@ -63,7 +63,7 @@ class TypedColumn:
 
     def present(self) -> NDArray[np.bool_]:
         """Return a mask, True for present values, misfits included."""
-        mask = np.array(self.values.is_valid().to_numpy(zero_copy_only=False), bool)
+        mask = valid_in(self.values)
         if self.misfits:
             mask[self.misfits.positions] = True
         return mask

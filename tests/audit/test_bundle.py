@@ -43,14 +43,12 @@ def run_of(path: Path, *, is_killed: bool = False, **facts: Any) -> mp.Run:
     journal.begin(**{"read_all": True, **facts})
     tallies = {"read": {KEY: 8}, "withheld": {KEY: 2}}
     chunks = [request(1), request(2)]
-    for _, chunk, _, _ in chunks:
-        chunk.tally = lambda: {KEY: 3}
     of_slab = [{"device_key": "d", "time": DAY * 86_400_000}] * 2
     of_request = [declined("2", device_key="d", time=DAY * 86_400_000)] * 3
 
-    def touched(_: Any, names: Names) -> bytes:
+    def touched(chunks: list[Any], names: Names) -> list[bytes]:
         [device], [point] = names.of_devices([("p", "d")]), names.of_points(["P"])
-        return pack(np.array([[device], [point], [5], [6], [3], [0]]))
+        return [pack(np.array([[device], [point], [5], [6], [3], [0]]))] * len(chunks)
 
     with mock.patch("mpreplay.journal.writer.touched_of", touched):
         journal.intend(slab(0, 4), chunks, tallies, rejects(*of_slab))

@@ -73,9 +73,15 @@ def entries(draw: Any) -> Entries:
     time = draw(st.lists(strategies.times, min_size=n, max_size=n))
     rows = np.arange(n)
     readings = Readings(0, "s", rows, np.array(time, np.int64), device, devices, (), made)
-    place = st.lists(st.integers(-1, n - 1), min_size=n, max_size=n)
-    cells = [np.array(draw(place), np.int64) for _ in made]
-    return Entries(readings, device, readings.time, cells)
+    return Entries(readings, device, readings.time, [draw(cells_of(column)) for column in made])
+
+
+@st.composite
+def cells_of(draw: Any, column: TypedColumn) -> Any:
+    """Draw of each entry the position of a value that is there, or of none."""
+    places = st.sampled_from([-1, *np.flatnonzero(column.present()).tolist()])
+    n = len(column.values)
+    return np.array(draw(st.lists(places, min_size=n, max_size=n)), np.int64)
 
 
 def told(encoded: Encoded) -> tuple[bytes, list[int], list[int]]:

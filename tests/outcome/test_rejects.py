@@ -21,7 +21,7 @@ from mpreplay.outcome.reject_table import NO_REJECTS, joined, reject_frame
 from mpreplay.outcome.rejects import rejects_withheld
 from mpreplay.outcome.settled import Settled
 from mpreplay.requests.chunk import Chunk, Prepared
-from mpreplay.requests.tallies import Tally, add_tally
+from mpreplay.requests.tallies import Tally
 from mpreplay.settings import Policy
 
 TIME = "datetime64[ms, UTC]"
@@ -205,17 +205,17 @@ def test_every_value_has_one_fate_and_the_books_say_the_same(
     how = settled(outcome, 200 if outcome == "accepted" else None)
     with mock.patch.object(history_module, "SLAB_ROWS", slab):
         slabs = strategies.prepare(case.history, case.model, policy)
-    tallies: dict[str, Tally] = {name: {} for name in ("read", "withheld", "declined", outcome)}
+    tallies = {name: Tally() for name in ("read", "withheld", "declined", outcome)}
     for prepared in slabs:
         for part in prepared.parts:
-            add_tally(tallies["read"], part.tally_read())
-            add_tally(tallies["withheld"], part.tally_withheld())
+            tallies["read"] += part.tally_read()
+            tallies["withheld"] += part.tally_withheld()
         for chunk in prepared.chunks():
-            add_tally(tallies[outcome], chunk.tally())
+            tallies[outcome] += chunk.tally()
             if outcome == "accepted":
                 suspects = chunk.tally_suspects()
-                add_tally(tallies["declined"], suspects)
-                add_tally(tallies["accepted"], {key: -n for key, n in suspects.items()})
+                tallies["declined"] += suspects
+                tallies["accepted"] += -suspects
 
     frames = [withheld(prepared) for prepared in slabs]
     frames += [rejects_of_chunk(chunk, how) for one in slabs for chunk in one.chunks()]

@@ -23,7 +23,7 @@ from strategies import OWN, Case, cases, prepare
 import mpreplay as mp
 from mpreplay.frames import TOUCHED_COLUMNS, typed
 from mpreplay.model.device import Device
-from mpreplay.outcome.packed_counts import Names, pack
+from mpreplay.outcome.packed_counts import Names, pack, pack_requests, unpack
 from mpreplay.outcome.touched import touched_frame, touched_of
 from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.dividing import divide
@@ -62,10 +62,31 @@ def test_the_records_say_what_the_requests_write(
     policy = replace(SEND, on_invalid=on_invalid)
     chunks = chunks_of(case, max_entries, policy)
     names = Names()
-    records = [("accepted", touched_of(chunk, names)) for chunk in chunks]
+    records = [("accepted", record) for record in touched_of(chunks, names)]
     found = touched_frame(records, names, skips=False)
 
     pd.testing.assert_frame_equal(found, expected(chunk.payload("1", policy) for chunk in chunks))
+
+
+@given(cases(), st.integers(1, 8))
+def test_the_records_of_many_requests_are_those_of_each_alone(case: Case, max_entries: int) -> None:
+    """The requests of a slab are recorded together, and are not mixed up by that."""
+    chunks = chunks_of(case, max_entries, SEND)
+    names = Names()
+    touched, tallies = touched_of(chunks, names), pack_requests(chunks, names)
+
+    for chunk, record, (n, counts) in zip(chunks, touched, tallies, strict=True):
+        frames = [
+            touched_frame([("accepted", one)], names, skips=False)
+            for one in (record, *touched_of([chunk], names))
+        ]
+        pd.testing.assert_frame_equal(*frames)
+        tally: dict[Any, int] = {}
+        for device, day, count in unpack(counts, 3).T.tolist():
+            key = (*list(names.devices)[device], day)
+            tally[key] = tally.get(key, 0) + count
+        assert tally == chunk.tally()
+        assert n == sum(tally.values())
 
 
 @given(cases(), st.integers(1, 8))
@@ -73,7 +94,7 @@ def test_what_the_platform_skips_is_not_written(case: Case, max_entries: int) ->
     """It said 200, and left out what the model check faults; in doubt it may hold all of it."""
     chunks = chunks_of(case, max_entries, SEND)
     names = Names()
-    records = [touched_of(chunk, names) for chunk in chunks]
+    records = touched_of(chunks, names)
     n_sent = sum(chunk.n_values for chunk in chunks)
     n_suspects = sum(
         len(positions)
@@ -110,7 +131,7 @@ def test_the_record_of_a_large_request_is_small() -> None:
     [chunk] = [c for slab in prepare(history, model, limits=mp.Limits()) for c in slab.chunks()][:1]
 
     assert chunk.n_values > 5_000
-    assert len(touched_of(chunk, Names())) < 100
+    assert len(touched_of([chunk], Names())[0]) < 100
 
 
 def test_the_records_of_very_many_devices_are_small() -> None:
@@ -121,7 +142,7 @@ def test_the_records_of_very_many_devices_are_small() -> None:
     points = {name: mp.Measurepoint(name, "DOUBLE") for name in "PQ"}
     [slab] = prepare(history, mp.ThingModel("M", points))
     names = Names()
-    records = [touched_of(chunk, names) for chunk in slab.chunks()]
+    records = touched_of(slab.chunks(), names)
 
     assert sum(map(len, records)) < sum(c.n_bytes("1", SEND) for c in slab.chunks()) / 10
     found = touched_frame([("accepted", record) for record in records], names, skips=False)

@@ -92,8 +92,7 @@ def hostile(folder: Path) -> JournalReader:
     limits = {"max_bytes": 480_000, "window": EVIL}
     journal = journal_of(reader, connection=connection, limits=limits, fingerprint={EVIL: EVIL})
     key = (EVIL, EVIL, 19_875)
-    one = request(1, 4)
-    one[1].tally = lambda: {key: 4}
+    one = request(1, 4, key=key)
     tallies = {"read": {key: 6}, "withheld": {key: 2}}
     row = {"device_key": EVIL, "measurepoint": EVIL_POINT, "source": EVIL}
     mine = {**row, "detail": Detail("check", (EVIL_POINT,))}
@@ -118,9 +117,7 @@ def divided(folder: Path) -> JournalReader:
     key = ("p", "T1", 19_875)
     journal = journal_of(folder / "divided.db")
     tallies = {"read": {key: 9}}
-    chunks = [request(n, size) for n, size in ((1, 6), (2, 3), (3, 5), (4, 1))]
-    for _, chunk, _, _ in chunks:
-        chunk.tally = lambda size=chunk.n_values: {key: size}
+    chunks = [request(n, size, key=key) for n, size in ((1, 6), (2, 3), (3, 5), (4, 1))]
     journal.intend(slab(0, 9), chunks[:2], tallies, NO_REJECTS)
     journal.divide(settled(1, "divided", 1204), 1_700_000_000_000, chunks[2:])
     journal.settle(settled(3, "accepted", 200), 1_700_000_000_500, {}, NO_REJECTS)
@@ -243,9 +240,7 @@ def test_a_run_that_was_killed_says_what_is_not_known(tmp_path: Path) -> None:
     journal = journal_of(
         tmp_path / "run.db", ended_at=1_700_000_001_000, continued=1, ended=None, read_all=False
     )
-    chunks = [request(n, 3) for n in (1, 2, 3)]
-    for _, chunk, _, _ in chunks:
-        chunk.tally = lambda: {key: 3}
+    chunks = [request(n, 3, key=key) for n in (1, 2, 3)]
     journal.intend(slab(0, 9), chunks, {"read": {key: 9}}, NO_REJECTS)
     journal.settle(settled(1, "accepted", 200, attempts=3), 1_700_000_600_000, {}, NO_REJECTS)
     journal.close()
@@ -269,9 +264,7 @@ def test_what_was_not_sent_is_not_counted_as_sent(tmp_path: Path) -> None:
     """A device that was declined is held back: its requests have a code, and never left."""
     key = ("p", "T1", 19_875)
     journal = journal_of(tmp_path / "run.db", counts={"published": 1, "equal_copies": 2})
-    chunks = [request(n, 2) for n in (1, 2, 3)]
-    for _, chunk, _, _ in chunks:
-        chunk.tally = lambda: {key: 2}
+    chunks = [request(n, 2, key=key) for n in (1, 2, 3)]
     journal.intend(slab(0, 9), chunks, {"read": {key: 6}}, NO_REJECTS)
     for n, outcome, code, attempts in ((1, "declined", 1212, 1), (2, "declined", 1212, 0),
                                        (3, "not_sent", None, 0)):  # fmt: skip

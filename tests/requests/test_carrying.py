@@ -22,7 +22,6 @@ from mpreplay.requests.chunk import Prepared
 from mpreplay.requests.dividing import chunk_at, divide
 from mpreplay.requests.preparing import MOST_CARRIED
 from mpreplay.requests.succession import Kept, Succession
-from mpreplay.requests.tallies import Tally, add_tally
 from mpreplay.settings import Policy
 
 OWN = Device(*strategies.OWN)
@@ -102,9 +101,8 @@ def test_whatever_is_written_down_of_each_slab_balances(
 
     taken = 0
     for ready in map(Ready.of, slabs):
-        accounted: Tally = dict(ready.tallies["withheld"])
-        for chunk in ready.chunks:
-            add_tally(accounted, chunk.tally())
+        sent = [chunk.tally() for chunk in ready.chunks]
+        accounted = sum(sent, ready.tallies["withheld"])
         assert accounted == ready.tallies["read"]
         taken += ready.prepared.n_taken
     assert taken == len(case.rows)

@@ -32,7 +32,7 @@ from mpreplay.requests.dividing import (
     levels_of,
     set_devices_aside,
 )
-from mpreplay.requests.tallies import Tally, add_tally
+from mpreplay.requests.tallies import Tally
 from mpreplay.settings import Policy
 
 POLICY = Policy(on_invalid="send", duplicates="last")
@@ -57,11 +57,8 @@ def counts_of(chunk: Chunk) -> list[int]:
 
 
 def total(*tallies: Tally) -> Tally:
-    """Return tallies as one, without what came to nothing."""
-    found: Tally = {}
-    for tally in tallies:
-        add_tally(found, tally)
-    return {key: n for key, n in found.items() if n}
+    """Return tallies as one."""
+    return sum(tallies, Tally())
 
 
 def leaves(chunk: Chunk) -> list[Chunk]:

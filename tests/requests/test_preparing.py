@@ -20,7 +20,7 @@ from mpreplay import Limits, Measurepoint, ThingModel, read_history
 from mpreplay.history import history as history_module
 from mpreplay.history.history import History
 from mpreplay.requests.chunk import Prepared
-from mpreplay.requests.tallies import Tally, add_tally
+from mpreplay.requests.tallies import Key, Tally
 from mpreplay.settings import Policy
 
 DAY = 86_400_000
@@ -35,11 +35,8 @@ POLICIES = st.builds(
 
 
 def added(tallies: list[Tally]) -> Tally:
-    """Return tallies as one, without what came to nothing."""
-    total: Tally = {}
-    for tally in tallies:
-        add_tally(total, tally)
-    return {key: n for key, n in total.items() if n}
+    """Return tallies as one."""
+    return sum(tallies, Tally())
 
 
 def sent(slabs: list[Prepared]) -> Tally:
@@ -78,12 +75,13 @@ def test_values_are_booked_under_what_is_known_of_their_row(
     """Where no time could be read there is no day, and the device is still named."""
     slabs = strategies.prepare(case.history, case.model, policy)
 
-    meant: Tally = {}
+    meant: dict[Key, int] = {}
     for row in case.rows:
         n = sum(not oracle.is_absent(v) for v in row.values.values())
         device = ("", "") if None in (row.product, row.device) else (row.product, row.device)
         day = None if row.time is None else row.time // DAY
-        add_tally(meant, {(*map(str, device), day): n})
+        key = (*map(str, device), day)
+        meant[key] = meant.get(key, 0) + n
     read = added([part.tally_read() for slab in slabs for part in slab.parts])
     assert read == {key: n for key, n in meant.items() if n}
 

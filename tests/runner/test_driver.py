@@ -19,6 +19,7 @@ from mpreplay.conversation.reconnect import REGAIN_WITHIN, TAKEN_OVER_WITHIN
 from mpreplay.conversation.transport import Lost
 from mpreplay.errors import ConnectError
 from mpreplay.journal import locks as state_module
+from mpreplay.journal.writer import Journal
 
 SOLO = mp.Limits(max_entries=1, window=1, give_up_after=None)
 WHOLE = mp.Limits(give_up_after=None)
@@ -426,3 +427,22 @@ def test_two_slabs_of_two_frames_are_one_run(play: Play, frame: pd.DataFrame) ->
 
     assert made == list(range(1, 9))
     assert run.complete
+
+
+def test_replies_that_came_together_are_written_together(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A platform that answers a full window at once costs the journal one write, not eight."""
+    commits: list[int] = []
+    commit = Journal._commit
+
+    def counted(journal: Journal) -> None:
+        commits.append(1)
+        commit(journal)
+
+    monkeypatch.setattr(Journal, "_commit", counted)
+    run, transport = play(always, limits=mp.Limits(max_entries=1, window=8))
+
+    assert (run.results["outcome"] == "accepted").all()
+    assert len(transport.published) == 8
+    assert len(commits) < 8
