@@ -417,24 +417,10 @@ static int64_t room_of(const Column *column, int64_t n) {
   return room;
 }
 
-/* Lay the value of an entry; returns the end of the text, or NULL with what was wrong. */
-static inline char *put_value(char *p, const char *end, Column *column, int64_t position,
-                              int *wrong) {
-  if (position >= column->n) { *wrong = NO_SUCH; return NULL; }
-  int32_t first = 0, last = 0;
-  if (column->kind == TEXT) {
-    int found = text_of(column, position, &first, &last);
-    if (found < 0) { *wrong = NO_SUCH; return NULL; }
-    if (!found) return p;
-  }
-  int64_t most = (int64_t)column->key_size + (last - first) + NUMBER + SLACK;
-  if (end - p < most) { *wrong = NO_ROOM; return NULL; }
+static inline char *put_key(char *p, const Column *column) {
   if (column->key_size <= 32) memcpy(p, column->key, 32);
   else memcpy(p, column->key, (size_t)column->key_size);
-  p += column->key_size;
-  if (column->kind != TEXT) return put_number(p, column, position);
-  memcpy(p, column->texts + first, (size_t)(last - first));
-  return p + (last - first);
+  return p + column->key_size;
 }
 
 static inline char *put_time(char *p, int64_t time) {
@@ -445,6 +431,14 @@ static inline char *put_time(char *p, int64_t time) {
 
 static const char TIME[] = "},\"time\":";
 
+/* The most bytes that an entry takes, its head and its texts aside. */
+static int64_t room_of_numbers(const Slab *slab) {
+  int64_t room = (int64_t)sizeof TIME + NUMBER + SLACK;
+  for (int64_t j = 0; j < slab->n_columns; j++)
+    if (slab->columns[j].kind != TEXT) room += slab->columns[j].key_size + NUMBER;
+  return room;
+}
+
 /* The most bytes that the text of a slab takes, or what is wrong with it. */
 int64_t lane_room(const Slab *slab) {
   int64_t room = room_of(slab->heads, slab->n);
@@ -454,47 +448,55 @@ int64_t lane_room(const Slab *slab) {
     if (more < 0) return more;
     room += more;
   }
-  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + 4 * (NUMBER + SLACK);
+  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + room_of_numbers(slab) + SLACK;
 }
 
 /* Lay the entries, a comma behind each: of each its start and its number of values; last the end.
    Returns the number of bytes, or what was wrong. */
 int64_t lane_lay(const Slab *slab, char *text, int64_t room, int64_t *starts, int64_t *counts) {
-  char *p = text;
+  const int64_t n = slab->n, n_columns = slab->n_columns, numbers = room_of_numbers(slab);
+  const Column *heads = slab->heads;
   const char *end = text + room;
-  int wrong = 0;
-  for (int64_t i = 0; i < slab->n; i++) {
+  char *p = text;
+  for (int64_t i = 0; i < n; i++) {
     starts[i] = p - text;
-    const Column *heads = slab->heads;
-    int64_t device = heads->cells[i];
+    int64_t device = heads->cells[i], count = 0;
     int32_t first, last;
-    if (device < 0 || device >= heads->n) return NO_SUCH;
+    if ((uint64_t)device >= (uint64_t)heads->n) return NO_SUCH;
     if (text_of(heads, device, &first, &last) <= 0) return NO_SUCH;
-    if (end - p < (int64_t)(last - first) + NUMBER + SLACK) return NO_ROOM;
+    if (end - p < last - first + numbers) return NO_ROOM;
     memcpy(p, heads->texts + first, (size_t)(last - first));
     p += last - first;
     char *brace = p;
-    int64_t count = 0;
-    for (int64_t j = 0; j < slab->n_columns; j++) {
+    for (int64_t j = 0; j < n_columns; j++) {
       Column *column = &slab->columns[j];
       int64_t position = column->cells[i];
-      if (position < 0) continue;
-      char *next = put_value(p, end, column, position, &wrong);
-      if (!next) return wrong;
+      if ((uint64_t)position >= (uint64_t)column->n) {
+        if (position < 0) continue;
+        return NO_SUCH;
+      }
       count += column->counts;
-      p = next;
+      if (column->kind != TEXT) {
+        p = put_number(put_key(p, column), column, position);
+        continue;
+      }
+      int found = text_of(column, position, &first, &last);
+      if (found < 0) return found;
+      if (!found) continue;
+      if (end - p < column->key_size + (last - first) + numbers) return NO_ROOM;
+      p = put_key(p, column);
+      memcpy(p, column->texts + first, (size_t)(last - first));
+      p += last - first;
     }
-    if (end - p < NUMBER + SLACK) return NO_ROOM;
     if (!count) p++;
     *brace = '{'; /* every value begins with a comma, the first as well */
     memcpy(p, TIME, sizeof TIME - 1);
-    p += sizeof TIME - 1;
-    p = put_time(p, slab->time[i]);
-    *p++ = '}';
-    *p++ = ',';
+    p = put_time(p + sizeof TIME - 1, slab->time[i]);
+    memcpy(p, "},", 2);
+    p += 2;
     counts[i] = count;
   }
-  starts[slab->n] = p - text;
+  starts[n] = p - text;
   return p - text;
 }
 
