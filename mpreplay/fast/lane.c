@@ -511,6 +511,21 @@ int64_t lane_numbers(Column *column, char *text, int64_t room) {
   return p - text;
 }
 
+/* Write down of each entry the position of its value in a column: that of position i, if its mask
+   is set, is the entry of row at[i]. Returns 0, or what was wrong. */
+int lane_place(const uint8_t *mask, const int64_t *at, int64_t n, const int64_t *entries,
+               int64_t n_rows, int64_t *cells, int64_t n_entries) {
+  for (int64_t i = 0; i < n_entries; i++) cells[i] = -1;
+  for (int64_t i = 0; i < n; i++) {
+    if (!mask[i]) continue;
+    if ((uint64_t)at[i] >= (uint64_t)n_rows) return NO_SUCH;
+    int64_t entry = entries[at[i]];
+    if ((uint64_t)entry >= (uint64_t)n_entries) return NO_SUCH;
+    cells[entry] = i;
+  }
+  return 0;
+}
+
 /* ------------------------------------------------------------------------------------- set up */
 
 uint32_t lane_source(void) { return LANE_SOURCE; }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Numbers", "Pieces", "is_number", "lay_entries"]
+__all__ = ["Numbers", "Pieces", "is_number", "lay_entries", "placed"]
 
 _KINDS: Final = {pa.float32(): FLOAT32, pa.float64(): FLOAT64, pa.int64(): INT64}
 _READ_BEHIND: Final = 32  # bytes that the pass may read behind a key
@@ -93,6 +93,49 @@ def lay_entries(
     )
     size = library.lane_lay(slab, text.ctypes.data, room, starts.ctypes.data, counts.ctypes.data)
     return None if size < 0 else (text[:size].data, starts, counts)
+
+
+def placed(
+    library: Any,
+    at: NDArray[np.int64],
+    mask: NDArray[np.bool_],
+    homes: NDArray[np.int64],
+    n: int,
+) -> NDArray[np.int64] | None:
+    """Return of each of n entries the position of its value in a column, -1 if it has none.
+
+    Parameters
+    ----------
+    library : CDLL
+        The compiled pass.
+    at : ndarray of int64, shape (n_values,)
+        Row of each value.
+    mask : ndarray of bool, shape (n_values,)
+        Values that have a place.
+    homes : ndarray of int64, shape (n_rows,)
+        Entry of each row.
+    n : int
+        Number of entries.
+
+    Returns
+    -------
+    ndarray of int64, optional
+        None if the pass cannot do it.
+    """
+    cells = np.empty(n, np.int64)
+    mask, at, homes = map(np.ascontiguousarray, (mask, at, homes))
+    if (mask.dtype, at.dtype, homes.dtype, len(mask)) != (bool, np.int64, np.int64, len(at)):
+        return None
+    wrong = library.lane_place(
+        mask.ctypes.data,
+        at.ctypes.data,
+        len(at),
+        homes.ctypes.data,
+        len(homes),
+        cells.ctypes.data,
+        n,
+    )
+    return None if wrong else cells
 
 
 def _column(column: Numbers | Pieces, kept: list[Any]) -> Column:

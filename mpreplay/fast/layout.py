@@ -75,6 +75,7 @@ def declare(library: Any) -> None:
         "lane_setup": (ctypes.c_int, [address, size, form]),
         "lane_numbers": (size, [column, address, size]),
         "lane_room": (size, [slab]),
+        "lane_place": (ctypes.c_int, [address, address, size, address, size, address, size]),
         "lane_lay": (size, [slab, address, size, address, address]),
     }
     for name, (result, arguments) in functions.items():

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
 from mpreplay.fast import library
-from mpreplay.fast.laying import Numbers, Pieces, lay_entries
+from mpreplay.fast.laying import Numbers, Pieces, lay_entries, placed
 from mpreplay.history.slab import Readings
 from mpreplay.model.device import Device
 from mpreplay.requests import encoding
@@ -91,10 +91,15 @@ def told(encoded: Encoded) -> tuple[bytes, list[int], list[int]]:
 
 def both(of: Entries, compiled: Any) -> tuple[Encoded, Encoded]:
     """Return the texts of entries, with and without the compiled pass."""
-    with mock.patch.object(encoding, "lane", return_value=compiled):
+    with used(compiled):
         ours = encode_entries(of, OWN)
-    with mock.patch.object(encoding, "lane", return_value=None):
+    with used(None):
         return ours, encode_entries(of, OWN)
+
+
+def used(functions: Any) -> Any:
+    """Use the compiled pass, or none."""
+    return mock.patch.object(library, "state", return_value=library.State(functions, ""))
 
 
 @settings(max_examples=300)
@@ -118,8 +123,8 @@ def test_a_history_makes_the_same_requests_with_and_without_the_pass(
     """Of every type, invalid and repeated values among them."""
     policy = Policy(on_invalid="withhold", duplicates="last")
     made = []
-    for used in (compiled, None):
-        with mock.patch.object(encoding, "lane", return_value=used):
+    for functions in (compiled, None):
+        with used(functions):
             slabs = strategies.prepare(case.history, case.model, policy)
         made.append([(c.payload("7", policy), c.n_values) for s in slabs for c in s.chunks()])
 
@@ -168,6 +173,15 @@ def test_a_place_that_is_not_there_is_refused(
     assert lay_entries(compiled, heads, time, [texts]) is None
     if places == [0]:
         assert lay_entries(compiled, heads, time, [numbers]) is None
+
+
+@pytest.mark.parametrize(("at", "homes"), [([2], [0, 0]), ([-1], [0, 0]), ([1], [0, 1])])
+def test_a_value_of_a_row_that_is_not_there_is_refused(
+    compiled: Any, at: list[int], homes: list[int]
+) -> None:
+    """As above: an entry is looked up in arrays that other code made."""
+    assert placed(compiled, np.array(at), np.ones(1, bool), np.array(homes), 1) is None
+    assert placed(compiled, np.array(at), np.zeros(1, bool), np.array(homes), 1).tolist() == [-1]
 
 
 def test_the_pass_writes_nothing_behind_its_room(compiled: Any) -> None:
