@@ -123,8 +123,9 @@ def placed(
         None if the pass cannot do it.
     """
     cells = np.empty(n, np.int64)
-    mask, at, homes = map(np.ascontiguousarray, (mask, at, homes))
-    if (mask.dtype, at.dtype, homes.dtype, len(mask)) != (bool, np.int64, np.int64, len(at)):
+    mask = np.ascontiguousarray(mask, bool)
+    at, homes = np.ascontiguousarray(at, np.int64), np.ascontiguousarray(homes, np.int64)
+    if len(mask) != len(at):
         return None
     wrong = library.lane_place(
         mask.ctypes.data,
