@@ -71,7 +71,7 @@ def test_readings_in_memory_are_sent_from_a_file(
         with pytest.raises(mp.JournalMismatch, match="other readings"):
             mp.replay_fleet(make(other), MODEL, known, **options)
     assert run.complete
-    assert run.summary() == again.summary()
+    assert again.summary() == {**run.summary(), "sent_now": 0}
     pd.testing.assert_frame_equal(frame, before)
     files = list((tmp_path / "runs").glob("source*"))
     assert files
