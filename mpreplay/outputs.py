@@ -15,10 +15,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .errors import Argument, ConfigError, Message, message
 from .errors.arguments import shown_briefly
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = [
     "check_apart",
@@ -28,6 +31,7 @@ __all__ = [
     "path_of",
     "real",
     "short_name",
+    "write_table",
     "written",
 ]
 
@@ -142,6 +146,36 @@ def written(path: Path, *, is_private: bool = False) -> Iterator[Path]:
             part.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def write_table(frame: pd.DataFrame, path: Path, *, is_private: bool = False) -> None:
+    """Write a table to a checked path, as Parquet or CSV by its ending.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be written.
+    """
+    with written(path, is_private=is_private) as file:
+        if path.suffix.lower() == ".parquet":
+            frame.to_parquet(file, index=False)
+        else:
+            _with_texts(frame).to_csv(file, index=False)
+
+
+def _with_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame with its times as ``to_csv`` writes them.
+
+    It writes each time anew, which takes half of all: a device has many points at a time.
+    """
+    import pandas as pd
+
+    texts = {}
+    for name in frame.columns[[isinstance(one, pd.DatetimeTZDtype) for one in frame.dtypes]]:
+        codes, times = pd.factorize(frame[name])
+        told = pd.Series([*times.astype(str), None], dtype="str")  # -1, no time, is the last
+        texts[name] = told.take(codes).set_axis(frame.index)
+    return frame.assign(**texts) if texts else frame
 
 
 def _is_direct(path: Path) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import Play
+from hypothesis import given
+from hypothesis import strategies as st
 
 import mpreplay as mp
-from mpreplay.outputs import check_apart, check_file, path_of, written
+from mpreplay.outputs import check_apart, check_file, path_of, write_table, written
 
 
 @pytest.fixture
@@ -228,3 +230,30 @@ def test_a_file_in_a_folder_that_takes_no_new_ones_is_refused(
     with pytest.raises(mp.ConfigError, match="Permission denied"):
         check_file(path, "rejects")
     check_file(Path("/dev/null"), "rejects")
+
+
+@given(
+    times=st.lists(
+        st.one_of(
+            st.none(),
+            st.integers(0, 4_000_000_000_000),
+            st.integers(0, 40_000).map(lambda day: day * 86_400_000),
+        ),
+        max_size=6,
+    ),
+    repeated=st.integers(1, 3),
+    unit=st.sampled_from(["s", "ms", "ns"]),
+)
+def test_a_table_is_written_as_pandas_writes_it(
+    tmp_path_factory: pytest.TempPathFactory, times: list[Any], repeated: int, unit: str
+) -> None:
+    """Times that repeat are made into texts once; nobody who reads the file may notice."""
+    found = pd.to_datetime(pd.array(times * repeated, dtype="Int64"), unit="ms", utc=True)
+    column = pd.Series(found).dt.as_unit(unit)
+    frame = pd.DataFrame({"time": column, "n": range(len(column)), "text": "a,b"})
+    frame.index += 7
+    path = tmp_path_factory.mktemp("written") / "table.csv"
+    write_table(frame, path)
+
+    assert path.read_text("utf-8") == frame.to_csv(index=False)
+    assert list(frame.dtypes) == [column.dtype, frame["n"].dtype, frame["text"].dtype]

@@ -143,7 +143,7 @@ def looks_at(run: mp.Run) -> None:
 def scheduled(stop: threading.Event) -> None:
     """Run a job file."""
     job: mp.Job = mp.load_job("job.toml")
-    plan: mp.Plan = job.plan("2024-03-01", "2024-03-02")
+    plan: mp.Plan | mp.FleetPlan = job.plan("2024-03-01", "2024-03-02")
     validation: mp.Validation = job.validate(start="2024-03-01")
     run: mp.Run | mp.FleetRun = job.replay(dt.date(2024, 3, 1), stop=stop, on_event=print)
     show(plan, validation, run.complete, run.rejects, job.path, job.is_fleet)

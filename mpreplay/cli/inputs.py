@@ -1,16 +1,24 @@
-"""Inputs of commands besides a history: models, devices, limits, secrets, a connection."""
+"""Inputs of commands besides a history: models, devices, limits, secrets, a connection, a job."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from .history_options import history_arguments
+from .sending_options import TABLES
 
 if TYPE_CHECKING:
     import argparse
 
+    from ..jobs.arguments import Arguments
+    from ..jobs.job import Job
     from ..secret import Secret
     from .speech import Speaker
 
 __all__ = [
+    "arguments_over",
     "connection_of",
     "device_of",
     "limits_of",
@@ -116,7 +124,6 @@ def secrets_of(path: str | None) -> dict[tuple[str, str], Secret] | None:
 def _secrets_in(path: str) -> dict[tuple[str, str], Secret] | str:
     """Return the secrets in a file, or what is wrong: an error raised here would hold its text."""
     import json
-    from pathlib import Path
 
     from ..secret import Secret
 
@@ -134,3 +141,76 @@ def _secrets_in(path: str) -> dict[tuple[str, str], Secret] | str:
             return f"name {number} is no PRODUCT/DEVICE, or stands there twice"
         secrets[product_key, device_key] = Secret.sealed(secret)
     return secrets
+
+
+_POLICIES: Final = ("on_invalid", "duplicates", "isolate")  # they have defaults
+_FLAGS: Final = ("allow_offline_sub_device", "skip_invalid_measurepoints")
+# Arguments of a history of which one replaces the other.
+_APART: Final = (
+    {"device_column", "device_key"},
+    {"product_column", "product_key"},
+    {"time_unit", "time_format"},
+)
+_MERGED: Final = ("points", "quality", "text")
+
+
+def arguments_over(job: Job, options: argparse.Namespace) -> Arguments:
+    """Return the arguments of a job, with the options that are given in their place."""
+    run_key = getattr(options, "run_key", None)
+    made = job.arguments(options.start, options.end, run_key)
+    if hasattr(options, "column"):
+        _over_history(made.history, history_arguments(options))
+    if getattr(options, "model", None):
+        made.models = models_in(options.model)
+    named = vars(options).get("given", ())
+    policies = {name: getattr(options, name) for name in _POLICIES if name in named}
+    made.replay |= policies | {name: True for name in _FLAGS if getattr(options, name, False)}
+    if made.replay.get("isolate") == "no":
+        made.replay["isolate"] = False
+    made.limits |= _limits(options)
+    if getattr(options, "connection", None) is not None:
+        made.connection = {"given": options.connection}
+    if getattr(options, "sub_device_secrets", None) is not None:
+        made.sub_device_secrets = secrets_of(options.sub_device_secrets)
+    _over_record(made, options, run_key)
+    return made
+
+
+def _over_history(made: dict[str, Any], given: Mapping[str, Any]) -> None:
+    for pair in _APART:
+        if pair & given.keys():
+            for name in pair:
+                made.pop(name, None)
+    for name, value in given.items():
+        made[name] = {**made.get(name, {}), **value} if name in _MERGED else value
+
+
+def _limits(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the limits that are given; False for one that is switched off."""
+    from ..jobs.keys import LIMITS
+
+    asked = {name: getattr(options, name, None) for name in LIMITS.keys}
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name in ("bytes_per_second", "values_per_second"):
+        if given.get(name) == 0:
+            given[name] = False
+    return given | ({"connects": False} if getattr(options, "no_connect_limit", None) else {})
+
+
+def _over_record(made: Arguments, options: argparse.Namespace, run_key: str | None) -> None:
+    """Put what is kept of a run, and what is accepted, in the place of the file's."""
+    if getattr(options, "journal", None) is not None:
+        made.journal, made.run_key = options.journal, run_key
+    for name in TABLES:
+        path = getattr(options, name, None)
+        if path is not None:
+            made.outputs.pop(name, None)
+        if path not in (None, "-"):
+            made.outputs[name] = Path(path)
+    allow, at_most = getattr(options, "allow", []), getattr(options, "max_rejects", None)
+    given = {"allow": allow} if allow else {}
+    given |= {"at_most": at_most} if "max_rejects" in vars(options).get("given", ()) else {}
+    if given:
+        made.accept = {**(made.accept or {}), **given}
+    if getattr(options, "wait", None) is not None:
+        made.replay["wait"] = options.wait

@@ -19,10 +19,9 @@ from .command import (
 )
 from .documents import records
 from .help_lines import add_line
-from .history_options import history_arguments
-from .inputs import connection_of, models_in, secrets_of
+from .inputs import arguments_over, connection_of
 from .outputs import Tables
-from .run_words import run_facts, say_run
+from .run_words import run_told
 from .send_commands import (
     answer_of_plan,
     answer_of_validation,
@@ -43,15 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "taking_jobs"]
 
-_POLICIES: Final = ("on_invalid", "duplicates", "isolate")  # they have defaults
-_FLAGS: Final = ("allow_offline_sub_device", "skip_invalid_measurepoints")
-# Arguments of a history of which one replaces the other.
-_APART: Final = (
-    {"device_column", "device_key"},
-    {"product_column", "product_key"},
-    {"time_unit", "time_format"},
-)
-_MERGED: Final = ("points", "quality", "text")
 Carry = Callable[["argparse.Namespace", "Speaker"], Answer]
 
 
@@ -71,10 +61,15 @@ def _either(run: Carry, run_job: Carry) -> Carry:
 
 
 def _job_of(options: argparse.Namespace) -> Job:
-    from ..errors import ConfigError
     from ..jobs.job import load_job
 
-    job = load_job(options.history)
+    return load_job(options.history)
+
+
+def _job_of_a_gateway(options: argparse.Namespace) -> Job:
+    from ..errors import ConfigError
+
+    job = _job_of(options)
     if job.is_fleet:
         raise ConfigError(
             f"{job.path}: this is a job of many gateways: mpreplay fleet {job.path}",
@@ -85,18 +80,34 @@ def _job_of(options: argparse.Namespace) -> Job:
 
 def _validate(options: argparse.Namespace, say: Speaker) -> Answer:
     job = _job_of(options)
-    made = _arguments_over(job, options)
+    made = arguments_over(job, options)
     tables = Tables.of({"violations": options.violations})
     _check_apart(tables.files, made, job)
     return answer_of_validation(job.validated(made), tables, say)
 
 
 def _plan(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..errors import Argument, ConfigError, message
+
     job = _job_of(options)
-    made = _arguments_over(job, options)
+    made = arguments_over(job, options)
     report = report_of(options)
+    if report is not None and job.is_fleet:
+        raise ConfigError(
+            message(Argument("report"), ": the plan of many gateways is no page; --json tells it"),
+            argument="report",
+        )
     _check_apart({} if report is None else {"report": report}, made, job)
-    return answer_of_plan(job.planned(made), report, say)
+    found: Any = job.planned(made)
+    return _answer_of_many(found, say) if job.is_fleet else answer_of_plan(found, report, say)
+
+
+def _answer_of_many(found: Any, say: Speaker) -> Answer:
+    """Tell the plan of a fleet."""
+    say(found)
+    say.show(found.gateways)
+    facts = {"summary": found.summary(), "gateways": records(found.gateways), "written": {}}
+    return Answer(REJECTS if facts["summary"]["gateways_would_raise"] else OK, facts)
 
 
 def _check_apart(files: dict[str, Path], made: Arguments, job: Job) -> None:
@@ -109,17 +120,17 @@ def _check_apart(files: dict[str, Path], made: Arguments, job: Job) -> None:
 
 
 def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
-    job = _job_of(options)
-    made = _arguments_over(job, options)
+    job = _job_of_a_gateway(options)
+    made = arguments_over(job, options)
     tables = _printed(options)
     if options.connection is not None:
         connection_of(options, say)  # warns of a secret that the list of processes shows
     run = job.send(made, on_interrupt="return", **how_to_replay(options))
     error, written = _written(run, made, tables)
     journal = made.journal and str(made.journal)
-    say_run(run, journal, say)
+    told = run_told(run, journal, say)
     status = WRONG_INPUT if error else status_of(run, **_accepted_over(made.accept))
-    facts = {**run_facts(run, journal), "job": str(job.path), "written": written}
+    facts = {**told, "job": str(job.path), "written": written}
     return Answer(status, facts, error)
 
 
@@ -157,72 +168,13 @@ def _accepted_over(accept: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"allow": (), "at_most": 0, **(accept or {})}
 
 
-def _arguments_over(job: Job, options: argparse.Namespace) -> Arguments:
-    """Return the arguments of a job, with the options that are given in their place."""
-    run_key = getattr(options, "run_key", None)
-    made = job.arguments(options.start, options.end, run_key)
-    if hasattr(options, "column"):
-        _over_history(made.history, history_arguments(options))
-    if getattr(options, "model", None):
-        made.models = models_in(options.model)
-    named = vars(options).get("given", ())
-    policies = {name: getattr(options, name) for name in _POLICIES if name in named}
-    made.replay |= policies | {name: True for name in _FLAGS if getattr(options, name, False)}
-    if made.replay.get("isolate") == "no":
-        made.replay["isolate"] = False
-    made.limits |= _limits(options)
-    if getattr(options, "connection", None) is not None:
-        made.connection = {"given": options.connection}
-    if getattr(options, "sub_device_secrets", None) is not None:
-        made.sub_device_secrets = secrets_of(options.sub_device_secrets)
-    _over_record(made, options, run_key)
-    return made
-
-
-def _over_history(made: dict[str, Any], given: Mapping[str, Any]) -> None:
-    for pair in _APART:
-        if pair & given.keys():
-            for name in pair:
-                made.pop(name, None)
-    for name, value in given.items():
-        made[name] = {**made.get(name, {}), **value} if name in _MERGED else value
-
-
-def _limits(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the limits that are given; False for one that is switched off."""
-    from ..jobs.keys import LIMITS
-
-    asked = {name: getattr(options, name, None) for name in LIMITS.keys}
-    given = {name: value for name, value in asked.items() if value is not None}
-    for name in ("bytes_per_second", "values_per_second"):
-        if given.get(name) == 0:
-            given[name] = False
-    return given | ({"connects": False} if getattr(options, "no_connect_limit", None) else {})
-
-
-def _over_record(made: Arguments, options: argparse.Namespace, run_key: str | None) -> None:
-    """Put what is kept of a run, and what is accepted, in the place of the file's."""
-    if getattr(options, "journal", None) is not None:
-        made.journal, made.run_key = options.journal, run_key
-    for name in TABLES:
-        path = getattr(options, name, None)
-        if path is not None:
-            made.outputs.pop(name, None)
-        if path not in (None, "-"):
-            made.outputs[name] = Path(path)
-    allow, at_most = getattr(options, "allow", []), getattr(options, "max_rejects", None)
-    given = {"allow": allow} if allow else {}
-    given |= {"at_most": at_most} if "max_rejects" in vars(options).get("given", ()) else {}
-    if given:
-        made.accept = {**(made.accept or {}), **given}
-    if getattr(options, "wait", None) is not None:
-        made.replay["wait"] = options.wait
-
-
 def _add_fleet(parser: Parser) -> None:
     to = parser.general
     to.add_argument("history", metavar="JOB", help="a job file with a table [fleet]")
     add_line(to, "the interval, in place of the file's", {"start": "TIME", "end": "TIME"})
+    to.add_argument(
+        "--wait", type=float, metavar="S", help="for another replay through a gateway; default 30"
+    )
     add_tables(to)
     add_accepting(to)
 
@@ -237,14 +189,18 @@ def _fleet(options: argparse.Namespace, say: Speaker) -> Answer:
             f"{job.path}: there is no table [fleet] in this job: mpreplay replay {job.path}",
             argument="path",
         )
-    made = _arguments_over(job, options)
+    made = arguments_over(job, options)
     tables = _printed(options)
     more = {} if options.on_event is None else {"on_event": options.on_event, "progress": False}
-    run: Any = job.send(made, **more)
+    run: Any = job.send(made, on_interrupt="return", **more)
     error, written = _written(run, made, tables)
     status = run.status
     say(run)
-    say.show(status, hint=f"; mp.open_fleet({str(run.path)!r}).status has all")
+    told = status.notna() & status.ne("")
+    say.show(
+        status.loc[:, told.any()].fillna(""),
+        hint=f"; mp.open_fleet({str(run.path)!r}).status has all",
+    )
     if not run.complete:
         say("to continue: the same command again")
     facts = {
@@ -295,7 +251,11 @@ def _job(options: argparse.Namespace, say: Speaker) -> Answer:
     if options.file is not None:
         job = load_job(options.file)
         say(f"in order: {job}")
-        return Answer(OK, {"job": str(job.path), "is_fleet": job.is_fleet})
+        missing = [str(path) for path in job.missing()]
+        for path in missing:
+            say.warn(f"{path} is not there")
+        facts = {"job": str(job.path), "is_fleet": job.is_fleet, "missing": missing}
+        return Answer(OK, facts)
     if options.example:
         from ..demo import write_example
 

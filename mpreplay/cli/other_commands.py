@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from .command import OK, REJECTS, Answer, Command
 from .documents import document
@@ -40,6 +40,9 @@ def _add_simulate(parser: Parser) -> None:
     to.add_argument(
         "--gateway", metavar="PRODUCT/DEVICE", default="gateway/gw-1", help="default: gateway/gw-1"
     )
+    to.add_argument(
+        "--topology", metavar="FILE", help="of a fleet, as CSV: its gateways in place of one"
+    )
     for name, text in (
         ("sub-device", "in the gateway's topology"),
         ("online", "likewise, and signed in already"),
@@ -68,10 +71,17 @@ def _simulate(options: argparse.Namespace, say: Speaker) -> Answer:
 
     online = [device_of(text, "--online") for text in options.online]
     limits = PlatformLimits(connects=None) if options.no_connect_limit else PlatformLimits()
+    gateways = None if options.topology is None else _gateways_in(options.topology)
+    own: dict[str, Any] = {
+        "sub_devices": [
+            *online,
+            *(device_of(text, "--sub-device") for text in options.sub_device),
+        ],
+        "gateway": device_of(options.gateway, "--gateway"),
+    }
     with simulate(
         ThingModel.load(options.model),
-        sub_devices=[*online, *(device_of(text, "--sub-device") for text in options.sub_device)],
-        gateway=device_of(options.gateway, "--gateway"),
+        **(own if gateways is None else {"gateways": gateways.subs}),
         online=online,
         devices=[device_of(text, "--device") for text in options.device],
         limits=limits,
@@ -81,8 +91,9 @@ def _simulate(options: argparse.Namespace, say: Speaker) -> Answer:
     ) as platform:
         uris = _uris(platform)
         say(f"{platform}\nMade-up secrets, good for this platform only:")
-        for uri in uris:
-            say(f"  {uri}")
+        names = {} if gateways is None else gateways.variables
+        for number, uri in enumerate(uris):
+            say(f"  export {names[number]}='{uri}'" if number in names else f"  {uri}")
         say("End with Ctrl-C.")
         with Interrupts() as interrupts:
             if options.json:  # now: whoever starts it waits for the addresses, and not for the end
@@ -92,6 +103,40 @@ def _simulate(options: argparse.Namespace, say: Speaker) -> Answer:
                 time.sleep(0.1)
         say(f"\n{len(platform.stored()):,} values stored")
     return Answer(OK)
+
+
+class _Gateways(NamedTuple):
+    """The gateways of a topology, for the rehearsal platform.
+
+    Parameters
+    ----------
+    subs : dict
+        Each gateway with its sub-devices.
+    variables : dict of int to str
+        The variable that a gateway's connection refers to, by the gateway's number.
+    """
+
+    subs: dict[tuple[str, str], list[tuple[str, str]]]
+    variables: dict[int, str]
+
+
+def _gateways_in(path: str) -> _Gateways:
+    """Return the gateways of a fleet; one whose keys only its worker can tell has made-up keys."""
+    from ..fleet.topology import topology_of
+    from ..settings import Connection
+
+    found = _Gateways({}, {})
+    for number, member in enumerate(topology_of(path)):
+        where = member.gateway.connection
+        if isinstance(where, Connection):
+            key = where.product_key, where.device_key
+        else:
+            key = "gateway", member.name
+            kind, _, name = (where.reference or "").partition(":")
+            if kind == "env":
+                found.variables[number] = name
+        found.subs[key] = [(one[0], one[1]) for one in member.gateway.devices if one != key]
+    return found
 
 
 def _uris(platform: Any) -> list[str]:

@@ -138,7 +138,9 @@ class Tables:
         if name == self.on_stdout:
             _print(frame)
         else:
-            _write(frame, self.files[name], name)
+            from ..outputs import write_table
+
+            write_table(frame, self.files[name], is_private=name in PRIVATE)
 
 
 def _is_taken_up(path: Path, history: str) -> bool:
@@ -147,17 +149,6 @@ def _is_taken_up(path: Path, history: str) -> bool:
     if Path(history).is_dir():
         return Path(searched) in Path(real).parents
     return fnmatch.fnmatch(real, searched)
-
-
-def _write(frame: Any, path: Path, name: str) -> None:
-    """Write a table to a checked path."""
-    from ..outputs import written
-
-    with written(path, is_private=name in PRIVATE) as file:
-        if path.suffix.lower() == ".parquet":
-            frame.to_parquet(file, index=False)
-        else:
-            frame.to_csv(file, index=False)
 
 
 def _print(frame: Any) -> None:

@@ -12,7 +12,7 @@ from .documents import records
 from .history_options import add_history, history_of
 from .inputs import models_of
 from .outputs import Tables
-from .run_words import run_facts, say_run
+from .run_words import run_told
 from .sending_options import TABLES, add_tables
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ def _report(options: argparse.Namespace, say: Speaker) -> Answer:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ReplayWarning)  # already warned above
         written = _write_all(options, run, tables, say)
-    if not written["written"]:
-        say_run(run, options.journal, say)
-    facts = {**run_facts(run, options.journal), "sound": not faults, **written}
+    told = run_told(run, options.journal, say, is_said=not written["written"])
+    facts = {**told, "sound": not faults, **written}
     return Answer(REJECTS if faults else OK, facts)
 
 

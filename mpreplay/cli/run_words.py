@@ -8,36 +8,42 @@ from .documents import records
 from .speech import with_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .speech import Speaker
 
-__all__ = ["run_facts", "say_run"]
+__all__ = ["run_told"]
 
 MAX_CAUSES: Final = 20  # told of a run
 
 
-def run_facts(run: Any, journal: str | None) -> dict[str, Any]:
-    """Return a run as facts for the JSON document."""
+def run_told(
+    run: Any, journal: str | None, say: Speaker, *, is_said: bool = True
+) -> dict[str, Any]:
+    """Tell a run, and return it as facts for the JSON document."""
     from ..journal.reader import read_journal, run_id_of
+    from ..report.causes import cause_frame, gathered_of
 
+    reader = read_journal(run.path)
+    causes = gathered_of(reader).causes  # a look at all rejects, which may be very many
+    if is_said:
+        _say_run(run, journal, causes, say)
     return {
-        "run": run_id_of(read_journal(run.path).facts()),
+        "run": run_id_of(reader.facts()),
         "journal": str(run.path) if journal else None,
         "complete": run.complete,
         "summary": run.summary(),
-        "causes": records(run.causes),
+        "causes": records(cause_frame(causes)),
     }
 
 
-def say_run(run: Any, journal: str | None, say: Speaker) -> None:
+def _say_run(run: Any, journal: str | None, causes: Sequence[Any], say: Speaker) -> None:
     """Tell a run, the causes of its rejects, and the way to continue."""
     from ..display.sentences import cause_in_words
-    from ..journal.reader import read_journal
-    from ..report.causes import gathered_of
 
     say(run)
     if extra := run.summary()["extra_requests"]:
         say(f"isolating the rejected values took {extra:,} extra requests")
-    causes = gathered_of(read_journal(run.path)).causes
     if causes:
         say("\nwhy values did not arrive:")
     for cause in causes[:MAX_CAUSES]:

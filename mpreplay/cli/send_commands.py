@@ -19,7 +19,7 @@ from .documents import records
 from .history_options import add_history, history_of
 from .inputs import connection_of, device_of, limits_of, models_of, policy_of, secrets_of
 from .outputs import Tables
-from .run_words import run_facts, say_run
+from .run_words import run_told
 from .sending_options import (
     HISTORY_USAGE,
     TABLES,
@@ -198,8 +198,8 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
             tables.write(name, getattr(run, name))
         except ConfigError as error:  # a disk may be full: the run is told all the same
             unwritten = unwritten or error
-    say_run(run, options.journal, say)
-    facts = {**run_facts(run, options.journal), "written": tables.places}
+    told = run_told(run, options.journal, say)
+    facts = {**told, "written": tables.places}
     status = status_of(run, options.allow, options.max_rejects)
     return Answer(WRONG_INPUT if unwritten else status, facts, unwritten)
 

@@ -64,6 +64,9 @@ class Drive:
     _written: float = 0.0
     _stopped_at: float | None = None
     _broken: int = 0  # pools that have lost a process since a gateway ended
+    _left: list[tuple[float, Pool]] = field(default_factory=list)  # such pools, and since when
+    sent_now: int = 0  # values, by the workers that have lived to tell
+    warned: dict[str, list[str]] = field(default_factory=dict)  # warnings, and who told them
 
     def run(self, units: list[Unit], interrupts: Interrupts, tell: Telling) -> None:
         """Replay all gateways; return when they are done, or have ended after an interrupt."""
@@ -77,6 +80,9 @@ class Drive:
                 unit.journal for future, (unit, _) in self._open.items() if future.running()
             )
             tell(self.record, len(units) - len(self._open), len(self._open))
+            self._tidy(time.monotonic() - GRACE)
+            if self._own is not None:
+                self._own.look()
             if interrupts.name and self._stopped_at is None:
                 self._stop(interrupts.name)
             if self._stopped_at is not None and time.monotonic() > self._stopped_at + GRACE:
@@ -134,11 +140,14 @@ class Drive:
         except CancelledError:
             return
         except Exception as error:  # whatever an executor raises for a worker that has died
-            if executor is self._own:  # a pool that has lost a process takes no more
-                executor.shutdown(wait=False)
+            if self._own is not None and executor is self._own:  # it takes no more
+                self._own.shutdown(wait=False)
+                self._left.append((time.monotonic(), self._own))
                 self._own = None
                 self._broken += 1
-            if self._stopped_at is None and self._may_try_again(unit, error):
+            if self._stopped_at is not None:  # the scheduler has ended it, too: it is continued
+                return
+            if self._may_try_again(unit, error):
                 log.warning("%s: its worker has ended (%s); it is continued", unit.name, error)
                 self._submit(unit)
                 return
@@ -170,6 +179,9 @@ class Drive:
 
     def _note(self, unit: Unit, end: UnitEnd) -> None:
         self._broken = 0
+        self.sent_now += end.sent_now
+        for told in end.warned:
+            self.warned.setdefault(told, []).append(end.name)
         if end.journal is not None:
             path = self.record.folder / unit.journal
             fresh = path.with_name(f"{path.name}.new")
@@ -187,3 +199,12 @@ class Drive:
         self._cancel()
         if self._own is not None:
             self._own.shutdown(wait=not self._open, cancel_futures=True)
+            self._left.append((time.monotonic(), self._own))
+        self._tidy(time.monotonic())
+
+    def _tidy(self, before: float) -> None:
+        """Kill what is left of the pools that were given up before a time."""
+        for since, pool in list(self._left):
+            if since <= before:
+                pool.kill()
+                self._left.remove((since, pool))

@@ -40,6 +40,7 @@ _COLUMNS: Final = {
     "seconds": "float64",
     "would_raise": "str",
 }
+_SUMS: Final = ("rows", "values", "sent", "withheld", "requests", "bytes")
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,6 +86,29 @@ class FleetPlan:
         if cores is not None:
             least.append(n_sent * CPU / max(1, cores))
         return max(least)
+
+    def summary(self) -> dict[str, int | float]:
+        """Return the plan in a few numbers.
+
+        Returns
+        -------
+        dict
+            ``gateways`` with readings, and of these ``gateways_would_raise``; ``rows``,
+            ``values``, ``sent``, ``withheld``, ``requests``, ``bytes`` of all; ``n_workers``,
+            ``n_here``; ``seconds`` with as many workers as are worth having, ``seconds_here`` on
+            this machine, ``seconds_with_one``.
+        """
+        table = self.gateways
+        return {
+            "gateways": len(table),
+            "gateways_would_raise": int(table["would_raise"].ne("").sum()),
+            **{name: int(table[name].sum()) for name in _SUMS},
+            "n_workers": self.n_workers,
+            "n_here": self.n_here,
+            "seconds": self.seconds,
+            "seconds_here": self.seconds_with(self.n_here),
+            "seconds_with_one": self.seconds_with(1),
+        }
 
     def __repr__(self) -> str:
         table = self.gateways

@@ -54,8 +54,8 @@ class FleetRun:
     mpreplay.errors.JournalError: ...
     """
 
-    def __init__(self, record: Record) -> None:
-        self._record = record
+    def __init__(self, record: Record, sent_now: int = 0) -> None:
+        self._record, self._sent_now = record, sent_now
 
     @property
     def path(self) -> Path:
@@ -135,7 +135,8 @@ class FleetRun:
         -------
         dict
             ``gateways`` and ``gateways_*`` count gateways by state; ``read`` and the fates count
-            values; ``requests``, ``rows`` and ``devices`` as of a run; ``complete`` is a bool.
+            values; ``requests``, ``rows`` and ``devices`` as of a run; ``sent_now`` are the values
+            that this call of ``replay_fleet`` has sent; ``complete`` is a bool.
         """
         standings = list(self._standings())
         summary: dict[str, int | str | bool] = {"gateways": len(standings)}
@@ -143,6 +144,7 @@ class FleetRun:
             summary[f"gateways_{state}"] = sum(one.state == state for one in standings)
         for name in ("read", *FATES, "requests", "rows", "devices"):
             summary[name] = sum(int(one.numbers.get(name, 0)) for one in standings)
+        summary["sent_now"] = self._sent_now
         summary["complete"] = all(one.is_complete for one in standings)
         return summary
 

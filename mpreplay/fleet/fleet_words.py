@@ -14,6 +14,7 @@ from ..display.picture import Panel, Picture
 from ..display.pictures import Arrivals, arrival_map
 from ..display.sentences import FATE_WORDS
 from ..display.tables import MAX_ROWS, Table
+from ..errors import JournalMismatch
 from ..frames import FATES
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Standing:
         """Its row of the status table."""
         entry, get = self.entry, self.numbers.get
         fates = [int(get(name, 0)) for name in ("read", *FATES)]
-        sizes = (entry.n_rows, entry.n_devices)
+        sizes = (int(get("rows", entry.n_rows)), entry.n_devices)
         rates = [self.pulse.get(name) for name in ("values_per_second", "seconds_left")]
         now = (self.waiting_for, *(math.nan if one is None else float(one) for one in rates))
         return (entry.name, entry.gateway_key, self.state, *sizes, *fates, *now, self.why)
@@ -124,7 +125,7 @@ def state_of(
     if not entry.journal:
         return Standing(entry, "idle", {})
     numbers = summary or {}
-    if numbers.get("complete"):
+    if numbers.get("complete") and entry.kind != JournalMismatch.__name__:
         return Standing(entry, "done", numbers)
     if pulse:
         return Standing(entry, "running", numbers, pulse=pulse)

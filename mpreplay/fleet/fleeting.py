@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import os
+import threading
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ..errors import ConfigError
-from ..errors.arguments import Kind, check_kinds, one_of, optional
+from ..errors import ConfigError, Interrupted, ReplayWarning
+from ..errors.arguments import SECONDS, Kind, check_kinds, one_of, optional
+from ..journal.fingerprint import inputs_of
 from ..model.model_set import ModelSet
 from ..order import check_arguments
 from ..outputs import path_of
+from ..runner.beginning import told_of_empty
 from ..runner.interrupts import Interrupts
+from ..runner.progress import is_notebook
 from ..settings import Connection, Limits, Policy
 from .dealing import Share, check_rate, dealt
 from .driving import Drive
 from .fleet_run import FleetRun
 from .pool import at_a_time, packed, workers_worth
-from .record import Entry, begin_record, journal_name
+from .record import Entry, begin_record, check_continued, journal_name
 from .telling import Telling
 from .topology import topology_of
 from .travelling import travelling
-from .unit import RECORD_FILE, Unit, Work
+from .unit import RECORD_FILE, WAIT, Unit, Work
 
 if TYPE_CHECKING:
     from ..history.history import History
 
 __all__ = ["replay_fleet"]
+
+MOST_WARNINGS: Final = 5  # of different texts
 
 
 def replay_fleet(
@@ -48,6 +55,9 @@ def replay_fleet(
     limits: Limits | None = None,
     progress: bool | Literal["auto"] = "auto",
     on_event: Callable[[dict[str, Any]], object] | None = None,
+    stop: threading.Event | None = None,
+    wait: float = 0.0,
+    on_interrupt: Literal["auto", "return", "raise"] = "auto",
 ) -> FleetRun:
     """Send a history through many gateways, each with a session and a journal of its own.
 
@@ -75,6 +85,13 @@ def replay_fleet(
         Show how many gateways are done.
     on_event : callable, optional
         Function called with the numbers of the fleet as a dict, once a second.
+    stop : threading.Event, optional
+        Ends the gateways in order once it is set, as SIGTERM does.
+    wait : float, optional
+        Time to wait for another replay through a gateway to end; at least 30 s, since a worker
+        that dies may still hold it. [s]
+    on_interrupt : {"auto", "return", "raise"}, optional
+        What an interrupted fleet does after its end in order, as for ``replay``.
 
     Returns
     -------
@@ -85,6 +102,15 @@ def replay_fleet(
     ------
     ConfigError, HistoryError
         If an argument cannot work, a device has no gateway or two, or a secret is no reference.
+    JournalMismatch
+        If a fleet with other readings, or of another interval, lies in the folder.
+    Interrupted
+        If the fleet was interrupted before its last value, as ``on_interrupt`` says.
+
+    Warns
+    -----
+    ReplayWarning
+        As ``replay``, once for all gateways.
 
     Notes
     -----
@@ -105,12 +131,15 @@ def replay_fleet(
     """
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay_fleet", history, isolate)
-    ModelSet.of(model)
+    models = ModelSet.of(model)
     check_kinds(
         {
             "executor": (executor, optional(Executor, "a concurrent.futures.Executor")),
             "progress": (progress, one_of(True, False, "auto")),
             "on_event": (on_event, Kind("a function or None", _is_callable)),
+            "stop": (stop, optional(threading.Event, "a threading.Event")),
+            "wait": (wait, SECONDS),
+            "on_interrupt": (on_interrupt, one_of("auto", "return", "raise")),
         }
     )
     check_rate(values_per_second)
@@ -123,8 +152,12 @@ def replay_fleet(
     n_units = sum(share.n_rows > 0 for share in shares)
     n_workers = workers_worth(n_units, limits)
     n_running = n_workers if executor is None else at_a_time(executor, n_units)
+    travels = travelling(history, folder, is_new=is_new)
+    names = [source.name for source in history.sources]
+    check_continued(record, _shared(inputs_of(travels, models, policy, limits)), names)
+    record.write()
     work = Work(
-        travelling(history, folder, is_new=is_new),
+        travels,
         model,
         {
             "allow_offline_sub_device": policy.allow_offline_sub_device,
@@ -133,21 +166,48 @@ def replay_fleet(
             "duplicates": policy.duplicates,
             "isolate": isolate,
             "limits": _shared_out(limits, values_per_second, n_running),
+            "wait": max(WAIT, wait),
         },
         record.token,
     )
     units = [_unit(share, folder) for share in shares if share.devices]
-    with Interrupts() as interrupts, ExitStack() as stack:
+    with Interrupts(stop=stop) as interrupts, ExitStack() as stack:
         drive = Drive(record, packed(work), executor, n_workers)
         stack.callback(drive.end)
         drive.run(units, interrupts, stack.enter_context(Telling(progress, on_event, len(units))))
-    return FleetRun(drive.record)
+    nothing = {told_of_empty((history.start, history.end)): [""]}
+    _warn(drive.warned if units else nothing, len(units) or 1)
+    run = FleetRun(drive.record, drive.sent_now)
+    raises = on_interrupt == "raise" or (on_interrupt == "auto" and not is_notebook())
+    if interrupts.name and raises and not run.complete:
+        raise Interrupted(
+            f"the fleet was interrupted ({interrupts.name}) before its last value: {run!r}; the "
+            f"same call continues it from {run.path}",
+            run,
+        )
+    return run
 
 
 def _unit(share: Share, folder: Path) -> Unit:
     member = share.member
     name = journal_name(member.name)
     return Unit(member.name, member.gateway, share.devices, str(folder), name)
+
+
+def _shared(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs that all gateways of a fleet share."""
+    return {name: value for name, value in inputs.items() if name != "devices"}
+
+
+def _warn(warned: dict[str, list[str]], n_units: int) -> None:
+    """Give the warnings of the gateways: each text once, with those that it is about."""
+    for told, names in list(warned.items())[:MOST_WARNINGS]:
+        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
+        whose = "" if len(names) == n_units else f"{names[0]}{more}: "
+        warnings.warn(ReplayWarning(f"{whose}{told}"), stacklevel=3)
+    if len(warned) > MOST_WARNINGS:
+        left = len(warned) - MOST_WARNINGS
+        warnings.warn(ReplayWarning(f"and {left:,} more warnings of gateways"), stacklevel=3)
 
 
 def _is_callable(given: Any) -> bool:

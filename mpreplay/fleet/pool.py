@@ -11,13 +11,15 @@ import types
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import ConfigError
 from .unit import Unit, UnitEnd, Work, run_unit
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from ..settings import Limits
 
 __all__ = ["Pool", "at_a_time", "packed", "run_packed", "workers_worth"]
@@ -25,7 +27,7 @@ __all__ = ["Pool", "at_a_time", "packed", "run_packed", "workers_worth"]
 # What a gateway at its limit of bytes costs of a core, and what a worker takes of the memory.
 CORE_SHARE: Final = 1 / 40  # cores a MB/s; measured 1/84, with room for isolation and retries
 WORKER_BYTES: Final = 250_000_000
-MOST: Final = 64
+MOST: Final = 61  # as many as Windows can wait for
 
 
 def workers_worth(n_gateways: int, limits: Limits) -> int:
@@ -99,16 +101,45 @@ class Pool(Executor):
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
             self._context.set_forkserver_preload(["mpreplay.fleet.unit"])
-        self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context, initializer=_quiet)
+        self._pool = ProcessPoolExecutor(
+            min(n_workers, MOST), mp_context=self._context, initializer=_quiet
+        )
+        self._left: list[BaseProcess] = []
 
     def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:
         """Queue a call."""
         with _without_script():
             return self._pool.submit(call, *given, **named)
 
+    def look(self) -> None:
+        """Let the death of a process be noticed that died before the executor watched it.
+
+        An executor watches a new process from its next event on, and that may never come.
+        """
+        processes = [*(self._pool._processes or {}).values()]
+        if not all(process.is_alive() for process in processes):
+            with suppress(RuntimeError):  # it is noticed already
+                self._pool.submit(_nothing).cancel()  # an event
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes."""
+        """End the processes; without ``wait``, those that are busy once they have ended."""
+        if not wait:
+            self._left = [*(self._pool._processes or {}).values()]
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
+
+    def kill(self) -> None:
+        """Kill what is left of a pool that was shut down without waiting.
+
+        A pool that has lost a process ends the others by SIGTERM, after which they wait for work
+        that never comes; and the interpreter waits for them at its own end.
+        """
+        for process in self._left:
+            with suppress(ValueError, OSError):  # it has ended, and was forgotten
+                process.kill()
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def _quiet() -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from ..errors import ConfigError, JournalError
+from ..errors import ConfigError, JournalError, JournalMismatch
+from ..journal.differences import told_differences
+from ..journal.fingerprint import Fingerprint, facts_of
 from ..journal.private import make_folder, write_private
 from ..outputs import short_name
 from .unit import RECORD_FILE, STOP_FILE
 
-__all__ = ["Entry", "Record", "begin_record", "read_record"]
+__all__ = ["Entry", "Record", "begin_record", "check_continued", "read_record"]
 
 FORMAT: Final = 1
 
@@ -107,7 +109,7 @@ def journal_name(name: str) -> str:
 
 
 def begin_record(folder: Path, entries: Sequence[Entry]) -> Record:
-    """Return the record of a fleet, written; a fleet that lies there already is continued.
+    """Return the record of a fleet, not yet written; one that lies there already is continued.
 
     Raises
     ------
@@ -127,9 +129,44 @@ def begin_record(folder: Path, entries: Sequence[Entry]) -> Record:
                 argument="journal",
                 value=folder,
             )
-    record = Record(folder, token, tuple(entries))
-    record.write()
-    return record
+    return Record(folder, token, tuple(entries))
+
+
+def check_continued(record: Record, wanted: Fingerprint, names: Sequence[str]) -> None:
+    """Raise unless the fleet whose journals lie in a folder is made from the same inputs.
+
+    Before anything is sent: a gateway that has not begun would else send another interval than
+    those that are done. Each gateway's own inputs are compared when it is continued.
+
+    Parameters
+    ----------
+    record : Record
+        The record of the fleet.
+    wanted : dict
+        Inputs given now, which all gateways share.
+    names : sequence of str
+        Names of the sources given now.
+
+    Raises
+    ------
+    JournalMismatch
+        With the differences and the remedy.
+    """
+    for entry in record.entries:
+        try:
+            facts = facts_of(record.path_of(entry)) if entry.journal else {}
+        except JournalError:  # it has not begun, or is told by its own replay
+            continue
+        if not facts:
+            continue
+        if told := told_differences(facts, wanted, names):
+            raise JournalMismatch(
+                f"{record.folder}: the fleet in this folder cannot be continued: "
+                f"{'; '.join(told.values())}. Pass what it was begun with, or another folder to "
+                "begin anew",
+                tuple(told),
+            )
+        return
 
 
 def read_record(folder: Path) -> Record:

@@ -99,6 +99,10 @@ class UnitEnd:
         The journal, where the worker's disk is not that of the fleet.
     needs_journal : bool
         True if the worker has done nothing, since the journal is on another disk.
+    sent_now : int
+        Number of values that it has sent.
+    warned : tuple of str
+        What it was warned of: a worker has nobody to tell.
     """
 
     name: str
@@ -106,6 +110,8 @@ class UnitEnd:
     kind: str = ""
     journal: bytes | None = None
     needs_journal: bool = False
+    sent_now: int = 0
+    warned: tuple[str, ...] = ()
 
 
 def run_unit(work: Work, unit: Unit, *, has_journal: bool = False) -> UnitEnd:
@@ -126,9 +132,10 @@ def run_unit(work: Work, unit: Unit, *, has_journal: bool = False) -> UnitEnd:
     if asked():  # while it was waiting for a worker
         return UnitEnd(unit.name)
     error = kind = ""
-    pulse = Pulse(path)
+    sent_now, pulse = 0, Pulse(path)
+    warned: list[str] = []
     try:
-        _replay(work, unit, path, pulse, asked)
+        sent_now = _replay(work, unit, path, pulse, asked, warned)
     except Interrupted:
         pass  # before anything was sent: the fleet knows that it was stopped
     except MpReplayError as found:
@@ -136,21 +143,28 @@ def run_unit(work: Work, unit: Unit, *, has_journal: bool = False) -> UnitEnd:
     finally:
         pulse.end()
     kept = None if is_shared or not path.exists() else path.read_bytes()
-    return UnitEnd(unit.name, error, kind, kept)
+    return UnitEnd(unit.name, error, kind, kept, sent_now=sent_now, warned=tuple(warned))
 
 
-def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse, asked: Callable[[], bool]) -> None:
+def _replay(
+    work: Work,
+    unit: Unit,
+    path: Path,
+    pulse: Pulse,
+    asked: Callable[[], bool],
+    warned: list[str],
+) -> int:
+    """Replay the part of a gateway, note the warnings, and return the number of values sent."""
     history = work.history
     columns = replace(history.columns, devices=unit.devices)
     connection = connection_of(unit.gateway.connection)
-    with _stopping(asked) as stop, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ReplayWarning)  # the driver warns once for all
+    with _stopping(asked) as stop, _noting(warned):
         pulse.begin("lease")
         with cluster_lease(connection, stop) as is_held:
             if not is_held:
-                return
+                return 0
             pulse.begin("beginning")
-            replay(
+            run = replay(
                 replace(history, columns=columns),
                 work.model,
                 connection,
@@ -158,11 +172,22 @@ def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse, asked: Callable[[]
                 journal=path,
                 progress=False,
                 stop=stop,
-                wait=WAIT,
                 on_event=pulse,
                 on_interrupt="return",
                 **work.options,
             )
+            return int(run.summary()["sent_now"])
+
+
+@contextmanager
+def _noting(warned: list[str]) -> Iterator[None]:
+    """Note the warnings of a replay: the driver gives them, once for all gateways."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ReplayWarning)
+        try:
+            yield
+        finally:
+            warned += [str(one.message) for one in found if one.category is ReplayWarning]
 
 
 def _put(path: Path, kept: bytes) -> None:

@@ -37,7 +37,7 @@ ARGUMENTS: Final = {
     "product": "product_column",
 }
 _OF_SOURCE: Final = frozenset({"path", "points", "columns", "text", "plausible", "devices"})
-_FILES: Final = ("ca_file", "cert_file", "key_file")
+FILES: Final = ("ca_file", "cert_file", "key_file")
 
 
 @dataclass(slots=True, repr=False)
@@ -121,7 +121,7 @@ class Arguments:
         return self._with_files(replace(found, device_secret=self._placed(found.device_secret)))
 
     def _with_files(self, found: Connection) -> Connection:
-        given = {name: getattr(found, name) for name in _FILES}
+        given = {name: getattr(found, name) for name in FILES}
         placed: dict[str, Any] = {
             name: str(self.base / path) for name, path in given.items() if path
         }
@@ -150,7 +150,7 @@ class Arguments:
     def inputs(self) -> list[Path]:
         """Return files that the run reads besides its history."""
         models = [self.models] if isinstance(self.models, str) else self.models.values()
-        keys = [self.base / self.connection[name] for name in _FILES if name in self.connection]
+        keys = [self.base / self.connection[name] for name in FILES if name in self.connection]
         topology = [Path(self.fleet["topology"])] if self.fleet else []
         return [*map(Path, models), *keys, *topology]
 
@@ -179,6 +179,9 @@ def arguments_of(
     end = source.get("end") if end is None else end
     given = {"start": _moment(start, "start"), "end": _moment(end, "end"), "job": path.stem}
     journal = tables.get("journal", {})
+    fleet = _fleet(base, tables["fleet"], given) if "fleet" in tables else None
+    if key is None and fleet is not None:
+        key = Path(fleet["folder"]).name
     if key is None and "key" in journal:
         key = filled(journal["key"], given, "[journal] key")
     named = given | {"key": key}
@@ -202,7 +205,7 @@ def arguments_of(
         run_key=key,
         outputs={name: placed("output", name) for name in tables.get("output", {})},
         accept=_accept(tables["accept"]) if "accept" in tables else None,
-        fleet=_fleet(base, tables["fleet"], given) if "fleet" in tables else None,
+        fleet=fleet,
     )
 
 

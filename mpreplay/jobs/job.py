@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import Argument, ConfigError, Interrupted, MpReplayError
 from ..outputs import path_of
 from ..settings import ENVIRONMENT
-from .arguments import ARGUMENTS, Arguments, arguments_of
+from .arguments import ARGUMENTS, FILES, Arguments, arguments_of
 from .checking import faults_in
 from .keys import tables_with
 from .toml_text import tables_in
@@ -23,6 +23,7 @@ from .writing import make_ready, write_outputs
 
 if TYPE_CHECKING:
     from ..checks.validation import Validation
+    from ..fleet.fleet_plan import FleetPlan
     from ..fleet.fleet_run import FleetRun
     from ..run import Run
     from ..runner.planning import Plan
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Job", "load_job"]
 
 SHOWN: Final = 4  # faults of a file in a message
+_OF_THE_CALL: Final = ("start", "end")  # given with it, as a rule, and not in the file
 _KEYS: Final = {argument: key for key, argument in ARGUMENTS.items()}
 
 
@@ -51,6 +53,15 @@ class Job:
     def is_fleet(self) -> bool:
         """True if the job has many gateways."""
         return "fleet" in self._tables
+
+    def missing(self) -> list[Path]:
+        """Return the files that the job names, besides its readings, and that are not there."""
+        base, given = self._path.absolute().parent, self._tables
+        model, connection = given["model"], given.get("connection", {})
+        named = [model["path"]] if "path" in model else [*model["products"].values()]
+        named += [connection[name] for name in FILES if name in connection]
+        named += [given["fleet"]["topology"]] if self.is_fleet else []
+        return [base / name for name in named if not (base / name).exists()]
 
     def validate(self, start: Any = None, end: Any = None) -> Validation:
         """Check the readings against the thing model; nothing is sent.
@@ -77,28 +88,34 @@ class Job:
                 duplicates=given.replay.get("duplicates", "raise"),
             )
 
-    def plan(self, start: Any = None, end: Any = None) -> Plan:
+    def plan(self, start: Any = None, end: Any = None) -> Plan | FleetPlan:
         """Return the plan of the replay, without sending anything.
 
         Parameters
         ----------
         start, end : str or datetime, optional
             The interval, in place of the one in the file.
+
+        Returns
+        -------
+        Plan, or FleetPlan of a job with many gateways
         """
         return self.planned(self.arguments(start, end))
 
-    def planned(self, given: Arguments) -> Plan:
+    def planned(self, given: Arguments) -> Plan | FleetPlan:
         """Return the plan of these arguments."""
-        from ..runner.planning import plan
-
         with self.in_its_words():
             policy = {n: v for n, v in given.replay.items() if n not in ("wait", "progress")}
+            policy["limits"] = given.limits_of()
+            if given.fleet is not None:
+                return _plan_fleet(given, given.fleet, policy)
+            from ..runner.planning import plan
+
             return plan(
                 given.read_history(),
                 given.load_models(),
                 gateway=self._own_device(given),
                 sub_device_secrets=given.secrets(),
-                limits=given.limits_of(),
                 **policy,
             )
 
@@ -200,6 +217,18 @@ def _send(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) 
     )
 
 
+def _plan_fleet(given: Arguments, fleet: Mapping[str, Any], policy: Mapping[str, Any]) -> FleetPlan:
+    from ..fleet.fleet_plan import plan_fleet
+
+    return plan_fleet(
+        given.read_history(),
+        given.load_models(),
+        fleet["topology"],
+        values_per_second=fleet.get("values_per_second") or None,
+        **policy,
+    )
+
+
 def _send_fleet(given: Arguments, history: Any, models: Any, more: Mapping[str, Any]) -> FleetRun:
     from ..fleet.fleeting import replay_fleet
 
@@ -219,6 +248,8 @@ def _as_key(argument: Argument) -> str:
     """Return an argument as the key of a job file."""
     name = _KEYS.get(argument.name, argument.name)
     homes = [home for home in tables_with(name) if home]
+    if name in _OF_THE_CALL and argument.is_named:
+        return name
     if not homes:
         return str(argument)
     if argument.is_named or argument.value is None:

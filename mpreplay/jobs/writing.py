@@ -15,7 +15,7 @@ from ..display.page import need_jinja2
 from ..errors import ConfigError
 from ..history.history import files_of
 from ..journal.private import make_folder
-from ..outputs import check_apart, check_file, written
+from ..outputs import check_apart, check_file, write_table
 from ..report.outputs import parts_of
 
 if TYPE_CHECKING:
@@ -105,16 +105,9 @@ def write_outputs(run: Any, outputs: Mapping[str, Path]) -> None:
                 run.report(path)
             else:
                 table = getattr(run, name)
-                _write(table() if callable(table) else table, path, is_private=name == PRIVATE)
+                found = table() if callable(table) else table
+                write_table(found, path, is_private=name == PRIVATE)
         except ConfigError as error:
             unwritten.append(error)
     if unwritten:
         raise unwritten[0]
-
-
-def _write(frame: Any, path: Path, *, is_private: bool) -> None:
-    with written(path, is_private=is_private) as file:
-        if path.suffix.lower() == ".parquet":
-            frame.to_parquet(file, index=False)
-        else:
-            frame.to_csv(file, index=False)

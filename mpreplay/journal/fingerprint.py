@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..model.model_set import ModelSet
     from ..settings import Connection, Limits, Policy
 
-__all__ = ["Fingerprint", "check_same", "facts_of", "fingerprint"]
+__all__ = ["Fingerprint", "check_same", "facts_of", "fingerprint", "inputs_of"]
 
 # Inputs of a run by name, as JSON values.
 Fingerprint = dict[str, Any]
@@ -36,7 +36,15 @@ Fingerprint = dict[str, Any]
 def fingerprint(
     history: History, models: ModelSet, policy: Policy, limits: Limits, connection: Connection
 ) -> Fingerprint:
-    """Return all inputs of the requests of a run, and their recipient.
+    """Return all inputs of the requests of a run, and their recipient."""
+    return inputs_of(history, models, policy, limits) | {
+        "platform": f"{connection.host}:{connection.port}",
+        "gateway": "/".join(connection.device),
+    }
+
+
+def inputs_of(history: History, models: ModelSet, policy: Policy, limits: Limits) -> Fingerprint:
+    """Return all inputs of the requests of a run.
 
     Files are read for their digests; of data in memory, the columns that the models need.
     """
@@ -54,8 +62,6 @@ def fingerprint(
                 "max_bytes": limits.max_bytes,
                 "max_entries": limits.max_entries,
                 "max_values": limits.max_values,
-                "platform": f"{connection.host}:{connection.port}",
-                "gateway": "/".join(connection.device),
             },
             default=str,
         )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..secret import Secret
     from ..settings import Connection
 
-__all__ = ["Beginning", "warn_of_empty", "warn_of_offline", "warn_of_plain"]
+__all__ = ["Beginning", "told_of_empty", "warn_of_empty", "warn_of_offline", "warn_of_plain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +125,10 @@ def warn_of_offline(duplicates: Duplicates, order: Order, secrets: Mapping[Any, 
 def warn_of_empty(duplicates: Duplicates, order: Order) -> None:
     """Warn if there is nothing to read: a wrong interval, or readings that are late."""
     if not duplicates.n_rows:
-        where = "" if order.window == (None, None) else " in the interval from start to end"
-        told = f"the history has no row{where}: nothing is sent, and the run is complete"
-        warnings.warn(ReplayWarning(told), stacklevel=3)
+        warnings.warn(ReplayWarning(told_of_empty(order.window)), stacklevel=3)
+
+
+def told_of_empty(window: tuple[int | None, int | None]) -> str:
+    """Return the warning of a history without a row in a window of times."""
+    where = "" if window == (None, None) else " in the interval from start to end"
+    return f"the history has no row{where}: nothing is sent, and the run is complete"

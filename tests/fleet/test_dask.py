@@ -115,7 +115,10 @@ def test_cancelling_ends_a_fleet_on_a_cluster_in_order(client: Any, tmp_path: Pa
         known = topology(platform, gateways)
         options: dict[str, Any] = {"journal": tmp_path, "executor": client.get_executor(), **POLICY}
         begin = time.monotonic()
-        run = mp.replay_fleet(read(frame), MODEL, known, limits=limits, on_event=stop, **options)
+        run = mp.replay_fleet(
+            read(frame), MODEL, known, limits=limits, on_event=stop, on_interrupt="return",
+            **options,
+        )  # fmt: skip
         assert time.monotonic() - begin < 25
         assert not run.complete
         assert set(run.status["state"]) <= {"stopped", "waiting", "done"}

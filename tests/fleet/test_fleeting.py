@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,18 @@ import pytest
 import mpreplay as mp
 from mpreplay.cli.commands import main
 from mpreplay.fleet import driving, fleeting
+from mpreplay.fleet.pool import Pool
 from mpreplay.fleet.unit import RECORD_FILE, STOP_FILE
-from tests.fleet.fleets import MODEL, frame_of, gateways_of, history_of, rows_of, stored_of
+from tests.fleet.fleets import (
+    MODEL,
+    die,
+    frame_of,
+    gateways_of,
+    history_of,
+    outlive,
+    rows_of,
+    stored_of,
+)
 
 POLICY: dict[str, Any] = {"on_invalid": "withhold", "allow_offline_sub_device": True}
 NO_CONNECTS = mp.PlatformLimits(connects=None)
@@ -56,7 +67,9 @@ def test_a_fleet_sends_everything_and_tells_it_as_one(tmp_path: Path) -> None:
     summary = run.summary()
     assert (summary["gateways"], summary["gateways_done"]) == (4, 4)
     assert (summary["read"], summary["withheld"]) == (2 * len(frame), n_bad)
-    assert summary == again.summary() == mp.open_fleet(tmp_path / "runs").summary()
+    assert summary["sent_now"] == summary["accepted"]
+    settled = {**summary, "sent_now": 0}
+    assert settled == again.summary() == mp.open_fleet(tmp_path / "runs").summary()
     for table in (run.results, run.rejects, run.books, run.causes, run.touched()):
         assert list(table.columns[:2]) == ["gateway", "gateway_key"]
         assert set(table["gateway"]) == set(known)
@@ -249,11 +262,13 @@ def test_a_fleet_that_is_stopped_ends_in_order_and_is_continued(tmp_path: Path) 
     with mp.simulate(MODEL, gateways=gateways, limits=NO_CONNECTS) as platform:
         known = topology(platform, gateways)
         begin = time.monotonic()
-        run = mp.replay_fleet(
-            history, MODEL, known, journal=tmp_path / "runs", limits=limits, on_event=stop, **POLICY
-        )
+        with pytest.raises(mp.Interrupted, match="the same call continues it") as caught:
+            mp.replay_fleet(
+                history, MODEL, known, journal=tmp_path / "runs", limits=limits, on_event=stop,
+                **POLICY,
+            )  # fmt: skip
         assert time.monotonic() - begin < driving.GRACE
-        assert not run.complete
+        assert not caught.value.run.complete
         assert not (tmp_path / "runs" / STOP_FILE).exists()
         done = mp.replay_fleet(
             history, MODEL, known, journal=tmp_path / "runs", **POLICY,
@@ -262,6 +277,29 @@ def test_a_fleet_that_is_stopped_ends_in_order_and_is_continued(tmp_path: Path) 
         assert rows_of(platform.stored()) == stored_of(frame)
     assert done.complete
     assert done.summary()["gateways_done"] == 2
+
+
+def test_nothing_is_left_of_a_pool_that_has_lost_a_process(tmp_path: Path) -> None:
+    """A process that outlives SIGTERM would keep the interpreter from its end, for ever."""
+    pool, mark = Pool(2), tmp_path / "begun"
+    pool.submit(outlive, mark)
+    while not mark.exists():
+        time.sleep(0.01)
+    died = pool.submit(die)
+    while not died.done():
+        pool.look()
+        time.sleep(0.01)
+    with pytest.raises(BrokenProcessPool):
+        died.result()
+    thread = pool._pool._executor_manager_thread
+    pool.shutdown(wait=False)
+    assert thread is not None
+    thread.join(0.5)
+    assert thread.is_alive()
+    pool.kill()
+    thread.join(20)
+
+    assert not thread.is_alive()
 
 
 def test_another_fleet_does_not_use_the_same_folder(tmp_path: Path) -> None:
