@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from ..requests.entries import Entries
     from .packed_counts import Names
 
-__all__ = ["touched_frame", "touched_of"]
+__all__ = ["COPIES", "SUSPECT", "WIDTH", "touched_frame", "touched_of"]
 
 # The columns of a record: numbers of device and point, first and last time, number of values, and
-# 1 for values with a fault by the model check, else 0.
+# the kind of the values: of the model check's fault or without it, and sent or equal copies.
 WIDTH: Final = 6
+SUSPECT: Final = 1
+COPIES: Final = 2  # and COPIES + SUSPECT; not written, but with the fate of what is
 _WHAT: Final = "of what a request writes"
 MANY: Final = 1_000_000  # rows are joined as soon as there are so many
 _TIMES: Final = np.iinfo(np.int64)
@@ -46,7 +48,7 @@ def touched_of(chunk: Chunk, names: Names) -> bytes:
     -------
     bytes
         A packed row for each device and point, and another for values with faults by the model
-        check. Equal copies do not count, since a single value is written.
+        check. Equal copies have rows of their own, since a single value is written.
     """
     rows = [part for span in chunk.spans for part in _span(*span, names)]
     return pack(list(np.concatenate([np.zeros((WIDTH, 0), np.int64), *rows], axis=1)))
@@ -74,6 +76,26 @@ def _span(part: ProductSlab, start: int, stop: int, names: Names) -> Iterator[ND
     for mask, is_suspect in masks:
         column, at, *facts = _rows(mask, time, runs)
         yield np.stack([owners[at], points[column], *facts, np.full(len(at), is_suspect)])
+    if entries.copies and (copies := part.copies(start, stop)):
+        kinds = [COPIES + part.is_suspect(copy) * SUSPECT for copy in copies]
+        own = owners[np.searchsorted(runs, [copy.entry - start for copy in copies], "right") - 1]
+        of = names.of_points(columns[copy.column].point.identifier for copy in copies)
+        yield _counted(np.array([own, of, kinds], np.int64), time)
+
+
+def _counted(copies: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return rows of equal copies, given by device, point and kind; the times are of all entries.
+
+    Parameters
+    ----------
+    copies : ndarray of int64, shape (3, n_copies)
+        Device, point and kind of each copy.
+    time : ndarray of int64
+        Time of each entry. [ms]
+    """
+    (device, point, kind), n = np.unique(copies, axis=1, return_counts=True)
+    first, last = (np.full(len(n), end) for end in (time.min(), time.max()))
+    return np.stack([device, point, first, last, n, kind])
 
 
 def _suspects(
@@ -141,7 +163,8 @@ def touched_frame(
     kept: list[NDArray[np.int64]] = []
     n = 0
     for outcome, record in records:
-        device, point, first, last, count, suspect = unpack(record, WIDTH, _WHAT)
+        rows = unpack(record, WIDTH, _WHAT)
+        device, point, first, last, count, suspect = rows[:, rows[-1] < COPIES]
         is_accepted = outcome == "accepted"
         nothing = np.zeros_like(count)
         counts = (count, nothing) if is_accepted else (nothing, count)
