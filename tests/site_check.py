@@ -20,6 +20,7 @@ from site_links import link_faults
 
 import mpreplay as mp
 
+ROOT: Final = Path(__file__).resolve().parents[1]
 _ARGUMENT: Final = re.compile(r"<b><code>(\w+)</code></b>(.*?)<div", re.DOTALL)
 _DEFAULT: Final = re.compile(r"default:\s*<code>(.*?)</code>", re.DOTALL)
 _TAG: Final = re.compile(r"<[^>]*>")
@@ -44,6 +45,8 @@ def main(arguments: list[str]) -> None:
     ):
         for page in pages:
             name = page.relative_to(site).as_posix()
+            if str(ROOT) in page.read_text("utf-8"):
+                faults.append(f"{name}: it names a path of this machine")
             faults += [f"{name}: {fault}" for fault in page_faults(browser, page, site)]
             if pictures:
                 take_pictures(browser, page, pictures / name.replace("/", "-"))
