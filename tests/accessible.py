@@ -71,6 +71,7 @@ _CONTRAST: Final = """(() => {
   }
   return [...found.values()].map((line) => line.slice(0, 200));
 })()"""
+_EMPTY_HEADS: Final = "[...document.querySelectorAll('thead')].some(one => !one.textContent.trim())"
 _SEEN: Final = """(() => {
   const box = document.activeElement.getBoundingClientRect();
   return box.width > 0 && box.height > 0
@@ -99,6 +100,8 @@ def tree_faults(browser: Browser) -> list[str]:
         for above, below in pairwise(levels)
         if below > above + 1
     ]
+    if browser.run(_EMPTY_HEADS):
+        faults.append("a table has a head without words")
     if not any(_role(node) == "main" for node in nodes):
         faults.append("nothing is marked as the main part")
     return faults

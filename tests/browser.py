@@ -1,6 +1,7 @@
 """Chromium without a window, driven over its DevTools pipe, and what it tells of a page.
 
-A pipe needs no port and no library. Names are not looked up: nothing leaves this machine.
+A pipe needs no port and no library. Names are not looked up, and only loopback is asked: nothing
+leaves this machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ CHROMIUM: Final = next(
 OPTIONS: Final = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--hide-scrollbars",
     "--no-first-run", "--disable-background-networking", "--disable-component-update",
-    "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND", "--remote-debugging-pipe",
+    "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--remote-debugging-pipe",
 )  # fmt: skip
 PATIENCE: Final = 60.0  # for one answer of the browser [s]
 # The browser takes its orders from descriptor 3 and answers on 4.
@@ -138,8 +140,9 @@ class Browser:
         path.write_bytes(base64.b64decode(self._ask("Page.captureScreenshot")["data"]))
 
     def _navigate(self, uri: str) -> None:
-        loader = self._ask("Page.navigate", url=uri)["loaderId"]
-        while loader not in self._loaded:
+        begun = self._ask("Page.navigate", url=uri)
+        assert "errorText" not in begun, (uri, begun["errorText"])
+        while begun["loaderId"] not in self._loaded:
             self._heed(self._message())
 
     def _ask(self, method: str, **params: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def with_help(text: str) -> str:
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     program = parser_of_commands()
-    helps = {"mpreplay": program.format_help()}
+    helps = {"mpreplay COMMAND": program.format_help()}
     helps |= {f"mpreplay {name}": one.format_help() for name, one in program.commands.items()}
     shown = "\n\n".join(f"### {name}\n\n```text\n{text}```" for name, text in helps.items())
     return f"{before}{BEGIN}\n\n{shown}\n\n{END}{after}"

@@ -23,7 +23,7 @@ NAME: Final = "mpreplay"
 # Compiled on the machine that builds, or the note why it was not.
 MADE: Final = {f"{NAME}/fast/lane.so", f"{NAME}/fast/left_out.txt"}
 IN_SOURCE: Final = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "tests/conftest.py"}
-LAST_LINE: Final = "as planted"  # of the demo
+LAST_LINE: Final = "equal to what was sent"  # of the demo
 _SITE: Final = "import mpreplay, sys; print(mpreplay.__file__); print(mpreplay.__version__)"
 
 

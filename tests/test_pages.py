@@ -145,22 +145,6 @@ def test_code_fits_the_width_of_a_page(name: str) -> None:
     assert [line for line in "\n".join(blocks).splitlines() if len(line) > 100] == []
 
 
-def test_the_defaults_of_the_limits_are_those_of_the_code() -> None:
-    """A table of defaults is believed, and not looked up again."""
-    default = mp.Limits().as_dict()
-    rows = re.findall(r"^\| (`[^|]*`) \| ([^|]*) \|", PAGES["docs/continuing.md"], re.MULTILINE)
-    told = {}
-    for names, values in rows:
-        numbers = re.findall(r"\d{1,3}(?:,\d{3})*|None", values)
-        told |= dict(zip(re.findall(r"`(\w+)`", names), numbers, strict=True))
-    spelled = {
-        name: None if one == "None" else int(one.replace(",", "")) for name, one in told.items()
-    }
-
-    assert set(default) - set(spelled) == {"max_entries", "max_values"}
-    assert spelled == {name: default[name] for name in spelled}
-
-
 def _parse_commands(code: str) -> None:
     """Parse each ``mpreplay`` command of a script, up to the next sign of the shell."""
     for line in code.replace("\\\n", " ").splitlines():

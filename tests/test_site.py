@@ -142,6 +142,7 @@ class TestInABrowser:
             ("<p style='opacity:.5'>pale</p>", "3.98: rgb(0, 0, 0) on 255,255,255"),
             ("<p style='color:oklch(.7 0 0)'>pale</p>", "pale"),
             ("<h4>far down</h4>", "a heading of level 4 follows one of level 1"),
+            ("<table><thead><tr><th><td></thead></table>", "a table has a head without words"),
             ("<h1>again</h1>", "2 headings of the first level"),
             ("<a href=#x><img src=data:, alt=''></a>", "a link has no name"),
             ("<a href=#x style='position:absolute;left:-99em'>x</a>", "where nobody sees it"),

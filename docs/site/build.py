@@ -1,8 +1,8 @@
 """Build the site: the pages of ``docs/``, the executed notebooks, and the reference of the code.
 
-``python docs/site/build.py FOLDER`` needs the dependency group ``docs``, and no network: nothing of
-the site is loaded from elsewhere, and its pages may be opened as files. ``--quick`` leaves the
-notebooks without their outputs.
+``python docs/site/build.py FOLDER`` needs the dependency group ``docs``, for the notebooks the
+extras ``dask``, ``notebook`` and ``report``, and no network: nothing of the site is loaded from
+elsewhere, and its pages may be opened as files. ``--quick`` leaves the notebooks without outputs.
 """
 
 from __future__ import annotations

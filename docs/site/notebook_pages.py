@@ -33,7 +33,8 @@ def write_notebooks(notebooks: list[Path], folder: Path, *, execute: bool) -> di
         shown: list[str] = []
         parts = [part for cell in notebook.cells for part in _parts(cell, shown)]
         (folder / f"{path.stem}.md").write_text("\n\n".join(parts) + "\n", "utf-8")
-        outputs[path.stem] = shown
+        clone = f"{path.parent.parent}/"  # a path of this machine says nothing on another
+        outputs[path.stem] = [one.replace(clone, "") for one in shown]
     return outputs
 
 

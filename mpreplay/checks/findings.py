@@ -145,7 +145,7 @@ def _failed(
 ) -> Iterator[tuple[Failed, ...]]:
     """Yield the failed checks of each point; the examples of all are made in one go."""
     made = [one.example for _, checks in points for one in checks.values() if one.example]
-    examples = _examples(as_frame(pa.concat_tables([SCHEMA.empty_table(), *made])))
+    examples = _examples(as_frame(pa.concat_tables([SCHEMA.empty_table(), *made]), plain=True))
     firsts = kept.drop_duplicates(["measurepoint", "check"])
     of_kept = dict(
         zip(

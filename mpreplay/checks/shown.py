@@ -164,7 +164,7 @@ def conflict_table(verdict: Verdict, most: int) -> Table:
     cut = f", the first {most} of {verdict.n_conflicts:,}" if verdict.n_conflicts > most else ""
     columns = ("Device", "Time", "Point", "Value", "Row", "Other value", "Its row")
     caption = f"Readings that contradict each other{of}{cut}"
-    return Table(caption, columns, rows, frozenset({4, 6}))
+    return Table(caption, columns, rows, frozenset({4, 6}), is_lines=True)
 
 
 def in_notebook(verdict: Verdict, devices: pd.DataFrame) -> str:

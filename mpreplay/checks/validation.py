@@ -16,7 +16,7 @@ import pandas as pd
 from ..display.page import need_jinja2
 from ..display.sentences import hour_twice_in_words
 from ..display.verdict import Failed, PointVerdict, Verdict
-from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, typed
+from ..frames import CONFLICT_COLUMNS, DEVICE_COLUMNS, VIOLATION_COLUMNS, typed
 from ..history.history import checked_history, files_of
 from ..model.device import Device
 from ..model.model_set import ModelSet
@@ -87,6 +87,7 @@ class Validation:
     _sources: tuple[str, ...] = ()
     _files: tuple[Path, ...] = ()
     _hints: tuple[Message, ...] = ()
+    _said: pd.Series | None = None  # the reasons of the violations in plain words
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -162,7 +163,11 @@ class Validation:
         file = path_of(path, "path")
         check_file(file, "path")
         check_apart({"path": file}, {"a file of the history": self._files})
-        text = render_validation(self._verdict, self.violations, self.devices, self._sources)
+        hints: list[str | Message] = [*self._hints]
+        hints += [self.clock] if self.clock else []
+        said = self.violations["reason"] if self._said is None else self._said
+        violations = self.violations.assign(said=said)
+        text = render_validation(self._verdict, violations, self.devices, self._sources, hints)
         with written(file) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
@@ -258,7 +263,7 @@ def validate(
         looked.n_values,
         looked.n_violations,
         looked.duplicates.n_superseded,
-        kept.head(MAX_SHOWN),
+        kept[list(VIOLATION_COLUMNS)].head(MAX_SHOWN),
         looked.counts,
         duplicates,
         times.frame(looked.collisions, has_gaps=history.columns.check is None),
@@ -269,4 +274,5 @@ def validate(
         tuple(source.name for source in history.sources),
         tuple(files_of(history)),
         looked.hints,
+        kept["said"].head(MAX_SHOWN),
     )

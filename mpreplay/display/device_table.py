@@ -115,4 +115,4 @@ def device_table(devices: pd.DataFrame, most: int) -> Table:
     ]
     cut = f", the first {most} of {len(devices):,}" if len(devices) > most else ""
     caption = f"Devices{cut}. Times are UTC; a gap is longer than 1.5 usual intervals."
-    return Table(caption, _COLUMNS, rows, frozenset({1, 4, 5, 6, 7, 8}))
+    return Table(caption, _COLUMNS, rows, frozenset({1, 4, 5, 6, 7, 8}), is_lines=True)

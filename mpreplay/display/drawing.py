@@ -63,6 +63,7 @@ _FONT: Final = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "Liberation S
 _RULES: Final = (
     ("svg text", f"font: 12px {_FONT}; fill: --muted; font-variant-numeric: tabular-nums"),
     ("svg .end", "text-anchor: end"),
+    ("svg .middle", "text-anchor: middle"),
     ("svg .ink", "fill: --ink"),
     ("svg .heading", "fill: --ink; font-size: 13px; font-weight: 600"),
     ("svg .title", "fill: --ink; font-size: 15px; font-weight: 600"),
@@ -71,6 +72,7 @@ _RULES: Final = (
     (".paper", "fill: --paper"),
     (".mark", "stroke: --paper; stroke-width: 1.3; fill: none; stroke-opacity: .75"),
     (".funnel", "fill: --panel"),
+    (".gap", "fill: --panel"),
     (".rule", "stroke: --rule; stroke-width: 1"),
     (".pause", "stroke: --muted; stroke-width: 1; stroke-dasharray: 2 3"),
     (".line", "fill: none; stroke: --accepted; stroke-width: 1.8; stroke-linejoin: round"),

@@ -6,6 +6,7 @@ A shell: reads the templates of this package. Only this module imports Jinja2.
 from __future__ import annotations
 
 import importlib.util
+import re
 from importlib.resources import files
 from typing import Any, Final
 
@@ -13,10 +14,14 @@ from ..errors import ConfigError
 from ..version import __version__
 from .amounts import visible
 from .drawing import ABSENT, DARK, LIGHT, page_style, patterns, style, swatch
+from .pictures import standing_mark
+from .plain_words import Apart
 from .sentences import FATE_WORDS
 
-__all__ = ["mark", "need_jinja2", "page", "safe", "whole"]
+__all__ = ["aside", "mark", "need_jinja2", "page", "safe", "whole"]
 
+_HEADING: Final = re.compile(r'<h2 id="([a-z]+)">([^<]*)</h2>')  # of a template, never of data
+_DATE: Final = re.compile(r"\b(\d{4}-\d\d-\d\d)\b")
 _SHARED: Final = ("page.html.jinja", "parts.html.jinja")  # what a template of a page builds on
 
 
@@ -27,6 +32,18 @@ def whole(said: str, when: str) -> Any:
     if not when:
         return escape(said)
     return Markup('{}, <span class="whole">{}</span>').format(said, when)
+
+
+def aside(*told: Apart) -> Any:
+    """Return sentences with their full stops as HTML, the arguments of each behind it."""
+    from markupsafe import Markup
+
+    plain = Markup("{}.")
+    with_arguments = Markup('{}. <span class="how">(<code>{}</code>)</span>')
+    return Markup(" ").join(
+        (with_arguments if one.arguments else plain).format(*filter(None, map(visible, one)))
+        for one in told
+    )
 
 
 def safe(made: Any) -> Any:
@@ -56,7 +73,8 @@ def page(package: str, template: str, **parts: Any) -> str:
         The place of the page's own template, which extends ``page.html.jinja``.
     **parts
         What its expressions name; each is escaped, unless it was marked with :func:`safe`. The
-        frame needs ``headline``, ``state``, ``state_mark``, ``rest`` and ``facts``.
+        frame needs ``headline``, ``state``, ``tone``, ``rest`` and ``facts``. Its line of contents
+        has every heading of the second level that has an id.
 
     Raises
     ------
@@ -78,7 +96,10 @@ def page(package: str, template: str, **parts: Any) -> str:
         lstrip_blocks=True,
         loader=jinja2.FunctionLoader(text_of),
     )
+    environment.filters |= {"aside": aside, "dated": _dated, "sections": _sections}
+    tone = str(parts["tone"])
     frame = {
+        "state_mark": safe(standing_mark(tone)),
         "light": safe(style(LIGHT)),
         "dark": safe(style(DARK)),
         "picture_style": safe(page_style()),
@@ -88,3 +109,16 @@ def page(package: str, template: str, **parts: Any) -> str:
         "version": __version__,
     }
     return environment.get_template(template).render(frame | parts)
+
+
+def _dated(text: Any) -> Any:
+    """Return a text as HTML in which no date is torn between two lines."""
+    from markupsafe import Markup, escape
+
+    told = text if hasattr(text, "__html__") else escape(visible(text))
+    return Markup(_DATE.sub(r'<span class="whole">\1</span>', str(told)))  # noqa: S704 - escaped
+
+
+def _sections(body: Any) -> list[tuple[str, Any]]:
+    """Return id and heading of each section of a page."""
+    return [(name, safe(words)) for name, words in _HEADING.findall(str(body))]

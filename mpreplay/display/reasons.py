@@ -17,8 +17,9 @@ from ..model.point_types import POINT_TYPES
 from ..model.rules import RULE_WORDS
 from ..protocol.codes import return_code
 from .facts import Detail
+from .plain_words import PLAIN, PLAIN_ADVICE, PLAIN_OF_MANY, Apart, Words, known, span
 
-__all__ = ["ADVICE_BY_CHECK", "advice", "cause_reason", "reason", "reason_column"]
+__all__ = ["ADVICE_BY_CHECK", "advice", "cause_reason", "plain_advice", "reason", "reason_column"]
 
 
 def _kind(name: str) -> str:
@@ -55,20 +56,9 @@ def _lacks(needs: Iterable[str], suffix: str) -> str:
     )
 
 
-def _known(texts: Iterable[str], n: int) -> str:
-    told = [repr(text) for text in texts]
-    return f"{', '.join(told)}{', …' if n > len(told) else ''}"
-
-
 def _labels(pairs: Iterable[tuple[Any, str]], n: int) -> str:
     told = [f"{key} = {label!r}" for key, label in pairs]
     return f"{', '.join(told)}{', …' if n > len(told) else ''}"
-
-
-def _span(first: str | None, last: str | None) -> str:
-    if first is None or last is None:
-        return f"before {last}" if first is None else f"from {first} on"
-    return f"between {first} and {last}"
 
 
 # Words of each kind of reason, from its facts, the instance's facts, and the reason within.
@@ -84,7 +74,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
         f"not {_kind(kind)} as it is written: {_lacks(needs, suffix)}"
     ),
     "scaled_part": lambda scale: f"times {scale!r} it is not an integer",
-    "unmapped": lambda known, n: f"none of the texts that values= names: {_known(known, n)}",
+    "unmapped": lambda texts, n: f"none of the texts that values= names: {known(texts, n)}",
     "no_label": lambda pairs, n: f"no label of the enumeration, which has {_labels(pairs, n)}",
     "a_label": lambda pairs, n: f"a label of the enumeration ({_labels(pairs, n)}), not a key",
     "not_a": lambda kind: f"not {_kind(kind)}",
@@ -134,7 +124,7 @@ _REASONS: Final[dict[str, Callable[..., str]]] = {
     "end_of_day": lambda value: f"{value} is the end of a day; give it as 00:00 of the next day",
     "not_of_format": lambda form, value: f"{value} is not a time of the format {form!r}",
     "implausible": lambda first, last, value: (
-        f"{value} does not lie {_span(first, last)}, where times are plausible (plausible=)"
+        f"{value} does not lie {span(first, last)}, where times are plausible (plausible=)"
     ),
     "no_device": lambda: "no device key or no product key",
     "not_a_key": lambda kind, value: f"{value} is not a {kind}, which is a text",
@@ -194,7 +184,7 @@ _OF_MANY: Final[dict[str, Callable[..., str]]] = {
     ),
     "not_of_format": lambda form, value: f"not a time of the format {form!r}, such as {value}",
     "implausible": lambda first, last, value: (
-        f"not {_span(first, last)}, where times are plausible (plausible=), such as {value}"
+        f"not {span(first, last)}, where times are plausible (plausible=), such as {value}"
     ),
 }
 
@@ -210,18 +200,22 @@ def reason(detail: Detail) -> str:
     return _worded(_REASONS, detail)
 
 
-def cause_reason(example: Detail, n: int) -> str:
-    """Return the reason of n values from the reason of one of them.
+def cause_reason(example: Detail, n: int, *, plain: bool = False) -> str:
+    """Return the reason of n values from the reason of one of them; ``plain`` without arguments.
 
     Examples
     --------
     >>> cause_reason(Detail("not_iso", (), ("'noon'",)), 5)
     "not an ISO 8601 time, such as 'noon'"
     """
-    return reason(example) if n == 1 else _worded({**_REASONS, **_OF_MANY}, example)
+    words = _REASONS if n == 1 else {**_REASONS, **_OF_MANY}
+    own = {} if not plain else PLAIN if n == 1 else {**PLAIN, **PLAIN_OF_MANY}
+    return _worded({**words, **own}, example)
 
 
-def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.ChunkedArray:
+def reason_column(
+    details: pa.ChunkedArray, instances: pa.ChunkedArray, *, plain: bool = False
+) -> pa.ChunkedArray:
     """Return the reasons of a column of details, as :func:`reason` words them.
 
     Parameters
@@ -230,20 +224,23 @@ def reason_column(details: pa.ChunkedArray, instances: pa.ChunkedArray) -> pa.Ch
         Few are distinct: each distinct detail is read once.
     instances : ChunkedArray of str
         The facts of each value alone as JSON; null where the detail says all.
+    plain : bool, optional
+        True for reasons that name no argument.
     """
+    words = {**_REASONS, **PLAIN} if plain else _REASONS
     coded = details.combine_chunks().dictionary_encode()
     distinct = [Detail.from_text(text) for text in coded.dictionary.to_pylist()]
     alone = instances.is_null().combine_chunks()
     used = set(coded.indices.filter(alone).unique().to_pylist())
-    words = [_sendable(reason(one)) if n in used else "" for n, one in enumerate(distinct)]
-    reasons = pa.array(words, pa.string()).take(coded.indices)
+    told = [_sendable(_worded(words, one)) if n in used else "" for n, one in enumerate(distinct)]
+    reasons = pa.array(told, pa.string()).take(coded.indices)
     if instances.null_count == len(instances):
         return pa.chunked_array([reasons])
     told_apart = pc.invert(alone)
     codes = coded.indices.filter(told_apart).to_pylist()
     facts = json.loads(f"[{','.join(instances.filter(told_apart).to_pylist())}]")
     of_instances = [
-        _sendable(_REASONS[distinct[code].kind](*_short(distinct[code].facts), *_short(one)))
+        _sendable(words[distinct[code].kind](*_short(distinct[code].facts), *_short(one)))
         for code, one in zip(codes, facts, strict=True)
     ]
     filled = pc.replace_with_mask(reasons, told_apart, pa.array(of_instances, pa.string()))
@@ -254,7 +251,7 @@ def _sendable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
-def _worded(words: dict[str, Callable[..., str]], detail: Detail) -> str:
+def _worded(words: Words, detail: Detail) -> str:
     within = [] if detail.of is None else [_worded(words, detail.of)]
     return words[detail.kind](*_short(detail.facts), *_short(detail.instance), *within)
 
@@ -338,3 +335,14 @@ _ADVICE: Final[dict[str, str | Message]] = {
 def advice(key: str) -> str | Message:
     """Return the advice of a key."""
     return _ADVICE[key]
+
+
+def plain_advice(key: str) -> Apart:
+    """Return the advice of a key, with its arguments apart.
+
+    Examples
+    --------
+    >>> plain_advice("size")
+    Apart(said='make the requests smaller', arguments='max_bytes=…')
+    """
+    return PLAIN_ADVICE.get(key) or Apart(str(advice(key)))

@@ -25,6 +25,7 @@ __all__ = [
     "ended_in_words",
     "headline",
     "left_out_in_words",
+    "listed",
     "names",
     "to_continue",
     "unit_in_words",
@@ -176,7 +177,7 @@ def _others(standing: Standing) -> str:
     ]
     if not fates:
         return ""
-    return f"{'The others:' if standing.n('accepted') else 'They are'} {_listed(fates)}."
+    return f"{'The others:' if standing.n('accepted') else 'They are'} {listed(fates)}."
 
 
 def _end(standing: Standing) -> list[str]:
@@ -198,8 +199,8 @@ def _from_streams(standing: Standing) -> str:
     files = ", ".join(repr(one) for one in standing.streams)
     given = f"[{files}]" if len(standing.streams) > 1 else files
     return (
-        "; its stream was kept beside the journal, and is read from there: read_history("
-        f"{given}, ...)"
+        "; its stream was kept beside the journal, and is read from there "
+        f"(read_history({given}, ...))"
     )
 
 
@@ -213,7 +214,7 @@ def _why_not_complete(standing: Standing) -> list[str]:
     left = [one for one in left if one[0]]
     parts = [f"{count(n, what)} {state}" for n, what, state in left]
     there = "is" if left and left[0][0] == 1 else "are"
-    rest = [f"There {there} {_listed(parts)}."] if left else []
+    rest = [f"There {there} {listed(parts)}."] if left else []
     open_ones = [f"{unsettled_in_words(standing)}."] if known.get(OPEN) else []
     return [f"{_ended(standing)}.", *rest, *open_ones]
 
@@ -283,8 +284,8 @@ class Told(NamedTuple):
         return f"{self.said}{self.when and f', {self.when}'}"
 
 
-def cause_in_words(cause: Cause) -> Told:
-    """Return a cause of rejects as a sentence, with its advice.
+def cause_in_words(cause: Cause, *, plain: bool = False) -> Told:
+    """Return a cause of rejects as a sentence, with its advice; a ``plain`` one names no argument.
 
     Examples
     --------
@@ -298,7 +299,7 @@ def cause_in_words(cause: Cause) -> Told:
     '34 withheld: Ot_avg of R80721 below its minimum of -60 °C (-273.2 … -92.02), on 2014-06-08'
     """
     outcome = FATE_WORDS.get(cause.outcome, (cause.outcome, ""))[0]
-    said = f"{cause.n:,} {outcome}: {_subject(cause)}{_joint(cause)}"
+    said = f"{cause.n:,} {outcome}: {_subject(cause)}{_joint(cause, plain)}"
     when = span_in_words(cause.first_time, cause.last_time)
     return Told(said, when, advice(cause.advice))
 
@@ -316,11 +317,11 @@ def names(given: tuple[str, ...], what: str, most: int | None = None) -> str:
     return ", ".join(clipped(name, most) for name in given)
 
 
-def _joint(cause: Cause) -> str:
+def _joint(cause: Cause, plain: bool) -> str:
     """Return the clause that follows the subject, with its separator in front."""
     if cause.detail.kind == "range" and cause.check == "range":
         return f" {_bound(cause)}{_found(cause)}"
-    said = visible(cause_reason(cause.example, cause.n))
+    said = visible(cause_reason(cause.example, cause.n, plain=plain))
     if cause.check == "platform":
         within = f" in {count(cause.requests, 'request')}" if cause.requests else ""
         return f"{_found(cause)}{within}, {f'code {cause.code}, ' if cause.code else ''}{said}"
@@ -359,6 +360,6 @@ def _found(cause: Cause) -> str:
     return f" ({' … '.join(dict.fromkeys(shown))})"
 
 
-def _listed(parts: list[str]) -> str:
+def listed(parts: list[str], last: str = "and") -> str:
     """Return ``a, b and c``."""
-    return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))
+    return f" {last} ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]]))

@@ -13,6 +13,7 @@ from ..errors import Argument
 from ..model.measurepoint import Measurepoint
 from .amounts import MAX_NAME, count, time_in_words, visible
 from .facts import Conflict
+from .plain_words import Apart
 from .sentences import names
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "failed_in_words",
     "headline_of_verdict",
     "missing_in_words",
+    "rest_of",
     "type_in_words",
 ]
 
@@ -33,7 +35,7 @@ MAX_VALUE: Final = 40  # characters
 
 
 class Example(NamedTuple):
-    """A single value that failed a check, or a row."""
+    """A single value that failed a check, or a row; ``said`` is the reason in plain words."""
 
     source: str
     row: Any
@@ -41,6 +43,7 @@ class Example(NamedTuple):
     time: Any
     value: str
     reason: str
+    said: str = ""
 
 
 class Failed(NamedTuple):
@@ -158,7 +161,10 @@ def headline_of_verdict(verdict: Verdict) -> tuple[str, str]:
     >>> headline_of_verdict(Verdict(3, 0, 1, "last"))[1]
     '1 value has the device, time and point of another, and another value: the last is sent.'
     """
-    return _first_line(verdict), " ".join(_rest(verdict))
+    told = (
+        f"{one.said} ({one.arguments})" if one.arguments else one.said for one in rest_of(verdict)
+    )
+    return _first_line(verdict), " ".join(f"{one}." for one in told)
 
 
 def _first_line(verdict: Verdict) -> str:
@@ -178,30 +184,33 @@ def _first_line(verdict: Verdict) -> str:
     return "The one value is valid" if n == 1 else f"All {n:,} values are valid"
 
 
-def _rest(verdict: Verdict) -> Iterator[str]:
+def rest_of(verdict: Verdict) -> Iterator[Apart]:
+    """Yield what follows from a verdict: sentences without full stops, their arguments apart."""
     if verdict.rows and verdict.n_invalid:
         n = sum(one.n for one in verdict.rows)
-        yield f"{count(n, 'row')} cannot be read; invalid are all values of such a row."
+        yield Apart(f"{count(n, 'row')} cannot be read; invalid are all values of such a row")
     if verdict.n_violations and verdict.n_invalid == verdict.n_values:
-        yield "A replay sends nothing."
+        yield Apart("A replay sends nothing")
     elif verdict.n_violations:
-        how = Argument("on_invalid", "withhold")
-        yield f"A replay sends nothing, or withholds these and sends the rest ({how})."
+        how = str(Argument("on_invalid", "withhold"))
+        yield Apart("A replay sends nothing, or withholds these and sends the rest", how)
     if verdict.n_conflicts:
         n = verdict.n_conflicts
         has = "has" if n == 1 else "have"
-        yield (
+        which, how = _which(verdict)
+        yield Apart(
             f"{count(n, 'value')} {has} the device, time and point of another, and another value: "
-            f"{_which(verdict)}."
+            f"{which}",
+            how,
         )
 
 
-def _which(verdict: Verdict) -> str:
+def _which(verdict: Verdict) -> Apart:
     """Return which of two readings is sent."""
     if not verdict.is_contradicted:
-        return f"the {verdict.duplicates} is sent"
+        return Apart(f"the {verdict.duplicates} is sent")
     first, last = (Argument("duplicates", one) for one in ("first", "last"))
-    return f"a replay sends nothing before it is told which to send ({first} or {last})"
+    return Apart("a replay sends nothing before it is told which to send", f"{first} or {last}")
 
 
 def failed_in_words(point: str, failed: Failed) -> str:

@@ -23,6 +23,7 @@ from ..frames import (
     TOUCHED_COLUMNS,
     typed,
 )
+from ..journal.reader import read_journal
 from ..outcome.allowance import checked_rejects
 from ..outputs import check_file, path_of, written
 from ..run import Run, open_run
@@ -180,11 +181,12 @@ class FleetRun:
         ConfigError
             If the file cannot be written, or jinja2 is not installed.
         """
-        from .fleet_page import rendered
+        from .fleet_page import rendered, told_of
 
         file = path_of(path, "path")
         check_file(file, "path")
-        text = rendered(list(self._standings()), self.causes, self.path.name)
+        journals = ((entry.name, read_journal(run.path)) for entry, run in self._runs())
+        text = rendered(list(self._standings()), told_of(journals), self.path.name)
         with written(file) as part:
             part.write_text(text, encoding="utf-8", errors="backslashreplace")
 

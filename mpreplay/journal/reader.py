@@ -76,7 +76,7 @@ class JournalReader:
         from .forms import check_facts
 
         with _readable(self.path):
-            rows = self._rows("SELECT key, value FROM run")
+            rows = self.select("SELECT key, value FROM run")
             facts = {key: json.loads(value) for key, value in rows}
             if facts.get("format") == FORMAT:  # others are told by their number
                 check_facts(facts)
@@ -107,7 +107,7 @@ class JournalReader:
                 sent_at,
                 latency,
                 *sizes,
-            ) in self._rows(
+            ) in self.select(
                 "SELECT request_id, parent_id, attempts, code, outcome, sent_at, latency, "
                 "n_entries, n_values, n_bytes, first_time, last_time FROM requests "
                 "ORDER BY slab, rowid"
@@ -118,7 +118,7 @@ class JournalReader:
 
     def iter_reject_tables(self) -> Iterator[pa.Table]:
         """Yield rejects in the order of recording, a table for each slab and request."""
-        for (blob,) in self._rows("SELECT frame FROM rejects ORDER BY number"):
+        for (blob,) in self.select("SELECT frame FROM rejects ORDER BY number"):
             with _readable(self.path):
                 table = within_years(unpacked(blob))
             yield table
@@ -144,7 +144,7 @@ class JournalReader:
 
     def n_rejects(self) -> int:
         """Return the number of rejects."""
-        return int(next(self._rows("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
+        return int(next(self.select("SELECT coalesce(sum(n), 0) FROM rejects"))[0])
 
     def books(self) -> pd.DataFrame:
         """Return one row per device and UTC day; values not settled count as in doubt."""
@@ -155,18 +155,18 @@ class JournalReader:
     def book_parts(self) -> Books:
         """Return the books as an iterable of frames, for very many devices and days."""
         with _readable(self.path):
-            rows = self._rows(f"SELECT {_FATE}, counts FROM tallies")
+            rows = self.select(f"SELECT {_FATE}, counts FROM tallies")
             return Books(rows, list(self.names().devices))
 
     def names(self) -> Names:
         """Return the devices and points by which tallies and touched ranges name them."""
-        devices = self._rows("SELECT product_key, device_key, number FROM devices ORDER BY number")
-        points = self._rows("SELECT identifier, number FROM points ORDER BY number")
+        devices = self.select("SELECT product_key, device_key, number FROM devices ORDER BY number")
+        points = self.select("SELECT identifier, number FROM points ORDER BY number")
         return Names({(product, key): n for product, key, n in devices}, dict(points))
 
     def slabs(self) -> dict[int, tuple[int, int | None]]:
         """Return the slabs written down: entries that waited, first slab with waiting entries."""
-        rows = self._rows("SELECT number, rest, since FROM slabs")
+        rows = self.select("SELECT number, rest, since FROM slabs")
         return {number: (n_entries, since) for number, n_entries, since in rows}
 
     def touched(self) -> pd.DataFrame:
@@ -175,17 +175,17 @@ class JournalReader:
 
         skips = self.facts().get("fingerprint", {}).get("skip_invalid_measurepoints", False)
         with _readable(self.path):
-            rows = self._rows(_ARRIVED.format("touched"))
+            rows = self.select(_ARRIVED.format("touched"))
             return touched_frame(rows, self.names(), skips=bool(skips))
 
     def arrived(self) -> list[tuple[int, str, str, str, str]]:
         """Return the accepted and doubtful requests: slab, id, cuts, digest, outcome."""
         query = _ARRIVED.format("slab, request_id, cuts, digest")
-        return [(slab, *told, outcome) for outcome, slab, *told in self._rows(query)]
+        return [(slab, *told, outcome) for outcome, slab, *told in self.select(query)]
 
     def totals(self) -> dict[str, int]:
         """Return the number of values read and the number of values of each fate."""
-        found = dict(self._rows(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
+        found = dict(self.select(f"SELECT {_FATE}, sum(n) FROM tallies GROUP BY 1"))
         return {name: int(found.get(name, 0)) for name in ("read", *FATES)}
 
     def n_settled(self) -> int:
@@ -196,12 +196,12 @@ class JournalReader:
     def outcomes(self) -> dict[tuple[str, int | None], int]:
         """Return the number of requests with each outcome and code."""
         query = "SELECT outcome, code, count(*) FROM requests GROUP BY outcome, code"
-        return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self._rows(query)}
+        return {(outcome or "in_doubt", code): int(n) for outcome, code, n in self.select(query)}
 
     def n_extra(self) -> int:
         """Return the number of parts of requests that were sent."""
         query = "SELECT count(*) FROM requests WHERE parent_id IS NOT NULL AND attempts > 0"
-        return int(next(self._rows(query))[0])
+        return int(next(self.select(query))[0])
 
     def open_ended(self) -> dict[str, tuple[int, int]]:
         """Return the numbers of requests without a final answer and of their values, by outcome.
@@ -213,27 +213,27 @@ class JournalReader:
             "sum((SELECT sum(n) FROM tallies WHERE owner = request_id)) FROM requests "
             f"WHERE outcome IS NULL OR outcome IN {OPEN_ENDED} GROUP BY 1"
         )
-        return {outcome: (int(n), int(values or 0)) for outcome, n, values in self._rows(query)}
+        return {outcome: (int(n), int(values or 0)) for outcome, n, values in self.select(query)}
 
     def span(self) -> tuple[int | None, int | None]:
         """Return the first and the last time of the values in requests, in milliseconds."""
-        first, last = next(self._rows("SELECT min(first_time), max(last_time) FROM requests"))
+        first, last = next(self.select("SELECT min(first_time), max(last_time) FROM requests"))
         return first, last
 
     def n_devices(self) -> int:
         """Return the number of devices of which values were read."""
         query = "SELECT count(*) FROM devices WHERE device_key != ''"
-        return int(next(self._rows(query))[0])
+        return int(next(self.select(query))[0])
 
     def n_open(self) -> int:
         """Return the number of requests without a final answer."""
         query = f"SELECT count(*) FROM requests WHERE outcome IS NULL OR outcome IN {OPEN_ENDED}"
-        return int(next(self._rows(query))[0])
+        return int(next(self.select(query))[0])
 
     def iter_requests(self) -> Iterator[dict[str, Any]]:
         """Yield the facts that prove a request, in the order of the results; some are ``open``."""
         query = f"SELECT {', '.join(_PROOF)} FROM requests ORDER BY slab, rowid"
-        for row in self._rows(query):
+        for row in self.select(query):
             request = dict(zip(_PROOF, row, strict=True))
             yield {**request, "outcome": request["outcome"] or "open"}
 
@@ -244,16 +244,17 @@ class JournalReader:
         contradict each other.
         """
         quoted = str(path).replace("'", "''")
-        list(self._rows(f"VACUUM INTO '{quoted}'"))
+        list(self.select(f"VACUUM INTO '{quoted}'"))
         return JournalReader(path)
 
     def rows(self) -> tuple[int, int]:
         """Return the number of rows read, and the number of rows without a value to send."""
         query = "SELECT coalesce(sum(n_rows), 0), coalesce(sum(n_empty), 0) FROM slabs"
-        n_rows, n_empty = next(self._rows(query))
+        n_rows, n_empty = next(self.select(query))
         return int(n_rows), int(n_empty)
 
-    def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+    def select(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a query."""
         with _readable(self.path), closing(open_read_only(self.path)) as db:
             yield from db.execute(query)
 

@@ -22,6 +22,7 @@ from ..requests.succession import Kept
 from ..requests.tallies import total_of
 from .damage import check_intact
 from .packing import packed
+from .points import packed_model
 from .private import create_private
 from .reader import FORMAT, OPEN_ENDED, JournalReader
 from .unfinished import Intent, Unfinished
@@ -29,6 +30,7 @@ from .unfinished import Intent, Unfinished
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from ..model.thing_model import ThingModel
     from ..outcome.settled import Settled
     from ..requests.chunk import Chunk, Prepared
     from ..requests.tallies import Counted
@@ -39,6 +41,7 @@ __all__ = ["Journal"]
 # process at any moment. A power loss may cost the last transactions; their requests are sent again.
 _SCHEMA: Final = """
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE models (product_key TEXT NOT NULL, model BLOB NOT NULL);
 CREATE TABLE slabs (
     number INTEGER PRIMARY KEY, n_rows INTEGER NOT NULL, n_empty INTEGER NOT NULL,
     rest INTEGER NOT NULL, since INTEGER
@@ -100,12 +103,19 @@ class Journal:
         if not self.is_new:
             self._open()
 
-    def begin(self, **facts: Any) -> None:
-        """Make the tables and record the facts of the run, in one step: the first that writes."""
+    def begin(self, models: Iterable[tuple[str, ThingModel]] = (), **facts: Any) -> None:
+        """Make the tables and record the facts of the run, in one step: the first that writes.
+
+        ``models`` are the thing models by product; the product of a single one for all is empty.
+        """
         self._open()
         with self._together():
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
+            self._db.executemany(
+                "INSERT INTO models VALUES (?, ?)",
+                [(key, packed_model(model)) for key, model in models],
+            )
             self._note({"format": FORMAT, **facts})
 
     def note(self, **facts: Any) -> None:

@@ -59,6 +59,11 @@ class ModelSet:
         given = [self.single] if self.single is not None else list(self.by_product.values())
         return [model_of(one) for one in given]
 
+    def items(self) -> list[tuple[str, ThingModel]]:
+        """Return every model with its product; the product of a single model is empty."""
+        given = [("", self.single)] if self.single is not None else self.by_product.items()
+        return [(product_key, model_of(one)) for product_key, one in given]
+
     @property
     def digest(self) -> str:
         """A SHA-256 over all models."""

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from ..requests.entries import Entries
     from .packed_counts import Names
 
-__all__ = ["touched_frame", "touched_of"]
+__all__ = ["COPIES", "SUSPECT", "WIDTH", "touched_frame", "touched_of"]
 
 # The columns of a record: numbers of device and point, first and last time, number of values, and
-# 1 for values with a fault by the model check, else 0.
+# the kind of the values: of the model check's fault or without it, and sent or equal copies.
 WIDTH: Final = 6
+SUSPECT: Final = 1
+COPIES: Final = 2  # and COPIES + SUSPECT; not written, but with the fate of what is
 _WHAT: Final = "of what a request writes"
 MANY: Final = 1_000_000  # rows are joined as soon as there are so many
 
@@ -47,15 +49,33 @@ def touched_of(chunks: Sequence[Chunk], names: Names) -> list[bytes]:
     -------
     list of bytes
         For each request a packed row for each device and point, and another for values with faults
-        by the model check. Equal copies do not count, since a single value is written.
+        by the model check. Equal copies have rows of their own, since a single value is written.
     """
     nothing = np.zeros((WIDTH + 1, 0), np.int64)
     found = [rows for runs in runs_of(chunks) for rows in _rows(runs, names)]
+    for place, chunk in enumerate(chunks):
+        found += _copies(place, chunk, names)
     place, *rows = np.concatenate([nothing, *found], axis=1)
     order = np.argsort(place, kind="stable")
     ends = np.searchsorted(place[order], np.arange(len(chunks) + 1)).tolist()
     table = np.stack(rows)[:, order]
     return [pack(table[:, start:stop]) for start, stop in pairwise(ends)]
+
+
+def _copies(place: int, chunk: Chunk, names: Names) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of equal copies in a request, behind its place; the times span its entries."""
+    for part, start, stop in chunk.spans:
+        if not (copies := part.copies(start, stop)):
+            continue
+        entries, columns = part.entries, part.readings.columns
+        kinds = [COPIES + part.is_suspect(copy) * SUSPECT for copy in copies]
+        owners = names.of_readings(part.readings, entries.device[[copy.entry for copy in copies]])
+        of = names.of_points(columns[copy.column].point.identifier for copy in copies)
+        told = np.array([owners, of, kinds], np.int64)
+        (device, point, kind), counts = np.unique(told, axis=1, return_counts=True)
+        time = entries.time[start:stop]
+        at, first, last = (np.full(len(kind), x) for x in (place, time.min(), time.max()))
+        yield np.stack([at, device, point, first, last, counts, kind])
 
 
 def _rows(runs: Runs, names: Names) -> Iterator[NDArray[np.int64]]:
@@ -161,7 +181,8 @@ def touched_frame(
     kept: list[NDArray[np.int64]] = []
     n = 0
     for outcome, record in records:
-        device, point, first, last, count, suspect = unpack(record, WIDTH, _WHAT)
+        rows = unpack(record, WIDTH, _WHAT)
+        device, point, first, last, count, suspect = rows[:, rows[-1] < COPIES]
         is_accepted = outcome == "accepted"
         nothing = np.zeros_like(count)
         counts = (count, nothing) if is_accepted else (nothing, count)

@@ -6,15 +6,17 @@ Pure. Memory grows with the causes, the devices and the points, never with the r
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 
 from ..display.facts import CHECKS, Cause, Check, Detail
-from ..display.reasons import advice, cause_reason
+from ..display.reasons import advice, cause_reason, reason_column
 from ..display.sentences import names
 from ..frames import CAUSE_COLUMNS, REJECT_COLUMNS, typed
 from ..journal.reader import allows_offline, of_journal
@@ -29,6 +31,10 @@ __all__ = ["Gathered", "Gathering", "cause_frame", "gather", "gathered_of"]
 AT_ONCE: Final = 16_384  # rejects that are gathered together, and their bytes
 BYTES_AT_ONCE: Final = 4_000_000
 MAX_CAUSES: Final = 200  # kinds of causes; a platform may answer each request in other words
+# Bytes of the rows kept of one cause and of all causes; a few rows of each are kept in any case.
+BYTES_OF_CAUSE: Final = 2_000_000
+BYTES_OF_ALL: Final = 20_000_000
+FEWEST: Final = 5
 OTHER_REASONS: Final = Detail("check", ("other reasons",))
 _KEY: Final = ["outcome", "check", "point", "cause", "advice"]
 # A value with its quality, as a frame shows it.
@@ -49,10 +55,20 @@ class _Found:
     code: int | None = None
     detail: Detail | None = None  # of the first reject
     examples: list[pa.Table] = field(default_factory=list)
+    n_examples: int = 0
+    bytes: int = 0
 
-    @property
-    def n_examples(self) -> int:
-        return sum(map(len, self.examples))
+    def keep(self, table: pa.Table, index: pd.Index, most: int, room: int) -> int:
+        """Keep the next rows of a table as examples, and return the bytes that they take."""
+        within = min(room, BYTES_OF_CAUSE - self.bytes) // max(1, table.nbytes // len(table))
+        wanted = min(most - self.n_examples, max(within, FEWEST - self.n_examples))
+        if wanted <= 0:
+            return 0
+        rows = table.take(pa.array(index[:wanted]))
+        self.examples.append(rows)
+        self.n_examples += len(rows)
+        self.bytes += rows.nbytes
+        return int(rows.nbytes)
 
 
 class Gathered(NamedTuple):
@@ -63,14 +79,18 @@ class Gathered(NamedTuple):
     causes : list of Cause
         Causes, the most frequent first.
     examples : list of DataFrame
-        The first rejects of each cause.
+        The first rejects of each cause, as users see them, and ``said``, the reason in words that
+        name no argument.
     n_read : int
         Number of rejects read.
+    by_point : mapping of (str, str, str) to int
+        Number of rejects by product key, point and fate; what a row lacks is the empty text.
     """
 
     causes: list[Cause]
     examples: list[pd.DataFrame]
     n_read: int
+    by_point: Mapping[tuple[str, str, str], int] = MappingProxyType({})
 
 
 class Gathering:
@@ -83,7 +103,8 @@ class Gathering:
         self._n_examples, self._allows_offline = n_examples, allows_offline
         self._found: dict[tuple[Any, ...], _Found] = {}
         self._waiting: list[pa.Table] = []
-        self._n_waiting = self._bytes_waiting = self.n_read = 0
+        self._n_waiting = self._bytes_waiting = self.n_read = self._bytes_kept = 0
+        self._by_point: Counter[tuple[str, str, str]] = Counter()
 
     def add(self, table: pa.Table) -> None:
         """Add rejects."""
@@ -100,13 +121,25 @@ class Gathering:
         self._gather()
         ranked = sorted(self._found.items(), key=lambda item: -item[1].n)
         causes = [_cause(key, one) for key, one in ranked]
-        examples = [_examples(one, self._n_examples) for _, one in ranked]
-        return Gathered(causes, examples, self.n_read)
+        examples = [_examples(one, self._allows_offline) for _, one in ranked]
+        return Gathered(causes, examples, self.n_read, self._by_point)
+
+    def _one(self, key: tuple[Any, ...], detail: Detail) -> _Found:
+        """Return the place of a cause; beyond so many, causes share one."""
+        if key not in self._found and len(self._found) >= MAX_CAUSES:
+            outcome, check, _, _, mend = key
+            key = (outcome, check, "", OTHER_REASONS, mend)
+        return self._found.setdefault(key, _Found(detail=detail))
 
     def _gather(self) -> None:
         if self._waiting:
             table = pa.concat_tables(self._waiting)
-            _add(self._found, table, self._n_examples, self._allows_offline)
+            self._by_point.update(_by_point(table))
+            for key, group, detail in _grouped(table, self._allows_offline):
+                one = self._one(key, detail)
+                _extend(one, group)
+                room = BYTES_OF_ALL - self._bytes_kept
+                self._bytes_kept += one.keep(table, group.index, self._n_examples, room)
         self._waiting, self._n_waiting, self._bytes_waiting = [], 0, 0
 
 
@@ -163,7 +196,9 @@ def gathered_of(
     causes = [*found.causes, _unsent(n_unsent, n_requests, devices)]
     order = sorted(range(len(causes)), key=lambda at: -causes[at].n)
     examples = [*found.examples, typed([], REJECT_COLUMNS)]
-    return Gathered([causes[at] for at in order], [examples[at] for at in order], found.n_read)
+    return found._replace(
+        causes=[causes[at] for at in order], examples=[examples[at] for at in order]
+    )
 
 
 def _unsent(n: int, requests: int, devices: set[str]) -> Cause:
@@ -198,9 +233,20 @@ def cause_frame(causes: Iterable[Cause]) -> pd.DataFrame:
     return typed(frame, CAUSE_COLUMNS)
 
 
-def _add(
-    found: dict[tuple[Any, ...], _Found], table: pa.Table, n_examples: int, allows_offline: bool
-) -> None:
+def _by_point(table: pa.Table) -> dict[tuple[str, str, str], int]:
+    """Return the number of rejects by product key, point and fate."""
+    keys = ["product_key", "measurepoint", "outcome"]
+    counted = table.select(keys).group_by(keys).aggregate([([], "count_all")]).to_pylist()
+    return {
+        (one["product_key"] or "", one["measurepoint"] or "", one["outcome"]): one["count_all"]
+        for one in counted
+    }
+
+
+def _grouped(
+    table: pa.Table, allows_offline: bool
+) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame, Detail]]:
+    """Yield the rejects of each cause of a table: its key, its rows, the reason of the first."""
     frame = table.to_pandas()
     details = {text: Detail.from_text(text) for text in frame["detail"].unique()}
     frame["cause"] = frame["detail"].map({text: one.cause for text, one in details.items()})
@@ -212,12 +258,8 @@ def _add(
     of_request &= together | frame["check"].ne("platform")
     frame["point"] = frame["measurepoint"].where(~of_request.astype(bool), "").fillna("")
     for key, group in frame.groupby(_KEY, sort=False):
-        outcome, check, _, _, mend = chosen = key
-        if chosen not in found and len(found) >= MAX_CAUSES:
-            chosen = (outcome, check, "", OTHER_REASONS, mend)
         first = group.iloc[0]
-        one = found.setdefault(chosen, _Found(detail=_whole(details[first.detail], first.instance)))
-        _extend(one, group, table, n_examples)
+        yield key, group, _whole(details[first.detail], first.instance)
 
 
 def _whole(detail: Detail, instance: str | None) -> Detail:
@@ -244,7 +286,7 @@ def _key_of(row: dict[Any, Any], allows_offline: bool) -> str:
     )
 
 
-def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) -> None:
+def _extend(one: _Found, group: pd.DataFrame) -> None:
     one.n += len(group)
     one.requests += int(group["request_id"].nunique())  # a table has all rejects of a request
     one.devices |= set(group["device_key"].dropna().unique())
@@ -256,8 +298,6 @@ def _extend(one: _Found, group: pd.DataFrame, table: pa.Table, n_examples: int) 
     codes = group["code"].dropna()
     if one.code is None and len(codes):
         one.code = int(codes.iloc[0])
-    if (missing := n_examples - one.n_examples) > 0:
-        one.examples.append(table.take(pa.array(group.index[:missing])))
 
 
 def _ends(known: list[Any], column: pd.Series) -> list[Any]:
@@ -296,7 +336,10 @@ def _original(detail: Detail) -> Detail:
     return detail
 
 
-def _examples(one: _Found, n: int) -> pd.DataFrame:
+def _examples(one: _Found, allows_offline: bool) -> pd.DataFrame:
+    """Return the kept rejects of a cause, with ``said``, the reason that names no argument."""
     if not one.examples:
         return typed([], REJECT_COLUMNS)
-    return reject_frame(pa.concat_tables(one.examples)).head(n)
+    table = pa.concat_tables(one.examples)
+    said = reason_column(table["detail"], table["instance"], plain=True)
+    return reject_frame(table, allows_offline=allows_offline).assign(said=said.to_pandas())

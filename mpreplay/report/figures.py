@@ -15,9 +15,10 @@ import pandas as pd
 from ..cells.epoch import DAY
 from ..display.amounts import MAX_NAME, visible
 from ..display.facts import OPEN, SHOWN_FATES
-from ..display.pictures import Arrivals, Timeline
+from ..display.pictures import Arrivals
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
+from .over_time import Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,6 +40,7 @@ _ROUND: Final = (
 )
 _SECONDS_A_DAY: Final = DAY // 1_000
 PAUSE: Final = 600.0  # a longer time without requests counts as a break before a continuation [s]
+MAX_GAPS: Final = 6  # pauses that are drawn as gaps
 MAX_CODES: Final = 5  # codes that are distinguished over time
 OTHERS: Final = "others"
 NO_REPLY: Final = "no reply"
@@ -136,15 +138,19 @@ def _rows(names: pd.Series, rejects: pd.Series) -> tuple[Any, list[str], int]:
 def timeline(results: pd.DataFrame, legs: Sequence[Leg] = ()) -> Timeline | None:
     """Return the traffic of a run in steps of time, or None if nothing was sent.
 
-    The time between two legs of a run is left out, and so is a long time without requests.
+    The time between two legs of a run is left out, and so is a long time without requests. The
+    longest of these pauses are gaps: a step begins behind each.
     """
     sent = results[results["sent_at"].notna()].sort_values("sent_at", kind="stable")
     if sent.empty:
         return None
-    at, pauses, paused, span = _without_pauses(sent, [leg.start for leg in legs[1:]])
+    at, idle, ends = _without_pauses(sent, [leg.start for leg in legs[1:]])
+    span = float(ends.max())
     width = _round_width(span / max(1, min(MAX_BUCKETS, len(sent) // REQUESTS_IN_A_BUCKET)))
-    n = max(1, math.ceil(span / width))
-    step = np.minimum((at / width).astype(int), n - 1)
+    gaps = np.sort(np.argsort(-idle, kind="stable")[: min(MAX_GAPS, int((idle > 0).sum()))])
+    place, n = _places(at, ends, gaps, width)
+    step = place.astype(int)
+    paused = np.flatnonzero(idle)
     groups = sent.assign(step=step).groupby("step")
     steps = pd.DataFrame(
         {
@@ -160,9 +166,18 @@ def timeline(results: pd.DataFrame, legs: Sequence[Leg] = ()) -> Timeline | None
     steps[counted] = steps[counted].fillna(0)
     codes = pd.crosstab(step, _codes(sent).to_numpy()).reindex(range(n), fill_value=0)
     begin = sent["sent_at"].iloc[0]
-    end = begin + pd.Timedelta(milliseconds=round(1000 * (n * width + paused)))
-    shares = [pause / (n * width) for pause in pauses]
-    return Timeline(steps, codes[_ranked(codes)], width, shares, paused, span, begin, end)
+    end = begin + pd.Timedelta(milliseconds=round(1000 * (n * width + float(idle.sum()))))
+    return Timeline(
+        steps,
+        codes[_ranked(codes)],
+        width,
+        [float(share) for share in place[paused] / n],
+        float(idle.sum()),
+        span,
+        begin,
+        end,
+        {int(step[at]): float(idle[at]) for at in gaps},
+    )
 
 
 def _round_width(least: float) -> float:
@@ -171,12 +186,35 @@ def _round_width(least: float) -> float:
     return float(next((w for w in _ROUND if w >= least), days * _SECONDS_A_DAY))
 
 
+def _places(
+    at: NDArray[Any], ends: NDArray[Any], gaps: NDArray[np.int64], width: float
+) -> tuple[NDArray[Any], int]:
+    """Return the place of each request in steps, and the number of steps.
+
+    Parameters
+    ----------
+    at, ends : ndarray, shape (n_requests,)
+        Publish and reply of each request, without the pauses. [s]
+    gaps : ndarray of int64
+        The first request behind each gap.
+    width : float
+        Length of a step. [s]
+    """
+    first = np.concatenate([[0], gaps]).astype(int)
+    part = np.searchsorted(gaps, np.arange(len(at)), "right")
+    lengths = np.maximum.reduceat(ends, first) - at[first]
+    n = np.maximum(1, np.ceil(np.round(lengths / width, 6)))
+    base = np.concatenate([[0], np.cumsum(n)])
+    within = np.minimum((at - at[first][part]) / width, np.nextafter(n[part], 0))
+    return np.minimum(base[part] + within, np.nextafter(base[part + 1], 0)), int(base[-1])
+
+
 def _without_pauses(
     sent: pd.DataFrame, continued: Sequence[int]
-) -> tuple[Any, list[float], float, float]:
-    """Return the seconds of sending, the places of pauses, their sum, and the total length.
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return publish, pause before it, and reply of each request, in seconds.
 
-    All are in seconds; pauses are left out of everything except their sum.
+    Pauses are left out of the times of publish and reply.
     """
     since = (sent["sent_at"] - sent["sent_at"].iloc[0]).dt.total_seconds().to_numpy()
     lasted = sent["latency"].fillna(0.0).to_numpy()
@@ -188,7 +226,7 @@ def _without_pauses(
     idle[(idle <= PAUSE) & ~first] = 0.0
     idle = np.maximum(idle, 0.0)
     at = since - np.cumsum(idle)
-    return at, [float(x) for x in at[idle > 0]], float(idle.sum()), float((at + lasted).max())
+    return at, idle, at + lasted
 
 
 def _codes(sent: pd.DataFrame) -> pd.Series:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ..display.amounts import count, share, shares
-from ..display.facts import OPEN
+from ..display.amounts import MAX_NAME, count, share, shares, visible
+from ..display.facts import NAMES_SHOWN, OPEN, SHOWN_FATES
 from ..display.page import mark, safe
 from ..display.pictures import arrival_map, balance
-from ..display.sentences import FATE_WORDS
+from ..display.sentences import FATE_WORDS, listed
 from ..display.tables import MAX_ROWS, Table
 from ..frames import FATES
 from .figures import arrivals
@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
     from ..display.facts import Standing
     from ..display.pictures import Arrivals
+    from ..outcome.packed_counts import Names
+
 LITTLE: Final = 0.005  # share from which a part of a bar has its true width
 HALF: Final = 0.5  # missing share of a cell of the map from which the legend says "mostly"
 
 
 def balance_section(standing: Standing) -> dict[str, Any]:
     """Return the balance of a run: a sentence, a picture and a table."""
-    counts = {fate: standing.n(fate) for fate in FATES}
-    counts |= {OPEN: standing.n(OPEN)} if standing.n(OPEN) else {}
+    counts = {fate: standing.n(fate) for fate in SHOWN_FATES if standing.n(fate)}
     terms = " + ".join(f"{n:,} {FATE_WORDS[fate][0]}" for fate, n in counts.items())
     sign = "=" if standing.is_balanced else "≠"
     read = standing.n("read")
+    others = [FATE_WORDS[fate][0] for fate in FATES if fate not in counts]
+    none = f"No value was {listed(others, 'or')}." if others else ""
     of_fates = shares(list(counts.values()), read)
     rows = [
         (_labelled(fate), f"{n:,}", part, FATE_WORDS[fate][1])
@@ -42,7 +45,7 @@ def balance_section(standing: Standing) -> dict[str, Any]:
     if any(0 < n < LITTLE * read for n in counts.values()):
         notes.append("What is very little is drawn wider than it is.")
     return {
-        "sentence": f"{read:,} values read {sign} {terms}.",
+        "sentence": f"{count(read, 'value')} read {sign} {terms or 0}. {none}".strip(),
         "picture": safe(balance(counts)) if read else "",
         "note": " ".join(notes),
         "table": Table(
@@ -58,6 +61,26 @@ def _labelled(fate: str) -> Any:
     from markupsafe import Markup
 
     return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
+
+
+def scope_of(books: Iterable[pd.DataFrame], names: Names) -> list[tuple[str, str]]:
+    """Return which devices the values of a run are of, and the span of their days."""
+    devices = sorted({key for _, key in names.devices if key})
+    shown = [visible(one, MAX_NAME) for one in devices]
+    told = ", ".join(shown)
+    if len(shown) > NAMES_SHOWN:
+        told = f"{len(shown):,}: {shown[0]} … {shown[-1]}"
+    found = (("Devices", told), ("Readings", span_of(books)))
+    return [(name, words) for name, words in found if words]
+
+
+def span_of(books: Iterable[pd.DataFrame]) -> str:
+    """Return the first and the last day of values; the empty text without a day."""
+    ends = [(part["day"].min(), part["day"].max()) for part in books if part["day"].notna().any()]
+    if not ends:
+        return ""
+    first, last = min(one for one, _ in ends), max(one for _, one in ends)
+    return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}" if first < last else f"{first:%Y-%m-%d}"
 
 
 def map_section(books: Iterable[pd.DataFrame], standing: Standing) -> dict[str, Any] | None:
@@ -99,6 +122,7 @@ def map_section(books: Iterable[pd.DataFrame], standing: Standing) -> dict[str, 
             ("Device", f"{found.step.capitalize()} from", "Read", "Accepted", "Missing"),
             cells,
             frozenset({2, 3, 4}),
+            is_lines=True,
         ),
     }
 
@@ -133,4 +157,4 @@ def _devices(names: list[str], read: Any, accepted: Any) -> Table:
         )
     ]
     columns = ("Device", "Read", "Accepted", "Missing", "Arrived")
-    return Table("Values by device", columns, rows, frozenset({1, 2, 3, 4}))
+    return Table("Values by device", columns, rows, frozenset({1, 2, 3, 4}), is_lines=True)

@@ -5,55 +5,36 @@ Reads the journal and decides only about the lines to show.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from ..display.amounts import (
-    MAX_NAME,
-    count,
-    duration,
-    masked,
-    moment,
-    setting,
-    time_in_words,
-    visible,
-)
+from ..display.amounts import MAX_NAME, count, duration, masked, moment, setting, visible
 from ..display.facts import OPEN, SHOWN_FATES
-from ..display.page import mark, page, safe, whole
-from ..display.pictures import standing_mark
-from ..display.sentences import (
-    FATE_WORDS,
-    Told,
-    cause_in_words,
-    ended_in_words,
-    headline,
-    left_out_in_words,
-    to_continue,
-    unsettled_in_words,
-)
-from ..display.tables import MAX_ROWS, Table
+from ..display.page import mark, page
+from ..display.pictures import tone_of
+from ..display.sentences import FATE_WORDS, ended_in_words, headline, left_out_in_words
+from ..display.tables import MAX_FILE_ROWS, MAX_ROWS, Table
+from ..journal.points import models_of, sent_by_point
 from ..journal.summary import ended_of
 from .causes import gathered_of
+from .checked import checked_section, fates_by_point
 from .figures import taken_apart
 from .legs import legs_of
-from .overview import balance_section, map_section
+from .overview import balance_section, map_section, scope_of
+from .reject_groups import causes_told, more_causes, reject_groups
 from .standing import WHOLE, standing_of, state_of
 from .wire import wire_section
 
 if TYPE_CHECKING:
     from ..display.facts import Standing
     from ..journal.reader import JournalReader
-    from .causes import Gathered
 
 __all__ = ["render"]
 
-MAX_CAUSES: Final = 40  # with their first rows
-FIRST_ROWS: Final = 5
-MAX_VALUE: Final = 120  # characters of a value
 # Facts with a section of their own, left out of the table "Made from".
 _TOLD_APART: Final = frozenset({"history", "model"})
 _TEMPLATE: Final = "run_page.html.jinja"
@@ -97,7 +78,9 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     facts, results = reader.facts(), _results(reader)
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
-    gathered = gathered_of(reader, n_examples=FIRST_ROWS)
+    gathered = gathered_of(reader, n_examples=MAX_FILE_ROWS)
+    books, models = reader.book_parts(), models_of(reader)
+    fates = fates_by_point(sent_by_point(reader), gathered.by_point, models)
     first_line, rest = headline(standing)
     return page(
         __package__,
@@ -106,16 +89,20 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         headline=first_line,
         rest=rest,
         state=state_of(standing),
-        state_mark=safe(standing_mark(state_of(standing) == WHOLE, is_done=standing.is_complete)),
+        tone=tone_of(
+            is_whole=state_of(standing) == WHOLE and bool(standing.n("read")),
+            is_done=standing.is_complete and standing.is_sound and standing.is_balanced,
+        ),
         gateway=visible(facts.get("gateway") or "", 2 * MAX_NAME),
         version=facts.get("version", ""),
-        facts=_headlines(facts, standing, results),
-        causes=_causes(gathered, standing),
-        more_causes=_more_causes(gathered),
+        facts=[*scope_of(books, reader.names()), *_headlines(facts, standing, results)],
+        causes=causes_told(gathered, standing),
+        more_causes=more_causes(gathered),
         balance=balance_section(standing),
-        map=map_section(reader.book_parts(), standing),
+        checked=checked_section(fates, models, standing),
+        map=map_section(books, standing),
         wire=wire_section(results, facts, standing),
-        rejects=_rejects(gathered, standing),
+        rejects=reject_groups(gathered, standing),
         apart=_apart(results),
         trust=_trust(facts, standing, disagreements),
         settings=_settings(facts, standing),
@@ -138,7 +125,7 @@ def _headlines(
     found = [
         ("Started", moment(facts.get("started_at"))),
         *_duration_of_run(facts, standing, results),
-        ("Values read", count(standing.n("read"))),
+        ("Values", count(standing.n("read"))),
         ("Requests sent", count(int(sent.sum()))),
         ("Requests not sent", count(unsent) if unsent else ""),
         ("Requests not settled", count(unsettled) if unsettled else ""),
@@ -160,68 +147,6 @@ def _duration_of_run(
         ("Took", duration(sum(leg.seconds for leg in legs)) if legs else ""),
         ("Idle between its parts", duration(idle) if idle > 0 else ""),
     ]
-
-
-def _causes(gathered: Gathered, standing: Standing) -> list[dict[str, Any]]:
-    told = [(cause.outcome, cause_in_words(cause)) for cause in gathered.causes[:MAX_CAUSES]]
-    if standing.n(OPEN):
-        told.insert(0, (OPEN, Told(unsettled_in_words(standing), "", to_continue(standing))))
-    return [
-        {"swatch": mark(fate), "said": whole(one.said, one.when), "mend": str(one.advice)}
-        for fate, one in told
-    ]
-
-
-def _more_causes(gathered: Gathered) -> str:
-    more = gathered.causes[MAX_CAUSES:]
-    if not more:
-        return ""
-    values = count(sum(cause.n for cause in more), "value")
-    return f"{count(len(more), 'cause')} more, of {values} together, are in rejects.parquet."
-
-
-def _rejects(gathered: Gathered, standing: Standing) -> dict[str, Any] | None:
-    if not gathered.n_read:
-        return None
-    shown = [(cause, cause_in_words(cause)) for cause in gathered.causes[:MAX_CAUSES]]
-    groups = [
-        {
-            "swatch": mark(cause.outcome),
-            "title": whole(told.said, told.when),
-            "table": _examples(examples, cause.n),
-        }
-        for (cause, told), examples in zip(shown, gathered.examples, strict=False)
-    ]
-    note = (
-        f"Some rows of each cause; all {count(gathered.n_read, 'reject')} are in Run.rejects and "
-        "in an audit's rejects.parquet."
-    )
-    if standing.n(OPEN):
-        note += f" The {count(standing.n(OPEN), 'value')} not settled are not among them yet."
-    return {"note": note, "groups": groups}
-
-
-def _examples(frame: pd.DataFrame, n: int) -> Table:
-    sources = [source for source in frame["source"].dropna().unique() if source]
-    of = f" of {visible(sources[0], 2 * MAX_NAME)}" if len(sources) == 1 else ""
-    has_sources, has_requests = len(sources) > 1, bool(frame["request_id"].notna().any())
-    columns = ["Row", "Device", "Time", "Point", "Value", "Reason"]
-    columns += ["Source"] * has_sources + ["Request"] * has_requests
-    rows = []
-    for reject in frame.sort_values(["source", "row"], kind="stable").itertuples():
-        row: tuple[Any, ...] = (
-            visible(reject.row),
-            visible(reject.device_key, MAX_NAME),
-            time_in_words(reject.time),
-            visible(reject.measurepoint, MAX_NAME),
-            visible(reject.value, MAX_VALUE),
-            visible(reject.reason),
-        )
-        row += (visible(reject.source, MAX_NAME),) * has_sources
-        rows.append(row + (visible(reject.request_id, MAX_NAME),) * has_requests)
-    shown = f"{len(rows)} of {n:,}" if n > len(rows) else f"All {n:,}" if n > 1 else "The one"
-    caption = f"{shown}{of}. Row counts from 0, times are UTC."
-    return Table(caption, tuple(columns), rows, frozenset({0}))
 
 
 def _apart(results: pd.DataFrame) -> dict[str, Any]:
@@ -250,7 +175,7 @@ def _apart(results: pd.DataFrame) -> dict[str, Any]:
     caption = f"Requests as planned that were taken apart{most}, and what became of their values"
     return {
         "sentence": said,
-        "table": Table(caption, columns, rows, frozenset(range(1, len(columns)))),
+        "table": Table(caption, columns, rows, frozenset(range(1, len(columns))), is_lines=True),
     }
 
 
@@ -275,7 +200,7 @@ def _trust(
             sources[:MAX_ROWS],
             frozenset({1}),
         ),
-        "left_out": visible(left_out_in_words(facts.get("left_out") or []), 2 * MAX_NAME),
+        "left_out": visible(left_out_in_words(facts.get("left_out") or [])),
         "columns": visible(", ".join(facts.get("columns_left_out") or []), 2 * MAX_NAME),
         "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
         "model": setting(made_from["model"]) if made_from.get("model") else "",
@@ -312,7 +237,7 @@ def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
         "continued": facts.get("continued", 0),
         "stopped": ended_in_words(ended_of(facts)) or "no",
     }
-    counts = {_COUNTS.get(name, name): n for name, n in (facts.get("counts") or {}).items()}
+    counts = {_COUNTS.get(name, name): n for name, n in (facts.get("counts") or {}).items() if n}
     limits = facts.get("limits") or {}
     made_from = {
         name: value
@@ -327,7 +252,7 @@ def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
         ("Also counted", counts),
     ]
     return [
-        Table(caption, ("Name", "Value"), _plain(values.items()))
+        Table(caption, ("Name", "Value"), _plain(values.items(), whole={"stopped"}))
         for caption, values in found
         if values
     ]
@@ -340,5 +265,9 @@ def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**given, "not given": ", ".join(others)} if others else given
 
 
-def _plain(values: Iterable[tuple[str, Any]]) -> list[tuple[Any, ...]]:
-    return [(visible(name, MAX_NAME), setting(value)) for name, value in values]
+def _plain(values: Iterable[tuple[str, Any]], whole: Container[str]) -> list[tuple[Any, ...]]:
+    """Return settings as rows; a long one is clipped unless it is a sentence, to be read whole."""
+    return [
+        (visible(name, MAX_NAME), visible(value) if name in whole else setting(value))
+        for name, value in values
+    ]

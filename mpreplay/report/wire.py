@@ -15,12 +15,12 @@ from ..conversation.transport import PACKED_BYTES, PLAIN_REPLIES
 from ..display.amounts import count, duration, seconds, setting
 from ..display.facts import Standing
 from ..display.page import mark, safe
-from ..display.pictures import Timeline, code_bars, code_fates, lines, stroke
 from ..display.sentences import FATE_WORDS
 from ..display.tables import MAX_ROWS, Table
 from ..protocol.codes import return_code
 from .figures import NO_REPLY, timeline
 from .legs import legs_of
+from .over_time import Timeline, code_bars, code_fates, lines, stroke
 
 __all__ = ["wire_section"]
 
@@ -73,8 +73,9 @@ def _told_of_wire(results: pd.DataFrame, line: Timeline) -> Iterator[str]:
             f"{duration(latency.max())}."
         )
     if line.pauses:
-        many = count(len(line.pauses), "pause")
-        yield f"{many} ({duration(line.paused)} in all, dotted lines) left out."
+        times = count(len(line.pauses), "time")
+        others = "; dotted lines mark the shorter ones" * (len(line.pauses) > len(line.gaps))
+        yield f"The run was idle {times}, {duration(line.paused)} in all: gaps show it{others}."
 
 
 def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -203,4 +204,5 @@ def _steps(line: Timeline) -> Table:
         columns,
         rows,
         frozenset(range(1, len(columns))),
+        is_lines=True,
     )

@@ -72,6 +72,7 @@ class Beginning:
             return int(unfinished.last_id or now * 1_000_000) + 1
         history = self.order.history
         book.begin(
+            self.order.models.items(),
             **facts,
             started_at=now,
             leg_started_at=now,

@@ -5,27 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from ..display.amounts import MAX_NAME, count, duration, visible
-from ..display.page import mark, page, safe
-from ..display.pictures import arrival_map, standing_mark
+from ..display.page import aside, mark, page, safe, whole
+from ..display.pictures import arrival_map, tone_of
+from ..display.plain_words import Apart, told_apart
+from ..display.reasons import plain_advice
+from ..display.sentences import cause_in_words
 from ..display.tables import Table
-from .plan_words import (
-    EXAMPLE,
-    causes_told,
-    fate_words,
-    first_line,
-    gap_table,
-    key_of_map,
-    map_of,
-    told,
-)
+from ..report.overview import span_of
+from .plan_words import EXAMPLE, fate_words, first_line, gap_table, key_of_map, map_of, told_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .planned import Planned
 
 __all__ = ["rendered"]
 
 _TEMPLATE: Final = "plan_page.html.jinja"
 MAX_CAUSES: Final = 40
+MAX_HINTS: Final = 8
 
 
 def rendered(plan: Planned) -> str:
@@ -36,21 +34,28 @@ def rendered(plan: Planned) -> str:
     ConfigError
         If Jinja2 is not installed.
     """
-    causes = causes_told(plan)
+    causes = plan.foreseen
     found = map_of(plan)
     return page(
         __package__,
         _TEMPLATE,
         headline=first_line(plan),
-        rest=plan.would_raise or "",
+        rest=aside(*_raised(plan)),
         state=_state(plan),
-        state_mark=safe(standing_mark(not (plan.would_raise or plan.n_offline))),
+        tone=tone_of(
+            is_whole=not plan.would_raise and 0 < plan.n_values == plan.fates.get("accepted", 0),
+            is_done=not plan.would_raise,
+        ),
         gateway=visible(plan.made.gateway, 2 * MAX_NAME),
         facts=[(name, value) for name, value in _headlines(plan) if value],
-        sentences=list(told(plan)),
+        sentences=[aside(one) for one in told_of(plan)],
         causes=[
-            {"swatch": mark(fate), "said": one.sentence, "mend": one.advice}
-            for fate, one in causes[:MAX_CAUSES]
+            {
+                "swatch": mark(one.outcome),
+                "said": whole(*cause_in_words(one, plain=True)[:2]),
+                "mend": plain_advice(one.advice),
+            }
+            for one in causes[:MAX_CAUSES]
         ],
         more_causes=max(0, len(causes) - MAX_CAUSES),
         balance=_balance(plan),
@@ -64,11 +69,33 @@ def rendered(plan: Planned) -> str:
     )
 
 
+def _raised(plan: Planned) -> Iterator[Apart]:
+    """Yield the reasons for which a replay would send nothing."""
+    forecast = plan.made.forecast
+    if not plan.would_raise:
+        return
+    yield Apart("A replay would send nothing")
+    if forecast.policy.on_invalid == "raise" and forecast.n_violations:
+        there = "There is" if forecast.n_violations == 1 else "There are"
+        many = count(forecast.n_violations, "violation")
+        yield Apart(f"{there} {many} of the thing model")
+        yield Apart("A replay that withholds these sends the rest", "on_invalid='withhold'")
+        yield from map(told_apart, forecast.hints[:MAX_HINTS])
+    if forecast.policy.duplicates == "raise" and (n := plan.n_superseded):
+        yield Apart(
+            f"{count(n, 'value')} {'has' if n == 1 else 'have'} the device, time and point of "
+            "another, and another value: the replay is to be told which of them to send",
+            "duplicates='first' or duplicates='last'",
+        )
+
+
 def _state(plan: Planned) -> str:
     if plan.would_raise:
-        return "Replay would raise"
-    offline = count(plan.n_offline, "sub-device")
-    return f"Ready; {offline} must be online" if plan.n_offline else "Ready to send"
+        return "Not ready: nothing would be sent"
+    if plan.n_offline:
+        return f"Ready; {count(plan.n_offline, 'sub-device')} must be online"
+    kept = plan.n_values - plan.fates.get("accepted", 0)
+    return f"Ready to send all but {count(kept, 'value')}" if kept else "Ready to send"
 
 
 def _headlines(plan: Planned) -> list[tuple[str, str]]:
@@ -78,6 +105,7 @@ def _headlines(plan: Planned) -> list[tuple[str, str]]:
         ("Requests", count(plan.n_requests)),
         ("Largest request", f"{plan.largest:,} bytes" if plan.largest else ""),
         ("Devices", count(plan.n_devices)),
+        ("Readings", span_of(plan.made.forecast.books)),
         ("At least", duration(plan.seconds) if plan.seconds else ""),
     ]
 

@@ -9,6 +9,7 @@ from ..display import notebook
 from ..display.amounts import count, duration, size
 from ..display.picture import Panel, Picture
 from ..display.pictures import Arrivals, arrival_map
+from ..display.plain_words import Apart
 from ..display.sentences import Told, cause_in_words
 from ..display.tables import MAX_ROWS, Table
 from ..report.figures import arrivals
@@ -26,6 +27,7 @@ __all__ = [
     "picture",
     "sizes_in_words",
     "told",
+    "told_of",
 ]
 
 MAX_CAUSES: Final = 10
@@ -63,32 +65,39 @@ def sizes_in_words(plan: Planned) -> str:
 
 def told(plan: Planned) -> Iterator[str]:
     """Yield sentences about time, limits and what is to be expected of the platform."""
+    for one in told_of(plan):
+        yield f"{one.said} ({one.arguments})." if one.arguments else f"{one.said}."
+
+
+def told_of(plan: Planned) -> Iterator[Apart]:
+    """Yield these sentences without full stops, their arguments apart."""
     if plan.n_requests:
-        yield _time(plan)
+        yield Apart(_time(plan))
     if plan.n_copies:
         share = "is equal to another" if plan.n_copies == 1 else "are equal to others"
-        yield (
+        yield Apart(
             f"{count(plan.n_copies, 'reading')} {share} of the same device, point and time: they "
-            "are not sent twice, and count as sent with these."
+            "are not sent twice, and count as sent with these"
         )
     if plan.n_offline:
-        yield (
+        yield Apart(
             f"{count(plan.n_offline, 'sub-device')} would not be signed in by this replay: what "
-            "belongs to one that is offline is declined with code 1212, unless sub_device_secrets= "
-            "signs it in or allow_offline_sub_device=True lets the platform take it."
+            "belongs to one that is offline is declined with code 1212, unless it is signed in, or "
+            "the platform is asked to take it",
+            "sub_device_secrets=…, or allow_offline_sub_device=True",
         )
     if len(gaps := plan.gaps):
         days = int(gaps["days"].sum())
-        yield (
+        yield Apart(
             f"There {'is' if days == 1 else 'are'} {count(days, 'day')} without any value between "
-            f"the first and the last day of {count(gaps['device_key'].nunique(), 'device')}."
+            f"the first and the last day of {count(gaps['device_key'].nunique(), 'device')}"
         )
 
 
 def _time(plan: Planned) -> str:
     limits = plan.made.limits
     if plan.limited_by is None:
-        return "No limit on bytes or values is set: the platform's replies decide the time."
+        return "No limit on bytes or values is set: the platform's replies decide the time"
     limit = _LIMITS[plan.limited_by].format(getattr(limits, plan.limited_by))
     if plan.n_bytes_packed is not None:
         limit += f" (without compression {duration(plan.seconds_plain)})"
@@ -96,7 +105,7 @@ def _time(plan: Planned) -> str:
         f"It takes at least {duration(plan.seconds)}, by {limit}; replies slower than "
         f"{duration(plan.slowest_reply)} make it longer, with {count(limits.window, 'request')} in "
         f"flight. At 5,000 values/s, an organisation's usual contract, it takes "
-        f"{duration(plan.seconds_at_5000)}. It connects once."
+        f"{duration(plan.seconds_at_5000)}. It connects once"
     )
 
 

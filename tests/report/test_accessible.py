@@ -14,7 +14,7 @@ import mpreplay as mp
 DATA = Path(__file__).parents[2] / "data"
 GATEWAY = ("gateway", "gw-1")
 TURBINES = [("wind-turbine", f"T0{n}") for n in range(1, 5)]
-PAGES = ("run with rejects", "run of accepted values", "validation", "plan")
+PAGES = ("run with rejects", "run of accepted values", "validation", "plan", "fleet")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no browser: chromium"),
@@ -35,6 +35,14 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with mp.simulate(model, sub_devices=TURBINES, online=TURBINES) as platform:
         for name, history in zip(PAGES, (dirty, clean), strict=False):
             mp.replay(history, model, platform.connection, **policies).report(made[name])
+    gateways = {("gateway", f"gw-{n}"): TURBINES[2 * n : 2 * n + 2] for n in range(2)}
+    with mp.simulate(model, gateways=gateways) as platform:
+        topology = {
+            gateway[1]: mp.Gateway(platform.connection_for(*gateway), devices)
+            for gateway, devices in gateways.items()
+        }
+        run = mp.replay_fleet(dirty, model, topology, journal=folder / "fleet", **policies)
+        run.report(made["fleet"])
     mp.validate(dirty, model).report(made["validation"])
     mp.plan(dirty, model, gateway=GATEWAY, **policies).report(made["plan"])
     return {name: path.as_uri() for name, path in made.items()}

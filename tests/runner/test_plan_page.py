@@ -78,8 +78,14 @@ def test_what_may_all_be_declined_is_not_announced_as_accepted(tmp_path: Path) -
     page = (tmp_path / "plan.html").read_text(encoding="utf-8")
     assert "online" not in repr(sure)
     assert sure.fates["accepted"] == sure.n_sent
+    assert 'class="state-partly"' in page
+    assert "Ready to send all but 1 value" in page
+
+    whole = plan_of(n_days=1, allow_offline_sub_device=True)
+    whole.report(tmp_path / "plan.html")
+    page = (tmp_path / "plan.html").read_text(encoding="utf-8")
     assert 'class="state-complete"' in page
-    assert "Ready to send" in page
+    assert "Ready to send<" in page
 
 
 def test_copies_are_counted_so_that_plan_and_run_can_be_compared() -> None:
