@@ -108,6 +108,8 @@ class ProductSlab:
 
     def is_suspect(self, copy: Copy) -> bool:
         """Return whether the model check faults the twin of an equal copy."""
+        if not self.entries.suspects:
+            return False
         position = self.entries.cells[copy.column][copy.entry]
         return bool(self.entries.suspects[copy.column][position])
 

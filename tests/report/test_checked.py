@@ -51,7 +51,7 @@ def test_the_points_of_requests_add_up(case: Case, max_entries: int) -> None:
     slabs = prepare(case.history, case.model, policy, mp.Limits(max_entries=max_entries))
     chunks = [chunk for slab in slabs for chunk in slab.chunks()]
     names = Names()
-    records = [("accepted", touched_of(chunk, names)) for chunk in chunks]
+    records = [("accepted", record) for record in touched_of(chunks, names)]
     found = counts_by_point(records, names, skips=False)
 
     total = sum(counts["accepted"] for counts in found.values())
