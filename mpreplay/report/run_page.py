@@ -79,7 +79,10 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
     gathered = gathered_of(reader, n_examples=MAX_FILE_ROWS)
-    books, models = reader.book_parts(), models_of(reader)
+    books = reader.book_parts()
+    scope, arrived = scope_of(books, reader.names()), map_section(books, standing)
+    del books  # of very many devices and days
+    models = models_of(reader)
     fates = fates_by_point(sent_by_point(reader), gathered.by_point, models)
     first_line, rest = headline(standing)
     return page(
@@ -95,12 +98,12 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         ),
         gateway=visible(facts.get("gateway") or "", 2 * MAX_NAME),
         version=facts.get("version", ""),
-        facts=[*scope_of(books, reader.names()), *_headlines(facts, standing, results)],
+        facts=[*scope, *_headlines(facts, standing, results)],
         causes=causes_told(gathered, standing),
         more_causes=more_causes(gathered),
         balance=balance_section(standing),
         checked=checked_section(fates, models, standing),
-        map=map_section(books, standing),
+        map=arrived,
         wire=wire_section(results, facts, standing),
         rejects=reject_groups(gathered, standing),
         apart=_apart(results),
