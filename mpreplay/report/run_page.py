@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
+MAX_COLUMNS: Final = 12  # that were not asked for, by name
 # Facts with a section of their own, left out of the table "Made from".
 _TOLD_APART: Final = frozenset({"history", "model"})
 _TEMPLATE: Final = "run_page.html.jinja"
@@ -204,10 +205,17 @@ def _trust(
             frozenset({1}),
         ),
         "left_out": visible(left_out_in_words(facts.get("left_out") or [])),
-        "columns": visible(", ".join(facts.get("columns_left_out") or []), 2 * MAX_NAME),
+        "columns": _listed(facts.get("columns_left_out") or []),
         "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
         "model": setting(made_from["model"]) if made_from.get("model") else "",
     }
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Return the first names of columns, and the number of the others."""
+    shown = ", ".join(visible(name, MAX_NAME) for name in columns[:MAX_COLUMNS])
+    more = len(columns) - MAX_COLUMNS
+    return f"{shown} and {count(more, 'other')}" if more > 0 else shown
 
 
 def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, str]]:
