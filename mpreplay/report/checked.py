@@ -135,7 +135,7 @@ def _notes(
     if not models:
         yield "The journal does not hold the thing model: types, ranges and units are not known."
     counted = sum(counts.total() for counts in points.values())
-    if counted != standing.n("read"):
+    if counted < standing.n("read"):
         yield (
             f"The journal tells the points of {counted:,} of the {standing.n('read'):,} values "
             "that were read."
