@@ -159,15 +159,14 @@ def _written(run: Any, made: Arguments, tables: Tables) -> tuple[Exception | Non
 def _check(options: argparse.Namespace, say: Speaker) -> Answer:
     from ..errors import ConfigError
     from ..runner.preflight import check
-    from ..settings import Limits
 
     job = _job_of(options)
     for name in ("connection", "sub_device_secrets"):
         if getattr(options, name) is not None:
             raise ConfigError(f"{job.path}: the job says it: leave out {name}", argument=name)
-    over = {"connects": False} if options.no_connect_limit else {}
-    given = {**job.limits(), **over}
-    limits = Limits(**{name: None if one is False else one for name, one in given.items()})
+    limits = job.limits()
+    if options.no_connect_limit:
+        limits = replace(limits, connects=None)
     tried = [check(one, secrets or None, limits=limits) for one, secrets in job.connections()]
     return answer_of_check(tried, say)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..run import Run
     from ..runner.planning import Plan
     from ..secret import Secret
-    from ..settings import Connection
+    from ..settings import Connection, Limits
 
 __all__ = ["Job", "load_job"]
 
@@ -77,9 +77,11 @@ class Job:
             of_one = Arguments("", {}, "", dict(given.get("connection", {})), base)
             return [(of_one.connect_as(), of_one.secrets())]
 
-    def limits(self) -> dict[str, Any]:
-        """Return the limits that stand in the file."""
-        return dict(self._tables.get("limits", {}))
+    def limits(self) -> Limits:
+        """Return the limits of requests and rates."""
+        with self.in_its_words():
+            given = dict(self._tables.get("limits", {}))
+            return Arguments("", {}, "", {}, self._path.parent, limits=given).limits_of()
 
     def validate(self, start: Any = None, end: Any = None) -> Validation:
         """Check the readings against the thing model; nothing is sent.
