@@ -22,6 +22,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 NAME: Final = "mpreplay"
 # Compiled on the machine that builds, or the note why it was not.
 MADE: Final = {f"{NAME}/fast/lane.so", f"{NAME}/fast/left_out.txt"}
+NOT_COPIED: Final = (".venv", ".git", ".hypothesis", ".*_cache", "__pycache__", "*.log")
 IN_SOURCE: Final = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "tests/conftest.py"}
 LAST_LINE: Final = "equal to what was sent"  # of the demo
 _SITE: Final = "import mpreplay, sys; print(mpreplay.__file__); print(mpreplay.__version__)"
@@ -48,7 +49,7 @@ def built(work: Path, folder: Path) -> tuple[Path, Path]:
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     done = subprocess.run(listed, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:  # a copy without its repository, as CI makes
-        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(".venv", ".git", "*.log"))
+        shutil.copytree(ROOT, clone, ignore=shutil.ignore_patterns(*NOT_COPIED))
     else:
         for name in filter(None, done.stdout.split("\0")):
             if (ROOT / name).is_file():
