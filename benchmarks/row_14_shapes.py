@@ -18,7 +18,7 @@ from wire import platform
 from year import Year
 
 BARS, AIMS = (3.0, 2.0), (2.0, 1.5)
-VALUES, FEW = 1_500_000, 50_000  # about as many as the year has; of a smoke run
+VALUES, FEW = 800_000, 50_000  # half as many as the year has; of a smoke run
 TURNS = 3  # of CPU seconds, which have little chance in them
 YEAR = "the year"
 
