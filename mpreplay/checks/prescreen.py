@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from ..cells.absent import valid_in
+from ..cells.absent import numbers_in, valid_in
 from ..model.schemas import rules_of, schema_of
-from ..values.number_texts import numbers_in
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera
@@ -72,15 +71,15 @@ class Proof:
     def _is_clear(self, values: pa.Array) -> bool:
         """Return True if all numbers are allowed: the least and the largest are."""
         numbers = numbers_in(values)
-        if values.null_count:
-            numbers = numbers[valid_in(values)]
-        if not len(numbers):
+        if not len(values) - values.null_count:
             return True
         # Both are NaN if any number is; Arrow's own min_max skips NaN, and takes ten times as long.
-        with np.errstate(invalid="ignore"):
-            least, most = numbers.min(), numbers.max()
+        least, most = numbers.min(), numbers.max()
         if self._least <= least and most <= self._most:
             return True
+        if values.null_count:  # what is there instead of an absent number does not count
+            there = numbers[valid_in(values)]
+            least, most = there.min(), there.max()
         ends = pa.array(np.array([least, most]), values.type)
         if not all(bool(rule(ends).all()) for rule in self._rules):
             return False
