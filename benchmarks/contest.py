@@ -18,14 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import lanes
+
 HERE = Path(__file__).parent
 ENVIRONMENTS = Path(tempfile.gettempdir()) / "mpreplay-benchmark-peers"
+SHARED = "MPREPLAY_BENCHMARK_SHARED"  # a folder, for as long as all.py runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,10 @@ class Row:
         Whether the figure reaches the bar, and the aim.
     measured : dict of str to float
         The numbers behind the figure.
+    rounds : int or None
+        How many turns each had; None: as many as were asked for.
+    compiled : Row or None
+        The same with the compiled pass; None if that is not at hand, or plays no part.
     """
 
     number: int
@@ -74,10 +82,15 @@ class Row:
     met: bool
     aim_met: bool
     measured: dict[str, float] = field(default_factory=dict)
+    rounds: int | None = None
+    compiled: Row | None = None
 
 
-def run(measure: Callable[[Given], Row]) -> None:
-    """Run one benchmark as a script: print its row, and write it as JSON where asked to."""
+def run(measure: Callable[[Given], Row], *, twice: bool = False) -> None:
+    """Run one benchmark as a script: print its row, and write it as JSON where asked to.
+
+    With ``twice`` it runs in a second process without the compiled pass, if that is at hand.
+    """
     parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").strip())
     add_arguments(parser)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the row there as well")
@@ -87,12 +100,32 @@ def run(measure: Callable[[Given], Row]) -> None:
     with tempfile.TemporaryDirectory() as state:
         os.environ["MPREPLAY_STATE"] = state
         row = measure(given)
+        if twice and lanes.current() == lanes.COMPILED:
+            row = dataclasses.replace(_without_the_pass(), compiled=row)
+    _tell(row)
+    if arguments.json:
+        told = dataclasses.asdict(row) | {"rounds": row.rounds or given.rounds}
+        arguments.json.write_text(json.dumps(told), "utf-8")
+
+
+def _without_the_pass() -> Row:
+    """Return what this script gives in the general lane."""
+    with tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "row.json"
+        command = [sys.executable, *sys.argv, "--json", str(written)]
+        environment = os.environ | lanes.environment(lanes.GENERAL)
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
+        told = json.loads(written.read_text("utf-8"))
+    return Row(**told)
+
+
+def _tell(row: Row) -> None:
     print(f"{row.number:>2}  {row.name}: {row.figure}  (bar {row.bar}, aim {row.aim})")
     for name, number in row.measured.items():
         print(f"      {name}: {number:,.6g}")
-    if arguments.json:
-        told = dataclasses.asdict(row) | {"rounds": given.rounds}
-        arguments.json.write_text(json.dumps(told), "utf-8")
+    if row.compiled:
+        print("    with the compiled pass:")
+        _tell(row.compiled)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,19 +151,53 @@ def given_by(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> 
 def in_turn(
     contestants: Mapping[str, Callable[[], float]], rounds: int, *, warm: bool = True
 ) -> dict[str, float]:
-    """Let contestants have their turns one after the other; return the median of each.
+    """Return the median of each contestant's turns, as :func:`told_in_turn` does."""
+
+    def telling(contestant: Callable[[], float]) -> Callable[[], dict[str, float]]:
+        return lambda: {"": contestant()}
+
+    told = told_in_turn({k: telling(one) for k, one in contestants.items()}, rounds, warm=warm)
+    return {name: numbers[""] for name, numbers in told.items()}
+
+
+def told_in_turn(
+    contestants: Mapping[str, Callable[[], Mapping[str, float]]], rounds: int, *, warm: bool = True
+) -> dict[str, dict[str, float]]:
+    """Let contestants have their turns one after the other; return the medians of each.
 
     What is made once is made in a turn that does not count. The order is reversed from round to
     round, so that nobody always comes after the same.
     """
-    found: dict[str, list[float]] = {name: [] for name in contestants}
+    found: dict[str, list[Mapping[str, float]]] = {name: [] for name in contestants}
     if warm:
         for contestant in contestants.values():
             contestant()
     for number in range(rounds):
         for name in list(contestants)[:: 1 if number % 2 == 0 else -1]:
             found[name].append(contestants[name]())
-    return {name: statistics.median(numbers) for name, numbers in found.items()}
+    return {
+        name: {key: statistics.median(one[key] for one in turns) for key in turns[0]}
+        for name, turns in found.items()
+    }
+
+
+def shared(name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what several rows look at: made once where ``all.py`` runs them."""
+    folder = os.environ.get(SHARED)
+    path = Path(folder or ".") / f"{name}.json"
+    if folder and path.exists():
+        kept: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return kept
+    made = make()
+    if folder:
+        path.write_text(json.dumps(made), "utf-8")
+    return made
+
+
+def in_both_lanes(found: Container[str], row_of: Callable[[str], Row]) -> Row:
+    """Return the row of the general lane, with that of the compiled pass where it was measured."""
+    compiled = row_of(lanes.COMPILED) if lanes.COMPILED in found else None
+    return dataclasses.replace(row_of(lanes.GENERAL), compiled=compiled)
 
 
 def seconds(action: Callable[[], Any]) -> float:
@@ -147,19 +214,27 @@ class Child(AbstractContextManager["Child"]):
     ----------
     command : sequence of str
         Starts it; the script ends with :func:`turns.serve`.
+    lane : str or None
+        With or without the compiled pass; None: as this process.
     """
 
-    def __init__(self, command: Sequence[str | Path]) -> None:
+    def __init__(self, command: Sequence[str | Path], lane: str | None = None) -> None:
         self._process = subprocess.Popen(
             [str(part) for part in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env=os.environ | lanes.environment(lane),
         )
-        self.told = self._read()
+
+    @cached_property
+    def told(self) -> dict[str, float]:
+        """What it tells when it is ready: several may begin at the same time."""
+        return self._read()
 
     def go(self) -> dict[str, float]:
-        """Have it do one turn; return what it tells of it."""
+        """Have it do one turn once it is ready; return what it tells of it."""
+        assert self.told is not None
         assert self._process.stdin is not None
         self._process.stdin.write("go\n")
         self._process.stdin.flush()

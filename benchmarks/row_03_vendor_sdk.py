@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-import sys
+from contest import Given, Row, in_both_lanes, run
+from lanes import COMPILED, GENERAL
+from wholes import SDK, SDK_TRICKS, Costs, against_sdk, measured, ratio, responder
+from year import Year
 
-from contest import HERE, Child, Given, Row, in_turn, run
-from peers import python_of
-from wire import platform, requests_per_second
-from year import PRODUCT, Pipeline, Year, history_of
-
-BAR, AIM = 12.0, 20.0
-SDK = "vendor's SDK, as its samples use it"
-SDK_TRICKS = "vendor's SDK, with all tricks"
+# As its samples use it; with all tricks.
+BARS = {GENERAL: (12.0, 8.0), COMPILED: (20.0, 14.0)}
+AIMS = {GENERAL: (15.0, 8.0), COMPILED: (28.0, 21.0)}
 
 
 def measure(given: Given) -> Row:
-    """Compare values per second from the call to the last reply."""
-    year = Year.of(given)
-    python = python_of("vendor", given)
-    with platform() as to:
-        where = (to.host, str(to.port))
-        ours = [sys.executable, HERE / "send_with_mpreplay.py", *where]
-        theirs = [python, HERE / "send_with_vendor_sdk.py", year.path, PRODUCT]
-        with (
-            Child([*ours, year.path, year.model_path, "frame"]) as mpreplay,
-            Child([*theirs, "rows", *where]) as rows,
-            Child([*theirs, "columns", *where]) as columns,
-        ):
-            rates = in_turn(
-                {
-                    "mpreplay": lambda: (told := mpreplay.go())["n_values"] / told["seconds"],
-                    SDK: lambda: rows.told["n_values"] / rows.go()["seconds"],
-                    SDK_TRICKS: lambda: columns.told["n_values"] / columns.go()["seconds"],
-                },
-                given.rounds,
-            )
-    once = Pipeline(history_of(year.path), year.model).requests()
-    alone = requests_per_second(once.payloads[0], 20 if given.quick else 2_000)
-    alone *= once.n_values / len(once.payloads)
-    ratio = rates["mpreplay"] / rates[SDK]
+    """Compare seconds from the call to the last reply, and CPU seconds of all processes."""
+    costs = against_sdk(given)
+    fastest = 1 / min(cost["seconds"] for cost in costs.values())
+    alone = responder(given, Year.of(given).path, fastest)
+    return in_both_lanes(costs, lambda lane: row_of(costs, lane, alone))
+
+
+def row_of(costs: Costs, lane: str, alone: dict[str, float]) -> Row:
+    """Return the row of one lane."""
+    ratios = [ratio(costs, lane, other) for other in (SDK, SDK_TRICKS)]
+    figures = [one.figure for one in ratios]
     return Row(
         number=3,
-        name="whole replay, against the vendor's SDK",
-        figure=f"{ratio:.1f} ×",
-        bar=f"≥ {BAR:.0f} ×",
-        aim=f"≥ {AIM:.0f} ×",
-        met=ratio >= BAR,
-        aim_met=ratio >= AIM,
+        name="whole replay, against the vendor's SDK as its samples use it; with all tricks",
+        figure="; ".join(f"{one.figure:.1f} × {one.told}" for one in ratios),
+        bar="≥ {:.0f} ×; ≥ {:.0f} ×".format(*BARS[lane]),
+        aim="≥ {:.0f} ×; ≥ {:.0f} ×".format(*AIMS[lane]),
+        met=all(map(float.__ge__, figures, BARS[lane])),
+        aim_met=all(map(float.__ge__, figures, AIMS[lane])),
         measured={
-            **{f"{name} [values/s]": rate for name, rate in rates.items()},
-            "ratio, SDK with all tricks": rates["mpreplay"] / rates[SDK_TRICKS],
-            "responder alone [values/s]": alone,
-            "responder, of the fastest contestant [×]": alone / max(rates.values()),
+            **ratios[0].named("ratio"),
+            **ratios[1].named("ratio, SDK with all tricks"),
+            **measured(costs, lane),
+            **alone,
         },
     )
 

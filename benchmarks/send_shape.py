@@ -5,9 +5,9 @@ Read, validate, chunk, encode, send, journal, books, as ``send_with_mpreplay.py`
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from shapes import made
@@ -31,12 +31,12 @@ def main(host: str, port: str, name: str, n_values: str) -> None:
         def turn() -> dict[str, float]:
             with tempfile.TemporaryDirectory() as folder:
                 journal = Path(folder) / "run.db"
-                cpu = sum(os.times()[:2])
+                cpu = time.process_time()
                 run = mp.replay(
                     history, model, gateway, journal=journal, limits=NO_RATES, **OPTIONS
                 )
                 books = run.books
-                cpu = sum(os.times()[:2]) - cpu
+                cpu = time.process_time() - cpu
                 assert run.complete and books["balanced"].all()
                 return {
                     "cpu_seconds": cpu,

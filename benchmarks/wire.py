@@ -21,7 +21,7 @@ sys.path.append(str(HERE.parent / "tests"))
 
 from brokers import mosquitto  # noqa: E402 - the tests' own broker, with the same settings
 
-GATEWAY = ("gateway", "gw-1")
+PRODUCT, NAME = GATEWAY = ("gateway", "gw-1")
 
 
 @contextmanager
@@ -31,9 +31,9 @@ def platform() -> Iterator[mp.Connection]:
         yield connection(host, port)
 
 
-def connection(host: str, port: int) -> mp.Connection:
-    """Return the gateway's connection to a broker that checks no secret."""
-    return mp.Connection(host, port, *GATEWAY, "secret")
+def connection(host: str, port: int, name: str = NAME) -> mp.Connection:
+    """Return a gateway's connection to a broker that checks no secret."""
+    return mp.Connection(host, port, PRODUCT, name, "secret")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ All that they use of mpreplay's inside stands here, in one place.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from contest import Given
+from contest import SHARED, Given
 
 import mpreplay as mp
 from mpreplay.history.slab import Readings
@@ -36,12 +37,8 @@ PRODUCT = "senvion-mm82"  # 12 characters
 OWN = Device("gateway", "gw-1")
 # Whatever a replay does at full speed: nothing is left out, and no rate holds it back.
 NO_RATES = mp.Limits(bytes_per_second=None, values_per_second=None, connects=None)
-OPTIONS: dict[str, Any] = {
-    "allow_offline_sub_device": True,
-    "on_invalid": "withhold",
-    "duplicates": "last",
-    "progress": False,
-}
+DEFAULTS: dict[str, Any] = {"allow_offline_sub_device": True, "progress": False}
+OPTIONS: dict[str, Any] = DEFAULTS | {"on_invalid": "withhold", "duplicates": "last"}
 POLICY = Policy(True, False, "withhold", "last")
 LEAP_YEAR = 366 * 86_400_000  # [ms]
 GROUP = 1 << 20  # rows a group, as the writer has it by default
@@ -77,6 +74,33 @@ class Year:
     def points(self) -> list[str]:
         """The columns that hold readings."""
         return [name for name in self.table.column_names if name not in {"turbine", "time"}]
+
+    @cached_property
+    def clean(self) -> pa.Table:
+        """The rows of which a replay by default sends every value."""
+        frame = self.table.to_pandas()
+        kept = self.table.take(pa.array(np.flatnonzero(~frame.duplicated(["turbine", "time"]))))
+        for name in self.points:
+            at = kept.column_names.index(name)
+            kept = kept.set_column(at, name, self.in_range(kept, name))
+        return kept
+
+    @cached_property
+    def as_typed(self) -> pa.Table:
+        """The rows with a column of 32 bits for each FLOAT."""
+        table = self.table
+        for name in self.points:
+            if self.model.measurepoints[name].type == "FLOAT":
+                at, column = table.column_names.index(name), table[name]
+                table = table.set_column(at, name, column.cast(pa.float32(), safe=False))
+        return table
+
+    def in_range(self, table: pa.Table, name: str) -> Any:
+        """Return a column in which what is outside its point's range is at the bound."""
+        low, high = self.model.measurepoints[name].bounds
+        values = table[name].combine_chunks().cast(pa.float64())
+        at_most = values if high is None else pc.min_element_wise(values, high, skip_nulls=False)
+        return at_most if low is None else pc.max_element_wise(at_most, low, skip_nulls=False)
 
     @property
     def devices(self) -> list[tuple[str, str]]:
@@ -127,6 +151,20 @@ def parquet_of(table: pa.Table) -> Iterator[Path]:
 @contextmanager
 def generated(n_values: int, model: mp.ThingModel) -> Iterator[Path]:
     """Keep a file of so many generated values for a while, written a group at a time."""
+    with file_for_a_while(f"generated-{n_values}") as path:
+        if not path.exists():
+            _generate(path, n_values, model)
+        yield path
+
+
+@contextmanager
+def file_for_a_while(name: str) -> Iterator[Path]:
+    """Keep the place of a Parquet file as long as it is needed: by all rows, under ``all.py``."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(os.environ.get(SHARED) or folder) / f"{name}.parquet"
+
+
+def _generate(path: Path, n_values: int, model: mp.ThingModel) -> None:
     names = list(model.measurepoints)
     n_rows = n_values // len(names)
     random = np.random.default_rng(n_values)
@@ -134,13 +172,10 @@ def generated(n_values: int, model: mp.ThingModel) -> Iterator[Path]:
         [("turbine", pa.string()), ("time", pa.timestamp("ms", "UTC"))]
         + [(name, pa.float64()) for name in names]
     )
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "generated.parquet"
-        with pq.ParquetWriter(path, schema) as writer:
-            for first in range(0, n_rows, GROUP):
-                rows = np.arange(first, min(first + GROUP, n_rows))
-                writer.write_table(_generated(rows, model, schema, random))
-        yield path
+    with pq.ParquetWriter(path, schema) as writer:
+        for first in range(0, n_rows, GROUP):
+            rows = np.arange(first, min(first + GROUP, n_rows))
+            writer.write_table(_generated(rows, model, schema, random))
 
 
 def _generated(

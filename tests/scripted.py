@@ -15,6 +15,7 @@ import mpreplay as mp
 from mpreplay.conversation import sub_devices
 from mpreplay.conversation.transport import Acknowledged, Lost, Message
 from mpreplay.errors import ConnectError
+from mpreplay.protocol.pieces import Pieces
 from mpreplay.runner import replaying
 
 GATEWAY = mp.Connection("h", product_key="gateway", device_key="gw-1", device_secret="s")
@@ -78,8 +79,9 @@ class Scripted:
             raise ConnectError("refused by the script")
         self.events, self.is_open = [], True
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes | Pieces) -> None:
         """Ask the script what becomes of a message."""
+        payload = bytes(payload)
         if not self.is_open:
             return
         message = orjson.loads(payload)

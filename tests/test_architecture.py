@@ -45,7 +45,8 @@ SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
 # What of these is pure all the same.
 PURE = {
     "errors.__init__", "audit.chain", "audit.links", "audit.accounts", "journal.packing",
-    "simulator.limits", "journal.forms", "runner.meter",
+    "simulator.limits", "journal.forms", "journal.unfinished", "runner.fates",
+    "runner.meter",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",

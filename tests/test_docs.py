@@ -64,7 +64,7 @@ def test_the_exit_statuses_of_the_readme_are_those_of_the_help() -> None:
 
 @pytest.mark.parametrize("name", [
     "ci/run", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/architecture.md",
-    "docs/command-line.md", "pyproject.toml",
+    "docs/command-line.md", "docs/figures.md", "pyproject.toml",
 ])  # fmt: skip
 def test_no_document_names_a_path_of_a_machine(name: str) -> None:
     """What works on one machine only is not for the project."""

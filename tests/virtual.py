@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import mpreplay as mp
 from mpreplay.conversation.transport import Acknowledged, Event, Lost, Message
 from mpreplay.errors import ConnectError
+from mpreplay.protocol.pieces import Pieces
 from mpreplay.protocol.signature import sign_in
 from mpreplay.simulator.faults import Fault, FaultScript, Outbox, course_of
 from mpreplay.simulator.platform import ACCEPTED, UNAVAILABLE, Platform
@@ -203,8 +204,9 @@ class VirtualTransport:
             world.links[connection.device] = self._link
         return admission.code
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes | Pieces) -> None:
         """Send one message; what is sent into a connection that is gone is lost."""
+        payload = bytes(payload)
         world, link = self._world, self._link
         if link is not None:
             arrive = lambda: world.take(link, topic, payload)  # noqa: E731 - said once, used once

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..frames import DEVICE_COLUMNS, typed
+from ..model.device_table import Devices, Renumbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pandas as pd
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class DeviceTimes:
     Rows without a readable and plausible time, or without a device, are left out.
     """
 
-    _numbers: dict[Device, int] = field(default_factory=dict)
+    _devices: Renumbered = field(default_factory=lambda: Renumbered({}))
     # By device: rows, disordered rows; first, last and latest-read time, longest interval. [ms]
     _rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     _disordered: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -63,14 +64,19 @@ class DeviceTimes:
             if len(time):
                 self._note(self._ids(part.devices), codes, time)
 
-    def _ids(self, devices: Iterable[Device]) -> NDArray[np.int64]:
-        found = [self._numbers.setdefault(one, len(self._numbers)) for one in devices]
+    @property
+    def _numbers(self) -> dict[tuple[str, str], int]:
+        return self._devices.numbers
+
+    def _ids(self, given: Sequence[Device]) -> NDArray[np.int64]:
+        devices = Devices.of(given)
+        found = self._devices.of(devices.table, devices.numbers)
         more = len(self._numbers) - len(self._rows)
         if more:
             for name, value in _STATE.items():
                 old = getattr(self, name)
                 setattr(self, name, np.concatenate([old, np.full(more, value, np.int64)]))
-        return np.array(found, np.int64)
+        return found
 
     def _note(
         self, ids: NDArray[np.int64], codes: NDArray[np.int64], time: NDArray[np.int64]

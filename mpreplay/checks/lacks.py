@@ -34,10 +34,13 @@ from ..values.nested import Structs
 from ..values.spellings import MISSPELT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..cells.column import Column
     from ..cells.text_format import TextFormat
     from ..history.columns import Columns, Layout
     from ..history.slab import RawSlab, Readings
+    from ..model.device import Device
     from ..model.measurepoint import Measurepoint
     from ..values.misfits import Unfit
     from ..values.typed_column import TypedColumn
@@ -84,6 +87,7 @@ class LackSearch:
     def __init__(self) -> None:
         self._points: dict[str, PointTexts] = {}
         self._cells: Counter[str] = Counter()
+        self._seen: Sequence[Device] | None = None
         self._blank: dict[str, set[str]] = {"device key": set(), "product key": set()}
         self._bare: dict[str, set[str]] = {"device key": set(), "product key": set()}
         self._times = _Times()
@@ -159,6 +163,9 @@ class LackSearch:
         one.outside = [min(one.outside), max(one.outside)]
 
     def _see_keys(self, readings: Readings) -> None:
+        if readings.devices is self._seen:  # as in the slab before
+            return
+        self._seen = readings.devices
         for kind, keys in (
             ("device key", {device.device_key for device in readings.devices}),
             ("product key", {device.product_key for device in readings.devices}),

@@ -21,6 +21,7 @@ from .paho_client import PahoClient, set_tls
 from .transport import Acknowledged, Lost, Message
 
 if TYPE_CHECKING:
+    from ..protocol.pieces import Pieces
     from ..settings import Connection
     from .transport import Event
 
@@ -108,7 +109,7 @@ class MqttTransport:
             raise
         log.info("signed in at %s", self._where)
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes | Pieces) -> None:
         """Send one message at QoS 1."""
         if self._client is not None:
             packet_id = self._client.send(topic, payload)

@@ -17,6 +17,7 @@ from ..protocol.messages import MAX_REPLY_BYTES, decode_reply
 from .transport import PACKED_BYTES, PLAIN_REPLIES, Message
 
 if TYPE_CHECKING:
+    from ..protocol.pieces import Pieces
     from ..settings import Connection
     from .transport import Event, Transport
 
@@ -49,9 +50,9 @@ class PackedTransport:
         """Sign in and subscribe."""
         self._inner.connect()
 
-    def publish(self, topic: str, payload: bytes) -> int:
+    def publish(self, topic: str, payload: bytes | Pieces) -> int:
         """Send one message, packed; return the size in which it travels."""
-        travels = pack_fast(payload) if self._is_packing else payload
+        travels = pack_fast(bytes(payload)) if self._is_packing else payload
         self._inner.publish(topic, travels)
         self.counts[PACKED_BYTES] += len(travels)
         return len(travels)

@@ -18,6 +18,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, LogLevel
 
 from ..errors import ConfigError, TransportError
+from ..protocol.pieces import Pieces
 from .failures import of_loss
 from .transport import Lost, Message
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PahoClient", "set_tls"]
 
+_PUBLISH: Final = 0x32  # first byte of a publish at QoS 1
+LARGE: Final = 65_536  # bytes of a message from which on a copy costs more than two more sends
 SEEN_OFF: Final = 1.0  # longest wait for the other side to close after a goodbye [s]
 
 
@@ -72,6 +75,7 @@ class PahoClient(mqtt.Client):
         self._rate = rate
         self._is_encrypted = tls
         self._is_alien = False  # True once a packet broke the protocol
+        self._outgoing: bytes | Pieces | None = None  # what is being published
         self._head = b""  # of the latest packet: its first byte, and the first three of its body
         self._failures: list[str] = []  # errors, which paho logs and does not hand over
         self.on_log = lambda _c, _u, level, text: (
@@ -113,19 +117,34 @@ class PahoClient(mqtt.Client):
         """Close all sockets, those between paho's threads too, which paho leaves to the garbage."""
         self._reset_sockets()
 
-    def send(self, topic: str, payload: bytes) -> int:
+    def send(self, topic: str, payload: bytes | Pieces) -> int:
         """Publish at QoS 1, and return the packet id.
 
         Offline is no failure here: the loss of the connection was told, or will be.
         """
-        info = self.publish(topic, payload, qos=1)
+        self._outgoing = payload
+        info = self.publish(topic, qos=1)  # paho keeps what it is given until it is acknowledged
         if info.rc not in (mqtt.MQTT_ERR_SUCCESS, mqtt.MQTT_ERR_NO_CONN):
             raise TransportError(f"{topic}: {mqtt.error_string(info.rc)}")
         return info.mid
 
+    def _send_publish(self, mid: int, topic: bytes, *_given: Any, **_named: Any) -> Any:
+        """Queue the message handed to :meth:`send`; one that is large, without a copy of it."""
+        payload, self._outgoing = self._outgoing, None
+        if self._sock is None or payload is None:
+            return mqtt.MQTT_ERR_NO_CONN
+        head = bytearray([_PUBLISH])
+        self._pack_remaining_length(head, 2 + len(topic) + 2 + len(payload))
+        self._pack_str16(head, topic)
+        head += mid.to_bytes(2, "big")
+        pieces = [head, payload] if isinstance(payload, bytes) else [head, *payload]
+        packet = Pieces(pieces) if len(payload) >= LARGE else b"".join(pieces)
+        return self._packet_queue(_PUBLISH, packet, mid, 1)
+
     def _packet_queue(self, command: Any, packet: Any, *more: Any) -> Any:
         """Queue a packet such that paho, which sends it piece by piece, copies no rest of it."""
-        return super()._packet_queue(command, memoryview(packet), *more)
+        whole = packet if isinstance(packet, Pieces) else memoryview(packet)
+        return super()._packet_queue(command, whole, *more)
 
     def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
         """Shake hands; a socket whose handshake fails is closed, which paho leaves to others."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from ..protocol.pieces import Pieces
 
 __all__ = [
     "PACKED_BYTES",
@@ -50,7 +53,7 @@ class Transport(Protocol):
         """Sign in and subscribe; raise ConnectError if that fails."""
         ...
 
-    def publish(self, topic: str, payload: bytes) -> int | None:
+    def publish(self, topic: str, payload: bytes | Pieces) -> int | None:
         """Send one message; return the size in which it travels, unless that is its own."""
         ...
 

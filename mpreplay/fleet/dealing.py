@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Share", "check_rate", "dealt"]
 
-_SHOWN: Final = 5
-
+# Sources of a gateway that are told apart: with more, nearly all may have rows of all gateways.
+MOST_SOURCES: Final = 64
 
 _RATE: Final = Kind(
     "a number above 0, or None",
@@ -48,11 +48,14 @@ class Share:
         Those of its devices that have rows, sorted.
     n_rows : int
         Number of their rows.
+    sources : frozenset of int or None
+        Numbers of the history's sources that have such rows; None: too many to be told.
     """
 
     member: Member
     devices: tuple[tuple[str, str], ...]
     n_rows: int
+    sources: frozenset[int] | None = None
 
 
 def dealt(history: History, members: Sequence[Member]) -> list[Share]:
@@ -71,7 +74,18 @@ def dealt(history: History, members: Sequence[Member]) -> list[Share]:
                 Argument("device_column"),
             )
         )
-    found, n_without = rows_by_device(history.sources, columns, (history.start, history.end))
+    owners = {device: one.name for one in members for device in one.gateway.devices}
+    found: dict[Device, int] = {}
+    holders: dict[str | None, set[int]] = {}
+    n_without = 0
+    for number, source in enumerate(history.sources):
+        counts, n = rows_by_device([source], columns, (history.start, history.end))
+        n_without += n
+        for device, n_rows in counts.items():
+            found[device] = found.get(device, 0) + n_rows
+        for owner in {owners.get(device) for device in counts}:
+            if len(held := holders.setdefault(owner, set())) <= MOST_SOURCES:
+                held.add(number)
     if n_without:
         have = "has" if n_without == 1 else "have"
         raise HistoryError(
@@ -79,12 +93,14 @@ def dealt(history: History, members: Sequence[Member]) -> list[Share]:
             "it; mend it, or restrict the history with devices="
         )
     _check_owned(found, members)
-    shares = []
-    for member in members:
-        own = [device for device in member.gateway.devices if device in found]
-        n_rows = sum(found[one] for one in own)
-        shares.append(Share(member, tuple(sorted((one[0], one[1]) for one in own)), n_rows))
-    return shares
+    return [_share(member, found, holders.get(member.name, set())) for member in members]
+
+
+def _share(member: Member, found: Mapping[Device, int], held: set[int]) -> Share:
+    own = [device for device in member.gateway.devices if device in found]
+    devices = tuple(sorted((one[0], one[1]) for one in own))
+    sources = frozenset(held) if len(held) <= MOST_SOURCES else None
+    return Share(member, devices, sum(found[one] for one in own), sources)
 
 
 def _check_owned(found: dict[Device, int], members: Sequence[Member]) -> None:

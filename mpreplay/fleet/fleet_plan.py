@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FleetPlan", "plan_fleet"]
 
-CPU: Final = 0.35e-6  # of a value, from the file to its journal: see benchmarks/README.md [s]
+CPU: Final = 0.35e-6  # of a value, from the file to its journal: see docs/figures.md [s]
 _COLUMNS: Final = {
     "gateway": "str",
     "gateway_key": "str",
@@ -177,7 +177,7 @@ def _row(
     columns = replace(history.columns, devices=share.devices)
     own = gateway.connection.device if isinstance(gateway.connection, Connection) else None
     found = plan(
-        replace(history, columns=columns),
+        replace(history, columns=columns, among=share.sources),
         model,
         gateway=own,
         sub_device_secrets=dict(gateway.sub_device_secrets) or None,

@@ -147,7 +147,8 @@ def replay_fleet(
 def _unit(share: Share, folder: Path) -> Unit:
     member = share.member
     name = journal_name(member.name)
-    return Unit(member.name, member.gateway, share.devices, str(folder), name)
+    where = str(folder)
+    return Unit(member.name, member.gateway, share.devices, where, name, sources=share.sources)
 
 
 def _is_callable(given: Any) -> bool:

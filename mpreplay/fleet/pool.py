@@ -26,6 +26,12 @@ __all__ = ["Pool", "at_a_time", "packed", "run_packed", "workers_worth"]
 CORE_SHARE: Final = 1 / 40  # cores a MB/s; measured 1/84, with room for isolation and retries
 WORKER_BYTES: Final = 250_000_000
 MOST: Final = 64
+# Imported once, before processes are forked: a replay needs the last two as soon as it begins.
+PRELOADED: Final = (
+    "mpreplay.fleet.unit",
+    "pandera.backends.pandas.builtin_checks",
+    "pandera.backends.pandas.builtin_hypotheses",
+)
 
 
 def workers_worth(n_gateways: int, limits: Limits) -> int:
@@ -98,7 +104,7 @@ class Pool(Executor):
         method = "forkserver" if "forkserver" in known else "spawn"
         self._context = multiprocessing.get_context(method)
         if method == "forkserver":
-            self._context.set_forkserver_preload(["mpreplay.fleet.unit"])
+            self._context.set_forkserver_preload(list(PRELOADED))
         self._pool = ProcessPoolExecutor(n_workers, mp_context=self._context, initializer=_quiet)
 
     def submit(self, call: Any, /, *given: Any, **named: Any) -> Future[Any]:

@@ -73,6 +73,8 @@ class Unit:
         The folder of the fleet, and the name of the journal in it.
     kept : bytes or None
         The journal as the fleet has it, for a worker with another disk.
+    sources : frozenset of int or None
+        Numbers of the sources that have their rows, so that no worker looks through all; None: all.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Unit:
     folder: str
     journal: str
     kept: bytes | None = None
+    sources: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ def _replay(work: Work, unit: Unit, path: Path, pulse: Pulse, asked: Callable[[]
                 return
             pulse.begin("beginning")
             replay(
-                replace(history, columns=columns),
+                replace(history, columns=columns, among=unit.sources),
                 work.model,
                 connection,
                 sub_device_secrets=dict(unit.gateway.sub_device_secrets) or None,

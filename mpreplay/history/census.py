@@ -93,8 +93,15 @@ def _provable(columns: Columns) -> dict[str, frozenset[str]]:
     return found
 
 
-def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Census:
+def census_of(
+    sources: Iterable[Source],
+    columns: Columns,
+    window: Window,
+    among: frozenset[int] | None = None,
+) -> Census:
     """Return the wanted rows of some sources.
+
+    ``among`` are the numbers of the sources that have any, if that is known: others are not read.
 
     Raises
     ------
@@ -104,9 +111,12 @@ def census_of(sources: Iterable[Source], columns: Columns, window: Window) -> Ce
     sources = list(sources)
     found: set[Device] = set()
     points: set[str] = set()
-    blocks = []
+    blocks: list[tuple[Span, ...]] = []
     n_rows = 0
-    for source in sources:
+    for number, source in enumerate(sources):
+        if among is not None and number not in among:
+            blocks.append(())
+            continue
         spans = spans_of(source, ROWS, window, columns)
         held = []
         for span, raw in _keys_of(source, columns, spans):

@@ -63,6 +63,8 @@ class History:
     end: int | None = None
     left_out: tuple[LeftOut, ...] = ()
     bounds: Bounds = (None, None)  # of plausible times, for a run
+    # Numbers of the sources that have rows of the devices asked for; None: not known.
+    among: frozenset[int] | None = field(default=None, compare=False)
     _census: list[Census] = field(init=False, default_factory=list, compare=False)
     # What the order of rows tells of times that occur twice, by source; looked for once.
     _folds: list[dict[int, Folds]] = field(init=False, default_factory=list, compare=False)
@@ -97,11 +99,13 @@ class History:
         HistoryError
             If a device that is asked for occurs nowhere.
         """
-        if self.columns.devices is None and not (self.columns.is_long and self.columns.only):
+        chooses_points = self.columns.is_long and self.columns.only
+        if self.columns.devices is None and not chooses_points:
             return None
         if not self._census:
             window = (self.start, self.end)
-            self._census.append(census_of(self.sources, self.columns, window))
+            among = None if chooses_points else self.among  # points are looked for everywhere
+            self._census.append(census_of(self.sources, self.columns, window, among))
         return self._census[0]
 
     def draft_model(self, ranges: Literal["observed"] | None = None) -> ThingModel:
@@ -238,7 +242,9 @@ class History:
             columns = self.columns
             if columns.time_text in needed:  # a row of rejects without a time may have one there
                 columns = replace(columns, time=None)
-            spans = spans_of(source, n_rows, (self.start, self.end), columns, weighty)
+            is_wanted = census is None or census.blocks[place]
+            window = (self.start, self.end)
+            spans = spans_of(source, n_rows, window, columns, weighty) if is_wanted else []
             spans = spans if census is None else census.wanted(place, spans)
             numbers = [number + n for n in range(len(spans)) if number + n not in without]
             wanted = [spans[n - number] for n in numbers]

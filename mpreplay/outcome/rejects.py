@@ -176,10 +176,9 @@ def _rejects(
     identifier = column.point.identifier
     table = table_of(readings, rows, shown, identifier, fault.check, *fault.texts())
     code, request_id = (None, None) if settled is None else (settled.code, settled.request_id)
-    for name, value in zip(_FATE, (outcome, code, request_id), strict=True):
-        kind = FACTS.field(name).type
-        table = table.append_column(FACTS.field(name), _column(value, kind, len(rows)))
-    return table
+    fate = zip(_FATE, (outcome, code, request_id), strict=True)
+    added = [_column(value, FACTS.field(name).type, len(rows)) for name, value in fate]
+    return pa.Table.from_arrays([*table.columns, *added], schema=FACTS)
 
 
 def _column(values: Any, kind: pa.DataType, n: int) -> pa.Array:

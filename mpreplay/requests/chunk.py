@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from ..model.device_table import Devices
+from ..protocol.pieces import Pieces
 from .tallies import Tally, per_row, tally_rows, tally_runs
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .entries import Copy, Entries
 
 __all__ = ["Chunk", "Prepared", "ProductSlab", "Rest"]
+
+MOST_PIECES: Final = 16  # of a request, each of which is sent alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +268,11 @@ class Chunk:
     def payload(self, request_id: str, policy: Policy) -> bytes:
         """Return the request's bytes."""
         return b"".join(self._pieces(request_id, policy))
+
+    def pieces(self, request_id: str, policy: Policy) -> Pieces:
+        """Return the request's bytes, in pieces, without copying the texts of entries."""
+        pieces = self._pieces(request_id, policy)
+        return Pieces(pieces if len(pieces) <= MOST_PIECES else [b"".join(pieces)])
 
     def digest(self, request_id: str, policy: Policy) -> str:
         """Return the SHA-256 of the request's bytes."""

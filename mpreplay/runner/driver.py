@@ -377,7 +377,7 @@ class Driver:
     def _publish(self, request_id: str) -> None:
         sent = self._requests[request_id]
         sent.sent_at = round(self.clock.wall() * 1000)
-        payload = sent.chunk.payload(request_id, self.order.policy)
+        payload = sent.chunk.pieces(request_id, self.order.policy)
         log.debug("request %s: %d bytes", request_id, len(payload))
         self.counts["published"] += 1
         if not sent.is_counted:

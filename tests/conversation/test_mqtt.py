@@ -21,6 +21,7 @@ from mpreplay.conversation.mqtt import MqttTransport
 from mpreplay.conversation.transport import Acknowledged, Lost, Message
 from mpreplay.errors import ConfigError, ConnectError
 from mpreplay.protocol.messages import batch_reply_topic, batch_topic, envelope
+from mpreplay.protocol.pieces import Pieces
 
 PATIENCE = 10.0  # for anything that should happen at once [s]
 
@@ -50,6 +51,20 @@ def test_a_publish_is_acknowledged_and_answered(transport: MqttTransport, platfo
     assert reply.topic == batch_reply_topic(*platform.connection.device)
     assert orjson.loads(reply.payload)["code"] == 1251
     assert transport.receive(0.0) is None
+
+
+def test_a_large_message_in_pieces_arrives_as_one(transport: MqttTransport, platform: Any) -> None:
+    """The network takes it bit by bit: what is left of it must not lose its place."""
+    transport.connect()
+    device = platform.connection.device
+    head, tail = envelope("77", allow_offline_sub_device=False, skip_invalid_measurepoints=False)
+    blanks = memoryview(b" " * 200_000)
+    for _ in range(3):
+        transport.publish(batch_topic(*device), Pieces([head, blanks, b" ", blanks, tail]))
+    events = [transport.receive(PATIENCE) for _ in range(6)]
+
+    replies = [orjson.loads(event.payload) for event in events if isinstance(event, Message)]
+    assert [(reply["id"], reply["code"]) for reply in replies] == [("77", 1251)] * 3
 
 
 def test_closing_ends_the_session_and_the_thread(transport: MqttTransport, platform: Any) -> None:

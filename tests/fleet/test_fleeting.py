@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pickle
 import re
@@ -18,6 +19,7 @@ import pytest
 import mpreplay as mp
 from mpreplay.cli.commands import main
 from mpreplay.fleet import driving, fleeting
+from mpreplay.fleet.pool import PRELOADED
 from mpreplay.fleet.unit import RECORD_FILE, STOP_FILE
 from tests.fleet.fleets import MODEL, frame_of, gateways_of, history_of, rows_of, stored_of
 
@@ -230,6 +232,11 @@ def _workers() -> list[int]:
         if int(place.name) != os.getpid() and any(link.endswith("gw-1.db") for link in links):
             found.append(int(place.name))
     return found
+
+
+def test_what_is_imported_before_processes_are_forked_exists() -> None:
+    """A name that is gone is left out in silence, and each process imports by itself again."""
+    assert all(importlib.util.find_spec(name) for name in PRELOADED)
 
 
 def test_a_fleet_that_is_stopped_ends_in_order_and_is_continued(tmp_path: Path) -> None:
