@@ -15,6 +15,7 @@ import pandas as pd
 
 from .doors.opening import read_history
 from .errors import ConfigError, InvalidHistory, ReplayWarning
+from .fast.library import state
 from .history.history import History
 from .jobs.examples import EXAMPLE
 from .model.measurepoint import Measurepoint
@@ -215,6 +216,7 @@ def demonstrate(say: Callable[[str], None]) -> bool:
         if not faults
         else "Some values did not meet the fate that was planted."
     )
+    say(str(state()))
     return not faults
 
 

@@ -15,6 +15,7 @@ from scripted import Clock, Scripted, always, scripted_replay
 from stores import S3, s3_server
 
 import mpreplay as mp
+from mpreplay.fast import library
 
 # Examples differ from run to run, so that every run searches on; under CI they are the same ones,
 # so that a change is judged by what it changes. No example is too slow on a busy machine.
@@ -42,6 +43,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--byte-flips", type=int, default=80, help="of a journal, each read and used")
     parser.addoption("--interrupts", type=int, default=6, help="moments at which runs are stopped")
     parser.addoption("--soak-seconds", type=float, default=20.0, help="of continuous faults")
+
+
+def pytest_report_header() -> str:
+    """Tell whether the tests run with the fast lane."""
+    return str(library.state())
 
 
 @pytest.fixture(autouse=True, scope="session")

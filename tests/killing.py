@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 import mpreplay as mp
 from mpreplay.history import history
@@ -41,8 +42,11 @@ def units_of(run: str) -> list[str]:
     return [f"{run}-{name}" for name in ("T1", "T2", "T9")]
 
 
-def history_of(run: str, n_rows: int) -> mp.History:
-    """Return a history of three devices: mostly good values, some that are withheld."""
+def history_of(run: str, n_rows: int, *, once: bool = False) -> mp.History:
+    """Return a history of three devices: mostly good values, some that are withheld.
+
+    With ``once``, its types are known and some rows are repeated, so that it may be read once.
+    """
     units = units_of(run)
     times = pd.date_range("2024-05-31 23:00", periods=n_rows, freq="5min", tz="UTC")
     frame = pd.DataFrame(
@@ -53,12 +57,16 @@ def history_of(run: str, n_rows: int) -> mp.History:
             "state": ["long " * 20 if n % 12 in (3, 5) else "run" for n in range(n_rows)],
         }
     )
-    return mp.read_history(frame, time_column="ts", device_column="unit", product_key=PRODUCT)
+    roles = {"time_column": "ts", "device_column": "unit", "product_key": PRODUCT}
+    if not once:
+        return mp.read_history(frame, **roles)
+    twice = sorted([*range(n_rows), *range(2, n_rows, 5)])
+    return mp.read_history(pa.Table.from_pandas(frame.iloc[twice], preserve_index=False), **roles)
 
 
 def replay_once(
     counts: memoryview, run: str, n_rows: int, uri: str, journal: str,
-    isolate: Any, after_write: int = 0, after_call: int | None = None,
+    isolate: Any, after_write: int = 0, after_call: int | None = None, *, once: bool = False,
 ) -> None:  # fmt: skip
     """Replay, and die after so many journal writes or function calls; 0: count them and live."""
     _count_writes(counts, after_write)
@@ -70,7 +78,8 @@ def replay_once(
 
     sys.setprofile(None if after_call is None else watch)
     mp.replay(
-        history_of(run, n_rows), MODEL, mp.Connection.from_uri(uri), journal=journal, limits=LIMITS,
+        history_of(run, n_rows, once=once), MODEL, mp.Connection.from_uri(uri), journal=journal,
+        limits=LIMITS, duplicates="last" if once else "raise",
         allow_offline_sub_device=True, on_invalid="withhold", progress=False, isolate=isolate,
     )  # fmt: skip
 

@@ -17,7 +17,7 @@ PACKAGE = Path(mpreplay.__file__).parent
 # The order in which data flows: a room imports only from rooms above it. A room without a folder is
 # a module of its own.
 ROOMS = (
-    "errors", "frames", "version", "outputs", "model", "protocol", "secret", "settings",
+    "errors", "frames", "version", "outputs", "fast", "model", "protocol", "secret", "settings",
     "display", "cells", "times", "values", "files", "sources", "streams", "history", "doors",
     "checks", "requests", "outcome", "conversation", "journal", "order", "report", "audit",
     "readback", "run", "runner", "fleet", "jobs", "simulator", "demo", "cli",
@@ -39,13 +39,14 @@ SHELLS = {
     "files.search_rules", "files.stores", "sources.ipc", "files.ipc_layout",
     "display.page", "display.picture",
     "history.shown", "sources.description", "report.listing", "readback.stored_file",
-    "jobs.arguments", "jobs.examples", "jobs.writing", "jobs.job",
+    "jobs.arguments", "jobs.examples", "jobs.writing", "jobs.job", "fast.library",
 }  # fmt: skip
 SHELL_ROOMS = {"journal", "audit", "runner", "fleet", "cli"}
 # What of these is pure all the same.
 PURE = {
     "errors.__init__", "audit.chain", "audit.links", "audit.accounts", "journal.packing",
-    "simulator.limits", "journal.forms", "runner.meter",
+    "simulator.limits", "journal.forms", "journal.unfinished", "runner.fates",
+    "runner.meter",
     "simulator.judging", "simulator.world", "simulator.rules", "simulator.holdings",
     "simulator.gateways", "simulator.platform", "simulator.topics", "simulator.mqtt",
     "simulator.faults", "simulator.frames", "runner.forecast", "runner.planned",
@@ -150,6 +151,7 @@ def test_a_pure_module_imports_no_io(name: str) -> None:
         ("paho", {"conversation.paho_client", "simulator.responder"}),
         ("sqlite3", {"journal.writer", "journal.reader", "journal.damage"}),
         ("jinja2", {"display.page"}),
+        ("ctypes", {"fast.layout", "fast.library", "fast.laying"}),
     ],
 )
 def test_a_shell_library_is_imported_in_one_place(library: str, home: set[str]) -> None:

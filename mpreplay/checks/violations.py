@@ -59,16 +59,16 @@ def table_of(
     instances: pa.Array | None = None,
 ) -> pa.Table:
     """Return the violations of rows of the readings: places, values, check and details."""
-    devices = [*readings.devices, Device("", "")]
-    codes = readings.device[rows]
-    keys = pa.array(np.where(codes < 0, len(devices) - 1, codes))
-    untimed = readings.is_unreadable("time")
+    # Of the devices of the slab, those of the rows alone: there may be thousands, and one row.
+    used, place = np.unique(readings.device[rows], return_inverse=True)
+    devices = [readings.devices[n] if n >= 0 else Device("", "") for n in used.tolist()]
+    keys = pa.array(place)
     columns = {
         "source": readings.source,
         "row": readings.rows[rows],
-        "product_key": pa.array([device.product_key for device in devices]).take(keys),
-        "device_key": pa.array([device.device_key for device in devices]).take(keys),
-        "time": pa.array(readings.time[rows], mask=untimed[rows]).cast(_TIME),
+        "product_key": pa.array([one.product_key for one in devices], pa.string()).take(keys),
+        "device_key": pa.array([one.device_key for one in devices], pa.string()).take(keys),
+        "time": pa.array(readings.time[rows], mask=readings.is_untimed(rows)).cast(_TIME),
         "measurepoint": identifier,
         "value": values,
         "check": check,

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(given: list[str], interrupts: Interrupts) -> int:
     """Run a command, and return its status; its words are forgotten once they are understood."""
     _take_any_text()
-    parser = parser_of_commands()
+    tells_more = "--version" in given and not {"--verbose", "-v"}.isdisjoint(given)
+    parser = parser_of_commands(tells_more=tells_more)
     try:
         options = parser.parse_args(given)
     except Usage as error:

@@ -37,9 +37,18 @@ COMMANDS: Final = {
 }
 
 
-def parser_of_commands() -> Parser:
-    """Return the parser of the command line; ``command`` is the name of the given command."""
+def parser_of_commands(*, tells_more: bool = False) -> Parser:
+    """Return the parser of the command line; ``command`` is the name of the given command.
+
+    With ``tells_more`` the version comes with whether the fast lane is used, and why.
+    """
     from ..version import __version__
+
+    version = f"mpreplay {__version__}"
+    if tells_more:
+        from ..fast.library import state
+
+        version += f"\n{state()}"
 
     parser = Parser(
         prog="mpreplay",
@@ -47,7 +56,7 @@ def parser_of_commands() -> Parser:
         description="Backfill history into an EnOS IoT platform; every value's fate is on record.",
         epilog=f"example: mpreplay demo\n\n{STATUS}",
     )
-    parser.general.add_argument("--version", action="version", version=f"mpreplay {__version__}")
+    parser.general.add_argument("--version", action="version", version=version)
     _add_general(parser.general, verbose=False, json=False, log="plain")
     commands = parser.add_subparsers(
         title="commands",

@@ -139,14 +139,19 @@ class Readings:
                 mask[one.positions] = True
         return mask
 
+    def is_untimed(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return a mask of some rows, True where the time cannot be read."""
+        found = [one.positions for one in self.unreadable if one.check == "time"]
+        return np.isin(rows, np.concatenate(found)) if found else np.zeros(len(rows), bool)
+
     def time_texts(self, rows: NDArray[np.int64]) -> pa.Array:
         """Return the texts of the unreadable times of rows; null where a time can be read."""
         parts = [one for one in self.unreadable if one.texts is not None]
         if not parts:
             return pa.nulls(len(rows), pa.string())
         positions = np.concatenate([one.positions for one in parts])
-        place = np.full(len(self.rows), -1, np.int64)
-        place[positions] = np.arange(len(positions))
-        chosen = place[rows]
+        order = np.argsort(positions, kind="stable")
+        at = np.minimum(np.searchsorted(positions, rows, sorter=order), len(order) - 1)
+        chosen = order[at]
         texts = pa.concat_arrays([one.texts for one in parts])
-        return texts.take(pa.array(chosen, mask=chosen < 0))
+        return texts.take(pa.array(chosen, mask=positions[chosen] != rows))

@@ -6,7 +6,6 @@ Pure.
 from __future__ import annotations
 
 import hashlib
-import io
 from typing import Final
 
 import pyarrow as pa
@@ -14,15 +13,18 @@ import pyarrow as pa
 __all__ = ["packed", "unpacked"]
 
 CHECKSUM: Final = 16  # bytes
-_COMPRESSED: Final = pa.ipc.IpcWriteOptions(compression="zstd")
+# Compressed are tables from here on; for one row, that takes twenty times as long, and more space.
+LARGE: Final = 8_192  # bytes
+_PLAIN, _COMPRESSED = (pa.ipc.IpcWriteOptions(compression=kind) for kind in (None, "zstd"))
 
 
 def packed(table: pa.Table) -> bytes:
     """Return rejects as bytes."""
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema, options=_COMPRESSED) as writer:
+    sink = pa.BufferOutputStream()
+    options = _COMPRESSED if table.nbytes >= LARGE else _PLAIN
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
-    written = sink.getvalue()
+    written: bytes = sink.getvalue().to_pybytes()
     return hashlib.blake2b(written, digest_size=CHECKSUM).digest() + written
 
 

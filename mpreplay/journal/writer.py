@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import JournalError
-from ..outcome.packed_counts import Names, pack_requests, pack_tally
+from ..outcome.packed_counts import Names, pack_tally
+from ..outcome.sent_counts import pack_requests
 from ..outcome.touched import touched_of
 from ..requests.succession import Kept
 from ..requests.tallies import total_of
@@ -121,8 +122,8 @@ class Journal:
         finally:
             self._is_joining = False
             if self._opened is not None and self._opened.in_transaction:
-                with self._together():
-                    pass
+                with self._undone("ROLLBACK"):
+                    self._commit()
 
     def intend(
         self,
@@ -303,7 +304,7 @@ class Journal:
     def _together(self) -> Iterator[None]:
         """Run several statements as a single step: all are recorded, or none."""
         is_joined = self._is_joining
-        try:
+        with self._undone("ROLLBACK TO step" if is_joined else "ROLLBACK"):
             if not self._db.in_transaction:
                 self._db.execute("BEGIN IMMEDIATE")
             if is_joined:
@@ -313,9 +314,15 @@ class Journal:
                 self._db.execute("RELEASE step")
             else:
                 self._commit()
+
+    @contextmanager
+    def _undone(self, how: str) -> Iterator[None]:
+        """Undo what an error leaves half done."""
+        try:
+            yield
         except BaseException as error:
             if self._db.in_transaction:
-                self._db.execute("ROLLBACK TO step" if is_joined else "ROLLBACK")
+                self._db.execute(how)
             if isinstance(error, sqlite3.Error):
                 told = f"{self.path}: the journal cannot be written ({error})"
                 raise JournalError(told) from error

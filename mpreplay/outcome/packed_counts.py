@@ -8,14 +8,11 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from ..cells.epoch import DAY
 from ..model.device_table import Devices, Renumbered
-from ..requests.runs import Runs, runs_of
 from ..requests.tallies import NO_DAY, NONE, Tally
 
 if TYPE_CHECKING:
@@ -23,10 +20,9 @@ if TYPE_CHECKING:
 
     from ..history.slab import Readings
     from ..model.device_table import DeviceTable
-    from ..requests.chunk import Chunk
     from ..requests.tallies import Counted
 
-__all__ = ["NO_DAY", "Names", "pack", "pack_requests", "pack_tally", "unpack"]
+__all__ = ["NO_DAY", "Names", "pack", "pack_tally", "unpack"]
 
 LONG: Final = 256  # blobs are compressed from here on [bytes]
 _Name = TypeVar("_Name")
@@ -105,35 +101,3 @@ def pack_tally(tally: Counted, names: Names) -> bytes:
     if None in days:
         days = tuple(NO_DAY if day is None else day for day in days)
     return pack([np.array([*column], np.int64) for column in (devices, days, tally.values())])
-
-
-def pack_requests(chunks: Sequence[Chunk], names: Names) -> list[tuple[int, bytes]]:
-    """Return the number of values of each request, and its tally as bytes.
-
-    As ``pack_tally(chunk.tally(), names)``, but that a device and day may have several rows.
-    """
-    found = [_counts(runs, names) for runs in runs_of(chunks, by_day=True)]
-    place, *rows = np.concatenate([np.zeros((4, 0), np.int64), *found], axis=1)
-    order = np.argsort(place, kind="stable")
-    ends = np.searchsorted(place[order], np.arange(len(chunks) + 1)).tolist()
-    table = np.stack(rows)[:, order]
-    found = [table[:, start:stop] for start, stop in pairwise(ends)]
-    return [(int(one[2].sum()), pack(one)) for one in found]
-
-
-def _counts(runs: Runs, names: Names) -> NDArray[np.int64]:
-    """Return place of the request, device, day and count of each run, equal copies included."""
-    part, span = runs.part, runs.span
-    counts = part.encoded.n_values[span]
-    if copies := part.copies(span.start, span.stop):
-        twins = [copy.entry - span.start for copy in copies]
-        counts = counts + np.bincount(twins, minlength=len(counts))
-    before = np.concatenate([[0], np.cumsum(counts)])
-    return np.stack(
-        [
-            runs.place,
-            names.of_readings(part.readings, part.entries.device[runs.start]),
-            part.entries.time[runs.start] // DAY,
-            before[runs.stop - span.start] - before[runs.start - span.start],
-        ]
-    )

@@ -20,7 +20,7 @@ from ..display.facts import SUPERSEDED, Detail
 from ..protocol.codes import NO_SUB_DEVICE, return_code
 from ..requests.dividing import devices_of
 from ..values.plain_text import plain_texts
-from .reject_table import FACTS, joined
+from .reject_table import FACTS, NO_REJECTS, joined
 
 if TYPE_CHECKING:
     from ..history.slab import Readings
@@ -36,6 +36,8 @@ _FATE: Final = ("outcome", "code", "request_id")  # added to the columns of a vi
 
 def rejects_withheld(part: ProductSlab) -> pa.Table:
     """Return one row per withheld value, with the first check that the value failed."""
+    if not part.faults and not part.repeats.superseded:
+        return NO_REJECTS
     tables = []
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in _withheld(part):
@@ -176,10 +178,9 @@ def _rejects(
     identifier = column.point.identifier
     table = table_of(readings, rows, shown, identifier, fault.check, *fault.texts())
     code, request_id = (None, None) if settled is None else (settled.code, settled.request_id)
-    for name, value in zip(_FATE, (outcome, code, request_id), strict=True):
-        kind = FACTS.field(name).type
-        table = table.append_column(FACTS.field(name), _column(value, kind, len(rows)))
-    return table
+    fate = zip(_FATE, (outcome, code, request_id), strict=True)
+    added = [_column(value, FACTS.field(name).type, len(rows)) for name, value in fate]
+    return pa.Table.from_arrays([*table.columns, *added], schema=FACTS)
 
 
 def _column(values: Any, kind: pa.DataType, n: int) -> pa.Array:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .chunk import Chunk, ProductSlab
     from .entries import Entries
 
-__all__ = ["Choice", "Spans", "all_of", "chosen_of", "none_of", "orders"]
+__all__ = ["Choice", "Spans", "all_of", "chosen_of", "none_of", "orders", "singles_of"]
 
 Spans = list[tuple["ProductSlab", int, int]]
 # For each span of a chunk, and each column of its part: a mask of the chosen values.
@@ -89,6 +89,51 @@ def chosen_of(chunk: Chunk, choice: Choice, own: Device) -> Spans:
             narrowed = _narrowed(part, start, stop, masks, np.flatnonzero(filled), own)
             spans.append((narrowed, 0, int(filled.sum())))
     return spans
+
+
+def singles_of(chunk: Chunk, own: Device) -> list[Spans]:
+    """Return spans for each value of a chunk alone, in the order of points and values.
+
+    The values of a product's part are entries of one part, each of one value, written together.
+    """
+    ranked: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
+    for number, column, order, _ in orders(chunk):
+        ranked.setdefault(number, []).append((column, order))
+    found: list[Spans] = []
+    for number, columns in ranked.items():
+        part, start, _ = chunk.spans[number]
+        alone = _one_by_one(part, [(column, order + start) for column, order in columns], own)
+        found += [[(alone, n, n + 1)] for n in range(len(alone.entries.time))]
+    return found
+
+
+def _one_by_one(
+    part: ProductSlab, columns: list[tuple[int, NDArray[np.int64]]], own: Device
+) -> ProductSlab:
+    """Return a part with an entry for each of some values, given as the entries of columns."""
+    entries = part.entries
+    entry = np.concatenate([some for _, some in columns])
+    cells = [np.full(len(entry), -1, np.int64) for _ in entries.cells]
+    begin = 0
+    homes: dict[tuple[int, int], int] = {}
+    for column, some in columns:
+        cells[column][begin : begin + len(some)] = entries.cells[column][some]
+        if entries.copies:
+            homes |= {(column, one): n for n, one in enumerate(some.tolist(), begin)}
+        begin += len(some)
+    copies = [
+        copy._replace(entry=homes[copy.column, copy.entry])
+        for copy in entries.copies
+        if (copy.column, copy.entry) in homes
+    ]
+    alone = replace(
+        entries,
+        device=entries.device[entry],
+        time=entries.time[entry],
+        cells=cells,
+        copies=sorted(copies),
+    )
+    return replace(part, entries=alone, encoded=encode_entries(_compact(alone), own))
 
 
 def _narrowed(

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .choosing import all_of, chosen_of, none_of, orders
+from .choosing import all_of, chosen_of, none_of, orders, singles_of
 from .far_values import FAR, far_of
 
 if TYPE_CHECKING:
@@ -180,24 +180,10 @@ def is_suspected(chunk: Chunk) -> bool:
 
 def divide_singly(chunk: Chunk, own: Device) -> list[Chunk]:
     """Take a chunk apart into its single values, in the order of :func:`divide_values`."""
-    return [_single(chunk, number, place, own) for number, place in enumerate(_places(chunk))]
-
-
-def _places(chunk: Chunk) -> list[tuple[int, int, int]]:
-    """Return span, column and entry of each value, in the order of points and values."""
     return [
-        (span, column, entry)
-        for span, column, order, _ in orders(chunk)
-        for entry in order.tolist()
+        replace(chunk, spans=spans, cuts=f"{chunk.cuts}/n{number}", levels=0)
+        for number, spans in enumerate(singles_of(chunk, own))
     ]
-
-
-def _single(chunk: Chunk, number: int, place: tuple[int, int, int], own: Device) -> Chunk:
-    span, column, entry = place
-    choice = none_of(chunk)
-    choice[span][column][entry] = True
-    spans = chosen_of(chunk, choice, own)
-    return replace(chunk, spans=spans, cuts=f"{chunk.cuts}/n{number}", levels=0)
 
 
 def set_devices_aside(chunk: Chunk, numbers: Sequence[int]) -> list[Chunk]:
@@ -228,8 +214,7 @@ def chunk_at(chunks: Sequence[Chunk], cuts: str, own: Device) -> Chunk:
             chunk = _aside(chunk, turn)
             continue
         if turn[0] == "n":
-            n = int(turn[1:])
-            chunk = _single(chunk, n, _places(chunk)[n], own)
+            chunk = divide_singly(chunk, own)[int(turn[1:])]
             continue
         way, which = _WAYS[turn]
         parts = way(chunk, own)

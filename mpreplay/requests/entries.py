@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..cells.epoch import DAY
+from ..fast.laying import placed
+from ..fast.library import lane
 from ..history.ordering import order_of
 from ..history.slab import Readings
 
@@ -107,6 +109,9 @@ def _placed(
     at: NDArray[np.int64], mask: NDArray[np.bool_], homes: NDArray[np.int64], n: int
 ) -> NDArray[np.int64]:
     """Return the position of each entry's value in a column, -1 where no value is sent."""
+    library = lane()
+    if library is not None and (found := placed(library, at, mask, homes, n)) is not None:
+        return found
     cells = np.full(n, -1, np.int64)
     chosen = np.flatnonzero(mask)
     cells[homes[at[chosen]]] = chosen

@@ -24,7 +24,7 @@ __all__ = ["Fates", "fates_of"]
 
 
 class Fates(NamedTuple):
-    """What became of the values of a request.
+    """The fates of the values of a request.
 
     Parameters
     ----------

@@ -20,6 +20,7 @@ from mpreplay.cli.commands import main
 from mpreplay.cli.options import COMMANDS
 from mpreplay.cli.speech import option
 from mpreplay.errors import Argument
+from mpreplay.fast.library import state
 from mpreplay.protocol.messages import batch_reply_topic, batch_topic
 from mpreplay.protocol.signature import sign_in
 
@@ -48,6 +49,7 @@ def test_the_demo_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "NOT AS PLANTED" not in shown
     assert "equal to what was sent" in shown
+    assert shown.splitlines()[-1].startswith("fast lane: o")
 
 
 def test_the_demo_fails_where_a_value_misses_its_fate(
@@ -62,6 +64,18 @@ def test_the_demo_fails_where_a_value_misses_its_fate(
 
     assert main(["demo"]) == 1
     assert "NOT AS PLANTED: the rejects" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["--version", "--verbose"], ["-v", "--version"]])
+def test_the_version_tells_more_if_asked(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    """Whether the fast lane is used, and why, is the first thing to ask of a slow replay."""
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"mpreplay {mp.__version__}\n{state()}\n"
 
 
 def test_validate_tells_what_is_wrong_and_ends_with_one(

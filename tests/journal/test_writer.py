@@ -492,3 +492,13 @@ def test_a_flipped_bit_in_a_reject_is_an_error_and_no_crash() -> None:
         damaged[place] ^= 1
         with pytest.raises(ValueError, match="damaged"):
             unpacked(bytes(damaged))
+
+
+def test_rejects_are_small_in_a_journal_be_they_few_or_many() -> None:
+    """Isolation writes a row at a time, and a model that forbids a point writes millions."""
+    few, many = rejects(1), rejects(10_000)
+
+    assert unpacked(pack(few)).equals(few)
+    assert unpacked(pack(many)).equals(many)
+    assert len(pack(few)) < 3_000
+    assert len(pack(many)) < many.nbytes / 5

@@ -23,7 +23,8 @@ from strategies import OWN, Case, cases, prepare
 import mpreplay as mp
 from mpreplay.frames import TOUCHED_COLUMNS, typed
 from mpreplay.model.device import Device
-from mpreplay.outcome.packed_counts import Names, pack, pack_requests, unpack
+from mpreplay.outcome.packed_counts import Names, pack, unpack
+from mpreplay.outcome.sent_counts import pack_requests
 from mpreplay.outcome.touched import touched_frame, touched_of
 from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.dividing import divide

@@ -6,6 +6,7 @@ import json
 import math
 from itertools import accumulate
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
@@ -14,11 +15,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from strategies import OWN
 
-from mpreplay import Limits
+from mpreplay import Limits, Measurepoint, ThingModel
 from mpreplay.model.device import Device
 from mpreplay.outcome.reject_table import joined, reject_frame
 from mpreplay.outcome.rejects import rejects_of_chunk
 from mpreplay.outcome.settled import Settled
+from mpreplay.requests import choosing
 from mpreplay.requests.chunk import Chunk
 from mpreplay.requests.dividing import (
     chunk_at,
@@ -234,3 +236,16 @@ def test_a_path_that_a_slab_does_not_have_is_a_lookup_error(case: strategies.Cas
     chunks = slabs[0].chunks()
     with pytest.raises(LookupError):
         chunk_at(chunks, str(len(chunks)), OWNER)
+
+
+def test_values_told_apart_one_by_one_are_written_in_one_go() -> None:
+    """Sixty values on their own cost about as much to write as a request of sixty values."""
+    frame = pd.DataFrame({"(time)": range(40), "(device)": "d0", "(product)": "p1", "P": 1.5})
+    model = ThingModel("M", {"P": Measurepoint("P", "FLOAT")})
+    [slab] = strategies.prepare(strategies.read(frame), model, POLICY)
+    [chunk] = slab.chunks()
+    with mock.patch.object(choosing, "encode_entries", wraps=choosing.encode_entries) as write:
+        parts = divide_singly(chunk, OWNER)
+
+    assert write.call_count == 1
+    assert [values_of(part) for part in parts] == [[value] for value in values_of(chunk)]

@@ -31,8 +31,10 @@ End = dict[str, Any]
 class Killing:
     """A process in whose children replays are killed, and the platform they report to."""
 
-    def __init__(self, folder: Path, n_rows: int, isolate: Any, compression: Any) -> None:
-        self.n_rows, self._folder, self._isolate = n_rows, folder, isolate
+    def __init__(
+        self, folder: Path, n_rows: int, isolate: Any, compression: Any, once: bool
+    ) -> None:
+        self.n_rows, self._folder, self._isolate, self._once = n_rows, folder, isolate, once
         names = [f"run{n:03}" for n in range(2 * n_rows + MOMENTS + 2)]
         self._names = iter(names)
         self.platform = mp.simulate(
@@ -55,6 +57,7 @@ class Killing:
             "uri": self._to.to_uri(reveal_secret=True),
             "journal": str(journal),
             "isolate": self._isolate,
+            "once": self._once,
             **when,
         }
         assert self._process.stdin is not None
@@ -116,7 +119,13 @@ def lines_of(frame: pd.DataFrame, prefix: str) -> list[str]:
 
 
 @pytest.fixture(
-    params=[(False, None), ("point", None), ("point", "gzip")], ids=["whole", "isolated", "packed"]
+    params=[
+        (False, None, False),
+        ("point", None, False),
+        ("point", "gzip", False),
+        (False, None, True),
+    ],
+    ids=["whole", "isolated", "packed", "read once"],
 )
 def killing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Killing]:
     """Have a history that takes about as many journal writes as the command line asks for."""
