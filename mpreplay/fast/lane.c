@@ -14,6 +14,7 @@
      put_float64).
    - All others: Raffaello Giulietti, "The Schubfach way to render doubles", 2020 (shortest). */
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -524,6 +525,86 @@ int lane_place(const uint8_t *mask, const int64_t *at, int64_t n, const int64_t 
     cells[entry] = i;
   }
   return 0;
+}
+
+/* ---------------------------------------------------------------------------------- look over */
+
+/* Numbers of an Arrow array, and the bits of those that are there. */
+typedef struct {
+  const void *values;
+  const uint8_t *valid; /* NULL: all are there */
+  int64_t first;        /* place of the first in values, and of its bit in valid */
+  int64_t n;
+  int32_t kind;
+  int32_t unused;
+} Numbers;
+
+/* What the numbers that are there come to; of floats without those that are NaN. */
+typedef struct {
+  double least, most;
+  int64_t n, n_nan;
+} Look;
+
+/* The bits of eight numbers from i on, or of those that are left. */
+static inline uint32_t bits_of(const Numbers *numbers, int64_t i) {
+  int64_t at = numbers->first + i, left = numbers->n - i;
+  int count = left < 8 ? (int)left : 8, skip = (int)(at & 7);
+  uint32_t all = (1u << count) - 1;
+  if (!numbers->valid) return all;
+  const uint8_t *bits = numbers->valid + (at >> 3);
+  uint32_t found = (uint32_t)bits[0] >> skip;
+  if (skip + count > 8) found |= (uint32_t)bits[1] << (8 - skip);
+  return found & all;
+}
+
+/* Lanes of eight, so that a processor can take several at once. */
+#define LOOK(name, type)                                                                      \
+  static Look name(const Numbers *numbers) {                                                  \
+    const type *values = (const type *)numbers->values + numbers->first;                      \
+    type low[8], high[8];                                                                     \
+    int64_t n = 0, nan[8] = {0};                                                              \
+    for (int l = 0; l < 8; l++) { low[l] = (type)INFINITY; high[l] = (type)-INFINITY; }       \
+    for (int64_t i = 0; i < numbers->n; i += 8) {                                             \
+      uint32_t bits = bits_of(numbers, i);                                                    \
+      n += __builtin_popcount(bits);                                                          \
+      if (bits == 255) {                                                                      \
+        for (int l = 0; l < 8; l++) {                                                         \
+          type x = values[i + l];                                                             \
+          low[l] = x < low[l] ? x : low[l];                                                   \
+          high[l] = x > high[l] ? x : high[l];                                                \
+          nan[l] += x != x;                                                                   \
+        }                                                                                     \
+        continue;                                                                             \
+      }                                                                                       \
+      for (; bits; bits &= bits - 1) {                                                        \
+        type x = values[i + __builtin_ctz(bits)];                                             \
+        low[0] = x < low[0] ? x : low[0];                                                     \
+        high[0] = x > high[0] ? x : high[0];                                                  \
+        nan[0] += x != x;                                                                     \
+      }                                                                                       \
+    }                                                                                         \
+    Look look = {(double)INFINITY, (double)-INFINITY, n, 0};                                  \
+    for (int l = 0; l < 8; l++) {                                                             \
+      look.least = low[l] < look.least ? low[l] : look.least;                                 \
+      look.most = high[l] > look.most ? high[l] : look.most;                                  \
+      look.n_nan += nan[l];                                                                   \
+    }                                                                                         \
+    return look;                                                                              \
+  }
+
+LOOK(look32, float)
+LOOK(look64, double)
+
+/* Look over floats; returns 0, or NO_SUCH of other numbers. */
+int lane_look(const Numbers *numbers, Look *look) {
+  if (numbers->kind != FLOAT32 && numbers->kind != FLOAT64) return NO_SUCH;
+  *look = numbers->kind == FLOAT32 ? look32(numbers) : look64(numbers);
+  return 0;
+}
+
+/* Doubles as 32-bit floats, each the nearest; those that are not there as well. */
+void lane_narrow(const double *values, int64_t n, float *narrow) {
+  for (int64_t i = 0; i < n; i++) narrow[i] = (float)values[i];
 }
 
 /* ------------------------------------------------------------------------------------- set up */

@@ -26,11 +26,15 @@ _READ_BEHIND: Final = 32  # bytes that the pass may read behind a key
 
 
 class Numbers(NamedTuple):
-    """A column of numbers, and of each entry the position of its number, -1 if it has none."""
+    """A column of numbers, and of each entry the position of its number, -1 if it has none.
+
+    They are counted unless each is a part of the value before.
+    """
 
     key: str
     values: pa.Array
     cells: NDArray[np.int64]
+    counts: bool = True
 
 
 class Pieces(NamedTuple):
@@ -144,19 +148,17 @@ def _column(column: Numbers | Pieces, kept: list[Any]) -> Column:
     key = column.key.encode()
     cells = np.ascontiguousarray(column.cells, np.int64)
     kept += [column, cells]
-    made = Column(
-        cells=cells.ctypes.data, key=key.ljust(len(key) + _READ_BEHIND), key_size=len(key)
-    )
+    made = Column(cells=cells.ctypes.data, key_size=len(key), counts=column.counts)
+    made.key = key.ljust(len(key) + _READ_BEHIND)
     if isinstance(column, Numbers):
         _, values = column.values.buffers()
         made.kind = _KINDS[column.values.type]
         made.values, made.first, made.n = _address(values), column.values.offset, len(column.values)
-        made.counts = True
         return made
     places = np.ascontiguousarray(column.places, np.int32)
     kept.append(places)
     _, starts, texts = column.pool.buffers()
-    made.kind, made.counts = TEXT, column.counts
+    made.kind = TEXT
     made.values, made.n = places.ctypes.data, len(places)
     if len(column.pool):
         made.starts = _address(starts) + 4 * column.pool.offset

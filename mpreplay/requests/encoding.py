@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
+from ..cells.absent import valid_in
 from ..fast.laying import Numbers, Pieces, is_number, lay_entries
 from ..fast.library import lane
 from ..model.device_table import Devices
@@ -101,12 +102,34 @@ def _laid_at_once(entries: Entries, pool: pa.Array) -> Encoded | None:
     columns: list[Numbers | Pieces] = []
     for column, cells in zip(entries.readings.columns, entries.cells, strict=True):
         key = key_of(column.point.identifier)
-        if is_number(column.values.type) and not column.misfits and column.quality is None:
-            columns.append(Numbers(key, column.values, cells))
-        else:
-            columns += _pieces(column, key, cells)
+        found = None if column.misfits else list(_numbers(column, key, cells))
+        columns += found or _pieces(column, key, cells)
     laid = lay_entries(library, heads, entries.time, columns)
     return None if laid is None else Encoded(*laid)
+
+
+def _numbers(column: TypedColumn, key: str, cells: NDArray[np.int64]) -> Iterator[Numbers | Pieces]:
+    """Yield a column of numbers, with the quality of each if all that are sent have one.
+
+    Nothing, if they are no numbers, or some have a quality and some do not.
+    """
+    values, quality = column.values, column.quality
+    before, after = key, ""
+    if pa.types.is_timestamp(values.type):
+        values, before, after = values.view(pa.int64()), before + '"', '"'
+    if not is_number(values.type):
+        return
+    if quality is None or quality.null_count == len(quality):
+        yield Numbers(before, values, cells)
+    elif not quality.null_count or valid_in(quality)[cells[cells >= 0]].all():
+        yield Numbers(f'{key}{{"value":{before.removeprefix(key)}', values, cells)
+        yield Numbers(f'{after},"quality":', quality, cells, counts=False)
+        after = "}"
+    else:
+        return
+    if after:
+        always = np.zeros(len(values), np.int32)
+        yield Pieces("", pa.array([after], pa.string()), always, cells, counts=False)
 
 
 def _pieces(column: TypedColumn, key: str, cells: NDArray[np.int64]) -> Iterator[Pieces]:

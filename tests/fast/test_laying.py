@@ -31,7 +31,7 @@ NUMBERS = {
     "FLOAT": st.floats(width=32) | st.integers(-(10**6), 10**6).map(lambda n: n / 100),
     "DOUBLE": st.floats() | st.integers(-(10**9), 10**9).map(lambda n: n / 1_000),
 }
-TEXTS = {"STRING": strategies.texts, "BOOL": st.booleans()}
+OTHERS = {"STRING": strategies.texts, "BOOL": st.booleans(), "TIMESTAMP": strategies.datetimes}
 
 
 @pytest.fixture(scope="module")
@@ -46,17 +46,17 @@ def compiled() -> Any:
 @st.composite
 def columns(draw: Any, n: int) -> TypedColumn:
     """Draw a column: mostly numbers, some of them absent, sometimes a slice of a longer one."""
-    kind = draw(st.sampled_from([*NUMBERS, *NUMBERS, *TEXTS]))
+    kind = draw(st.sampled_from([*NUMBERS, *NUMBERS, *OTHERS]))
     point = Measurepoint(draw(strategies.identifiers), kind)
     before = draw(st.integers(0, 9))
     cells = draw(
-        st.lists(st.none() | (NUMBERS | TEXTS)[kind], min_size=before + n, max_size=before + n)
+        st.lists(st.none() | (NUMBERS | OTHERS)[kind], min_size=before + n, max_size=before + n)
     )
     values = pa.array(cells, point.arrow_type()).slice(before)
     quality, misfits = None, []
     if draw(st.integers(0, 3)) == 0:
-        quality = pa.array(draw(st.lists(st.none() | st.integers(0, 9), min_size=n, max_size=n)))
-        quality = quality.cast(pa.int64())
+        mark = draw(st.sampled_from([st.integers(0, 9), st.none() | st.integers(0, 9), st.none()]))
+        quality = pa.array(draw(st.lists(mark, min_size=n, max_size=n)), pa.int64())
     absent = np.flatnonzero(~values.is_valid().to_numpy(zero_copy_only=False)).tolist()
     if absent and draw(st.integers(0, 3)) == 0:
         misfits = [Misfit.of(draw(st.sampled_from(absent)), "x", "type", mock.sentinel.why)]
