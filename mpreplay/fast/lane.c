@@ -33,6 +33,7 @@ typedef unsigned __int128 wide;
 enum { FLOAT32, FLOAT64, INT64, TEXT };       /* what a column holds */
 enum { NO_ROOM = -1, NO_SUCH = -2 };          /* what was wrong */
 enum { NUMBER = 32, SLACK = 64 };             /* longest number; what may be written past an end */
+enum { MUCH = 1 << 24 };                      /* bytes that may be asked for without a count */
 enum { LEAST_POWER = -292, MOST_POWER = 324 }; /* powers of ten that doubles need */
 
 /* A column: numbers, or texts of a pool. */
@@ -400,10 +401,11 @@ static inline int text_of(const Column *column, int64_t position, int32_t *begin
   return *begin < 0 || *end < *begin || *end > column->starts[column->n_texts] ? NO_SUCH : 1;
 }
 
-/* The most bytes that the values of a column take. */
-static int64_t room_of(const Column *column, int64_t n) {
+/* The most bytes that the values of a column take; those of numbers are counted if asked. */
+static int64_t room_of(const Column *column, int64_t n, int counted) {
   int64_t there = 0, room = 0;
   if (column->kind != TEXT) {
+    if (!counted) return n * (column->key_size + NUMBER);
     for (int64_t i = 0; i < n; i++) there += column->cells[i] >= 0;
     return there * (column->key_size + NUMBER);
   }
@@ -442,14 +444,15 @@ static int64_t room_of_numbers(const Slab *slab) {
 
 /* The most bytes that the text of a slab takes, or what is wrong with it. */
 int64_t lane_room(const Slab *slab) {
-  int64_t room = room_of(slab->heads, slab->n);
+  int64_t room = room_of(slab->heads, slab->n, 1), numbers = room_of_numbers(slab);
   if (room < 0) return room;
+  int counted = slab->n > MUCH / numbers; /* what is not written to takes no memory */
   for (int64_t j = 0; j < slab->n_columns; j++) {
-    int64_t more = room_of(&slab->columns[j], slab->n);
+    int64_t more = room_of(&slab->columns[j], slab->n, counted);
     if (more < 0) return more;
     room += more;
   }
-  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + room_of_numbers(slab) + SLACK;
+  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + numbers + SLACK;
 }
 
 /* Lay the entries, a comma behind each: of each its start and its number of values; last the end.
