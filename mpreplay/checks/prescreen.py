@@ -88,7 +88,7 @@ class Proof:
 def _ends(values: pa.Array) -> tuple[Any, Any] | None:
     """Return the least and the largest number, both NaN if any is; None if there is none."""
     library = lane()
-    if library is not None and (look := look_over(library, values)) is not None and not look.n_nan:
+    if library is not None and (look := look_over(library, values)) is not None and look.is_finite:
         return (look.least, look.most) if look.n else None
     numbers = numbers_in(values)
     if values.null_count:

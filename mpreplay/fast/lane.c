@@ -542,10 +542,13 @@ typedef struct {
   int32_t unused;
 } Numbers;
 
-/* What the numbers that are there come to; of floats without those that are NaN. */
+/* What the numbers that are there come to: the least and the largest, how many, and whether all are
+   finite. */
 typedef struct {
   double least, most;
-  int64_t n, n_nan;
+  int64_t n;
+  int32_t is_finite;
+  int32_t unused;
 } Look;
 
 /* The bits of eight numbers from i on, or of those that are left. */
@@ -560,13 +563,18 @@ static inline uint32_t bits_of(const Numbers *numbers, int64_t i) {
   return found & all;
 }
 
-/* Lanes of eight, so that a processor can take several at once. */
+/* Eight lanes, so that a processor can take several numbers at once. x - x is 0, or NaN if x is not
+   finite, and stays NaN in a sum. */
 #define LOOK(name, type)                                                                      \
   static Look name(const Numbers *numbers) {                                                  \
     const type *values = (const type *)numbers->values + numbers->first;                      \
-    type low[8], high[8];                                                                     \
-    int64_t n = 0, nan[8] = {0};                                                              \
-    for (int l = 0; l < 8; l++) { low[l] = (type)INFINITY; high[l] = (type)-INFINITY; }       \
+    type low[8], high[8], odd[8];                                                             \
+    int64_t n = 0;                                                                            \
+    for (int l = 0; l < 8; l++) {                                                             \
+      low[l] = (type)INFINITY;                                                                \
+      high[l] = (type)-INFINITY;                                                              \
+      odd[l] = 0;                                                                             \
+    }                                                                                         \
     for (int64_t i = 0; i < numbers->n; i += 8) {                                             \
       uint32_t bits = bits_of(numbers, i);                                                    \
       n += __builtin_popcount(bits);                                                          \
@@ -575,7 +583,7 @@ static inline uint32_t bits_of(const Numbers *numbers, int64_t i) {
           type x = values[i + l];                                                             \
           low[l] = x < low[l] ? x : low[l];                                                   \
           high[l] = x > high[l] ? x : high[l];                                                \
-          nan[l] += x != x;                                                                   \
+          odd[l] += x - x;                                                                    \
         }                                                                                     \
         continue;                                                                             \
       }                                                                                       \
@@ -583,14 +591,14 @@ static inline uint32_t bits_of(const Numbers *numbers, int64_t i) {
         type x = values[i + __builtin_ctz(bits)];                                             \
         low[0] = x < low[0] ? x : low[0];                                                     \
         high[0] = x > high[0] ? x : high[0];                                                  \
-        nan[0] += x != x;                                                                     \
+        odd[0] += x - x;                                                                      \
       }                                                                                       \
     }                                                                                         \
-    Look look = {(double)INFINITY, (double)-INFINITY, n, 0};                                  \
+    Look look = {(double)INFINITY, (double)-INFINITY, n, 1, 0};                               \
     for (int l = 0; l < 8; l++) {                                                             \
       look.least = low[l] < look.least ? low[l] : look.least;                                 \
       look.most = high[l] > look.most ? high[l] : look.most;                                  \
-      look.n_nan += nan[l];                                                                   \
+      look.is_finite &= odd[l] == 0;                                                          \
     }                                                                                         \
     return look;                                                                              \
   }

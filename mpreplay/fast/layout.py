@@ -80,16 +80,18 @@ class Numbers(ctypes.Structure):
 
 
 class Look(ctypes.Structure):
-    """What the numbers that are there come to; of floats without those that are NaN.
+    """The least and the largest of the numbers that are there, how many, and if all are finite.
 
-    Without any number, the least is infinite and the largest minus infinite.
+    Numbers that are NaN are neither the least nor the largest. Without any number, the least is
+    infinite and the largest minus infinite.
     """
 
     _fields_ = (
         ("least", ctypes.c_double),
         ("most", ctypes.c_double),
         ("n", ctypes.c_int64),
-        ("n_nan", ctypes.c_int64),
+        ("is_finite", ctypes.c_int32),
+        ("unused", ctypes.c_int32),
     )
 
 

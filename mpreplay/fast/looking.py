@@ -19,7 +19,7 @@ _KINDS: Final = {pa.float32(): FLOAT32, pa.float64(): FLOAT64}
 
 
 def look_over(library: Any, values: pa.Array) -> Look | None:
-    """Return the least and the largest float, and the number of those that are there and NaN.
+    """Return the least and the largest float, how many there are, and if all are finite.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def look_over(library: Any, values: pa.Array) -> Look | None:
     if kind is None:
         return None
     valid, data = values.buffers()
-    look = Look()
+    look = Look(math.inf, -math.inf, 0, True)
     if len(values):
         at = valid.address if valid is not None and values.null_count else None
         numbers = Numbers(data.address, at, values.offset, len(values), kind)
@@ -59,10 +59,9 @@ def finite_floats(library: Any, values: pa.Array, kind: pa.DataType) -> pa.Array
     """
     if values.type == pa.float64() and kind == pa.float32():
         values = _narrowed(library, values)
-    if values.type != kind or (look := look_over(library, values)) is None or look.n_nan:
+    if values.type != kind or (look := look_over(library, values)) is None:
         return None
-    is_finite = not look.n or (math.isfinite(look.least) and math.isfinite(look.most))
-    return values if is_finite else None
+    return values if look.is_finite else None
 
 
 def _narrowed(library: Any, values: pa.Array) -> pa.Array:
