@@ -1,4 +1,4 @@
-"""The absent values of a column: None, NaN, NaT, NA and null. Pure."""
+"""The absent values of a column: None, NaN, NaT, NA and null; and its numbers. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["absent_in", "is_nan", "is_present", "valid_in"]
+__all__ = ["absent_in", "is_nan", "is_present", "numbers_in", "valid_in"]
 
 
 def is_nan(value: Any) -> bool:
@@ -61,3 +61,14 @@ _ODD: Final = (
     pa.types.is_union,
     pa.types.is_run_end_encoded,
 )
+
+
+def numbers_in(values: pa.Array) -> NDArray[Any]:
+    """Return the numbers of an array, times as whole numbers; whatever number where it is null."""
+    kind = values.type
+    is_time = pa.types.is_timestamp(kind)
+    width = np.dtype(np.int64 if is_time else kind.to_pandas_dtype())
+    buffer = values.buffers()[1]
+    if not len(values) or buffer is None:
+        return np.zeros(len(values), width)
+    return np.frombuffer(buffer, width)[values.offset : values.offset + len(values)]

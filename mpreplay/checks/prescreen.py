@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ..cells.absent import valid_in
+from ..cells.absent import numbers_in, valid_in
 from ..fast.library import lane
 from ..fast.looking import look_over
 from ..model.schemas import rules_of, schema_of
-from ..values.number_texts import numbers_in
 
 if TYPE_CHECKING:
     import pandera.pandas as pandera

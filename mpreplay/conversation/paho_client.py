@@ -137,13 +137,15 @@ class PahoClient(mqtt.Client):
         self._pack_remaining_length(head, 2 + len(topic) + 2 + len(payload))
         self._pack_str16(head, topic)
         head += mid.to_bytes(2, "big")
-        pieces = [head, payload] if isinstance(payload, bytes) else [head, *payload]
-        packet = Pieces(pieces) if len(payload) >= LARGE else b"".join(pieces)
+        given = [payload] if isinstance(payload, bytes) else payload
+        packet = Pieces([head, *given])
+        if len(payload) < LARGE:
+            return self._packet_queue(_PUBLISH, bytes(packet), mid, 1)
         return self._packet_queue(_PUBLISH, packet, mid, 1)
 
     def _packet_queue(self, command: Any, packet: Any, *more: Any) -> Any:
         """Queue a packet such that paho, which sends it piece by piece, copies no rest of it."""
-        whole = packet if isinstance(packet, Pieces) else memoryview(packet)
+        whole: Any = packet if isinstance(packet, Pieces) else memoryview(packet)
         return super()._packet_queue(command, whole, *more)
 
     def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:

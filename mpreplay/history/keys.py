@@ -205,6 +205,7 @@ def _check_unit(raw: RawSlab, times: Times, column: Any, name: str) -> None:
 
 
 _LOOKED_AT: Final = 50
+MANY: Final = 4  # keys in a dictionary for each row, up to which all of them are looked at
 
 
 def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
@@ -223,9 +224,9 @@ def keys_of(raw: RawSlab, name: str | None, fixed: str, kind: str) -> pa.Array:
         raise _no_keys(raw, name, str(value_type), kind)
     if not pa.types.is_dictionary(column.type):
         return _distinct(column)
-    if len(column.dictionary) > len(column):  # perhaps the dictionary of a whole history
+    if len(column.dictionary) > MANY * len(column):  # the dictionary of a whole history
         return _distinct(column.dictionary_decode())
-    distinct = _distinct(column.dictionary)
+    distinct = raw.pairing.distinct(column.dictionary, _distinct)
     index = column.indices
     if len(distinct.dictionary) < len(distinct):  # it has repeated or invalid keys
         index = distinct.indices.take(index)

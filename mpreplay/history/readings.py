@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from ..cells.absent import absent_in, is_present
+from ..cells.absent import absent_in, is_present, valid_in
 from ..cells.arrays import objects_of, python_of
 from ..cells.form import Form, is_text_type, tidied
 from ..cells.object_json import shown
@@ -21,6 +21,7 @@ from ..display.facts import SUPERSEDED, Detail
 from ..model.device_table import Devices
 from ..model.measurepoint import Measurepoint
 from ..model.model_set import model_of
+from ..model.thing_model import ThingModel
 from ..values.conversion import convert, convert_members, with_quality
 from ..values.misfits import Misfit, Misfits
 from ..values.plain_text import read_plain
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
 
     from ..model.device import Device
     from ..model.model_set import ModelSet
-    from ..model.thing_model import ThingModel
     from ..values.typed_column import Converted
     from .slab import RawSlab, Readings
 
 __all__ = ["read_slab"]
+
+FEW: Final = 1_024  # rows, below which no column is thinned
+THIN: Final = 3  # one present cell in so many, up to which only these are kept
 
 
 def read_slab(
@@ -56,8 +59,11 @@ def read_slab(
         part = keys if one else rows_taken(keys, of_device[keys.device] == number)
         given = models.find(product_key) or models.first
         chosen = None if len(part.rows) == raw.n_rows else part.rows - raw.first_row
-        make = _long_columns if raw.layout.columns.is_long else _wide_columns
-        columns = list(make(raw, model_of(given), chosen, models))
+        model = model_of(given)
+        if raw.layout.columns.is_long:
+            columns = list(_long_columns(raw, model, chosen))
+        else:  # the checks of a schema may compare the columns row by row
+            columns = list(_wide_columns(raw, model, chosen, may_thin=type(given) is ThingModel))
         yield replace(part, columns=columns, given=given)
 
 
@@ -67,15 +73,30 @@ def _take(column: Any, positions: NDArray[np.int64] | None) -> Any:
     return column[positions] if isinstance(column, np.ndarray) else column.take(pa.array(positions))
 
 
+def _thinned(column: Any, at: NDArray[np.int64]) -> tuple[Any, NDArray[np.int64]]:
+    """Return a column without its absent cells, and the positions of the others, if most are."""
+    n = len(at)
+    is_thin = isinstance(column, pa.Array) and THIN * (n - column.null_count) <= n
+    if n < FEW or not is_thin or pa.types.is_null(column.type):
+        return column, at
+    there = np.flatnonzero(valid_in(column))
+    return column.take(pa.array(there)), at[there]
+
+
 def _wide_columns(
-    raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, models: ModelSet
+    raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, *, may_thin: bool
 ) -> Iterator[TypedColumn]:
-    """Yield the columns of the wide form; columns unknown to the product are unknown points."""
+    """Yield the columns of the wide form; columns unknown to the product are unknown points.
+
+    With ``may_thin``, a column of which most cells are absent has the others alone.
+    """
     layout = raw.layout
     n = raw.n_rows if chosen is None else len(chosen)
-    at = np.arange(n)
+    every = np.arange(n)
     for name, identifier in layout.points.items():
-        column = _take(raw.columns[name], chosen)
+        column, at = _take(raw.columns[name], chosen), every
+        if may_thin and identifier not in layout.quality:
+            column, at = _thinned(column, at)
         point = point_named(identifier, model)
         if point is None:
             yield _unknown(column, identifier, at)
@@ -89,13 +110,13 @@ def _wide_columns(
         point = model.measurepoints.get(identifier)
         if point is None or not point.is_struct:
             for name, part in parts.items():
-                yield _unknown(part, f"{identifier}.{name}", at)
+                yield _unknown(part, f"{identifier}.{name}", every)
             continue
         forms = {m: layout.forms[name] for m, name in members.items() if name in layout.forms}
         converted = convert_members(parts, point, n, forms)
         if identifier in layout.quality:
             converted = _marked(converted, raw, identifier, chosen, point)
-        yield TypedColumn(point, converted.values, converted.quality, converted.misfits, at)
+        yield TypedColumn(point, converted.values, converted.quality, converted.misfits, every)
 
 
 def _marked(
@@ -112,7 +133,7 @@ def _marked(
 
 
 def _long_columns(
-    raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None, models: ModelSet
+    raw: RawSlab, model: ThingModel, chosen: NDArray[np.int64] | None
 ) -> Iterator[TypedColumn]:
     """Yield the columns of the long form: the rows of each point, with their positions."""
     columns, forms = raw.layout.columns, raw.layout.forms

@@ -24,7 +24,7 @@ def packed(table: pa.Table) -> bytes:
     options = _COMPRESSED if table.nbytes >= LARGE else _PLAIN
     with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
         writer.write_table(table)
-    written = sink.getvalue().to_pybytes()
+    written: bytes = sink.getvalue().to_pybytes()
     return hashlib.blake2b(written, digest_size=CHECKSUM).digest() + written
 
 

@@ -15,6 +15,8 @@ from .device import Device
 from .device_table import Devices, DeviceTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     # Keys in their order, and the place of each key of a dictionary in them, from 1; last, 0.
@@ -32,6 +34,7 @@ class Pairing:
 
     def __init__(self) -> None:
         self._table = DeviceTable()
+        self._distinct: list[tuple[pa.Array, pa.DictionaryArray]] = []
         self._sorted: list[tuple[pa.Array, Sorted]] = []
         # Of the latest keys: the number of each pair, -1 if it is not known yet.
         self._keys: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
@@ -58,6 +61,16 @@ class Pairing:
         if n_without:
             place -= 1
         return self._devices(p, d, found[n_without:]), place
+
+    def distinct(
+        self, keys: pa.Array, make: Callable[[pa.Array], pa.DictionaryArray]
+    ) -> pa.DictionaryArray:
+        """Return what is made of the keys of a dictionary; kept for the next slab."""
+        found = next((one for known, one in self._distinct if known.equals(keys)), None)
+        if found is None:
+            found = make(keys)
+            self._distinct = [(keys, found), *self._distinct[: KEPT - 1]]
+        return found
 
     def _ranked(self, keys: pa.DictionaryArray) -> tuple[tuple[str, ...], NDArray[np.int64]]:
         """Return keys, sorted, and of each row the place of its key in them, from 1; 0: no key."""

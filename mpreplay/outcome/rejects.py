@@ -20,7 +20,7 @@ from ..display.facts import SUPERSEDED, Detail
 from ..protocol.codes import NO_SUB_DEVICE, return_code
 from ..requests.dividing import devices_of
 from ..values.plain_text import plain_texts
-from .reject_table import FACTS, joined
+from .reject_table import FACTS, NO_REJECTS, joined
 
 if TYPE_CHECKING:
     from ..history.slab import Readings
@@ -36,6 +36,8 @@ _FATE: Final = ("outcome", "code", "request_id")  # added to the columns of a vi
 
 def rejects_withheld(part: ProductSlab) -> pa.Table:
     """Return one row per withheld value, with the first check that the value failed."""
+    if not part.faults and not part.repeats.superseded:
+        return NO_REJECTS
     tables = []
     taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
     for fault in _withheld(part):

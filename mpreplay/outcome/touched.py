@@ -64,25 +64,24 @@ def _rows(runs: Runs, names: Names) -> Iterator[NDArray[np.int64]]:
     owners = names.of_readings(part.readings, part.entries.device[runs.start])
     columns, time = part.readings.columns, part.entries.time[span]
     lacking = np.flatnonzero(part.encoded.n_values[span] < len(columns))
+    start, stop = runs.start - span.start, runs.stop - span.start
     for number, column in enumerate(columns):
         cells = part.entries.cells[number][span]
-        missing = _missing(cells, lacking)
-        if len(missing) == len(cells):
-            continue
-        [point] = names.of_points([column.point.identifier])
         bad = _suspects(part.entries, number, cells)
-        kinds = ((0, missing),) if bad is None else _told_apart(cells, bad)
-        for is_suspect, without in kinds:
-            chosen, *facts = _facts(without, runs.start - span.start, runs.stop - span.start, time)
+        if bad is not None:
+            there = [(0, (cells >= 0) & ~bad), (1, bad)]
+            kinds = [(n, _facts_of(np.flatnonzero(mask), start, stop, time)) for n, mask in there]
+        elif 2 * len(lacking) < len(cells):  # few lack a value of any column
+            missing = lacking[cells[lacking] < 0]
+            kinds = [(0, _facts(missing, start, stop, time))]
+        else:
+            kinds = [(0, _facts_of(np.flatnonzero(cells >= 0), start, stop, time))]
+        for is_suspect, (chosen, *facts) in kinds:
+            if not len(chosen):
+                continue
+            [point] = names.of_points([column.point.identifier])
             same = np.full((2, len(chosen)), [[point], [is_suspect]])
             yield np.stack([runs.place[chosen], owners[chosen], same[0], *facts, same[1]])
-
-
-def _missing(cells: NDArray[np.int64], lacking: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the entries without a value; ``lacking`` are those that lack one of any column."""
-    if 2 * len(lacking) < len(cells):
-        return lacking[cells[lacking] < 0]
-    return np.flatnonzero(cells < 0)
 
 
 def _suspects(entries: Entries, column: int, cells: NDArray[np.int64]) -> NDArray[np.bool_] | None:
@@ -93,11 +92,17 @@ def _suspects(entries: Entries, column: int, cells: NDArray[np.int64]) -> NDArra
     return bad if bad.any() else None
 
 
-def _told_apart(
-    cells: NDArray[np.int64], bad: NDArray[np.bool_]
-) -> tuple[tuple[int, NDArray[np.int64]], ...]:
-    """Return the entries without a good value, and those without a suspect."""
-    return (0, np.flatnonzero((cells < 0) | bad)), (1, np.flatnonzero(~bad))
+def _facts_of(
+    there: NDArray[np.int64],
+    start: NDArray[np.int64],
+    stop: NDArray[np.int64],
+    time: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], ...]:
+    """Return what :func:`_facts` does, from the entries with a value."""
+    first, last = np.searchsorted(there, start), np.searchsorted(there, stop)
+    chosen = np.flatnonzero(first < last)
+    first, last = first[chosen], last[chosen]
+    return chosen, time[there[first]], time[there[last - 1]], last - first
 
 
 def _facts(

@@ -7,7 +7,7 @@ a few entries do not keep the whole slab in memory.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ..checks.faults import Fault
 
 __all__ = ["rest_from"]
+
+SMALL: Final = 8  # of so many positions at most one is sorted; more are marked
 
 
 def rest_from(slab: int, parts: Sequence[ProductSlab], first: int) -> Rest | None:
@@ -50,10 +52,12 @@ def rest_from(slab: int, parts: Sequence[ProductSlab], first: int) -> Rest | Non
 def _from(part: ProductSlab, start: int) -> ProductSlab:
     """Return the entries of a product from the given one on, without the rows of all others."""
     readings, entries = part.readings, part.entries
-    cells = [cell[start:] for cell in entries.cells]
-    # Ascending, so that a column with a value in each row keeps the order of the rows.
-    both = list(zip(readings.columns, cells, strict=True))
-    chosen = [_ascending(cell[cell >= 0], len(column.values)) for column, cell in both]
+    both = list(zip(readings.columns, entries.cells, strict=True))
+    known: dict[int, _Compacted] = {}  # columns with a value in each row share their cells
+    for column, cell in both:
+        if id(cell) not in known:
+            known[id(cell)] = _compacted(cell[start:], len(column.values))
+    chosen = [known[id(cell)][0] for cell in entries.cells]
     taken = [column.taken(some) for column, some in zip(readings.columns, chosen, strict=True)]
     rows = _ascending(np.concatenate([column.at for column in taken]), len(readings.rows))
     place = _numbered(rows, len(readings.rows))
@@ -77,10 +81,7 @@ def _from(part: ProductSlab, start: int) -> ProductSlab:
             readings=kept,
             device=entries.device[start:],
             time=entries.time[start:],
-            cells=[
-                np.append(_numbered(some, len(column.values)), -1)[cell]
-                for (column, cell), some in zip(both, chosen, strict=True)
-            ],
+            cells=[known[id(cell)][1] for cell in entries.cells],
             copies=[
                 copy._replace(entry=copy.entry - start)
                 for copy in part.copies(start, len(entries.time))
@@ -92,6 +93,25 @@ def _from(part: ProductSlab, start: int) -> ProductSlab:
         Repeats(),
         [np.zeros(len(some), bool) for some in chosen],
     )
+
+
+_Compacted = tuple["NDArray[np.int64]", "NDArray[np.int64]"]
+
+
+def _compacted(cells: NDArray[np.int64], n: int) -> _Compacted:
+    """Return the positions of cells, all below n, and of each cell its place among them, -1: none.
+
+    Positions ascend, so that a column with a value in each row keeps the order of the rows.
+    """
+    there = np.flatnonzero(cells >= 0)
+    positions = cells[there]
+    if len(positions) * SMALL > n:
+        chosen = _ascending(positions, n)
+        return chosen, np.append(_numbered(chosen, n), -1)[cells]
+    chosen = np.sort(positions)
+    places = np.full(len(cells), -1, np.int64)
+    places[there] = np.searchsorted(chosen, positions)
+    return chosen, places
 
 
 def _ascending(numbers: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -68,6 +68,8 @@ class ProductSlab:
 
     def tally_withheld(self) -> Tally:
         """Return counts of the withheld values."""
+        if not any(mask.any() for mask in self.withheld):
+            return Tally()
         both = zip(self.withheld, self.readings.columns, strict=True)
         gone = (mask & column.present() if mask.any() else mask for mask, column in both)
         return tally_rows(self.readings, per_row(self.readings, gone))

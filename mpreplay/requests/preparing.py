@@ -133,7 +133,7 @@ class Preparer:
         gone = withheld(readings, faults, self.policy.on_invalid != "send")
         for column, positions, _ in repeats.superseded:
             gone[column][positions] = True
-        sent = [column.present() for column in readings.columns]
+        sent = [column.present().copy() for column in readings.columns]
         for mask, missing in zip(sent, gone, strict=True):
             if missing.any():
                 np.logical_and(mask, ~missing, out=mask)

@@ -12,10 +12,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..cells.absent import valid_in
+from ..cells.absent import numbers_in, valid_in
 from ..model.measurepoint import Measurepoint
 from .misfits import longest_json
-from .number_texts import number_texts, numbers_in, texts_of_numbers
+from .number_texts import number_texts, texts_of_numbers
 from .text_pool import (
     NOWHERE,
     Member,

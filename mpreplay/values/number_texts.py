@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from ..cells.absent import valid_in
+from ..cells.absent import numbers_in, valid_in
 from .text_pool import Texts
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     # The numbers of a grid, and the place of each number on it.
     Grid = tuple[NDArray[Any], NDArray[np.intp]]
 
-__all__ = ["number_texts", "numbers_in", "texts_of_numbers"]
+__all__ = ["number_texts", "texts_of_numbers"]
 
 SCALES: Final = (1, 10, 100, 1_000)  # none to three decimals
 SAMPLE: Final = 64  # values checked first, before all others
@@ -53,17 +53,6 @@ def number_texts(values: pa.Array, before: str = "", after: str = "") -> Texts:
     there = np.flatnonzero(valid_in(values))
     texts = texts_of_numbers(numbers_in(values)[there], before, after)
     return texts.spread(there, len(values))
-
-
-def numbers_in(values: pa.Array) -> NDArray[Any]:
-    """Return the numbers of an array, times as whole numbers; whatever number where it is null."""
-    kind = values.type
-    is_time = pa.types.is_timestamp(kind)
-    width = np.dtype(np.int64 if is_time else kind.to_pandas_dtype())
-    buffer = values.buffers()[1]
-    if not len(values) or buffer is None:
-        return np.zeros(len(values), width)
-    return np.frombuffer(buffer, width)[values.offset : values.offset + len(values)]
 
 
 def texts_of_numbers(numbers: NDArray[Any], before: str = "", after: str = "") -> Texts:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..cells.absent import is_present
+from ..cells.absent import is_present, numbers_in, valid_in
 from ..cells.arrays import without
 from ..cells.epoch import FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
@@ -172,6 +172,8 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
     if library is not None and (plain := finite_floats(library, column, meant)) is not None:
         return Converted(plain)
     width = np.float32 if point.type == "FLOAT" else np.float64
+    if kind in _PLAIN_FLOATS and (quick := _narrowed(column, width)) is not None:
+        return Converted(quick)
     given, absent = _floats(column, width)
     with np.errstate(over="ignore"):
         numbers = given.astype(width, copy=False)
@@ -189,6 +191,28 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
     if not any(mask.any() for mask, _, _ in mismatches):
         return Converted(array)
     return with_misfits(array, column, mismatches)
+
+
+_PLAIN_FLOATS: Final = (pa.float64(), pa.float32())
+
+
+def _narrowed(column: pa.Array, width: type[np.floating[Any]]) -> pa.Array | None:
+    """Return floats of a width, null where they are absent; None if one may be infinite."""
+    numbers = numbers_in(column)
+    with np.errstate(over="ignore"):
+        numbers = numbers.astype(width, copy=False)
+    there = np.isfinite(numbers)
+    if not there.all():
+        if not (there | np.isnan(numbers)).all():
+            return None
+        if column.null_count:
+            there &= valid_in(column)
+    elif column.null_count:
+        there = valid_in(column)
+    n_absent = len(there) - int(np.count_nonzero(there))
+    valid = pa.py_buffer(np.packbits(there, bitorder="little")) if n_absent else None
+    kind = pa.from_numpy_dtype(width)
+    return pa.Array.from_buffers(kind, len(numbers), [valid, pa.py_buffer(numbers)], n_absent)
 
 
 def _is_inexact(column: pa.Array, numbers: NDArray[Any]) -> NDArray[np.bool_]:

@@ -56,17 +56,21 @@ class TypedColumn:
     quality: pa.Array | None
     misfits: Misfits
     at: NDArray[np.int64]
+    _present: NDArray[np.bool_] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Take any misfits."""
         object.__setattr__(self, "misfits", Misfits.of(self.misfits))
 
     def present(self) -> NDArray[np.bool_]:
-        """Return a mask, True for present values, misfits included."""
-        mask = valid_in(self.values)
-        if self.misfits:
-            mask[self.misfits.positions] = True
-        return mask
+        """Return a mask, True for present values, misfits included; not to be written to."""
+        if self._present is None:
+            mask = valid_in(self.values)
+            if self.misfits:
+                mask[self.misfits.positions] = True
+            mask.flags.writeable = False
+            object.__setattr__(self, "_present", mask)
+        return self._present
 
     @property
     def n_present(self) -> int:

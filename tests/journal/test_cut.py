@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,12 +75,10 @@ def torn(
     path = tmp_path / "run.db"
     files: list[bytes] = []
     states: list[str] = []
-    together, close = Journal._together, Journal.close
+    commit, close = Journal._commit, Journal.close
 
-    @contextmanager
-    def noted(journal: Journal) -> Iterator[None]:
-        with together(journal):
-            yield
+    def noted(journal: Journal) -> None:
+        commit(journal)
         states.append(state_of(path))
 
     def copied(journal: Journal) -> None:
@@ -88,7 +86,7 @@ def torn(
         close(journal)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_together", noted)
+        patch.setattr(Journal, "_commit", noted)
         patch.setattr(Journal, "close", copied)
         run, _ = replay(frame, model, path, lambda n, _: [(0.0, 1204)] if n == 2 else None)
     return Torn(*files, ["BEGIN TRANSACTION;\nCOMMIT;", *states], run)
