@@ -24,7 +24,7 @@ NAME: Final = "mpreplay"
 MADE: Final = {f"{NAME}/fast/lane.so", f"{NAME}/fast/left_out.txt"}
 NOT_COPIED: Final = (".venv", ".git", ".hypothesis", ".*_cache", "__pycache__", "*.log")
 IN_SOURCE: Final = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "tests/conftest.py"}
-LAST_LINE: Final = "equal to what was sent"  # of the demo
+VERDICT: Final = "equal to what was sent"  # of the demo
 _SITE: Final = "import mpreplay, sys; print(mpreplay.__file__); print(mpreplay.__version__)"
 
 
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         _run([sys.executable, "-m", "twine", "check", "--strict", str(wheel), str(source)], work)
         in_clean_environment(wheel, work)
         if uvx := shutil.which("uvx"):
-            _run([uvx, "--from", str(wheel), NAME, "demo"], work, LAST_LINE)
+            _run([uvx, "--from", str(wheel), NAME, "demo"], work, VERDICT)
     print(f"{wheel.name} and {source.name} are as they should be")
 
 
@@ -92,7 +92,7 @@ def in_clean_environment(wheel: Path, work: Path) -> None:
     place = _run([str(bin_folder / "python"), "-c", _SITE], work)
     if not Path(place.splitlines()[0]).resolve().is_relative_to(home.resolve()):
         sys.exit(f"imported from elsewhere: {place}")
-    _run([str(bin_folder / NAME), "demo"], work, LAST_LINE)
+    _run([str(bin_folder / NAME), "demo"], work, VERDICT)
 
 
 def _run(command: list[str], folder: Path, wanted: str = "") -> str:
@@ -105,10 +105,9 @@ def _run(command: list[str], folder: Path, wanted: str = "") -> str:
         command, cwd=outside, env=environment, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
-    last = done.stdout.strip().splitlines()[-1:]
-    if done.returncode or wanted not in "".join(last):
+    if done.returncode or wanted not in done.stdout:
         sys.exit(f"{done.stdout}\nended with {done.returncode}")
-    print(*last)
+    print(*done.stdout.strip().splitlines()[-1:])
     return done.stdout
 
 
