@@ -79,7 +79,7 @@ def rows_if_nearby(
         low, high = (int(time.min()), int(time.max())) if len(time) else (inf, -inf)
         if not (up.take(low, high) | down.take(-high, -low)):
             return None
-    return n_rows
+    return n_rows if history.columns.devices is None else history.n_rows_wanted
 
 
 def _within(time: NDArray[np.int64], history: History) -> NDArray[np.bool_] | None:
@@ -95,8 +95,10 @@ def _within(time: NDArray[np.int64], history: History) -> NDArray[np.bool_] | No
 def _is_cheap(history: History) -> bool:
     """Return True if times can be read alone, and all else is of one type in all slabs."""
     columns = history.columns
-    if columns.devices is not None or (columns.is_long and columns.only) or columns.time_text:
+    if (columns.is_long and columns.only) or columns.time_text:
         return False
+    if columns.devices is not None and (history.start, history.end) != (None, None):
+        return False  # the rows of some devices in an interval cannot be counted by times alone
     if columns.ambiguous == "infer" and columns.tz is not None:
         return False
     return all(_is_typed(source, columns.named) for source in history.sources)

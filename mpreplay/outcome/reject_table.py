@@ -50,6 +50,8 @@ def joined(tables: Iterable[pa.Table]) -> pa.Table:
     kept = [table for table in tables if len(table)]
     if not kept:
         return NO_REJECTS
+    if len(kept) == 1 and len(kept[0]) == 1:
+        return kept[0]
     whole = pa.concat_tables(kept).combine_chunks()
     order = pc.sort_indices(whole, [("source", "ascending"), ("row", "ascending")])
     return whole.take(order)

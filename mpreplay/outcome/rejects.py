@@ -23,6 +23,8 @@ from ..values.plain_text import plain_texts
 from .reject_table import FACTS, NO_REJECTS, joined
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ..history.slab import Readings
     from ..model.device import Device
     from ..requests.chunk import Chunk, ProductSlab
@@ -130,14 +132,17 @@ def rejects_of_suspects(
     keep the check that they fail.
     """
     is_skipped = settled.outcome == "accepted"
-    taken = [np.zeros(len(column.values), bool) for column in part.readings.columns]
+    taken: dict[int, NDArray[np.int64]] = {}  # positions by column
     for fault in part.faults:
         if fault.column < 0:
             continue
+        known = taken.get(fault.column, np.zeros(0, np.int64))
         cells = part.entries.cells[fault.column][start:stop]
-        fresh = np.isin(fault.positions, cells) & ~taken[fault.column][fault.positions]
+        fresh = np.isin(fault.positions, cells) & ~np.isin(fault.positions, known)
+        if not fresh.any():
+            continue
         positions = fault.positions[fresh]
-        taken[fault.column][positions] = True
+        taken[fault.column] = np.concatenate([known, positions])
         why = Detail("expected_skip", of=fault.why) if is_skipped else fault.why
         check = "expected_skip" if is_skipped else fault.check
         yield _rejects(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..model.device_table import Devices
 from ..protocol.pieces import Pieces
-from .tallies import Tally, per_row, tally_rows, tally_runs
+from .tallies import Tally, per_row, tally_each, tally_rows, tally_runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,12 +83,10 @@ class ProductSlab:
 
     def tally_suspects(self, start: int, stop: int) -> Tally:
         """Return counts of the suspects in the entries [start, stop)."""
-        counts = np.zeros(len(self.readings.rows), np.int64)
-        for number, positions in self.suspects(start, stop):
-            rows = self.readings.columns[number].at[positions]
-            counts += np.bincount(rows, minlength=len(counts))
+        columns = self.readings.columns
+        found = [columns[number].at[some] for number, some in self.suspects(start, stop)]
         copies = [copy for copy in self.copies(start, stop) if self.is_suspect(copy)]
-        return tally_rows(self.readings, counts) + self._tally_copies(copies)
+        return tally_each(self.readings, found) + self._tally_copies(copies)
 
     def copies(self, start: int, stop: int) -> list[Copy]:
         """Return the equal copies of values in the entries [start, stop)."""

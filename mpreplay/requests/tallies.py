@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -176,6 +176,16 @@ def tally_rows(readings: Readings, counts: NDArray[np.int64]) -> Tally:
     if readings.unreadable:
         day[readings.is_unreadable("time")] = NO_DAY
     return Tally([Counts(devices.table, numbers, day, counts).summed()])
+
+
+def tally_each(readings: Readings, rows: Sequence[NDArray[np.int64]]) -> Tally:
+    """Return counts of values by the rows that they are in; of rows that can be read."""
+    at = np.concatenate([_NOTHING, *rows])
+    if not len(at):
+        return Tally()
+    devices = Devices.of(readings.devices)
+    numbers, day = devices.numbers[readings.device[at]], readings.time[at] // DAY
+    return Tally([Counts(devices.table, numbers, day, np.ones(len(at), np.int64)).summed()])
 
 
 def per_row(readings: Readings, masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.int64]:

@@ -221,7 +221,7 @@ class Driver:
         with self.journal.joined():
             for _ in range(AT_ONCE):
                 self._handle(event)
-                if event is None or self.link.is_lost:
+                if event is None or self.link.is_lost or not self.session.n_open:
                     return
                 event = self.transport.receive(0.0)
 

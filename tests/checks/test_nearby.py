@@ -75,7 +75,7 @@ def table_of(found: list[Row]) -> pa.Table:
 
 
 @contextmanager
-def files_of(found: list[Row], cuts: list[int], group: int) -> Iterator[History]:
+def files_of(found: list[Row], cuts: list[int], group: int, **options: Any) -> Iterator[History]:
     """Keep rows in files of small row groups, read in slabs of few rows."""
     table = table_of(found)
     bounds = sorted({0, *(min(cut, len(found)) for cut in cuts), len(found)})
@@ -86,7 +86,7 @@ def files_of(found: list[Row], cuts: list[int], group: int) -> Iterator[History]
             pq.write_table(table.slice(start, stop - start), paths[-1], row_group_size=group)
         yield mp.read_history(
             paths, time_column="time", device_column="device", product_column="product",
-            plausible=None,
+            plausible=None, **options,
         )  # fmt: skip
 
 
@@ -102,12 +102,14 @@ def order_of(history: History, keep: Any, on_invalid: Any = "withhold") -> Order
     st.integers(1, 9),
     st.sampled_from(["first", "last"]),
     st.sampled_from(["withhold", "send"]),
+    st.booleans(),
 )
 def test_what_is_found_on_the_way_is_what_a_look_before_finds(
-    found: list[Row], cuts: list[int], group: int, keep: Any, on_invalid: Any
+    found: list[Row], cuts: list[int], group: int, keep: Any, on_invalid: Any, is_chosen: bool
 ) -> None:
     """Whether a file is read once or twice is no matter of what becomes of its values."""
-    with files_of(found, cuts, group) as history:
+    is_chosen &= any(device == "d1" for _, device, *_ in found)
+    with files_of(found, cuts, group, **({"devices": ["d1"]} if is_chosen else {})) as history:
         order = order_of(history, keep, on_invalid)
         before, nearby = order.duplicates(), order.nearby()
         if nearby is None:

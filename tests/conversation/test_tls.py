@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import socket
 import ssl
 import threading
@@ -26,6 +27,8 @@ from hostile import Hostile, ignore
 import mpreplay as mp
 from mpreplay.conversation import mqtt as transport_module
 from mpreplay.conversation.mqtt import MqttTransport
+from mpreplay.conversation.transport import Message
+from mpreplay.protocol.pieces import Pieces
 
 pytestmark = pytest.mark.skipif(OPENSSL is None, reason="openssl is not installed")
 # With TLS 1.3 a server may close the connection before its reason is read.
@@ -71,6 +74,28 @@ def serving(own: Certificate, **options: Any) -> ssl.SSLContext:
     for name, value in options.items():
         setattr(context, name, value)
     return context
+
+
+def test_a_large_message_in_pieces_arrives_as_one(papers: Papers) -> None:
+    """Records of TLS end where the network stops taking, and not where pieces do."""
+    platform = Hostile(tls=serving(papers.trusted.server("large")))
+    texts = [bytes([65 + n]) * size for n, size in enumerate((70, 200_000, 1, 900_000, 3))]
+    with platform.running():
+        files = {"host": "localhost", "ca_file": str(papers.trusted.own.cert)}
+        transport = MqttTransport(dataclasses.replace(platform.connection, **files), [TOPIC])
+        try:
+            transport.connect()
+            for n in (1, 2):
+                body = [b'{"id":"%d","x":"' % n, *texts, b'"}']
+                transport.publish(TOPIC.removesuffix("_reply"), Pieces(body))
+            events = [transport.receive(10.0) for _ in range(4)]
+        finally:
+            transport.close()
+
+    assert sum(isinstance(event, Message) for event in events) == 2
+    assert [json.loads(one.payload) for one in platform.requests] == [
+        {"id": str(n), "x": b"".join(texts).decode()} for n in (1, 2)
+    ]
 
 
 def connect(
