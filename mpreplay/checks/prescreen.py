@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from ..cells.absent import numbers_in, valid_in
-from ..fast.library import lane
-from ..fast.looking import look_over
 from ..model.schemas import rules_of, schema_of
 
 if TYPE_CHECKING:
@@ -72,9 +70,14 @@ class Proof:
 
     def _is_clear(self, values: pa.Array) -> bool:
         """Return True if all numbers are allowed: the least and the largest are."""
-        if (found := _ends(values)) is None:
+        numbers = numbers_in(values)
+        if values.null_count:
+            numbers = numbers[valid_in(values)]
+        if not len(numbers):
             return True
-        least, most = found
+        # Both are NaN if any number is; Arrow's own min_max skips NaN, and takes ten times as long.
+        with np.errstate(invalid="ignore"):
+            least, most = numbers.min(), numbers.max()
         if self._least <= least and most <= self._most:
             return True
         ends = pa.array(np.array([least, most]), values.type)
@@ -82,21 +85,6 @@ class Proof:
             return False
         self._least, self._most = min(self._least, least), max(self._most, most)
         return True
-
-
-def _ends(values: pa.Array) -> tuple[Any, Any] | None:
-    """Return the least and the largest number, both NaN if any is; None if there is none."""
-    library = lane()
-    if library is not None and (look := look_over(library, values)) is not None and not look.n_nan:
-        return (look.least, look.most) if look.n else None
-    numbers = numbers_in(values)
-    if values.null_count:
-        numbers = numbers[valid_in(values)]
-    if not len(numbers):
-        return None
-    # Arrow's own min_max skips NaN, and takes ten times as long.
-    with np.errstate(invalid="ignore"):
-        return numbers.min(), numbers.max()
 
 
 def proofs_of(points: Iterable[Measurepoint]) -> dict[str, Proof]:

@@ -4,7 +4,8 @@
    and addresses come from Python, which takes them from the arrays themselves. What is read from
    data is compared with them: positions, devices and the bounds of texts. Nothing is written behind
    the end of the room that is given. Whatever does not hold is answered by a code below zero, and
-   the caller then takes the general path, which makes the same bytes.
+   the caller then takes the general path, which makes the same bytes. Arrow's arrays may begin at
+   any byte, so they are read with memcpy.
 
    Numbers are written as orjson writes them: the fewest digits that are read back as the number,
    and of these the nearest. Two ways lead there.
@@ -14,7 +15,6 @@
      put_float64).
    - All others: Raffaello Giulietti, "The Schubfach way to render doubles", 2020 (shortest). */
 
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -33,6 +33,7 @@ typedef unsigned __int128 wide;
 enum { FLOAT32, FLOAT64, INT64, TEXT };       /* what a column holds */
 enum { NO_ROOM = -1, NO_SUCH = -2 };          /* what was wrong */
 enum { NUMBER = 32, SLACK = 64 };             /* longest number; what may be written past an end */
+enum { MUCH = 1 << 24 };                      /* bytes that may be asked for without a count */
 enum { LEAST_POWER = -292, MOST_POWER = 324 }; /* powers of ten that doubles need */
 
 /* A column: numbers, or texts of a pool. */
@@ -42,12 +43,12 @@ typedef struct {
   int64_t n;              /* numbers, or places */
   const int64_t *cells;   /* of each entry, the position of its value; below 0 if absent */
   const char *key;        /* ,"P": and at least 32 bytes more that can be read */
-  const int32_t *starts;  /* of each text of the pool, and the end of the last */
+  const char *starts;     /* of each text of the pool, and the end of the last: 32 bits each */
   const char *texts;      /* the pool */
   int64_t n_texts;
   int32_t key_size;
   int32_t kind;
-  int32_t counts;         /* 1 if its values are counted, 0 if they are parts of the values before */
+  int32_t counts;         /* 1 if its values are counted, 0 if each is a part of the one before */
   int32_t unused;
   int32_t few, more;      /* decimals that numbers so far have had: at most 3, at most 12 */
 } Column;
@@ -228,7 +229,7 @@ enum { MOST_SHORT = 3 };
 static const double BELOW[] = {1e4, 1e5, 1e6, 1e7};         /* 10^4 as steps of each scale */
 static const uint64_t INVERSE[] = {1ULL << 40, 109951162778ULL, 10995116278ULL, 1099511628ULL};
 static const int32_t STEPS[] = {1, 10, 100, 1000};
-static const int32_t AT[] = {0, 1, 11, 111};                /* where the decimals of a scale begin */
+static const int32_t AT[] = {0, 1, 11, 111};                /* first decimals of each scale */
 static struct { char text[4]; int32_t size; } wholes[10000], decimals[1111]; /* 12 and .5, .25 */
 
 static void set_texts(void) {
@@ -391,19 +392,21 @@ static inline char *put_number(char *p, Column *column, int64_t position) {
 
 /* Begin and end of the text of a position; 0 if there is none, below 0 if it is not in the pool. */
 static inline int text_of(const Column *column, int64_t position, int32_t *begin, int32_t *end) {
-  int32_t place;
+  int32_t place, last;
   memcpy(&place, (const char *)column->values + 4 * position, 4);
   if (place < 0) return 0;
   if (place >= column->n_texts) return NO_SUCH;
-  *begin = column->starts[place];
-  *end = column->starts[place + 1];
-  return *begin < 0 || *end < *begin || *end > column->starts[column->n_texts] ? NO_SUCH : 1;
+  memcpy(begin, column->starts + 4 * (int64_t)place, 4);
+  memcpy(end, column->starts + 4 * (int64_t)place + 4, 4);
+  memcpy(&last, column->starts + 4 * column->n_texts, 4);
+  return *begin < 0 || *end < *begin || *end > last ? NO_SUCH : 1;
 }
 
-/* The most bytes that the values of a column take. */
-static int64_t room_of(const Column *column, int64_t n) {
+/* The most bytes that the values of a column take; those of numbers are counted if asked. */
+static int64_t room_of(const Column *column, int64_t n, int counted) {
   int64_t there = 0, room = 0;
   if (column->kind != TEXT) {
+    if (!counted) return n * (column->key_size + NUMBER);
     for (int64_t i = 0; i < n; i++) there += column->cells[i] >= 0;
     return there * (column->key_size + NUMBER);
   }
@@ -442,14 +445,15 @@ static int64_t room_of_numbers(const Slab *slab) {
 
 /* The most bytes that the text of a slab takes, or what is wrong with it. */
 int64_t lane_room(const Slab *slab) {
-  int64_t room = room_of(slab->heads, slab->n);
+  int64_t room = room_of(slab->heads, slab->n, 1), numbers = room_of_numbers(slab);
   if (room < 0) return room;
+  int counted = slab->n > MUCH / numbers; /* what is not written to takes no memory */
   for (int64_t j = 0; j < slab->n_columns; j++) {
-    int64_t more = room_of(&slab->columns[j], slab->n);
+    int64_t more = room_of(&slab->columns[j], slab->n, counted);
     if (more < 0) return more;
     room += more;
   }
-  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + room_of_numbers(slab) + SLACK;
+  return room + slab->n * (int64_t)(sizeof TIME + NUMBER) + numbers + SLACK;
 }
 
 /* Lay the entries, a comma behind each: of each its start and its number of values; last the end.
@@ -525,86 +529,6 @@ int lane_place(const uint8_t *mask, const int64_t *at, int64_t n, const int64_t 
     cells[entry] = i;
   }
   return 0;
-}
-
-/* ---------------------------------------------------------------------------------- look over */
-
-/* Numbers of an Arrow array, and the bits of those that are there. */
-typedef struct {
-  const void *values;
-  const uint8_t *valid; /* NULL: all are there */
-  int64_t first;        /* place of the first in values, and of its bit in valid */
-  int64_t n;
-  int32_t kind;
-  int32_t unused;
-} Numbers;
-
-/* What the numbers that are there come to; of floats without those that are NaN. */
-typedef struct {
-  double least, most;
-  int64_t n, n_nan;
-} Look;
-
-/* The bits of eight numbers from i on, or of those that are left. */
-static inline uint32_t bits_of(const Numbers *numbers, int64_t i) {
-  int64_t at = numbers->first + i, left = numbers->n - i;
-  int count = left < 8 ? (int)left : 8, skip = (int)(at & 7);
-  uint32_t all = (1u << count) - 1;
-  if (!numbers->valid) return all;
-  const uint8_t *bits = numbers->valid + (at >> 3);
-  uint32_t found = (uint32_t)bits[0] >> skip;
-  if (skip + count > 8) found |= (uint32_t)bits[1] << (8 - skip);
-  return found & all;
-}
-
-/* Lanes of eight, so that a processor can take several at once. */
-#define LOOK(name, type)                                                                      \
-  static Look name(const Numbers *numbers) {                                                  \
-    const type *values = (const type *)numbers->values + numbers->first;                      \
-    type low[8], high[8];                                                                     \
-    int64_t n = 0, nan[8] = {0};                                                              \
-    for (int l = 0; l < 8; l++) { low[l] = (type)INFINITY; high[l] = (type)-INFINITY; }       \
-    for (int64_t i = 0; i < numbers->n; i += 8) {                                             \
-      uint32_t bits = bits_of(numbers, i);                                                    \
-      n += __builtin_popcount(bits);                                                          \
-      if (bits == 255) {                                                                      \
-        for (int l = 0; l < 8; l++) {                                                         \
-          type x = values[i + l];                                                             \
-          low[l] = x < low[l] ? x : low[l];                                                   \
-          high[l] = x > high[l] ? x : high[l];                                                \
-          nan[l] += x != x;                                                                   \
-        }                                                                                     \
-        continue;                                                                             \
-      }                                                                                       \
-      for (; bits; bits &= bits - 1) {                                                        \
-        type x = values[i + __builtin_ctz(bits)];                                             \
-        low[0] = x < low[0] ? x : low[0];                                                     \
-        high[0] = x > high[0] ? x : high[0];                                                  \
-        nan[0] += x != x;                                                                     \
-      }                                                                                       \
-    }                                                                                         \
-    Look look = {(double)INFINITY, (double)-INFINITY, n, 0};                                  \
-    for (int l = 0; l < 8; l++) {                                                             \
-      look.least = low[l] < look.least ? low[l] : look.least;                                 \
-      look.most = high[l] > look.most ? high[l] : look.most;                                  \
-      look.n_nan += nan[l];                                                                   \
-    }                                                                                         \
-    return look;                                                                              \
-  }
-
-LOOK(look32, float)
-LOOK(look64, double)
-
-/* Look over floats; returns 0, or NO_SUCH of other numbers. */
-int lane_look(const Numbers *numbers, Look *look) {
-  if (numbers->kind != FLOAT32 && numbers->kind != FLOAT64) return NO_SUCH;
-  *look = numbers->kind == FLOAT32 ? look32(numbers) : look64(numbers);
-  return 0;
-}
-
-/* Doubles as 32-bit floats, each the nearest; those that are not there as well. */
-void lane_narrow(const double *values, int64_t n, float *narrow) {
-  for (int64_t i = 0; i < n; i++) narrow[i] = (float)values[i];
 }
 
 /* ------------------------------------------------------------------------------------- set up */

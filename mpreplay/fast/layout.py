@@ -20,8 +20,6 @@ __all__ = [
     "TEXT",
     "Column",
     "Form",
-    "Look",
-    "Numbers",
     "Slab",
     "declare",
     "powers",
@@ -66,33 +64,6 @@ class Slab(ctypes.Structure):
     )
 
 
-class Numbers(ctypes.Structure):
-    """Numbers of an Arrow array, and the bits of those that are there."""
-
-    _fields_ = (
-        ("values", ctypes.c_void_p),
-        ("valid", ctypes.c_void_p),
-        ("first", ctypes.c_int64),
-        ("n", ctypes.c_int64),
-        ("kind", ctypes.c_int32),
-        ("unused", ctypes.c_int32),
-    )
-
-
-class Look(ctypes.Structure):
-    """What the numbers that are there come to; of floats without those that are NaN.
-
-    Without any number, the least is infinite and the largest minus infinite.
-    """
-
-    _fields_ = (
-        ("least", ctypes.c_double),
-        ("most", ctypes.c_double),
-        ("n", ctypes.c_int64),
-        ("n_nan", ctypes.c_int64),
-    )
-
-
 class Form(ctypes.Structure):
     """The exponents that are not written, and whether those that are have a plus."""
 
@@ -108,7 +79,6 @@ def declare(library: Any) -> None:
     """Give the functions of a loaded library their types."""
     size, address = ctypes.c_int64, ctypes.c_void_p
     column, slab, form = (ctypes.POINTER(kind) for kind in (Column, Slab, Form))
-    numbers, look = (ctypes.POINTER(kind) for kind in (Numbers, Look))
     functions: dict[str, tuple[Any, list[Any]]] = {
         "lane_source": (ctypes.c_uint32, []),
         "lane_runs_here": (ctypes.c_int, []),
@@ -116,8 +86,6 @@ def declare(library: Any) -> None:
         "lane_numbers": (size, [column, address, size]),
         "lane_room": (size, [slab]),
         "lane_place": (ctypes.c_int, [address, address, size, address, size, address, size]),
-        "lane_look": (ctypes.c_int, [numbers, look]),
-        "lane_narrow": (None, [address, size, address]),
         "lane_lay": (size, [slab, address, size, address, address]),
     }
     for name, (result, arguments) in functions.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import threading
 import zlib
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["State", "found", "lane", "numbers_text", "state"]
 
 SWITCH: Final = "MPREPLAY_FAST"
+OFF: Final = {"0", "off", "no", "false"}
+_FINDING: Final = threading.Lock()
 HERE: Final = Path(__file__).parent
 SOURCE: Final = HERE / "lane.c"
 LIBRARY: Final = HERE / "lane.so"
@@ -62,22 +65,28 @@ def lane() -> Any:
 @cache
 def state() -> State:
     """Return the compiled pass, or why it is not used; looked for once a process."""
-    if os.environ.get(SWITCH) == "0":
-        return State(None, f"{SWITCH}=0 switches it off")
+    given = os.environ.get(SWITCH, "")
+    if given.strip().lower() in OFF:
+        return State(None, f"{SWITCH}={given} switches it off")
     return found()
 
 
-@cache
 def found() -> State:
     """Return the compiled pass, whether or not it is switched off."""
+    with _FINDING:  # its tables are written once
+        return _found()
+
+
+@cache
+def _found() -> State:
     if not LIBRARY.is_file():
         return State(None, _left_out())
     try:
         library = ctypes.CDLL(str(LIBRARY))
         declare(library)
+        why = _unfit(library)
     except (OSError, AttributeError) as error:
-        return State(None, f"{LIBRARY.name} cannot be loaded: {error}")
-    why = _unfit(library)
+        return State(None, f"{LIBRARY.name} cannot be used: {error}")
     return State(None, why) if why else State(library, "compiled when mpreplay was installed")
 
 

@@ -18,8 +18,6 @@ from ..cells.absent import is_present, numbers_in, valid_in
 from ..cells.arrays import without
 from ..cells.epoch import FIRST_TIME, LAST_TIME
 from ..display.facts import Detail
-from ..fast.library import lane
-from ..fast.looking import finite_floats
 from ..times.time_numbers import NANOSECONDS, local_of
 from ..times.times import read_aware_texts, read_times
 from .misfits import Misfits
@@ -168,9 +166,6 @@ def _convert_float(column: pa.Array, point: Measurepoint) -> Converted:
         return convert_decimals(column, point)
     if not (pa.types.is_floating(kind) or pa.types.is_integer(kind)):
         return all_misfit(column, point)
-    library, meant = lane(), FLOATS[point.type]
-    if library is not None and (plain := finite_floats(library, column, meant)) is not None:
-        return Converted(plain)
     width = np.float32 if point.type == "FLOAT" else np.float64
     if kind in _PLAIN_FLOATS and (quick := _narrowed(column, width)) is not None:
         return Converted(quick)

@@ -47,7 +47,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def looked() -> library.State:
     """Return the state, looked for anew."""
-    return library.found.__wrapped__()
+    return library._found.__wrapped__()
 
 
 def test_what_was_not_compiled_says_why(copy: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_is_no_library_is_not_used(copy: Path) -> None:
     state = looked()
 
     assert state.library is None
-    assert state.why.startswith("lane.so cannot be loaded")
+    assert state.why.startswith("lane.so cannot be used")
 
 
 def test_a_library_of_another_source_is_not_used(copy: Path) -> None:
@@ -81,6 +81,17 @@ def test_a_library_of_another_source_is_not_used(copy: Path) -> None:
         source.write(b"\n")
 
     assert "made of another lane.c" in looked().why
+
+
+def test_a_library_without_its_source_is_not_used(copy: Path) -> None:
+    """Nobody can say what it was made of."""
+    if library.found().library is None:
+        pytest.skip(str(library.found()))
+    (copy / "lane.so").write_bytes(Path(library.__file__).with_name("lane.so").read_bytes())
+    (copy / "lane.c").unlink()
+
+    assert "lane.c" in looked().why
+    assert looked().library is None
 
 
 @pytest.mark.parametrize(
