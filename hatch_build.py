@@ -18,7 +18,6 @@ import sys
 import sysconfig
 import tempfile
 import zlib
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,29 +40,26 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[misc, valid-type]
     """What hatchling calls before it packs a wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the pass; the wheel is one of a platform only if that succeeds."""
+        """Compile the pass; the wheel is one of a platform only if that succeeds.
+
+        In place where that is possible, so that the tests of this copy use it as well.
+        """
         source = Path(self.root) / FOLDER
-        if version == "editable":
-            why = compiled(source, source)
-            self.app.display_info(why or "mpreplay: the fast lane is compiled")
-            return
-        self._made = tempfile.TemporaryDirectory()
-        made = Path(self._made.name)
-        why = compiled(source, made)
+        self._made = None if os.access(source, os.W_OK) else tempfile.TemporaryDirectory()
+        target = Path(self._made.name) if self._made else source
+        why = compiled(source, target)
         self.app.display_info(why or "mpreplay: the fast lane is compiled")
+        if version == "editable":
+            return
         name = LEFT_OUT if why else LIBRARY
-        with suppress(OSError):  # the tests of a clone import the package from it
-            for gone in (LEFT_OUT, LIBRARY):
-                (source / gone).unlink(missing_ok=True)
-            shutil.copy(made / name, source / name)
-        build_data["force_include"][str(made / name)] = f"{FOLDER}/{name}"
+        build_data["force_include"][str(target / name)] = f"{FOLDER}/{name}"
         if not why:
             build_data["pure_python"] = False
             build_data["tag"] = f"py3-none-{_platform()}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove what was compiled for the wheel."""
-        if version != "editable":
+        """Remove what was compiled elsewhere for the wheel."""
+        if self._made:
             self._made.cleanup()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from ..frames import DEVICE_COLUMNS, typed
+from ..model.device import Device
 from ..model.device_table import Devices, Renumbered
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..history.slab import Readings
-    from ..model.device import Device
 
 __all__ = ["GAP", "DeviceTimes"]
 
@@ -146,7 +146,7 @@ class DeviceTimes:
                 gaps[i],
                 longest[i],
                 self._disordered[i],
-                collisions.get(device, 0),
+                collisions.get(Device(*device), 0),
             )
             for device, i in sorted(self._numbers.items())
             if self._rows[i]

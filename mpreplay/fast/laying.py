@@ -79,10 +79,9 @@ def lay_entries(
     tuple, optional
         None if the pass cannot do it.
     """
-    pools = (column.pool for column in (heads, *columns) if isinstance(column, Pieces))
-    if any(pool.type != pa.string() for pool in pools):  # longer than 32 bits reach
-        return None
     n = len(time)
+    if not all(_is_taken(column, n) for column in (heads, *columns)):
+        return None
     kept: list[Any] = [np.ascontiguousarray(time, np.int64)]
     head = _column(heads, kept)
     laid = (Column * len(columns))(*(_column(column, kept) for column in columns))
@@ -141,6 +140,15 @@ def placed(
         n,
     )
     return None if wrong else cells
+
+
+def _is_taken(column: Numbers | Pieces, n: int) -> bool:
+    """Return whether the pass takes a column, of n entries."""
+    if len(column.cells) != n:
+        return False
+    if isinstance(column, Numbers):
+        return is_number(column.values.type)
+    return bool(column.pool.type == pa.string())  # not one longer than 32 bits reach
 
 
 def _column(column: Numbers | Pieces, kept: list[Any]) -> Column:

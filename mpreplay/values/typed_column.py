@@ -64,13 +64,14 @@ class TypedColumn:
 
     def present(self) -> NDArray[np.bool_]:
         """Return a mask, True for present values, misfits included; not to be written to."""
-        if self._present is None:
-            mask = valid_in(self.values)
-            if self.misfits:
-                mask[self.misfits.positions] = True
-            mask.flags.writeable = False
-            object.__setattr__(self, "_present", mask)
-        return self._present
+        if self._present is not None:
+            return self._present
+        mask = valid_in(self.values)
+        if self.misfits:
+            mask[self.misfits.positions] = True
+        mask.flags.writeable = False
+        object.__setattr__(self, "_present", mask)
+        return mask
 
     @property
     def n_present(self) -> int:

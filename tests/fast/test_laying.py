@@ -158,16 +158,24 @@ def test_long_columns_are_the_same_bytes(compiled: Any) -> None:
 
 @pytest.mark.parametrize(
     ("device", "cells", "places"),
-    [([1], [0], [0]), ([-1], [0], [0]), ([0], [1], [0]), ([0], [0], [1]), ([0], [2**40], [0])],
+    [
+        ([1], [0], [0]),
+        ([-1], [0], [0]),
+        ([], [0], [0]),
+        ([0], [1], [0]),
+        ([0], [2**40], [0]),
+        ([0], [], [0]),
+        ([0], [0], [1]),
+    ],
 )
 def test_a_place_that_is_not_there_is_refused(
     compiled: Any, device: list[int], cells: list[int], places: list[int]
 ) -> None:
     """No length or place that something else got wrong leads outside the arrays."""
     pool = pa.array(["x"])
-    heads = Pieces("", pool, np.zeros(1, np.int32), np.array(device))
-    texts = Pieces(",", pool, np.array(places, np.int32), np.array(cells))
-    numbers = Numbers(",", pa.array([1.5]), np.array(cells))
+    heads = Pieces("", pool, np.zeros(1, np.int32), np.array(device, np.int64))
+    texts = Pieces(",", pool, np.array(places, np.int32), np.array(cells, np.int64))
+    numbers = Numbers(",", pa.array([1.5]), np.array(cells, np.int64))
     time = np.zeros(1, np.int64)
 
     assert lay_entries(compiled, heads, time, [texts]) is None
