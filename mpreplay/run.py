@@ -293,7 +293,12 @@ class Run:
             return run_picture(self._standing(), self._journal.book_parts())
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write the run as one HTML file, readable without a network.
+        """Write the run as one HTML file, readable without a network and without Python.
+
+        It holds the verdict, each cause with what to do, the fates of all values and of those of
+        each point, a map of devices and days, and the traffic over time with its pauses. The first
+        rows of each cause stand behind a link as a CSV file (at most 2,000 rows a cause and 1 MB
+        in all), which ``read_history`` takes. No script, and nothing to load.
 
         Parameters
         ----------

@@ -151,8 +151,17 @@ def state_of(job: Path, platform: Any) -> dict[str, pd.DataFrame]:
     }
 
 
-def at_moments(folder: Path, n_moments: int, seed: int) -> Iterator[Ended]:
+def at_moments(folder: Path, n_moments: int, seed: int, most: float = MOST) -> Iterator[Ended]:
     """End the job at random moments, and run it again; yield the end of each run.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    n_moments, seed : int
+        How many moments, and the seed that they are drawn from.
+    most : float
+        The longest that an end may take. [s]
 
     Raises
     ------
@@ -171,7 +180,7 @@ def at_moments(folder: Path, n_moments: int, seed: int) -> Iterator[Ended]:
                 ended = run_job(job, uri, moments.uniform(0, whole))
                 yield ended
                 assert ended.status in {0, 5}, ended.document
-                assert ended.took < MOST, ended
+                assert ended.took < most, ended
             ended = run_job(job, uri)
             yield ended
             assert ended.status == 0, ended.document

@@ -146,7 +146,9 @@ class Validation:
         return picture_of(self._verdict)
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write the validation as one HTML file, readable without a network.
+        """Write the validation as one HTML file, readable without a network and without Python.
+
+        The first violations of each failed check stand behind a link as a CSV file.
 
         Parameters
         ----------

@@ -14,7 +14,7 @@ import pandas as pd
 from ..display.amounts import MAX_NAME, count, masked, span_in_words, time_in_words, visible
 from ..display.device_table import device_table, times_in_words
 from ..display.drawing import ABSENT
-from ..display.page import aside, mark, page, safe
+from ..display.page import aside, mark, page, safe, unbroken
 from ..display.pictures import tone_of
 from ..display.plain_words import told_apart
 from ..display.point_bars import KEY, point_bars
@@ -175,7 +175,7 @@ def _examples(frame: pd.DataFrame, n: int, *, are_several: bool) -> Table:
         (
             visible(one.row),
             visible(one.device_key, MAX_NAME),
-            time_in_words(one.time),
+            unbroken(time_in_words(one.time)),
             visible(one.value, MAX_VALUE),
             *((reason,) if has_reasons else ()),
             *((visible(one.source, MAX_NAME),) if are_several else ()),

@@ -23,6 +23,7 @@ from .inputs import arguments_over, connection_of
 from .outputs import Tables
 from .run_words import run_told
 from .send_commands import (
+    answer_of_check,
     answer_of_plan,
     answer_of_validation,
     how_to_replay,
@@ -155,12 +156,27 @@ def _written(run: Any, made: Arguments, tables: Tables) -> tuple[Exception | Non
     return None, places
 
 
-_OF_A_JOB: Final = {"validate": _validate, "plan": _plan, "replay": _replay}
+def _check(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..errors import ConfigError
+    from ..runner.preflight import check
+
+    job = _job_of(options)
+    for name in ("connection", "sub_device_secrets"):
+        if getattr(options, name) is not None:
+            raise ConfigError(f"{job.path}: the job says it: leave out {name}", argument=name)
+    limits = job.limits()
+    if options.no_connect_limit:
+        limits = replace(limits, connects=None)
+    tried = [check(one, secrets or None, limits=limits) for one, secrets in job.connections()]
+    return answer_of_check(tried, say)
 
 
-def _is_job(given: str) -> bool:
+_OF_A_JOB: Final = {"validate": _validate, "plan": _plan, "replay": _replay, "check": _check}
+
+
+def _is_job(given: str | None) -> bool:
     """Return True if a job file is given in place of a history."""
-    return given.lower().endswith(".toml")
+    return given is not None and given.lower().endswith(".toml")
 
 
 def _accepted_over(accept: Mapping[str, Any] | None) -> dict[str, Any]:

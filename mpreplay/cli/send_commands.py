@@ -32,7 +32,7 @@ from .speech import option, with_options
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from .parsing import Parser
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMMANDS",
+    "answer_of_check",
     "answer_of_plan",
     "answer_of_validation",
     "how_to_replay",
@@ -245,6 +246,9 @@ def _check_names(checks: list[str]) -> None:
 
 
 def _add_check(parser: Parser) -> None:
+    parser.general.add_argument(
+        "history", metavar="JOB", nargs="?", help="a job file: the connections of its gateways"
+    )
     add_connection(parser.general)
     parser.general.add_argument(
         "--no-connect-limit", action="store_true", help="for a platform without one: a rehearsal"
@@ -252,22 +256,32 @@ def _add_check(parser: Parser) -> None:
 
 
 def _check(options: argparse.Namespace, say: Speaker) -> Answer:
+    from ..errors import ConfigError
     from ..runner.preflight import check
 
+    if options.history is not None:
+        raise ConfigError(f"{options.history}: a job file ends in .toml", argument="path")
     found = check(
         connection_of(options, say),
         secrets_of(options.sub_device_secrets),
         limits=limits_of(options),
     )
-    say(found)
-    if not found.ok:
-        say.show(found.refused)
+    return answer_of_check([found], say)
+
+
+def answer_of_check(found: Sequence[Any], say: Speaker) -> Answer:
+    """Tell what was refused by the gateways."""
+    for one in found:
+        say(one)
+        if not one.ok:
+            say.show(one.refused)
+    is_ok = all(one.ok for one in found)
     facts = {
-        "ok": found.ok,
-        "gateway": found.gateway,
-        "steps": records(found.table),
+        "ok": is_ok,
+        "gateway": found[0].gateway if len(found) == 1 else None,
+        "steps": [step for one in found for step in records(one.table)],
     }
-    return Answer(OK if found.ok else NO_CONNECTION, facts)
+    return Answer(OK if is_ok else NO_CONNECTION, facts)
 
 
 COMMANDS: Final = (
@@ -303,7 +317,7 @@ COMMANDS: Final = (
         "try the connection: sign in and out; no readings are sent",
         _add_check,
         _check,
-        "[options]",
+        "[JOB] [options]",
         "--connection mqtts://gw-1:env%3AGW_SECRET@mqtt.example.com/gateway",
         ("..runner.preflight",),
     ),

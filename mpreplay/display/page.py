@@ -18,11 +18,18 @@ from .pictures import standing_mark
 from .plain_words import Apart
 from .sentences import FATE_WORDS
 
-__all__ = ["aside", "mark", "need_jinja2", "page", "safe", "whole"]
+__all__ = ["aside", "mark", "need_jinja2", "page", "safe", "unbroken", "whole"]
 
 _HEADING: Final = re.compile(r'<h2 id="([a-z]+)">([^<]*)</h2>')  # of a template, never of data
 _DATE: Final = re.compile(r"\b(\d{4}-\d\d-\d\d)\b")
 _SHARED: Final = ("page.html.jinja", "parts.html.jinja")  # what a template of a page builds on
+
+
+def unbroken(text: str) -> Any:
+    """Return a text as HTML that is not torn between two lines."""
+    from markupsafe import Markup
+
+    return Markup('<span class="whole">{}</span>').format(text)
 
 
 def whole(said: str, when: str) -> Any:

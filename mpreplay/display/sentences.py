@@ -56,6 +56,7 @@ _TO_REPEAT: Final = (
 _ENDED_BY: Final = {
     "SIGINT": "by the user (Ctrl-C)",
     "SIGTERM": "by the system (SIGTERM)",
+    "SIGBREAK": "by the system (Ctrl-Break)",
     "stop": "by its caller (stop=)",
 }
 # The rules of ``files.search_rules``, said of what they leave out.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -108,8 +109,9 @@ def _link(one: Wanted, text: bytes, rows: int) -> Download:
 
 
 def _csv(frame: pd.DataFrame) -> bytes:
+    """Return rows as CSV; a spreadsheet takes letters beyond ASCII for UTF-8 by the mark only."""
     text: str = frame.to_csv(index=False, lineterminator="\n")
-    return text.encode("utf-8", "backslashreplace")
+    return (b"" if text.isascii() else BOM_UTF8) + text.encode("utf-8", "backslashreplace")
 
 
 def _within(frame: pd.DataFrame, text: bytes, most: int) -> tuple[bytes, int]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 __all__ = ["At", "by_position"]
@@ -21,10 +22,31 @@ def by_position(path: Any) -> Iterator[At]:
     """Yield a function that reads bytes of a file at a place."""
     if isinstance(path, Path):
         with path.open("rb", buffering=0) as file:
-            yield partial(os.pread, file.fileno())
+            pread = getattr(os, "pread", None)  # Windows has none
+            yield _Seeking(file).read if pread is None else partial(pread, file.fileno())
         return
     with path.open("rb") as file:
         yield _Blocks(file).read
+
+
+class _Seeking:
+    """A file on a disk that is read by moving its position, one reader at a time.
+
+    Parameters
+    ----------
+    file : BinaryIO
+        Open, without a buffer.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._lock = file, Lock()
+
+    def read(self, size: int, at: int) -> bytes:
+        """Return the bytes of a size at a place, fewer at the end of the file."""
+        with self._lock:
+            self._file.seek(at)
+            found: bytes = self._file.read(size)
+            return found
 
 
 class _Blocks:

@@ -129,14 +129,17 @@ def _span(standings: Sequence[Standing]) -> list[tuple[str, str]]:
 
 
 def _without_empty(table: Table) -> Table:
-    """Return the gateways without the columns in which nothing stands, as lines."""
+    """Return the gateways without the columns in which nothing stands.
+
+    They are lines unless a sentence says why one has failed.
+    """
     kept = [n for n in range(len(table.columns)) if any(row[n] for row in table.rows)]
     return replace(
         table,
         columns=tuple(table.columns[n] for n in kept),
         rows=[tuple(row[n] for n in kept) for row in table.rows],
         numbers=frozenset(place for place, n in enumerate(kept) if n in table.numbers),
-        is_lines=True,
+        is_lines=table.columns[-1] != "Why" or len(table.columns) - 1 not in kept,
     )
 
 

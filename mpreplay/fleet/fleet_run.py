@@ -174,7 +174,10 @@ class FleetRun:
         return fleet_picture(list(self._standings()))
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write the fleet as one HTML file, readable without a network.
+        """Write the fleet as one HTML file, readable without a network and without Python.
+
+        It holds the gateways, those first that ask for attention, the fates of all values and of
+        those of each point, and each cause over all gateways, with its first rows as a CSV file.
 
         Raises
         ------

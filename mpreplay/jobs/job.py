@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import Argument, ConfigError, Interrupted, MpReplayError
+from ..fleet.topology import connection_of, topology_of
 from ..outputs import path_of
 from ..settings import ENVIRONMENT
 from .arguments import ARGUMENTS, FILES, Arguments, arguments_of
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from ..fleet.fleet_run import FleetRun
     from ..run import Run
     from ..runner.planning import Plan
+    from ..secret import Secret
+    from ..settings import Connection, Limits
 
 __all__ = ["Job", "load_job"]
 
@@ -62,6 +65,23 @@ class Job:
         named += [connection[name] for name in FILES if name in connection]
         named += [given["fleet"]["topology"]] if self.is_fleet else []
         return [base / name for name in named if not (base / name).exists()]
+
+    def connections(self) -> list[tuple[Connection, Mapping[tuple[str, str], Secret] | None]]:
+        """Return the connection of each gateway, with the secrets of its sub-devices."""
+        with self.in_its_words():
+            base, given = self._path.absolute().parent, self._tables
+            if self.is_fleet:
+                members = topology_of(str(base / given["fleet"]["topology"]))
+                gateways = [member.gateway for member in members]
+                return [(connection_of(one.connection), one.sub_device_secrets) for one in gateways]
+            of_one = Arguments("", {}, "", dict(given.get("connection", {})), base)
+            return [(of_one.connect_as(), of_one.secrets())]
+
+    def limits(self) -> Limits:
+        """Return the limits of requests and rates."""
+        with self.in_its_words():
+            given = dict(self._tables.get("limits", {}))
+            return Arguments("", {}, "", {}, self._path.parent, limits=given).limits_of()
 
     def validate(self, start: Any = None, end: Any = None) -> Validation:
         """Check the readings against the thing model; nothing is sent.

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import stat
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -44,6 +45,8 @@ __all__ = [
 log = logging.getLogger("mpreplay")
 ENVIRONMENT: Final = "MPREPLAY_STATE"
 LOOK: Final = 0.2  # whether a lease is free, every so often [s]
+# On Windows a file that is locked cannot be read, and signal 0 is Ctrl-C for many processes.
+LOCKS_BIND: Final = sys.platform == "win32"
 KEPT: Final = 64  # connects remembered for each device; the limit is a handful
 _NOTED: Final = "held by "  # the first words in a lock: a file with others is none of ours
 
@@ -314,10 +317,14 @@ def is_written(path: Path) -> bool:
     try:
         words = _lock_of(path).path.read_bytes()[:500].decode(errors="replace").split()
         number, host = int(words[words.index("process") + 1]), words[words.index("on") + 1]
+    except PermissionError:
+        return LOCKS_BIND
     except (OSError, ValueError, IndexError):
         return False
     if host.rstrip(",") != socket.gethostname():
         return True  # nobody here knows of its end
+    if LOCKS_BIND:
+        return False  # the note of a lock that nobody holds any more
     try:
         os.kill(number, 0)
     except ProcessLookupError:

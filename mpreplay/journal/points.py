@@ -9,6 +9,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING
 
+from ..errors import ConfigError
 from ..model.thing_model import ThingModel
 from ..outcome.point_counts import counts_by_point
 from .reader import OPEN_ENDED, of_journal
@@ -40,7 +41,7 @@ def models_of(reader: JournalReader) -> dict[str, ThingModel]:
             product_key: ThingModel.load(json.loads(zlib.decompress(model)))
             for product_key, model in rows
         }
-    except zlib.error as error:
+    except (zlib.error, ConfigError) as error:
         raise ValueError("the record of a thing model is damaged") from error
 
 

@@ -6,6 +6,7 @@ A shell over files.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +14,8 @@ __all__ = ["PRIVATE", "create_private", "make_folder", "write_private"]
 
 PRIVATE: Final = 0o600  # mode of a file
 _FOLDER: Final = 0o700
+TRIES: Final = 20  # to take the place of a file that another process reads
+PAUSE: Final = 0.05  # [s]
 
 
 def create_private(path: Path) -> bool:
@@ -36,4 +39,11 @@ def write_private(path: Path, text: str) -> None:
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    fresh.replace(path)
+    for attempt in range(TRIES):
+        try:
+            fresh.replace(path)
+            return
+        except PermissionError:  # of Windows, while another process reads the old one
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(PAUSE)

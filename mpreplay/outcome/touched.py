@@ -77,7 +77,8 @@ def _span(part: ProductSlab, start: int, stop: int, names: Names) -> Iterator[ND
         column, at, *facts = _rows(mask, time, runs)
         yield np.stack([owners[at], points[column], *facts, np.full(len(at), is_suspect)])
     if entries.copies and (copies := part.copies(start, stop)):
-        kinds = [COPIES + part.is_suspect(copy) * SUSPECT for copy in copies]
+        has_suspects = bad is not None
+        kinds = [COPIES + SUSPECT * (has_suspects and part.is_suspect(copy)) for copy in copies]
         own = owners[np.searchsorted(runs, [copy.entry - start for copy in copies], "right") - 1]
         of = names.of_points(columns[copy.column].point.identifier for copy in copies)
         yield _counted(np.array([own, of, kinds], np.int64), time)

@@ -112,7 +112,8 @@ def _sentence(points: Mapping[Point, Counter[str]]) -> str:
         return f"Every value of {_of(whole)} passed."
     if whole:
         return f"Every value of {whole:,} of {len(points):,} points passed; the others come first."
-    return f"Values of {_of(len(points))} did not arrive."
+    each = f"Each of the {len(points):,} points" if len(points) > 1 else "The one point"
+    return f"{each} has values that did not arrive."
 
 
 def _of(n: int) -> str:
@@ -134,7 +135,7 @@ def _notes(
     if not models:
         yield "The journal does not hold the thing model: types, ranges and units are not known."
     counted = sum(counts.total() for counts in points.values())
-    if counted != standing.n("read"):
+    if counted < standing.n("read"):
         yield (
             f"The journal tells the points of {counted:,} of the {standing.n('read'):,} values "
             "that were read."

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..display.amounts import MAX_NAME, count, time_in_words, visible
 from ..display.facts import OPEN
-from ..display.page import mark, whole
+from ..display.page import mark, unbroken, whole
 from ..display.plain_words import Apart
 from ..display.reasons import plain_advice
 from ..display.sentences import cause_in_words, to_continue, unsettled_in_words
@@ -92,7 +92,7 @@ def _table(frame: pd.DataFrame, cause: Cause, said: str, link: Download | None) 
     cells = {
         "Row": [visible(row) for row in frame["row"]],
         "Device": [visible(name, MAX_NAME) for name in frame["device_key"]],
-        "Time": [time_in_words(time) for time in frame["time"]],
+        "Time": [unbroken(time_in_words(time)) for time in frame["time"]],
         "Point": [visible(name, MAX_NAME) for name in frame["measurepoint"]],
         "Value": [visible(value, MAX_VALUE) for value in frame["value"]],
         "Reason": [visible(reason) for reason in frame["said"]],

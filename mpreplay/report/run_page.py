@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render"]
 
+MAX_COLUMNS: Final = 12  # that were not asked for, by name
 # Facts with a section of their own, left out of the table "Made from".
 _TOLD_APART: Final = frozenset({"history", "model"})
 _TEMPLATE: Final = "run_page.html.jinja"
@@ -79,7 +80,10 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
     standing = standing_of(facts, reader.totals(), reader.open_ended(), n_rows=reader.rows()[0])
     standing = replace(standing, is_sound=not disagreements)
     gathered = gathered_of(reader, n_examples=MAX_FILE_ROWS)
-    books, models = reader.book_parts(), models_of(reader)
+    books = reader.book_parts()
+    scope, arrived = scope_of(books, reader.names()), map_section(books, standing)
+    del books  # of very many devices and days
+    models = models_of(reader)
     fates = fates_by_point(sent_by_point(reader), gathered.by_point, models)
     first_line, rest = headline(standing)
     return page(
@@ -95,12 +99,12 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         ),
         gateway=visible(facts.get("gateway") or "", 2 * MAX_NAME),
         version=facts.get("version", ""),
-        facts=[*scope_of(books, reader.names()), *_headlines(facts, standing, results)],
+        facts=[*scope, *_headlines(facts, standing, results)],
         causes=causes_told(gathered, standing),
         more_causes=more_causes(gathered),
         balance=balance_section(standing),
         checked=checked_section(fates, models, standing),
-        map=map_section(books, standing),
+        map=arrived,
         wire=wire_section(results, facts, standing),
         rejects=reject_groups(gathered, standing),
         apart=_apart(results),
@@ -201,10 +205,17 @@ def _trust(
             frozenset({1}),
         ),
         "left_out": visible(left_out_in_words(facts.get("left_out") or [])),
-        "columns": visible(", ".join(facts.get("columns_left_out") or []), 2 * MAX_NAME),
+        "columns": _listed(facts.get("columns_left_out") or []),
         "more": count(len(sources) - MAX_ROWS, "source") if len(sources) > MAX_ROWS else "",
         "model": setting(made_from["model"]) if made_from.get("model") else "",
     }
+
+
+def _listed(columns: Sequence[str]) -> str:
+    """Return the first names of columns, and the number of the others."""
+    shown = ", ".join(visible(name, MAX_NAME) for name in columns[:MAX_COLUMNS])
+    more = len(columns) - MAX_COLUMNS
+    return f"{shown} and {count(more, 'other')}" if more > 0 else shown
 
 
 def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, str]]:

@@ -14,11 +14,22 @@ from typing import Any, Final
 
 from ..errors import Interrupted
 
-__all__ = ["STOP", "Interrupts"]
+__all__ = ["STOP", "Interrupts", "signals_of"]
 
 STOP: Final = "stop"  # the name of an end that was asked for by an event
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+def signals_of(system: Any = signal) -> tuple[signal.Signals, ...]:
+    """Return the signals that end a run in order, as far as a system has them.
+
+    SIGBREAK is Ctrl-Break, all that a process of Windows can be sent from outside; its SIGTERM
+    ends it at once.
+    """
+    known = (getattr(system, name, None) for name in ("SIGINT", "SIGTERM", "SIGBREAK"))
+    return tuple(number for number in known if number is not None)
+
+
+_SIGNALS: Final = signals_of()
 
 
 class Interrupts:

@@ -113,7 +113,7 @@ class Plan(Planned):
         return picture(self)
 
     def report(self, path: str | os.PathLike[str]) -> None:
-        """Write the plan as one HTML file, readable without a network.
+        """Write the plan as one HTML file, readable without a network and without Python.
 
         Parameters
         ----------

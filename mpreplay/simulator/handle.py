@@ -20,14 +20,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 import orjson
 
 from ..errors import ConfigError, ConnectError
 from ..model.model_set import ModelSet, model_of
 from ..secret import for_a_child
-from ..settings import PLAIN_PORT, Connection
+from ..settings import Connection
 from .faults import BEHIND_A_BROKER, FaultScript, seconds_of
 from .limits import PlatformLimits
 from .world import ANY_PRODUCT, Device, devices_of, topology_of, world_of
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RehearsalPlatform"]
 
+IS_WINDOWS: Final = sys.platform == "win32"  # there a bound port is no place for another process
 _PATIENCE: Final = 5.0  # for the process to end by itself [s]
 _ERRORS: Final = {"ConfigError": ConfigError, "ConnectError": ConnectError}
 
@@ -89,11 +89,10 @@ class RehearsalPlatform:
         # Without close(): at garbage collection, or at the end of the interpreter.
         self._resources = contextlib.ExitStack()
         self._finalizer = weakref.finalize(self, self._resources.close)
-        # A file without a name is deleted with the last process that holds it open.
-        memory = tempfile.TemporaryFile()  # noqa: SIM115 - the stack closes it
-        self._memory = self._resources.enter_context(memory)
         folder = tempfile.TemporaryDirectory(prefix="mpreplay-", ignore_cleanup_errors=True)
         self._folder = Path(self._resources.enter_context(folder))  # for this user alone
+        self._memory = _memory_in(self._folder, self._resources)
+        self._place: socket.socket | None = None
         self._is_killed = False
         try:
             greeting = self._begin()
@@ -257,7 +256,7 @@ class RehearsalPlatform:
             _end(self._process)
             self._is_killed = True
             self._configuration["killed_at"] = time.time_ns() // 1_000_000
-            if self._configuration["behind"] is None:
+            if self._configuration["behind"] is None and not IS_WINDOWS:
                 # Bound but not listening: the port is closed, and no other process can take it.
                 self._place = self._resources.enter_context(socket.socket(_family(self.host)))
                 self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -286,7 +285,7 @@ class RehearsalPlatform:
                 self._configuration.update(host=self.host, port=self.port)
             self._begin()
             self._is_killed = False
-            if self._configuration["behind"] is None:
+            if self._place is not None:
                 self._place.close()
 
     def close(self) -> None:
@@ -350,9 +349,9 @@ class RehearsalPlatform:
 
     def _begin(self) -> dict[str, Any]:
         """Start the process and return its greeting."""
-        self._process = _start(self._memory.fileno())
+        self._process = _start(self._memory)
         self._resources.callback(_end, self._process)
-        configuration = {**self._configuration, "memory": self._memory.fileno()}
+        configuration = {**self._configuration, "memory": self._memory}
         return self._exchange(orjson.dumps(configuration))
 
     def _exchange(self, line: bytes) -> dict[str, Any]:
@@ -372,8 +371,20 @@ class RehearsalPlatform:
         return fields
 
 
-def _start(memory: int) -> subprocess.Popen[bytes]:
+def _memory_in(folder: Path, resources: contextlib.ExitStack) -> int | str:
+    """Return a file that outlives the process of the platform: open, or where none is inherited."""
+    if IS_WINDOWS:
+        return str(folder / "memory")
+    # A file without a name is deleted with the last process that holds it open.
+    return resources.enter_context(tempfile.TemporaryFile()).fileno()
+
+
+def _start(memory: int | str) -> subprocess.Popen[bytes]:
     """Start the platform's process with the same mpreplay as this process."""
+    # In its own group, so that Ctrl-C in the terminal reaches the parent alone.
+    apart: dict[str, Any] = {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+    if isinstance(memory, int):
+        apart = {"process_group": 0, "pass_fds": [memory]}
     root = str(Path(__file__).parents[2])
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return subprocess.Popen(
@@ -381,9 +392,7 @@ def _start(memory: int) -> subprocess.Popen[bytes]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**for_a_child(), "PYTHONPATH": os.pathsep.join(paths)},
-        # In its own group, so that Ctrl-C in the terminal reaches the parent alone.
-        process_group=0,
-        pass_fds=[memory],
+        **apart,
     )
 
 
@@ -428,17 +437,6 @@ def _models(given: Any) -> dict[str, str]:
 
 
 def _broker(uri: str) -> dict[str, Any]:
-    """Read a broker's address: ``mqtt://host:port``, with a name and password if required."""
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname, parts.port or PLAIN_PORT
-    except ValueError:
-        parts, host, port = urlsplit(""), None, 0
-    if parts.scheme != "mqtt" or not host:
-        raise ConfigError("behind names a broker as mqtt://host:port")
-    return {
-        "host": host,
-        "port": port,
-        "username": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-    }
+    from .responder import broker_of
+
+    return broker_of(uri)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 __all__ = ["Memory"]
+
+PRIVATE: Final = 0o600
 
 
 class Memory:
@@ -20,12 +22,14 @@ class Memory:
 
     Parameters
     ----------
-    descriptor : int
-        A file open for reading and writing, without another writer.
+    place : int or str
+        A file open for reading and writing, without another writer; or its path.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
+    def __init__(self, place: int | str) -> None:
+        binary = getattr(os, "O_BINARY", 0)  # of Windows, which else changes the ends of lines
+        flags = os.O_RDWR | os.O_CREAT | binary
+        self._descriptor = place if isinstance(place, int) else os.open(place, flags, PRIVATE)
 
     def events(self) -> Iterator[tuple[list[Any], bytes]]:
         """Yield the kept events; cut off a last event whose writing was interrupted."""

@@ -15,19 +15,21 @@ import socket
 import time
 from collections.abc import Callable
 from typing import Any, Final, cast
+from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from ..errors import ConnectError
+from ..errors import ConfigError, ConnectError
 from ..protocol.compression import is_packed
+from ..settings import PLAIN_PORT
 from .clients import now_ms
 from .faults import Outbox, course_of
 from .platform import Platform
 from .topics import read_topic
 from .world import Device
 
-__all__ = ["Responder"]
+__all__ = ["Responder", "broker_of"]
 
 _FILTERS: Final = [("/sys/#", 1), ("/ext/#", 1)]
 _PATIENCE: Final = 10.0  # for the broker's SUBACK [s]
@@ -168,3 +170,20 @@ class Responder:
 def _no_delay(_: paho.Client, __: Any, sock: Any) -> None:
     """Let replies leave at once; paho does not set this option."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def broker_of(uri: str) -> dict[str, Any]:
+    """Read a broker's address: ``mqtt://host:port``, with a name and password if required."""
+    try:
+        parts = urlsplit(uri)
+        host, port = parts.hostname, parts.port or PLAIN_PORT
+    except ValueError:
+        parts, host, port = urlsplit(""), None, 0
+    if parts.scheme != "mqtt" or not host:
+        raise ConfigError("behind names a broker as mqtt://host:port")
+    return {
+        "host": host,
+        "port": port,
+        "username": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+    }

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import FARM
-from terminated import at_moments
+from terminated import MOST, at_moments
 
 import mpreplay as mp
 from mpreplay.cli import commands
@@ -44,7 +44,8 @@ def test_at_any_moment_a_scheduler_gets_status_five_and_the_next_run_completes_i
     """Within the grace, or zero if all was done; what is left is as if undisturbed."""
     n_moments = request.config.getoption("--interrupts") // 2
 
-    ends = [one for one in at_moments(tmp_path, n_moments, seed=4) if one.moment is not None]
+    found = at_moments(tmp_path, n_moments, seed=4, most=2 * MOST)  # of a machine with other work
+    ends = [one for one in found if one.moment is not None]
 
     assert len(ends) == n_moments
 

@@ -102,6 +102,9 @@ def test_a_fleet_is_shown_in_a_notebook_on_a_page_and_as_a_picture(tmp_path: Pat
     for shown in (page, run._repr_html_()):
         assert re.search(r"3 gateways: 1 failed, 2 done\.", shown)
         assert shown.index("NOT_SET_ANYWHERE") < shown.index("site gw-2")
+    for told in ('class="tone-open"', "Not complete", 'id="checked"', "Gateways on"):
+        assert told in page
+    assert page.count('href="data:text/csv;') == len(run.causes["reason"].unique())
     assert "<svg" in run.plot().svg
     with pytest.raises(mp.ReplayFailed, match="the run is not complete"):
         run.raise_for_rejects()

@@ -197,3 +197,27 @@ def test_a_fleet_is_told_without_what_says_nothing(
     assert "accepted" in told
     assert "seconds_left" not in told
     assert "NaN" not in told
+
+
+def test_the_connections_of_a_job_are_tried(
+    job: Path, platform: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the night: each gateway signs in, and one whose secret is missing is told."""
+    assert main(["check", str(job), "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["ok"], document["gateway"]) == (True, None)
+    assert [step["device_key"] for step in document["steps"]] == ["gw-0", "gw-1"]
+
+    one = job.parent / "one.toml"
+    text = JOB.replace(JOB[JOB.index("[fleet]") :], '[connection]\nuri = "env:ONE"\n')
+    one.write_text(text, "utf-8")
+    monkeypatch.delenv("ONE", raising=False)
+    assert main(["check", str(one)]) == 2
+    assert "ONE is not set" in capsys.readouterr().err
+    uri = platform.connection_for("gateway", "gw-1").to_uri(reveal_secret=True)
+    monkeypatch.setenv("ONE", uri)
+    assert main(["check", str(one)]) == 0
+    assert "gateway/gw-1 signed in" in capsys.readouterr().out
+    assert main(["check", str(one), "--connection", uri]) == 2
+    assert main(["check", "history.csv"]) == 2
+    assert "a job file ends in .toml" in capsys.readouterr().err

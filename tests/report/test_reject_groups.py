@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import io
 import re
 from pathlib import Path
@@ -67,6 +68,15 @@ def test_texts_of_any_kind_stay_within_the_link() -> None:
     assert link is not None
     assert re.fullmatch("data:text/csv;charset=utf-8;base64,[A-Za-z0-9+/=]+", link.href)
     assert pd.read_csv(io.BytesIO(file_of(link.href)))["text"][0] == text
+
+
+def test_a_spreadsheet_reads_letters_of_any_language() -> None:
+    """Without the mark of UTF-8 it shows 风机 as six other letters; plain files go without."""
+    links = downloads([Wanted(frame_of(1, text), 1, "rows") for text in ("T1", "风机")])
+    plain, marked = (file_of(one.href) for one in links if one is not None)
+
+    assert plain.startswith(b"n,text")
+    assert marked.startswith(codecs.BOM_UTF8)
 
 
 def test_the_rows_of_a_link_are_rejects_that_can_be_replayed(play: Play, tmp_path: Path) -> None:

@@ -266,6 +266,90 @@ def test_a_run_that_was_killed_says_what_is_not_known(tmp_path: Path) -> None:
     assert "mostly not settled" in said
 
 
+def run_of(path: Path, fates: dict[str, int], **facts: Any) -> str:
+    """Return the report of a run that has ended, with a value a fate for each number."""
+    key = ("p", "T1", 19_875)
+    journal = journal_of(path, **facts)
+    n_accepted, n_withheld = fates.get("accepted", 0), fates.get("withheld", 0)
+    one = request(1, n_accepted)
+    one[1].tally = lambda: {key: n_accepted}
+    tallies = {"read": {key: n_accepted + n_withheld}, "withheld": {key: n_withheld}}
+    withheld = rejects(*[{}] * n_withheld) if n_withheld else NO_REJECTS
+    journal.intend(slab(0, 9), [one] if n_accepted else [], tallies, withheld)
+    if n_accepted:
+        journal.settle(settled(1, "accepted", 200), 1_700_000_000_000, {}, NO_REJECTS)
+    journal.note(read_all=True, ended_at=1_700_000_002_000)
+    journal.close()
+    return render(read_journal(path))
+
+
+@pytest.mark.parametrize(
+    ("fates", "tone", "state"),
+    [
+        ({"accepted": 5}, "complete", "Complete<"),
+        ({"accepted": 5, "withheld": 1}, "partly", "Complete, with rejects<"),
+        ({"withheld": 1}, "partly", "Complete, with rejects<"),
+        ({}, "partly", "Complete<"),
+    ],
+)
+def test_a_page_is_green_only_if_all_arrived(
+    tmp_path: Path, fates: dict[str, int], tone: str, state: str
+) -> None:
+    """Green is what people take home from a page."""
+    page = run_of(tmp_path / "run.db", fates)
+
+    assert f'<body class="tone-{tone}">' in page
+    assert f'class="state-{tone}"' in page
+    assert state in page
+
+
+def test_a_fate_that_no_value_met_is_no_row(tmp_path: Path) -> None:
+    """Four rows of zeros hide the one that matters."""
+    page = run_of(tmp_path / "run.db", {"accepted": 5, "withheld": 2})
+    balance = text_of(page).partition("What became of")[2].partition("Checked")[0]
+
+    assert "7 values read = 5 accepted + 2 withheld." in text_of(page)
+    assert "No value was declined, in doubt or not sent." in text_of(page)
+    assert "the platform answered with another code" not in balance
+    assert "100.00 % the sum of the above" in balance
+
+
+def test_whose_readings_of_which_days_are_told_first(tmp_path: Path) -> None:
+    """A page that is found in a drawer says what it is of."""
+    journal = journal_of(tmp_path / "run.db")
+    days = {("p", f"T{n}", 19_875 + n): 1 for n in range(5)}
+    journal.intend(slab(0, 5), [], {"read": days, "withheld": days}, rejects(*[{}] * 5))
+    journal.note(read_all=True)
+    journal.close()
+    said = text_of(render(read_journal(tmp_path / "run.db")))
+
+    assert "Devices 5: T0 … T4 Readings 2024-06-01 to 2024-06-05 Started" in said
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_line_of_contents_leads_to_every_section(pages: dict[str, str], name: str) -> None:
+    """Nine sections are nine screens of a phone."""
+    page = pages[name]
+    contents = re.findall(r'<li><a href="#(\w+)">([^<]+)</a></li>', page)
+
+    assert contents == re.findall(r'<h2 id="(\w+)">([^<]+)</h2>', page)
+    assert len(contents) > 4
+
+
+def test_no_sentence_of_a_page_names_an_argument(pages: dict[str, str]) -> None:
+    """The reader has no Python; what to pass stands behind the sentence, in brackets."""
+    sentences = re.sub('<span class="how">.*?</span>', "", pages["hostile"] + pages["divided"])
+
+    assert not re.search(r"\b[a-z_]+=(?:['(\[…]|True|False)", text_of(sentences))
+
+
+def test_the_reason_of_an_end_is_never_cut(tmp_path: Path) -> None:
+    """Its last words say what to do."""
+    page = run_of(tmp_path / "run.db", {"accepted": 1}, ended=["rival", ["device-" * 30]])
+
+    assert "End the other client, if there is one, then continue" in text_of(page)
+
+
 def test_what_was_not_sent_is_not_counted_as_sent(tmp_path: Path) -> None:
     """A device that was declined is held back: its requests have a code, and never left."""
     key = ("p", "T1", 19_875)
