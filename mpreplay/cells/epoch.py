@@ -24,6 +24,7 @@ __all__ = [
     "FIRST_TIME",
     "LAST_TIME",
     "MILLISECOND",
+    "NO_DAY",
     "Part",
     "instants_of",
     "is_aware",
@@ -35,6 +36,7 @@ __all__ = [
 EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 MILLISECOND: Final = dt.timedelta(milliseconds=1)
 DAY: Final = 86_400_000  # the UTC day of a time is its quotient by this, rounded down [ms]
+NO_DAY: Final = -(2**63)  # the day of a time that could not be read
 # The years 1 to 9999: no platform, and hardly a library, holds a time beyond them. [ms]
 FIRST_TIME: Final = -62_135_596_800_000
 LAST_TIME: Final = 253_402_300_799_999

@@ -10,9 +10,9 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME
+from ..cells.epoch import DAY, FIRST_TIME, LAST_TIME, NO_DAY
 from ..frames import BOOK_COLUMNS, FATES, typed
-from .packed_counts import NO_DAY, Names, pack_tally, unpack
+from .packed_counts import Names, pack_tally, unpack
 
 if TYPE_CHECKING:
     from ..requests.tallies import Counted

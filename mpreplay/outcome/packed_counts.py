@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
-from ..model.device_table import Devices, Renumbered
-from ..requests.tallies import NO_DAY, NONE, Tally
+from ..cells.epoch import NO_DAY
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..history.slab import Readings
-    from ..model.device_table import DeviceTable
+    from ..model.device_table import DeviceTable, Renumbered
     from ..requests.tallies import Counted
 
-__all__ = ["NO_DAY", "Names", "pack", "pack_tally", "unpack"]
+__all__ = ["Names", "pack", "pack_tally", "unpack"]
 
 LONG: Final = 256  # blobs are compressed from here on [bytes]
 _Name = TypeVar("_Name")
@@ -35,11 +34,7 @@ class Names:
 
     devices: dict[tuple[str, str], int] = field(default_factory=dict)
     points: dict[str, int] = field(default_factory=dict)
-    _of_tables: Renumbered = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        """Share the numbers of devices with those that come from tables."""
-        self._of_tables = Renumbered(self.devices)
+    _of_tables: Renumbered | None = field(default=None, init=False, repr=False, compare=False)
 
     def of_devices(self, devices: Iterable[tuple[str, str]]) -> list[int]:
         """Return the numbers of devices, given by product key and device key."""
@@ -47,10 +42,16 @@ class Names:
 
     def of_table(self, table: DeviceTable, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers of devices, given by their numbers in a table."""
+        from ..model.device_table import Renumbered
+
+        if self._of_tables is None:  # who only reads has no use for it
+            self._of_tables = Renumbered(self.devices)
         return self._of_tables.of(table, numbers)
 
     def of_readings(self, readings: Readings, codes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the numbers of devices, given by their places among those of readings."""
+        from ..model.device_table import Devices
+
         devices = Devices.of(readings.devices)
         return self.of_table(devices.table, devices.numbers[codes])
 
@@ -93,6 +94,8 @@ def unpack(blob: bytes, n_columns: int, what: str = "of counts") -> NDArray[np.i
 
 def pack_tally(tally: Counted, names: Names) -> bytes:
     """Return a tally as bytes: columns of devices, days and counts."""
+    from ..requests.tallies import NONE, Tally
+
     if isinstance(tally, Tally) and tally:
         [counts] = (tally if len(tally.parts) == 1 else tally.summed()).parts or [NONE]
         return pack([names.of_table(counts.table, counts.device), counts.day, counts.n])

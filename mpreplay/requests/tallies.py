@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from ..cells.epoch import DAY
+from ..cells.epoch import DAY, NO_DAY
 from ..model.device_table import NOBODY, Devices, DeviceTable
 
 if TYPE_CHECKING:
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 
     from ..history.slab import Readings
 
-__all__ = ["NONE", "NO_DAY", "Counted", "Counts", "Key", "Tally", "total_of"]
+__all__ = ["NONE", "Counted", "Counts", "Key", "Tally", "total_of"]
 
-NO_DAY: Final = int(np.iinfo(np.int64).min)  # the day of a time that could not be read
 # Cells of a table of all devices and days for each count: beyond, counts are sorted instead.
 DENSE: Final = 16
 # Product key, device key, and UTC day, counted from 1970-01-01; None if the time is unreadable.

@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mpreplay.cells.epoch import NO_DAY
 from mpreplay.model.device import Device
 from mpreplay.model.device_table import DeviceTable
 from mpreplay.outcome.packed_counts import Names, pack_tally, unpack
-from mpreplay.requests.tallies import NO_DAY, Counts, Key, Tally, total_of
+from mpreplay.requests.tallies import Counts, Key, Tally, total_of
 
 DAYS = st.sampled_from([None, -719_162, -1, 0, 19_875, 19_876, 2_932_896])
 KEYS = st.tuples(st.just("p"), st.sampled_from(["a", "b", "c"]), DAYS)
