@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from ..requests.chunk import Chunk
+    from ..requests.chunk import Chunk, ProductSlab
     from ..requests.entries import Entries
     from .packed_counts import Names
 
@@ -59,29 +59,53 @@ def touched_of(chunks: Sequence[Chunk], names: Names) -> list[bytes]:
 
 
 def _rows(runs: Runs, names: Names) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of each column with values, each behind the place of its request."""
+    """Yield the rows of columns with values, each behind the place of its request."""
     part, span = runs.part, runs.span
     owners = names.of_readings(part.readings, part.entries.device[runs.start])
-    columns, time = part.readings.columns, part.entries.time[span]
-    lacking = np.flatnonzero(part.encoded.n_values[span] < len(columns))
+    time = part.entries.time[span]
     start, stop = runs.start - span.start, runs.stop - span.start
-    for number, column in enumerate(columns):
-        cells = part.entries.cells[number][span]
+    found = [one for one in _values(part, span) if len(one.entries)]
+    identifiers = [part.readings.columns[one.column].point.identifier for one in found]
+    point = np.array(names.of_points(identifiers), np.int64)
+    suspect = np.array([one.is_suspect for one in found], np.int64)
+    is_whole = np.array([len(one.entries) == len(time) for one in found], bool)
+    if is_whole.any():  # a value in each entry, so that all these columns have the same facts
+        n = int(is_whole.sum())
+        facts = [runs.place, owners, time[start], time[stop - 1], stop - start]
+        place, owner, *rest = (np.tile(one, n) for one in facts)
+        column = np.repeat(np.flatnonzero(is_whole), len(start))
+        yield np.stack([place, owner, point[column], *rest, suspect[column]])
+    if not is_whole.all():
+        others = np.flatnonzero(~is_whole)
+        entries = [found[number].entries for number in others.tolist()]
+        column, run, *rest = _facts(entries, start, stop, time)
+        column = others[column]
+        yield np.stack([runs.place[run], owners[run], point[column], *rest, suspect[column]])
+
+
+class _Values(NamedTuple):
+    """The entries with a value of a column, ascending: of those with a fault, or of all others."""
+
+    column: int
+    is_suspect: bool
+    entries: NDArray[np.int64]
+
+
+def _values(part: ProductSlab, span: slice) -> Iterator[_Values]:
+    """Yield the entries of a span with values, column by column."""
+    n_values = part.encoded.n_values[span]
+    every = np.arange(len(n_values))
+    lacking = np.flatnonzero(n_values < len(part.readings.columns))
+    for number, whole in enumerate(part.entries.cells):
+        cells = whole[span]
         bad = _suspects(part.entries, number, cells)
         if bad is not None:
-            there = [(0, (cells >= 0) & ~bad), (1, bad)]
-            kinds = [(n, _facts_of(np.flatnonzero(mask), start, stop, time)) for n, mask in there]
-        elif 2 * len(lacking) < len(cells):  # few lack a value of any column
-            missing = lacking[cells[lacking] < 0]
-            kinds = [(0, _facts(missing, start, stop, time))]
+            yield _Values(number, False, np.flatnonzero((cells >= 0) & ~bad))
+            yield _Values(number, True, np.flatnonzero(bad))
+        elif 2 * len(lacking) < len(cells) and (cells[lacking] >= 0).all():
+            yield _Values(number, False, every)
         else:
-            kinds = [(0, _facts_of(np.flatnonzero(cells >= 0), start, stop, time))]
-        for is_suspect, (chosen, *facts) in kinds:
-            if not len(chosen):
-                continue
-            [point] = names.of_points([column.point.identifier])
-            same = np.full((2, len(chosen)), [[point], [is_suspect]])
-            yield np.stack([runs.place[chosen], owners[chosen], same[0], *facts, same[1]])
+            yield _Values(number, False, np.flatnonzero(cells >= 0))
 
 
 def _suspects(entries: Entries, column: int, cells: NDArray[np.int64]) -> NDArray[np.bool_] | None:
@@ -92,33 +116,20 @@ def _suspects(entries: Entries, column: int, cells: NDArray[np.int64]) -> NDArra
     return bad if bad.any() else None
 
 
-def _facts_of(
-    there: NDArray[np.int64],
-    start: NDArray[np.int64],
-    stop: NDArray[np.int64],
-    time: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], ...]:
-    """Return what :func:`_facts` does, from the entries with a value."""
-    first, last = np.searchsorted(there, start), np.searchsorted(there, stop)
-    chosen = np.flatnonzero(first < last)
-    first, last = first[chosen], last[chosen]
-    return chosen, time[there[first]], time[there[last - 1]], last - first
-
-
 def _facts(
-    missing: NDArray[np.int64],
+    entries: Sequence[NDArray[np.int64]],
     start: NDArray[np.int64],
     stop: NDArray[np.int64],
     time: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], ...]:
-    """Return the runs that have values, with first and last times and counts of their values.
+    """Return column, run, first and last time and count, where a run has values of a column.
 
     Times ascend within a run: its first and its last entry with a value have the times.
 
     Parameters
     ----------
-    missing : ndarray of int64
-        Entries without a value, ascending.
+    entries : sequence of ndarray of int64
+        For each column, the entries with a value, ascending.
     start, stop : ndarray of int64, shape (n_runs,)
         The entries [start, stop) of each run.
     time : ndarray of int64, shape (n_entries,)
@@ -126,21 +137,24 @@ def _facts(
 
     Examples
     --------
-    The entries 0 to 2 are of a first device, entry 3 of a second; entry 0 lacks the point, so that
-    values number 0 and 1 are of the first device:
+    The entries 0 to 2 are of a first device, entry 3 of a second; entry 0 lacks the only point:
 
     >>> time = np.array([10, 20, 30, 10])
-    >>> facts = _facts(np.array([0]), np.array([0, 3]), np.array([3, 4]), time)
+    >>> facts = _facts([np.array([1, 2, 3])], np.array([0, 3]), np.array([3, 4]), time)
     >>> [column.tolist() for column in facts]
-    [[0, 1], [20, 10], [30, 10], [2, 1]]
+    [[0, 0], [0, 1], [20, 10], [30, 10], [2, 1]]
     """
-    first = start - np.searchsorted(missing, start)
-    last = stop - np.searchsorted(missing, stop)
+    n = len(time)
+    # Entries of all columns in one ascending row of numbers: those of the next column follow.
+    before = np.arange(len(entries)) * n
+    there = np.concatenate([one + first for one, first in zip(entries, before, strict=True)])
+    first = np.searchsorted(there, (before[:, None] + start).reshape(-1))
+    last = np.searchsorted(there, (before[:, None] + stop).reshape(-1))
     chosen = np.flatnonzero(first < last)
+    column, run = np.divmod(chosen, len(start))
     first, last = first[chosen], last[chosen]
-    before = missing - np.arange(len(missing))  # values before each entry that lacks one
-    at, end = (n + np.searchsorted(before, n, side="right") for n in (first, last - 1))
-    return chosen, time[at], time[end], last - first
+    times = [time[there[at] - before[column]] for at in (first, last - 1)]
+    return column, run, *times, last - first
 
 
 def touched_frame(
