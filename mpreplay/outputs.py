@@ -47,7 +47,7 @@ def path_of(given: Any, argument: str) -> Path:
     Raises
     ------
     ConfigError
-        If it is none.
+        If the path is not valid.
     """
     try:
         text = os.fsdecode(given)

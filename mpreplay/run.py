@@ -76,7 +76,7 @@ class Run:
 
     @property
     def rejects(self) -> pd.DataFrame:
-        """One row per value that did not arrive: place in the source, reason, and advice.
+        """One row per rejected value: place in the source, reason, and advice.
 
         Values not sent of a run that its journal continues are only counted, in books and summary.
         """
@@ -234,10 +234,10 @@ class Run:
         dict
             ``read`` and the fates count values, ``requests_*`` requests, ``*_rows`` rows of the
             sources, ``empty_entries`` rows without a value to send, ``extra_requests`` requests
-            sent because another request was taken apart; ``first_time`` and ``last_time`` are those
-            of the values in requests, ISO 8601, and ``complete`` is a bool. ``sent_now`` are the
-            values that this call of ``replay`` has sent, ``settled_before`` those that had their
-            answer, or were withheld, before it; ``open_run`` has sent none.
+            sent because another request was taken apart; ``first_time`` and ``last_time`` are
+            those of the values in requests, ISO 8601, and ``complete`` is a bool. ``sent_now``
+            counts the values sent by this call of ``replay``, ``settled_before`` the values
+            answered or withheld earlier; ``open_run`` has sent none.
         """
         before = self._settled_before
         settled = self._journal.n_settled() if before is None else before
@@ -295,10 +295,10 @@ class Run:
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the run as one HTML file, readable without a network and without Python.
 
-        It holds the verdict, each cause with what to do, the fates of all values and of those of
-        each point, a map of devices and days, and the traffic over time with its pauses. The first
-        rows of each cause stand behind a link as a CSV file (at most 2,000 rows a cause and 1 MB
-        in all), which ``read_history`` takes. No script, and nothing to load.
+        It holds the verdict, each cause with its advice, the fates of all values and by point, a
+        map of devices and days, and the traffic over time with its pauses. The first rows of each
+        cause stand behind a link as a CSV file (at most 2,000 rows a cause and 1 MB in all), which
+        ``read_history`` takes. No script, and nothing to load.
 
         Parameters
         ----------
@@ -330,8 +330,8 @@ class Run:
         Returns
         -------
         str
-            The head of the audit's hash chain. Keep the head elsewhere: it proves that the audit
-            was not changed since.
+            The head of the audit's hash chain. Keep the head elsewhere: it proves the audit
+            unchanged since.
 
         Raises
         ------

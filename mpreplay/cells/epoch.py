@@ -1,7 +1,6 @@
 """The Unix epoch, the ends of time, and moments of any class as exact integers since then.
 
-Pure, and a leaf. An object that is no time is told apart; it never keeps its neighbours from being
-read.
+Pure, and a leaf. An object that is no time is set aside; its neighbours are read all the same.
 """
 
 from __future__ import annotations

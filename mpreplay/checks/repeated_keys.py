@@ -66,7 +66,7 @@ class Keys:
     def _of_pairs(
         self, devices: Devices, points: list[str], pairs: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """Return the numbers of pairs: device times (points + 1) + point + 1, where -1 is none."""
+        """Return the numbers of pairs: device times (points + 1) + point + 1; -1 for none."""
         width = len(points) + 1
         of, known, numbers = self._latest
         if of is not devices or known != points:

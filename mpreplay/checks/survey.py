@@ -92,12 +92,12 @@ def survey(
     times: DeviceTimes | None = None,
     heed: Callable[[], object] = bool,
 ) -> Survey:
-    """Look through a whole history and return what is wrong in it, and what is repeated.
+    """Look through a whole history and return its faults and its repeated readings.
 
     Parameters
     ----------
     history, models, checker, own
-        What is looked at, what it should be, and whose connection will carry it.
+        The history, its models, its checks, and the gateway of the connection.
     keep : {"first", "last"}
         Which of two different values of one device, time and point would be sent.
     withhold : bool, optional

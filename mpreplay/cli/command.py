@@ -1,4 +1,4 @@
-"""A command of the command line: its words, its options, what carries it out, what it answers."""
+"""A command of the command line: its words, its options, its function, its answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Answer:
     facts : mapping of str to object
         Facts for the JSON document, by key; ``docs/command-line.md`` documents them.
     error : BaseException, optional
-        An error that is told after everything else.
+        An error, reported after everything else.
     is_whole : bool, optional
         True if the facts are the document, without the keys that all documents have.
     """

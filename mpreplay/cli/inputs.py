@@ -1,4 +1,4 @@
-"""Inputs of commands besides a history: models, devices, limits, secrets, a connection, a job."""
+"""Inputs of commands: models, devices, limits, secrets, a connection, a job."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _limits(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _over_record(made: Arguments, options: argparse.Namespace, run_key: str | None) -> None:
-    """Put what is kept of a run, and what is accepted, in the place of the file's."""
+    """Replace the job's journal, tables and acceptance rules by the options'."""
     if getattr(options, "journal", None) is not None:
         made.journal, made.run_key = options.journal, run_key
     for name in TABLES:

@@ -1,4 +1,4 @@
-"""Commands about job files: a job in the place of a history, many gateways, the file itself."""
+"""Commands about job files: a job instead of a history, many gateways, the file itself."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def _printed(options: argparse.Namespace) -> Tables:
 
 
 def _written(run: Any, made: Arguments, tables: Tables) -> tuple[Exception | None, dict[str, str]]:
-    """Write the files of a job: an error is told after the run, since a disk may be full."""
+    """Write the files of a job: an error is reported after the run, since a disk may be full."""
     from ..errors import ConfigError
     from ..jobs.writing import write_outputs
 

@@ -1,4 +1,4 @@
-"""Commands about a history that is to be sent: checked, planned, replayed."""
+"""Commands that check, plan and replay a history."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
 
 
 def how_to_replay(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the arguments of a replay that have been given, besides those of its plan."""
+    """Return the given arguments of a replay that its plan does not take."""
     given = {name: getattr(options, name) for name in ("run_key", "again", "wait")}
     found = {name: value for name, value in given.items() if value is not None}
     if options.on_event is not None:

@@ -46,7 +46,7 @@ class Speaker:
 
 
 def nothing(_text: str) -> None:
-    """Tell nobody."""
+    """Say nothing."""
 
 
 def on_stdout(text: str) -> None:

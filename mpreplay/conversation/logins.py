@@ -1,7 +1,7 @@
 """The sign-in of many sub-devices as a state machine: who is asked for next, who is in, who is not.
 
 Pure: the clock's reading comes in as ``now``, in seconds. Several requests are under way at once,
-told apart by their ids, so that twenty thousand devices do not wait for each other.
+distinguished by their ids, so that twenty thousand devices do not wait for each other.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class PahoClient(mqtt.Client):
     Parameters
     ----------
     inbox : SimpleQueue
-        The queue to which everything that happens is put.
+        The queue for all events.
     client_id : str
         The client id of the sign-in.
     rate : float, optional
@@ -106,7 +106,7 @@ class PahoClient(mqtt.Client):
         return done
 
     def loop_forever(self, *given: Any, **named: Any) -> Any:
-        """Serve the connection; a thread that nobody waits for any more closes its sockets."""
+        """Serve the connection; an abandoned thread closes its sockets."""
         try:
             return super().loop_forever(*given, **named)
         finally:
@@ -120,7 +120,7 @@ class PahoClient(mqtt.Client):
     def send(self, topic: str, payload: bytes | Pieces) -> int:
         """Publish at QoS 1, and return the packet id.
 
-        Offline is no failure here: the loss of the connection was told, or will be.
+        Offline is no failure here: the loss of the connection has its own event.
         """
         self._outgoing = payload
         info = self.publish(topic, qos=1)  # paho keeps what it is given until it is acknowledged
@@ -144,12 +144,12 @@ class PahoClient(mqtt.Client):
         return self._packet_queue(_PUBLISH, packet, mid, 1)
 
     def _packet_queue(self, command: Any, packet: Any, *more: Any) -> Any:
-        """Queue a packet such that paho, which sends it piece by piece, copies no rest of it."""
+        """Queue a packet such that paho copies no rest of it while sending it piece by piece."""
         whole: Any = packet if isinstance(packet, Pieces) else memoryview(packet)
         return super()._packet_queue(command, whole, *more)
 
     def _ssl_wrap_socket(self, tcp_sock: Any) -> Any:
-        """Shake hands; a socket whose handshake fails is closed, which paho leaves to others."""
+        """Shake hands, and close the socket if that fails; paho leaves it open."""
         context: Any = self._ssl_context
         sock = context.wrap_socket(
             tcp_sock, server_hostname=self.host, do_handshake_on_connect=False
@@ -182,9 +182,9 @@ class PahoClient(mqtt.Client):
         _set_options(sock, self._rate)
 
     def _see_off(self, sock: Any) -> None:
-        """Wait for the other side to close, which says that the session is over.
+        """Wait for the other side to close the connection: the end of the session.
 
-        Whoever signs in next would otherwise take over a session that still seems to go on.
+        Otherwise the next client would take over a session that seems to be alive.
         """
         if self.is_wanted or self.is_reaching or self.is_left:
             return

@@ -163,7 +163,7 @@ class SubDevices:
         transport.publish(self._topic("login/batch"), payload)
 
     def _reply(self, event: Event | None) -> Reply | None:
-        """Return the reply to a login in an event; None if there is none."""
+        """Return the reply to a login in an event, if any."""
         if not isinstance(event, Message) or event.topic != f"{self._topic('login/batch')}_reply":
             return None
         try:

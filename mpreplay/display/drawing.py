@@ -144,8 +144,8 @@ def page_style() -> str:
 def own_style(scope: str) -> str:
     """Return the style of a picture that stands alone, in light and in dark.
 
-    Colours are written out: few programs besides browsers know CSS variables. Nothing outside the
-    ``scope``, a class, is touched where a notebook puts the picture into its own page.
+    Colours are written out: few programs other than browsers know CSS variables. Nothing outside
+    the ``scope``, a class, is touched where a notebook puts the picture into its own page.
     """
     light, dark = (_rules(f".{scope} ", palette) for palette in (LIGHT, DARK))
     changed = [two for one, two in zip(light, dark, strict=True) if one != two]

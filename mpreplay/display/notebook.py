@@ -1,7 +1,7 @@
 """Parts of what a notebook shows of an object: headings, tables, bars.
 
 Pure, and only of the standard library: every text is escaped here. Text takes the colours of the
-notebook, light or dark; shapes have middle tones, which can be told from either ground.
+notebook, light or dark; shapes have middle tones, visible on either background.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Html(str):
 
 
 def block(*parts: str) -> str:
-    """Return the parts of what is shown as one, without those that are empty."""
+    """Return the parts as one document, without empty ones."""
     return f'<div style="max-width:64rem;line-height:1.5">{"".join(parts)}</div>'
 
 

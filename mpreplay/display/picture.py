@@ -1,4 +1,4 @@
-"""Pictures that stand alone: a notebook draws them, and they are saved as SVG.
+"""Pictures that stand alone: drawn by a notebook, saved as SVG.
 
 A shell over the file of :meth:`Picture.save`.
 """
@@ -35,7 +35,7 @@ class Panel(NamedTuple):
     heading : str, optional
         Its title as text above; the empty text for none.
     key : tuple of (str, str)
-        The fate, ``absent``, or kind of a line (``solid``, ``dashed``), and what it stands for.
+        The fate, ``absent``, or kind of a line (``solid``, ``dashed``), and its meaning.
     """
 
     drawing: Drawing
@@ -47,8 +47,8 @@ class Panel(NamedTuple):
 class Picture:
     """A picture that a notebook draws and that is saved as SVG.
 
-    Made by ``validation.plot()``, ``plan.plot()`` and ``run.plot()``. It has its own ground, light
-    or dark as the reader's system is, so that it can be read wherever it is put.
+    Made by ``validation.plot()``, ``plan.plot()`` and ``run.plot()``. It has its own background,
+    light or dark as the reader's system, and is legible anywhere.
     """
 
     title: str

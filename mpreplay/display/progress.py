@@ -126,11 +126,11 @@ def line_of(progress: Progress, width: int | None = None) -> str:
 
     Examples
     --------
-    >>> told = Progress(values_total=900, accepted=200, declined=1, values_per_second=50.0,
+    >>> state = Progress(values_total=900, accepted=200, declined=1, values_per_second=50.0,
     ...                 bytes_per_second=2_000.0, seconds_left=14.0, limited_by="rate")
-    >>> line_of(told)
+    >>> line_of(state)
     '201 of ~900 values, 1 declined, 50/s, 2.0 kB/s, 14 s left, limited by the rate'
-    >>> line_of(told, 45)
+    >>> line_of(state, 45)
     '201 of ~900 values, 1 declined, 14 s left'
     """
     parts = _parts(progress)

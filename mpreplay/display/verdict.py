@@ -1,4 +1,4 @@
-"""The verdict about a history: its facts, and the sentences that are made of them.
+"""The verdict about a history: its facts and its sentences.
 
 Pure: facts in, plain text out; escaping is the caller's task.
 """
@@ -47,7 +47,7 @@ class Example(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """A check, the number of values of one point that failed it, and one of them.
+    """A check, the number of values of one point that failed, and an example.
 
     Of a whole row, the value of the example is the empty text.
     """
@@ -113,7 +113,7 @@ class Verdict:
     missing : tuple of str
         Points of the model without a column.
     conflicts : tuple of Conflict
-        The first values that others contradict.
+        The first contradicted values.
     hints : tuple of str
         Sentences about columns whose texts another form would read.
     """

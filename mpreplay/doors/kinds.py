@@ -47,7 +47,7 @@ __all__ = ["DOORS", "FILES", "Door", "Given", "Opened", "opened", "unread"]
 
 
 class Given(NamedTuple):
-    """A source as it was given, and what was said of how to open it."""
+    """A source as given, and the options for opening it."""
 
     source: Any
     columns: Columns
@@ -80,7 +80,7 @@ class Opened(NamedTuple):
 
 
 class Door(NamedTuple):
-    """A kind of source: how it is known, and how it is opened."""
+    """A kind of source: its test, and its opener."""
 
     takes: Callable[[Any], bool]
     open: Callable[[Given], Opened]
@@ -203,7 +203,7 @@ def _streamed(given: Given, name: str, stream: Stream) -> Opened:
 
 
 def unread(names: list[str], columns: Columns) -> list[str]:
-    """Return the columns that nobody will read, so that a stream need not keep their cells."""
+    """Return the columns without a reader: a stream need not keep their cells."""
     if columns.is_long:
         return [name for name in names if name not in columns.named]
     gone = {*columns.ignore, *(left_out(names, columns) if is_mapped(columns) else ())}
@@ -267,7 +267,7 @@ def _open_path(given: Given) -> Opened:
 
 
 def _of_devices(files: Found, columns: Columns) -> Found:
-    """Return files without those whose folders say that they are of other devices."""
+    """Return the files outside the folders of other devices."""
     if columns.devices is None:
         return files
     check_devices(columns)

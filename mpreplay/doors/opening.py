@@ -1,6 +1,6 @@
 """``read_history()``: a history from whatever holds readings.
 
-A shell: looks for files, and reads what they say of themselves. Slabs are read by ``history.py``.
+A shell: looks for files, and reads their metadata. Slabs are read by ``history.py``.
 """
 
 from __future__ import annotations
@@ -105,10 +105,10 @@ def read_history(
         Columns of the long form, one row a value.
     only : bool, optional
         Read the columns of ``points`` and ``quality`` alone, or else those that the thing model
-        lists (in the long form, its points); the history names the columns that it leaves out.
+        lists (in the long form, its points); the history names the columns left out.
     devices : iterable of str or (str, str), optional
-        Read rows of these devices alone: device keys, or pairs of product key and device key.
-        One that occurs nowhere is an error. Row groups and folders of other devices are not read.
+        Read rows of these devices alone: device keys, or pairs of product key and device key. A
+        name found nowhere is an error. Row groups and folders of other devices are not read.
     start, end : str or datetime, optional
         Read times in [start, end), UTC unless they have a zone; a text is ISO 8601. Parquet row
         groups outside are not read.
@@ -162,8 +162,8 @@ def read_history(
 
     A text becomes a value by the type of its point: a number exactly as it is written, without
     separators of thousands; a BOOL from ``true``, ``false``, 0 or 1; an array or a struct from
-    JSON. A text that does not fit is a violation that shows it, and ``validate`` says of a whole
-    column which argument would read it.
+    JSON. A text that does not fit is a violation, and for a whole column of such texts
+    ``validate`` names the argument that reads them.
 
     Of rejects, the columns ``product_key``, ``device_key``, ``time``, ``measurepoint`` and
     ``value`` are read, each value by the type of its point. Other columns are ignored, except that

@@ -1,4 +1,4 @@
-"""The names most like one that nobody has: a typo, or a letter that looks like another. Pure."""
+"""Known names most like an unknown one: a typo, or a letter that looks like another. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def alike(name: str, known: Iterable[str]) -> list[str]:
 
 
 def twins(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
-    """Return, for names that differ from a known one in case, blanks, marks or umlauts, that one.
+    """Return the known name of each name that differs in case, blanks, marks or umlauts only.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def twins(names: Iterable[str], known: Iterable[str]) -> dict[str, str]:
 
 
 def plainly(name: str) -> str:
-    """Return a name for a message: as it is, or in quotes if its letters cannot be told by eye.
+    """Return a name for a message: as it is, or in quotes if its letters look alike.
 
     Examples
     --------

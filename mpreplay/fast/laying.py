@@ -1,7 +1,7 @@
 """Entries as JSON text, by the compiled pass.
 
 Pure: the same arguments give the same text, which is the text that is made without the pass. The
-addresses that the pass gets are those of arrays that are kept until it has ended.
+pass gets addresses of arrays, all kept until its end.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def _is_taken(column: Numbers | Pieces, n: int) -> bool:
 
 
 def _column(column: Numbers | Pieces, kept: list[Any]) -> Column:
-    """Return a column as the pass reads it; what it points to is added to what is kept."""
+    """Return a column as the pass reads it, and keep its arrays alive in ``kept``."""
     key = column.key.encode()
     cells = np.ascontiguousarray(column.cells, np.int64)
     kept += [column, cells]

@@ -63,8 +63,8 @@ def check_footer(path: Any, metadata: Any) -> None:
 def prove(file: Any, group: int, columns: list[int]) -> None:
     """Raise what pyarrow has against some columns of a row group; no page is read.
 
-    To be called before pyarrow is asked about them: if it cannot know them, as those that are
-    encrypted below a footer that is not, the question would end the process.
+    To be called before pyarrow is asked about them: for unknown columns, such as encrypted ones
+    below a plain footer, the question would end the process.
     """
     for _ in file.reader.iter_batches(0, [group], columns, use_threads=False):
         pass
@@ -86,8 +86,8 @@ class Counts:
     def parts(self, file: Any, raw: At, groups: list[int], names: Iterable[str]) -> list[list[int]]:
         """Return the row groups to read at once, in order.
 
-        A column with fewer values than promised would go on with those of the next row group, so
-        that only row groups whose pages have exactly their rows are read at once.
+        A column with fewer values than promised would continue into the next row group, so row
+        groups are read at once only if their pages have exactly their rows.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Formats of files of readings, told by the ending of a name or by the first bytes.
+"""Formats of files of readings, recognised by the name's ending or by the first bytes.
 
 Pure. A format that is added here is found in folders, patterns and remote stores; its reader is
 named in ``doors.opening``.

@@ -1,4 +1,4 @@
-"""The mark of a file: what shows that its bytes are still those that were read. A shell.
+"""The mark of a file: evidence that its bytes have not changed since it was read. A shell.
 
 The end of a Parquet file proves nothing: a file written anew with other values may have the same
 size and the same footer. The bytes are proven by their SHA-256 alone, and a cheap look at size,

@@ -119,7 +119,7 @@ def _place(message: Message) -> int:
 
 
 def _of_block(path: Any, read: At, block: Block, number: int, end: int) -> Message:
-    """Return a batch that the footer lists, which must be where and what it says."""
+    """Return a batch listed in the footer, after a check of its place, kind and size."""
     inside = _BEGIN <= block.at <= end
     one = message_at(read, block.at) if inside else None
     if one is None or one.kind != BATCH or one.body != block.body or one.at + one.body > end:

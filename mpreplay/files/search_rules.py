@@ -74,7 +74,7 @@ class FilePath(Protocol):
 
 
 class LeftOut(NamedTuple):
-    """A file or a folder that is not read, and the rule that leaves it out."""
+    """A file or a folder left out, and the rule for it."""
 
     rule: str
     ending: str  # of a file that has another one
@@ -174,5 +174,5 @@ def partitions_of(folders: Iterable[str], place: object) -> Partitions:
 
 
 def is_pattern(part: str) -> bool:
-    """Return True if a part of a path stands for several names."""
+    """Return True if a part of a path is a pattern for several names."""
     return bool(_MAGIC & set(part))

@@ -1,1 +1,1 @@
-"""Many gateways: a history dealt out by gateway, replayed on an executor, and told as one."""
+"""Many gateways: a history dealt out by gateway, replayed on an executor, and reported as one."""

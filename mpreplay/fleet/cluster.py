@@ -23,7 +23,7 @@ LOOK: Final = 1.0  # whether the fleet is to stop, every so often [s]
 
 @contextmanager
 def cluster_lease(connection: Connection, stop: Event) -> Iterator[bool]:
-    """Hold the cluster's lock of a gateway, besides the lease that the machine has.
+    """Hold the cluster's lock of a gateway, in addition to the machine's lease.
 
     Yields False if the fleet was stopped while another had the lock.
     """

@@ -49,7 +49,7 @@ class Share:
     n_rows : int
         Number of their rows.
     sources : frozenset of int or None
-        Numbers of the history's sources that have such rows; None: too many to be told.
+        Numbers of the history's sources that have such rows; None: too many to list.
     """
 
     member: Member

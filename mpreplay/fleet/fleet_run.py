@@ -85,9 +85,9 @@ class FleetRun:
     def status(self) -> pd.DataFrame:
         """One row per gateway: its state, its values by fate, its rate, and why it failed.
 
-        ``waiting_for``, ``values_per_second`` and ``seconds_left`` are those of a gateway that is
-        ``running``, as its worker told them within the last seconds. ``open`` is a gateway that
-        has begun and of which nothing is heard: killed, or on a disk of its own.
+        ``waiting_for``, ``values_per_second`` and ``seconds_left`` are known of a ``running``
+        gateway, as its worker reported within the last seconds. ``open`` is a gateway that has
+        begun and of which nothing is heard: killed, or on a disk of its own.
         """
         rows = [standing.row for standing in self._standings()]
         return typed(rows, STATUS_COLUMNS)
@@ -176,8 +176,8 @@ class FleetRun:
     def report(self, path: str | os.PathLike[str]) -> None:
         """Write the fleet as one HTML file, readable without a network and without Python.
 
-        It holds the gateways, those first that ask for attention, the fates of all values and of
-        those of each point, and each cause over all gateways, with its first rows as a CSV file.
+        It holds the gateways, first the ones in need of attention, the fates of all values and by
+        point, and each cause over all gateways, with its first rows as a CSV file.
 
         Raises
         ------

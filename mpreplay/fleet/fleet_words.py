@@ -88,7 +88,7 @@ class Standing:
     why : str
         Why it failed or was stopped.
     pulse : mapping of str to Any
-        What its worker told last; empty if that is long ago.
+        The worker's last report; empty if it is long ago.
     """
 
     entry: Entry
@@ -99,7 +99,7 @@ class Standing:
 
     @property
     def waiting_for(self) -> str:
-        """The thing that it waits for, in words."""
+        """The cause of its waiting, in words."""
         return _WAITING.get(str(self.pulse.get("limited_by")), "")
 
     @property

@@ -39,8 +39,8 @@ PRELOADED: Final = (
 def workers_worth(n_gateways: int, limits: Limits) -> int:
     """Return the number of processes that are worth having on this machine.
 
-    A gateway that is limited to a rate leaves most of a core idle, so that many of them share it;
-    without a limit a process keeps a core busy. Memory bounds them, too.
+    A gateway limited to a rate leaves most of a core idle, so many gateways share a core; without
+    a limit a process keeps a core busy. Memory bounds them, too.
     """
     cores = os.cpu_count() or 1
     rate = limits.bytes_per_second
@@ -98,7 +98,7 @@ def run_packed(told: bytes, unit: Unit, has_journal: bool) -> UnitEnd:
 class Pool(Executor):
     """Processes of this machine, made as they are needed.
 
-    They do not import the script that calls: it needs no ``if __name__ == "__main__"``.
+    They do not import the calling script: it needs no ``if __name__ == "__main__"``.
     """
 
     def __init__(self, n_workers: int) -> None:
@@ -128,7 +128,7 @@ class Pool(Executor):
                 self._pool.submit(_nothing).cancel()  # an event
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the processes; without ``wait``, those that are busy once they have ended."""
+        """End the processes; without ``wait``, busy processes end after their task."""
         if not wait:
             self._left = [*(self._pool._processes or {}).values()]
         self._pool.shutdown(wait=wait, cancel_futures=cancel_futures)
@@ -136,8 +136,8 @@ class Pool(Executor):
     def kill(self) -> None:
         """Kill what is left of a pool that was shut down without waiting.
 
-        A pool that has lost a process ends the others by SIGTERM, after which they wait for work
-        that never comes; and the interpreter waits for them at its own end.
+        A pool with a lost process ends the others by SIGTERM, and they wait for work in vain; and
+        the interpreter waits for them at its own end.
         """
         for process in self._left:
             with suppress(ValueError, OSError):  # it has ended, and was forgotten
@@ -149,7 +149,7 @@ def _nothing() -> None:
 
 
 def _quiet() -> None:
-    """Keep a process from writing to the terminal, where nobody could tell which gateway it is."""
+    """Keep a process from writing to the terminal, where its lines would name no gateway."""
     logging.getLogger("mpreplay").addHandler(logging.NullHandler())
 
 

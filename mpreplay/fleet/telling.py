@@ -27,7 +27,7 @@ SHOWN: Final = 64  # running gateways whose pulses are read at most
 
 
 class Telling:
-    """The progress of a fleet, told by time.
+    """The progress of a fleet, reported at intervals.
 
     Parameters
     ----------

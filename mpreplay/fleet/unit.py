@@ -103,9 +103,9 @@ class UnitEnd:
     needs_journal : bool
         True if the worker has done nothing, since the journal is on another disk.
     sent_now : int
-        Number of values that it has sent.
+        Number of values sent.
     warned : tuple of str
-        What it was warned of: a worker has nobody to tell.
+        The warnings of its worker, for the caller to show.
     """
 
     name: str

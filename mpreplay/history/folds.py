@@ -1,4 +1,4 @@
-"""Times that occur twice, told apart by the order of each device's rows.
+"""Times that occur twice, distinguished by the order of each device's rows.
 
 Reads the history; otherwise pure. Where a clock is put back, an hour occurs twice: the rows of a
 device go through it once, step back, and go through it again. Rows before the step are of the
@@ -45,7 +45,7 @@ class Folds:
     told: NDArray[np.int8]
 
     def of(self, first: int, n: int) -> NDArray[np.int8]:
-        """Return what is told of n rows from the first on."""
+        """Return the findings on n rows from the first on."""
         found = np.full(n, NOT_TOLD, np.int8)
         low, high = np.searchsorted(self.rows, [first, first + n])
         found[self.rows[low:high] - first] = self.told[low:high]

@@ -1,4 +1,4 @@
-"""Lacks of the texts of one column that keep them from being values, and what to give for it.
+"""Reasons why the texts of one column are not values, and the argument to give.
 
 Pure, and bounded: words are counted up to a number of different ones.
 """
@@ -270,7 +270,7 @@ def _for_words(
 
 
 def _is_absent(one: PointTexts, word: str, shared: frozenset[str], *, is_everywhere: bool) -> bool:
-    """Return True if a word of a column stands for no value."""
+    """Return True if a word of a column means an absent value."""
     if is_usual(word) or not may_be_absent(word):
         return is_usual(word)
     has_states = one.point.is_bool or one.point.is_enum
@@ -304,7 +304,7 @@ def _mapped(one: PointTexts, states: Iterable[str]) -> dict[str, Any]:
 
 
 def _absent(one: PointTexts, words: list[str], shared: frozenset[str]) -> Argument:
-    """Return the words for absent: those that are given, these, and those of other columns."""
+    """Return the words for absent: given, found here, and of other columns."""
     kept = () if one.text is None or one.text.absent == ("",) else one.text.absent
     others = sorted(filter(may_be_absent, shared)) if shared.intersection(words) else []
     return Argument("absent", tuple(dict.fromkeys([*kept, *words, *others])))

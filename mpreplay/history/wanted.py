@@ -137,7 +137,7 @@ def known_point(identifier: str, models: Iterable[ThingModel]) -> Measurepoint |
 def _refuse_twins(
     names: list[Any], gone: set[Any], columns: Columns, models: list[ThingModel], source: str
 ) -> None:
-    """Raise if a column is left out for its case, blanks or umlauts: nobody would miss it."""
+    """Raise if a column is left out for its case, blanks or umlauts: it would not be missed."""
     missing = {point for model in models for point in model.measurepoints} - set(names)
     found = twins([name for name in names if isinstance(name, str) and name in gone], missing)
     for name, point in found.items():
@@ -169,7 +169,7 @@ def check_named(sources: Sequence[tuple[str, Iterable[Any]]], columns: Columns) 
     Raises
     ------
     HistoryError
-        With the nearest names: a column that nobody has is a typo.
+        With the nearest names: an unknown column is a typo.
     """
     everywhere = {label_of(name) for _, names in sources for name in names}
     for source, names in sources:

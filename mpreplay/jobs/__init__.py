@@ -1,1 +1,1 @@
-"""Job files: what a scheduled backfill is told, in one TOML file."""
+"""Job files: the settings of a scheduled backfill, in one TOML file."""

@@ -1,4 +1,4 @@
-"""The arguments of the library that a job stands for, for one interval.
+"""The library's arguments for one interval of a job.
 
 A shell: follows the references of a connection, and reads thing models.
 """
@@ -148,7 +148,7 @@ class Arguments:
         return Limits(**given)
 
     def inputs(self) -> list[Path]:
-        """Return files that the run reads besides its history."""
+        """Return the files that the run reads in addition to its history."""
         models = [self.models] if isinstance(self.models, str) else self.models.values()
         keys = [self.base / self.connection[name] for name in FILES if name in self.connection]
         topology = [Path(self.fleet["topology"])] if self.fleet else []

@@ -1,4 +1,4 @@
-"""``load_job()``: a backfill told in a TOML file, and the calls of the library it stands for.
+"""``load_job()``: a backfill described in a TOML file, and its calls of the library.
 
 A shell: reads the file.
 """
@@ -58,7 +58,7 @@ class Job:
         return "fleet" in self._tables
 
     def missing(self) -> list[Path]:
-        """Return the files that the job names, besides its readings, and that are not there."""
+        """Return the missing files of a job other than its readings."""
         base, given = self._path.absolute().parent, self._tables
         model, connection = given["model"], given.get("connection", {})
         named = [model["path"]] if "path" in model else [*model["products"].values()]

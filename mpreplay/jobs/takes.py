@@ -108,7 +108,7 @@ def any_of(words: str, *kinds: Takes) -> Takes:
 
 
 def or_off(kind: Takes) -> Takes:
-    """Return a kind with ``false`` besides, which switches something off."""
+    """Return a kind that also takes ``false``, to switch something off."""
     return any_of(f"{kind.words}, or false to switch it off", kind, OFF)
 
 

@@ -62,7 +62,7 @@ class JournalPlace:
     _undo: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> JournalPlace:
-        """Lock the journal, and make its file if there is none.
+        """Lock the journal, and make its file if it is missing.
 
         Raises
         ------

@@ -291,7 +291,7 @@ def run_id_of(facts: dict[str, Any]) -> str:
 
 
 def open_read_only(path: Path, *, is_alone: bool = False) -> sqlite3.Connection:
-    """Return a connection that cannot write; where nobody else does, it leaves no files beside."""
+    """Return a read-only connection; without other writers, it leaves no files behind."""
     still = "&immutable=1" if is_alone else ""
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
 

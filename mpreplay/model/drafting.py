@@ -99,7 +99,7 @@ _OTHER: Final = "lists or structs without values of a type of the platform"
 
 
 class Drafted(NamedTuple):
-    """A point, or why there is none, and the least and the largest number."""
+    """A point, or the reason for its absence, and the least and the largest number."""
 
     point: Measurepoint | None
     why: str = ""

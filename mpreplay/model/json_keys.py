@@ -1,7 +1,7 @@
 """The keys of a thing model's JSON, and keys that look like one of them. Pure.
 
-A key that nobody knows is passed over: the platform adds keys of its own. One that is nearly known
-is an error, since its value would be lost in silence: ``min`` for ``minimum``.
+An unknown key is passed over: the platform adds keys of its own. One that is nearly known is an
+error, since its value would be lost in silence: ``min`` for ``minimum``.
 """
 
 from __future__ import annotations

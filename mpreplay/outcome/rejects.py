@@ -128,8 +128,8 @@ def rejects_of_suspects(
 ) -> Iterator[pa.Table]:
     """Yield the values that fail the model check, among the entries [start, stop).
 
-    Of an accepted request, these are expected to be skipped by the platform; of another one, they
-    keep the check that they fail.
+    Of an accepted request, these are expected to be skipped by the platform; otherwise they keep
+    their failed check.
     """
     is_skipped = settled.outcome == "accepted"
     taken: dict[int, NDArray[np.int64]] = {}  # positions by column

@@ -180,7 +180,7 @@ def _code_of(reply: dict[str, Any]) -> int:
 
 
 def _id_of(reply: dict[str, Any]) -> str:
-    """Return the id; the empty text if there is none."""
+    """Return the id, or an empty text."""
     request_id = reply.get("id")
     if isinstance(request_id, bool) or not isinstance(request_id, int | str | None):
         raise TypeError(f"id is {_kind(request_id)}")

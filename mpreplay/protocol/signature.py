@@ -113,8 +113,8 @@ def read_client_id(client_id: str) -> ClientId:
 
     Examples
     --------
-    >>> told = read_client_id("gw{compress=GZIP}|securemode=2,timestamp=1|")
-    >>> told.name, told.signed, told.block["compress"], told.options["timestamp"]
+    >>> parts = read_client_id("gw{compress=GZIP}|securemode=2,timestamp=1|")
+    >>> parts.name, parts.signed, parts.block["compress"], parts.options["timestamp"]
     ('gw', 'gw{compress=GZIP}', 'GZIP', '1')
     """
     signed, _, tail = client_id.partition("|")

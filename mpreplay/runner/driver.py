@@ -213,7 +213,7 @@ class Driver:
                 self._listen(began)
 
     def _listen(self, began: float) -> None:
-        """Wait for an event; it and those that came with it are one write of the journal."""
+        """Wait for an event; all events received together are one write of the journal."""
         event = self.transport.receive(self._wait(began))
         self._note_wait(began)
         with self.journal.joined():

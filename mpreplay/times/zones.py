@@ -72,7 +72,7 @@ class _Clock:
     offsets : ndarray of int64, shape (n + 1,)
         Offset from UTC before, between and after the changes. [ms]
     is_own : ndarray of bool, shape (n,)
-        Of each change: False for one that stands for years that are not looked up.
+        Of each change: False for years that are not looked up.
     """
 
     changes: NDArray[np.int64]
@@ -154,7 +154,8 @@ def _clock_of(tz: str, ms: NDArray[np.int64]) -> _Clock:
 def _runs(ms: NDArray[np.int64]) -> tuple[tuple[int, int], ...]:
     """Return the first and the last of years that follow each other, with one around each time.
 
-    A time of the year 9999 that stands for none must not make eight thousand years be looked up.
+    A time of the year 9999, used for an absent one, must not make eight thousand years be looked
+    up.
     """
     found = np.unique(ms.astype("datetime64[ms]").astype("datetime64[Y]").astype(np.int64)) + 1970
     years = np.unique(np.minimum(found[:, None] + np.arange(-1, 2), _LAST_YEAR))

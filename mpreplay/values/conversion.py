@@ -42,7 +42,7 @@ def convert(column: Any, point: Measurepoint, form: Form | None = None) -> Conve
     point : Measurepoint
         Measurement point with the target type.
     form : Form, optional
-        How the cells are written, if they do not mean what they are.
+        The notation of the cells, if they cannot be taken literally.
 
     Returns
     -------

@@ -27,7 +27,7 @@ def forms_of(
     *,
     is_text: bool,
 ) -> dict[str, Form]:
-    """Return the form of each column whose cells do not mean what they are.
+    """Return the form of each column with cells to interpret.
 
     Parameters
     ----------

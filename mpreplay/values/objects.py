@@ -1,8 +1,8 @@
 """Conversion of Python objects of mixed kinds, kind by kind.
 
-Pure. The class of an object decides whether it is shown to Arrow, and as which type: what Arrow
-makes of objects that it does not know may have another meaning, or end the process. ``convert``
-converts an Arrow column, made of objects of a single kind.
+Pure. The class of an object decides whether it is shown to Arrow, and as which type: Arrow may
+give unknown objects another meaning, or end the process. ``convert`` converts an Arrow column,
+made of objects of a single kind.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _of_dates(values: list[Any], _: Measurepoint) -> pa.Array:
 
 
 def _of_numpy_datetimes(values: list[Any], _: Measurepoint) -> pa.Array:
-    """Return NumPy's datetimes of one unit, those of parts of a nanosecond if they are whole."""
+    """Return NumPy's datetimes of one unit; parts of a nanosecond only if they are whole."""
     times = np.array(values)
     if np.datetime_data(times.dtype)[0] not in _FINE:
         return naive_of(values)

@@ -1,7 +1,7 @@
 """Misfits of cells that are read from their texts. Pure.
 
-A misfit is shown as the cell has it. What it travels as, and what a frame of rejects gives back, is
-a number only where the text was read as that number, and does not fit its point.
+A misfit is shown as the cell has it. It travels, and stands in a frame of rejects, as a number
+only where the text was read as a number that does not fit its point.
 """
 
 from __future__ import annotations

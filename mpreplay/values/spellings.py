@@ -45,7 +45,7 @@ class _Lack(NamedTuple):
 
 
 def misspelt(texts: pa.Array, form: Form, kind: str) -> Iterator[tuple[NDArray[np.bool_], Detail]]:
-    """Yield texts that are numbers in another form, as a mask, with what keeps each from being one.
+    """Yield a mask of the texts that are numbers in another form, with the lacks of each.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def _lack(shape: str, form: Form) -> _Lack | None:
 def _told(
     texts: pa.Array, mask: NDArray[np.bool_], lack: _Lack, kind: str
 ) -> Iterator[tuple[NDArray[np.bool_], Detail]]:
-    """Yield the texts of a lack, those apart whose separator may be one of thousands."""
+    """Yield the texts of a lack, separately if the separator may be one of thousands."""
     if not {"comma", "point"} & set(lack.needs):
         yield mask, Detail(MISSPELT, (kind, lack.needs, lack.suffix))
         return

@@ -1,7 +1,7 @@
 """Cells that are written in a form of their column, into the type of their measurement point.
 
-Pure. Texts become numbers, truth values, keys, arrays and structs; what does not fit is a misfit
-that is shown as the cell has it. ``convert`` converts what is no text.
+Pure. Texts become numbers, truth values, keys, arrays and structs; a text that does not fit is a
+misfit, shown as in the cell. ``convert`` converts what is no text.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def number_texts(texts: pa.Array, form: Form) -> pa.Array:
 
 
 def _without_suffix(texts: pa.Array, suffix: str) -> pa.Array:
-    """Return texts without a suffix and the blanks before it, where they have it."""
+    """Return texts without a suffix and the blanks before the suffix."""
     has = pc.ends_with(texts, suffix)
     cut = pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(texts, 0, -len(suffix)))
     if pc.all(has).as_py():
@@ -140,7 +140,7 @@ def scaled(numbers: pa.Array, scale: float) -> pa.Array:
 def _with_products(
     made: pa.Array, numbers: pa.Array, rest: NDArray[Any], factor: decimal.Decimal
 ) -> pa.Array:
-    """Return products with those of numbers of many digits, or with an exponent, one by one."""
+    """Return products; numbers of many digits, or with an exponent, are multiplied one by one."""
     coded = numbers.take(pa.array(rest)).dictionary_encode()
     longest = pc.max(pc.binary_length(coded.dictionary)).as_py()
     exact = decimal.Context(

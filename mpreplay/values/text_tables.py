@@ -1,6 +1,6 @@
 """Texts that stand for values: by a mapping of the caller's, or by the labels of a thing model.
 
-Pure. A text that is in no table is a misfit, and its reason names those that are.
+Pure. A text in no table is a misfit, and its reason names the known texts.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def mapped(texts: pa.Array, point: Measurepoint, form: Form, convert: Converter)
 
 
 def as_keys(column: pa.Array, keys: Iterable[str]) -> pa.Array:
-    """Return numbers or truth values as texts: those that a key says are spelled as the key.
+    """Return numbers or truth values as texts: texts that match a key are spelled as the key.
 
     Examples
     --------
