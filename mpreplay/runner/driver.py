@@ -46,12 +46,10 @@ if TYPE_CHECKING:
 __all__ = ["Driver"]
 
 log = logging.getLogger("mpreplay")
-# Longest wait of an interrupted run for replies to published requests. [s]
-GRACE: Final = 10.0
+GRACE: Final = 10.0  # longest wait of an interrupted run for replies to published requests [s]
 # A wait that is no shorter is noted. [s]
 BRIEF: Final = 0.001
-# Most events that are handled before the next publish.
-AT_ONCE: Final = 64
+AT_ONCE: Final = 64  # most events that are handled before the next publish
 COUNTED: Final = (
     "strangers",
     "doubles",
@@ -220,8 +218,10 @@ class Driver:
         self._note_wait(began)
         with self.journal.joined():
             for _ in range(AT_ONCE):
+                n_open = len(self._requests)
                 self._handle(event)
-                if event is None or self.link.is_lost or not self.session.n_open:
+                # No more once nothing is open, or once parts of a request can go.
+                if event is None or self.link.is_lost or not 0 < len(self._requests) <= n_open:
                     return
                 event = self.transport.receive(0.0)
 

@@ -69,6 +69,7 @@ class Deaf(Scripted):
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Ask the script, or say that this is no JSON."""
+        payload = bytes(payload)
         if is_packed(payload):
             self._later(0.0, Acknowledged(topic))
             self._later(0.0, Message(f"{topic}_reply", b'{"id":"","code":1220}'))

@@ -348,7 +348,7 @@ def test_a_record_of_the_log_has_a_line_of_its_own(
     ("progress", "seconds", "shares"),
     [
         ("auto", 0.5, []),
-        ("auto", 10.0, ["36 %", "77 %"]),
+        ("auto", 9.9, ["36 %", "77 %"]),
         (True, 0.5, ["0 %", "100 %"]),
         (False, 10.0, []),
     ],
