@@ -46,7 +46,9 @@ class Meter:
     def used(self) -> float:
         """Return what they have used together."""
         own = time.process_time() - self._own
-        return own + sum(_cpu_of(pid) - before for pid, before in self._others.items())
+        # One that has ended in between counts for nothing.
+        others = (_cpu_of(pid) - before for pid, before in self._others.items())
+        return own + sum(max(0.0, used) for used in others)
 
 
 def cost_of(action: Callable[[], object]) -> dict[str, float]:
@@ -58,8 +60,11 @@ def cost_of(action: Callable[[], object]) -> dict[str, float]:
 
 
 def _cpu_of(pid: int) -> float:
-    # The clock of a process, as Linux numbers it: to the nanosecond, with all its threads.
-    return time.clock_gettime((~pid << 3) | 2)
+    try:
+        # The clock of a process, as Linux numbers it: to the nanosecond, with all its threads.
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return 0.0
 
 
 def _descendants(pid: int) -> list[int]:

@@ -13,7 +13,7 @@ from wire import platform
 from year import Year, generated
 
 FEW, MANY = 10_000_000, 100_000_000
-TURNS = 2  # of hardly any chance: more would take minutes
+TURNS = 1  # there is hardly any chance in it, and more would take minutes
 # Many against few; megabytes of many.
 BARS = {GENERAL: (1.1, 180.0), COMPILED: (1.05, 120.0)}
 AIMS = {GENERAL: (1.1, 150.0), COMPILED: (1.05, 80.0)}

@@ -18,13 +18,15 @@ from wire import platform
 from year import Year
 
 BARS, AIMS = (3.0, 2.0), (2.0, 1.5)
-VALUES, FEW = 1_500_000, 50_000  # about as many as the year has; of a smoke run
+VALUES, FEW = 800_000, 50_000  # half as many as the year has; of a smoke run
+TURNS = 3  # of CPU seconds, which have little chance in them
 YEAR = "the year"
 
 
 def measure(given: Given, names: Sequence[str] = tuple(SHAPES), n_values: int | None = None) -> Row:
     """Take user and system time of whole replays, all threads together, in the general lane."""
     n_values = n_values or (FEW if given.quick else VALUES)
+    rounds = min(given.rounds, TURNS)
     year = Year.of(given)
     scripts = {YEAR: ("send_with_mpreplay.py", str(year.path), str(year.model_path))}
     scripts |= {name: ("send_shape.py", name, str(n_values)) for name in names}
@@ -35,7 +37,6 @@ def measure(given: Given, names: Sequence[str] = tuple(SHAPES), n_values: int | 
             script, *arguments = scripts[name]
             command = [sys.executable, HERE / script, to.host, str(to.port), *arguments]
             child = stack.enter_context(Child(command, GENERAL))
-            child.told  # noqa: B018 - its readings are made
 
             def turn() -> float:
                 told[name] = child.go()
@@ -43,7 +44,7 @@ def measure(given: Given, names: Sequence[str] = tuple(SHAPES), n_values: int | 
 
             return turn
 
-        took = in_turn({name: contestant(name) for name in scripts}, given.rounds)
+        took = in_turn({name: contestant(name) for name in scripts}, rounds)
     costs = {
         name: (took[name] / told[name]["n_values"], took[name] / told[name]["n_bytes"])
         for name in scripts
@@ -67,6 +68,7 @@ def measure(given: Given, names: Sequence[str] = tuple(SHAPES), n_values: int | 
         }
         | {f"{name}, per value [× the year]": ratio for name, (ratio, _) in ratios.items()}
         | {f"{name}, per byte [× the year]": ratio for name, (_, ratio) in ratios.items()},
+        rounds=rounds,
     )
 
 

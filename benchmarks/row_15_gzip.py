@@ -19,7 +19,7 @@ import mpreplay as mp
 from mpreplay.protocol.compression import packs_with
 
 BAR, AIM = 1 / 6, 1 / 7
-ROWS = 30_000  # of the year: a few seconds each turn
+ROWS = 20_000  # of the year: a few seconds each turn
 
 
 def measure(given: Given) -> Row:

@@ -22,6 +22,7 @@ import mpreplay as mp
 
 FEW, MANY = 10_000_000, 100_000_000
 GROUP = 1 << 20  # rows a group at most, as the writer has it by default
+CELLS = 1 << 23  # of a group: about as many as in row 8
 BAR, BAR_MB, AIM_MB = 1.1, 300.0, 180.0
 
 
@@ -99,7 +100,8 @@ def names_of(shape: Shape) -> list[str]:
 def write(path: Path, shape: Shape, n_values: int) -> None:
     """Write so many values; the values of one group serve for all."""
     n_rows = round(n_values / shape.n_points / shape.present)
-    rows = np.arange(min(n_rows, GROUP) // shape.n_devices * shape.n_devices)
+    at_most = min(n_rows, GROUP, CELLS // shape.n_points)
+    rows = np.arange(at_most // shape.n_devices * shape.n_devices)
     random = np.random.default_rng(shape.n_points)
     keys = pa.array([f"D{number:04}" for number in range(shape.n_devices)])
     device = pa.DictionaryArray.from_arrays((rows % shape.n_devices).astype(np.int32), keys)

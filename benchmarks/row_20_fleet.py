@@ -15,7 +15,7 @@ from year import Year
 import mpreplay as mp
 from mpreplay.fleet.pool import PRELOADED, Pool
 
-GATEWAYS, SECONDS = 16, 22.0
+GATEWAYS, SECONDS = 16, 21.0
 BARS, AIMS = (15.0, 0.95), (15.5, 1.0)
 LIMITS = mp.Limits(bytes_per_second=RATE, connects=None)
 

@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from contest import Given, Row, in_both_lanes, run
-from wholes import READY, SDK, Costs, measured, ratio, with_the_defaults
+from wholes import READY, SDK, TURNS, Costs, measured, ratio, with_the_defaults
 
 
 def measure(given: Given) -> Row:
     """Let the same contestants have their turns with the clean year."""
     ready, sdk = with_the_defaults(given)
-    return in_both_lanes(ready, lambda lane: row_of(ready, sdk, lane))
+    rounds = min(given.rounds, TURNS)
+    row = in_both_lanes(ready, lambda lane: row_of(ready, sdk, lane))
+    return dataclasses.replace(row, rounds=rounds)
 
 
 def row_of(ready: Costs, sdk: Costs, lane: str) -> Row:

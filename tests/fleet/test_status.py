@@ -26,8 +26,11 @@ from tests.fleet.fleets import MODEL, frame_of, gateways_of, history_of, rows_of
 POLICY: dict[str, Any] = {"on_invalid": "withhold", "allow_offline_sub_device": True}
 LOOK = """
 import json, sys
+import pandas
 import mpreplay as mp
-fleet = mp.open_fleet(sys.argv[1])
+mp.open_fleet  # imported now: what runs may have ended by then
+print(flush=True)
+fleet = mp.open_fleet(input())
 print(json.dumps([fleet.summary(), json.loads(fleet.status.to_json(orient="records"))]))
 """
 
@@ -49,11 +52,16 @@ def test_another_process_sees_what_a_running_gateway_waits_for(tmp_path: Path) -
 
     def look(told: dict[str, Any]) -> None:
         if told["values_per_second"] and not seen:
-            command = [sys.executable, "-c", LOOK, str(tmp_path / "runs")]
-            done = subprocess.run(command, capture_output=True, text=True, check=True)
-            seen.append(json.loads(done.stdout))
+            seen.append(json.loads(other.communicate(f"{tmp_path / 'runs'}\n")[0]))
 
-    with mp.simulate(MODEL, gateways=gateways) as platform:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", LOOK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as other,
+        mp.simulate(MODEL, gateways=gateways) as platform,
+    ):
+        assert other.stdout is not None
+        other.stdout.readline()  # it is ready
         run = mp.replay_fleet(
             history, MODEL, topology(platform, gateways), journal=tmp_path / "runs",
             limits=limits, on_event=look, **POLICY,

@@ -111,7 +111,7 @@ def test_a_very_wide_history_has_shorter_slabs() -> None:
         index=pd.date_range("2024", periods=12_000, freq="s", tz="UTC"),
     )  # fmt: skip
 
-    assert [s.n_rows for s in mp.read_history(frame).slabs([model])] == [10_000, 2_000]
+    assert [s.n_rows for s in mp.read_history(frame).slabs([model])] == [2_048] * 5 + [1_760]
 
 
 def corrupted(path: Path, group: int) -> None:
