@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as paho
 import pandas as pd
 
 import mpreplay as mp
+from mpreplay.conversation.mqtt import MqttTransport
 
 DATA = Path(__file__).parents[1] / "data"
 _ID = re.compile(rb'^\{"id":"\d+"')
@@ -134,18 +134,18 @@ class Year:
 def _published() -> Iterator[list[bytes]]:
     """Keep what is published, with one id for all."""
     payloads: list[bytes] = []
-    publish = paho.Client.publish
+    publish = MqttTransport.publish
 
     def noted(self: Any, topic: str, payload: Any = None, *rest: Any, **more: Any) -> Any:
         if topic.endswith("/resume/batch"):
             payloads.append(_ID.sub(b'{"id":"0"', bytes(payload)))
         return publish(self, topic, payload, *rest, **more)
 
-    paho.Client.publish = noted
+    MqttTransport.publish = noted
     try:
         yield payloads
     finally:
-        paho.Client.publish = publish
+        MqttTransport.publish = publish
 
 
 def _digest(frame: pd.DataFrame) -> str:

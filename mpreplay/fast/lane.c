@@ -531,6 +531,28 @@ int lane_place(const uint8_t *mask, const int64_t *at, int64_t n, const int64_t 
   return 0;
 }
 
+/* The order by code and by time of rows whose times ascend for each code, by counting the rows of
+   each code. ``starts`` are zeros, one more than there are codes; ``latest`` is written to.
+   Returns 0, or NO_SUCH if a code is not there, or a time is before an earlier one of its code. */
+int lane_order(const int64_t *code, const int64_t *time, int64_t n, int64_t n_codes,
+               int64_t *starts, int64_t *latest, int64_t *order) {
+  for (int64_t i = 0; i < n; i++) {
+    if ((uint64_t)code[i] >= (uint64_t)n_codes) return NO_SUCH;
+    starts[code[i] + 1]++;
+  }
+  for (int64_t c = 0; c < n_codes; c++) {
+    starts[c + 1] += starts[c];
+    latest[c] = INT64_MIN;
+  }
+  for (int64_t i = 0; i < n; i++) {
+    int64_t c = code[i];
+    if (time[i] < latest[c]) return NO_SUCH;
+    latest[c] = time[i];
+    order[starts[c]++] = i;
+  }
+  return 0;
+}
+
 /* ------------------------------------------------------------------------------------- set up */
 
 uint32_t lane_source(void) { return LANE_SOURCE; }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Numbers", "Pieces", "is_number", "lay_entries", "placed"]
+__all__ = ["Numbers", "Pieces", "is_number", "lay_entries", "ordered", "placed"]
 
 _KINDS: Final = {pa.float32(): FLOAT32, pa.float64(): FLOAT64, pa.int64(): INT64}
 _READ_BEHIND: Final = 32  # bytes that the pass may read behind a key
@@ -140,6 +140,39 @@ def placed(
         n,
     )
     return None if wrong else cells
+
+
+def ordered(
+    library: Any, code: NDArray[np.int64], time: NDArray[np.int64]
+) -> NDArray[np.int64] | None:
+    """Return the order by code, then by time, of rows whose times ascend for each code.
+
+    Parameters
+    ----------
+    library : CDLL
+        The compiled pass.
+    code : ndarray of int64, shape (n,)
+        The first key, such as the numbers of devices.
+    time : ndarray of int64, shape (n,)
+        The second key. [ms]
+
+    Returns
+    -------
+    ndarray of int64, optional
+        None if times do not ascend, or there are many codes for so few rows.
+    """
+    n = len(code)
+    if not n or code.dtype != np.int64 or time.dtype != np.int64 or len(time) != n:
+        return None
+    low, n_codes = int(code.min()), int(code.max()) + 1
+    if low < 0 or n_codes > n:
+        return None
+    code, time = np.ascontiguousarray(code), np.ascontiguousarray(time)
+    starts, latest = np.zeros(n_codes + 1, np.int64), np.empty(n_codes, np.int64)
+    order = np.empty(n, np.int64)
+    made = [array.ctypes.data for array in (starts, latest, order)]
+    wrong = library.lane_order(code.ctypes.data, time.ctypes.data, n, n_codes, *made)
+    return None if wrong else order
 
 
 def _is_taken(column: Numbers | Pieces, n: int) -> bool:

@@ -86,6 +86,7 @@ def declare(library: Any) -> None:
         "lane_numbers": (size, [column, address, size]),
         "lane_room": (size, [slab]),
         "lane_place": (ctypes.c_int, [address, address, size, address, size, address, size]),
+        "lane_order": (ctypes.c_int, [address, address, size, size, *[address] * 3]),
         "lane_lay": (size, [slab, address, size, address, address]),
     }
     for name, (result, arguments) in functions.items():

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from ..fast.laying import ordered
+from ..fast.library import lane
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,6 +41,9 @@ def order_of(code: NDArray[np.int64], time: NDArray[np.int64]) -> NDArray[np.int
     if not len(code):
         return order
     if (code[1:] < code[:-1]).any():
+        library = lane()
+        if library is not None and (found := ordered(library, code, time)) is not None:
+            return found
         is_small = code.min() >= 0 and code.max() < COUNTED
         order = np.argsort(code.astype(np.uint16) if is_small else code, kind="stable")
         code, time = code[order], time[order]

@@ -277,7 +277,11 @@ def test_a_run_that_ended_on_the_way_is_continued_to_the_same_end(
     with files_of(HISTORY, [], 7) as history:
         with pytest.raises(Killed):
             scripted_replay(monkeypatch, accepts, history, MODEL, **options)
-        assert mp.open_run(path)._journal.facts()["duplicates"] is None
+        begun = mp.open_run(path)
+        assert begun._journal.facts()["duplicates"] is None
+        nothing = pd.DataFrame({"time": [], "measurepoint": [], "value": []})
+        found = begun.reconcile(lambda *_: nothing, history=history, model=MODEL)
+        assert len(found) == begun.books[["accepted", "in_doubt"]].sum().sum() > 0
         clock.at += 10_000
         run, _ = scripted_replay(monkeypatch, accepts, history, MODEL, **options)
         whole = ends(history, keep, once=False, script=lambda *_: None)

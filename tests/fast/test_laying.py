@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mpreplay import Measurepoint
 from mpreplay.fast import library
-from mpreplay.fast.laying import Numbers, Pieces, lay_entries, placed
+from mpreplay.fast.laying import Numbers, Pieces, lay_entries, ordered, placed
 from mpreplay.history.slab import Readings
 from mpreplay.model.device import Device
 from mpreplay.requests import encoding
@@ -190,6 +190,24 @@ def test_a_value_of_a_row_that_is_not_there_is_refused(
     """As above: an entry is looked up in arrays that other code made."""
     assert placed(compiled, np.array(at), np.ones(1, bool), np.array(homes), 1) is None
     assert placed(compiled, np.array(at), np.zeros(1, bool), np.array(homes), 1).tolist() == [-1]
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(-1, 5), st.integers(-5, 5)), max_size=30), st.booleans())
+def test_rows_are_ordered_alike_or_not_at_all(
+    compiled: Any, keys: list[tuple[int, int]], in_time: bool
+) -> None:
+    """The order of rows decides which of two readings is the first."""
+    if in_time:
+        keys.sort(key=lambda key: key[1])
+    code, time = (np.array([key[n] for key in keys], np.int64) for n in (0, 1))
+
+    order = ordered(compiled, code, time)
+
+    if order is not None:
+        assert order.tolist() == np.lexsort((time, code)).tolist()
+    elif in_time and len(keys):
+        assert code.min() < 0 or code.max() >= len(code)
 
 
 def test_the_pass_writes_nothing_behind_its_room(compiled: Any) -> None:
