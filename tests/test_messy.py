@@ -142,7 +142,7 @@ TOLD = {
     "delimiter": "text=TextFormat(delimiter=';')",
     "decimal": "text=TextFormat(decimal=',')",
     "encoding": "text=TextFormat(encoding='cp1252')",
-    "absent": "absent=('",
+    "absent": "text=TextFormat(absent=('",
     "strip": "text=TextFormat(strip=True)",
     "points": "points=",
     "suffix": "points={'Windgeschwindigkeit': Column('Ws_avg', suffix='m/s')}",

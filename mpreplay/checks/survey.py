@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from ..display.amounts import count
 from ..display.sentences import conflict_in_words
 from ..errors import Argument, InvalidHistory, Message, clipped, message
 from ..history.ahead import ahead
@@ -231,8 +232,8 @@ def told_of_faults(
 def _told_of_violations(found: pd.DataFrame, n_violations: int) -> Message:
     first = found.iloc[0]
     return message(
-        f"{n_violations:,} violations of the thing model, the first in row {first['row']} of "
-        f"{first['source']}: {clipped(first['measurepoint']) or 'the row'} = "
+        f"{count(n_violations, 'violation')} of the thing model, the first in row "
+        f"{first['row']} of {first['source']}: {clipped(first['measurepoint']) or 'the row'} = "
         f"{clipped(first['value']) or '?'}: {first['reason']}; ",
         Argument("on_invalid", "withhold"),
         " sends the rest, validate lists them",

@@ -30,7 +30,7 @@ _COLUMNS: Final = (
     ("device keys: a column, or one for all rows", {"device": "COLUMN", "device-key": "KEY"}),
     ("product keys: likewise", {"product": "COLUMN", "product-key": "KEY"}),
     ("this device, and no others but those named so", {"devices*": "KEY"}),
-    ("and suffix=m/s scale=10 labels values=ON:1/OFF:0", {"column*": "NAME=POINT[,MORE]"}),
+    ("MORE: suffix=m/s,scale=10,labels,values=ON:1/OFF:0", {"column*": "NAME=POINT[,MORE]"}),
     ("a column and that of its quality", {"quality*": "COLUMN=COLUMN"}),
     ("no reading; --only: nor is any column not named", {"ignore*": "COLUMN", "only": ""}),
     ("columns of the long form", {"long": "POINT,VALUE[,QUALITY]"}),
@@ -185,9 +185,20 @@ def _columns(given: list[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name, told in _pairs(given, "--column").items():
         point, *parts = told.replace(*_DECIMAL).split(",")
+        _check_commas(point, f"{name}={told}")
         more = dict(_more(part, f"{name}={told}") for part in parts)
         columns[name] = Column(point, **more) if more else point
     return columns
+
+
+def _check_commas(point: str, given: str) -> None:
+    """Raise ConfigError if what is said of a column stands behind a blank, not a comma."""
+    from ..errors import ConfigError
+
+    for word in point.split()[1:]:
+        name, equals, _ = word.partition("=")
+        if equals and name in _READ:
+            raise ConfigError(f"--column {given}: write a comma, without blanks, before {word!r}")
 
 
 def _more(part: str, given: str) -> tuple[str, Any]:

@@ -26,6 +26,7 @@ __all__ = ["COMMANDS"]
 STATES: Final = ("stored", "different", "missing", "not comparable")
 _WRONG: Final = ("different", "missing")
 _SHOWN: Final = ["source", "row", "device_key", "time", "measurepoint", "value", "found", "state"]
+_TIMES: Final = ("started_at", "ended_at")
 LATER: Final = {
     "touched": "one row a device and point: what was written",
     "lineage": "one row a run: this one, and those whose rejects it sends",
@@ -106,7 +107,8 @@ def _runs(options: argparse.Namespace, say: Speaker) -> Answer:
     from ..report.listing import runs_in
 
     found, others = runs_in(Path(options.folder))
-    shown = found.assign(started_at=found["started_at"].dt.strftime("%Y-%m-%d %H:%M:%S"))
+    times = {name: found[name].dt.strftime("%Y-%m-%d %H:%M:%S").fillna("") for name in _TIMES}
+    shown = found.assign(**times).rename(columns={name: f"{name} [UTC]" for name in _TIMES})
     say.show(shown.drop(columns="run_id")) if len(found) else say("no runs")
     for path, why in others:
         say.warn(f"{path} is left out: {why}")

@@ -150,10 +150,11 @@ def rows_by_device(
     counts: dict[Device, int] = {}
     n_without = 0
     for source in sources:
+        layout = Layout(columns, forms=forms_in(columns, key_columns, is_text=source.is_text))
         spans = spans_of(source, ROWS, window, columns)
         slabs = with_keys(source, columns).read(key_columns, spans)
         for (first, _), read in zip(spans, slabs, strict=True):
-            raw = RawSlab(0, source.name, first, read, Layout(columns))
+            raw = RawSlab(0, source.name, first, read, layout)
             products = keys_of(raw, columns.product, columns.product_key or own_product, "product")
             names = keys_of(raw, columns.device, "", "device")
             devices, device = pairing.pair(products, names)

@@ -307,4 +307,4 @@ def _absent(one: PointTexts, words: list[str], shared: frozenset[str]) -> Argume
     """Return the words for absent: given, found here, and of other columns."""
     kept = () if one.text is None or one.text.absent == ("",) else one.text.absent
     others = sorted(filter(may_be_absent, shared)) if shared.intersection(words) else []
-    return Argument("absent", tuple(dict.fromkeys([*kept, *words, *others])))
+    return text_format({"absent": tuple(dict.fromkeys([*kept, *words, *others]))})

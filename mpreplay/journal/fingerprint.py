@@ -106,9 +106,11 @@ def check_same(path: Path, wanted: Fingerprint, names: Sequence[str] = ()) -> No
     if told := told_differences(facts, wanted, names):
         kept = [one["kept"] for one in facts.get("sources") or [] if one.get("kept")]
         streams = f" (its stream was kept in {', '.join(kept)} beside it)" if kept else ""
+        # "runs" without a slash was meant as a folder, where there was none yet.
+        slash = "" if path.suffix else ", such as a folder: a name with / at its end"
         raise JournalMismatch(
             f"{path}: the run in this journal cannot be continued: {'; '.join(told.values())}. "
-            f"Pass what it was begun with{streams}, or another journal to begin anew",
+            f"Pass what it was begun with{streams}, or another journal to begin anew{slash}",
             tuple(told),
         )
 

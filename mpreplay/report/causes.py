@@ -195,7 +195,7 @@ def gathered_of(
     devices = {device for part in parts for device in part["device_key"].unique()}
     causes = [*found.causes, _unsent(n_unsent, n_requests, devices)]
     order = sorted(range(len(causes)), key=lambda at: -causes[at].n)
-    examples = [*found.examples, typed([], REJECT_COLUMNS)]
+    examples = [*found.examples, _none_kept()]
     return found._replace(
         causes=[causes[at] for at in order], examples=[examples[at] for at in order]
     )
@@ -336,10 +336,15 @@ def _original(detail: Detail) -> Detail:
     return detail
 
 
+def _none_kept() -> pd.DataFrame:
+    """Return the rejects of a cause that are only counted: no row, and all columns."""
+    return typed([], REJECT_COLUMNS | {"said": "str"})
+
+
 def _examples(one: _Found, allows_offline: bool) -> pd.DataFrame:
     """Return the kept rejects of a cause, with ``said``, the reason that names no argument."""
     if not one.examples:
-        return typed([], REJECT_COLUMNS)
+        return _none_kept()
     table = pa.concat_tables(one.examples)
     said = reason_column(table["detail"], table["instance"], plain=True)
     return reject_frame(table, allows_offline=allows_offline).assign(said=said.to_pandas())

@@ -65,6 +65,8 @@ def reject_groups(gathered: Gathered, standing: Standing) -> dict[str, Any] | No
     links = downloads(wanted)
     groups = []
     for cause, examples, link in zip(causes, gathered.examples, links, strict=False):
+        if examples.empty:  # values of a run that can be continued are counted, not listed
+            continue
         said, when, _ = cause_in_words(cause, plain=True)
         table = _table(examples.head(FIRST_ROWS), cause, said, link)
         groups.append({"swatch": mark(cause.outcome), "title": whole(said, when), "table": table})

@@ -45,7 +45,7 @@ def test_a_column_is_told_as_a_whole(kind: str) -> None:
 
     assert told == (
         "P: 291 of 300 cells are numbers with a decimal comma: text=TextFormat(decimal=','); "
-        "9 are '-' or 'Bad': absent=('-', 'Bad')"
+        "9 are '-' or 'Bad': text=TextFormat(absent=('-', 'Bad'))"
     )
 
 
@@ -100,7 +100,7 @@ def test_it_is_counted_over_the_whole_history() -> None:
         ),
         (
             {"P": ["1", "#N/A"]}, {"text": mp.TextFormat(absent=("-",))},
-            "P: 1 of 2 cells is '#N/A': absent=('-', '#N/A')",
+            "P: 1 of 2 cells is '#N/A': text=TextFormat(absent=('-', '#N/A'))",
         ),
         (
             {"Run": ["ON", "OFF", "ON"]}, {},
@@ -133,7 +133,7 @@ def test_it_is_counted_over_the_whole_history() -> None:
         ),
         (
             {"P": ["5 kW", "Bad", "n/a", "err"]}, {"points": {"P": mp.Column("P", suffix="kW")}},
-            "P: 3 of 4 cells are 'Bad', 'n/a' or 'err': absent=('Bad', 'n/a')",
+            "P: 3 of 4 cells are 'Bad', 'n/a' or 'err': text=TextFormat(absent=('Bad', 'n/a'))",
         ),
         (
             {"Run": ["ON", "OFF", "ON"]}, {"points": {"Run": mp.Column("Run", decimal=",")}},
@@ -166,7 +166,9 @@ def test_a_replay_that_stops_says_the_same() -> None:
     frame = pd.DataFrame({"P": COMMA}, index=pd.date_range("2024", periods=300, tz="UTC"))
     connection = mp.Connection("127.0.0.1", 9, "gw", "gw-1", "secret")
 
-    with pytest.raises(mp.InvalidHistory, match=r"291 of 300 cells .* absent=\('-', 'Bad'\)"):
+    with pytest.raises(
+        mp.InvalidHistory, match=r"291 of 300 cells .* text=TextFormat\(absent=\('-', 'Bad'\)\)"
+    ):
         mp.replay(mp.read_history(frame), MODEL, connection, progress=False)
 
 
@@ -248,7 +250,7 @@ def test_words_that_several_columns_have_mean_that_there_is_no_value() -> None:
     )
 
     assert [one.partition(": ")[2] for one in found] == [
-        "1 of 3 cells is 'Bad': absent=('-', 'Bad')"
+        "1 of 3 cells is 'Bad': text=TextFormat(absent=('-', 'Bad'))"
     ] * 2
 
 
@@ -259,7 +261,7 @@ def test_words_for_absent_are_proposed_together() -> None:
     )
 
     assert [one.partition("absent=")[2] for one in found] == [
-        "('-', 'Bad')", "('-', 'Bad')", "('Bad', '-')",
+        "('-', 'Bad'))", "('-', 'Bad'))", "('Bad', '-'))",
     ]  # fmt: skip
 
 
@@ -302,9 +304,9 @@ def test_rejects_are_mended_where_they_stand(tmp_path: Path) -> None:
     [
         (["1_000", "inf", "1.2.3", "[1,", '{"x"', *"123456"], ""),
         (["Störung", *"123456"], ""),  # may be a slip of the pen
-        (["Störung"] * 3 + [*"123456"], "absent=('Störung',)"),
-        (["n/a", "1_000", "typo", *"123456"], "absent=('n/a',)"),
-        (["#NV", "NULL", "---", *"123456"], "absent=('#NV', 'NULL', '---')"),
+        (["Störung"] * 3 + [*"123456"], "text=TextFormat(absent=('Störung',))"),
+        (["n/a", "1_000", "typo", *"123456"], "text=TextFormat(absent=('n/a',))"),
+        (["#NV", "NULL", "---", *"123456"], "text=TextFormat(absent=('#NV', 'NULL', '---'))"),
     ],
 )
 def test_only_words_for_absent_are_proposed_as_absent(cells: list[str], absent: str) -> None:
@@ -319,7 +321,8 @@ def test_usual_words_for_absent_are_no_states() -> None:
     (told,) = hints({"Run": ["AN", "AUS", "-", "n/a", "AN"]})
 
     assert told.endswith(
-        "points={'Run': Column('Run', values={'AN': '?', 'AUS': '?'})}, absent=('-', 'n/a')"
+        "points={'Run': Column('Run', values={'AN': '?', 'AUS': '?'})}, "
+        "text=TextFormat(absent=('-', 'n/a'))"
     )
 
 

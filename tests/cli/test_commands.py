@@ -133,6 +133,10 @@ def test_an_option_is_spelled_as_it_is_typed() -> None:
         (["--device-key", "x"], "give --device or --device-key, not both"),
         (["--column", "a"], "--column a: expected two names with = between them"),
         (["--column", "a=P,sufix=m"], "--column a=P,sufix=m: 'sufix=m' is none of suffix=, scale="),
+        (
+            ["--column", "a=P scale=10"],
+            "a=P scale=10: write a comma, without blanks, before 'scale",
+        ),
         (["--column", "a=P,scale=x"], "'scale=x' is none of"),
         (["--column", "a=P,values=ON"], "'values=ON' is none of"),
         (["--delimiter", ";;"], "--delimiter must be one ASCII character"),

@@ -156,3 +156,7 @@ def test_the_same_command_twice_sends_an_interval_once(
     assert third["run"] != first["run"]
     assert main(["runs", folder, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["runs"]) == 2
+    assert main(["runs", folder]) == 0
+    head, row, _ = capsys.readouterr().out.splitlines()
+    assert "started_at [UTC]" in head and "ended_at [UTC]" in head
+    assert "+00:00" not in row

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import mpreplay as mp
@@ -38,3 +39,30 @@ def test_very_many_files_are_not_told_one_by_one(
     monkeypatch.setattr(dealing, "MOST_SOURCES", 1)
 
     assert [share.sources for share in _dealt(tmp_path)] == [None, None]
+
+
+@pytest.mark.parametrize("door", ["csv", "frame"])
+def test_keys_are_dealt_as_they_are_sent(tmp_path: Path, door: str) -> None:
+    """Blanks around a key are cut as in a single replay, else the topology has no such device."""
+    frame = pd.DataFrame(
+        {"ts": ["2024-03-01T00:00Z"] * 4, "meter": ["M0 ", "M0", " M1", "M1"], "P": ["1"] * 4}
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    source = str(tmp_path / "a.csv") if door == "csv" else frame
+    history = read(source, text=mp.TextFormat(strip=True))
+    topology = {key: mp.Gateway(f"env:{key}", [("meter", key)]) for key in ("M0", "M1")}
+    shares = dealing.dealt(history, topology_of(topology))
+
+    assert [(share.devices, share.n_rows) for share in shares] == [
+        ((("meter", "M0"),), 2),
+        ((("meter", "M1"),), 2),
+    ]
+
+
+def test_a_word_for_no_device_is_a_row_without_one() -> None:
+    """A single replay withholds such a row; a fleet has no gateway to withhold it."""
+    frame = pd.DataFrame({"ts": ["2024-03-01T00:00Z"] * 2, "meter": ["M0", "-"], "P": ["1"] * 2})
+    history = read(frame, text=mp.TextFormat(absent=("-",)))
+
+    with pytest.raises(mp.HistoryError, match="1 row has no device that can be read"):
+        dealing.dealt(history, topology_of({"M0": mp.Gateway("env:M0", [("meter", "M0")])}))

@@ -262,7 +262,8 @@ def test_a_draft_says_which_texts_would_be_values(tmp_path: Path) -> None:
     assert [one.partition(": ")[2] for one in model.hints] == [
         "9 of 11 cells are numbers with a decimal comma and followed by '°C': "
         "text=TextFormat(decimal=','), points={'T': Column('T', suffix='°C')}; 1 is a number "
-        "followed by '°C': points={'T': Column('T', suffix='°C')}; 1 is '-': absent=('-',)",
+        "followed by '°C': points={'T': Column('T', suffix='°C')}; 1 is '-': "
+        "text=TextFormat(absent=('-',))",
         "11 of 11 cells are 'AN' or 'AUS': "
         "points={'Run': Column('Run', values={'AN': '?', 'AUS': '?'})}",
     ]

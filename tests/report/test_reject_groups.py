@@ -104,3 +104,13 @@ def test_what_all_rows_share_is_said_once(play: Play, tmp_path: Path) -> None:
 
     assert heads[:5] == ["Row", "Time", "Point", "Value", "Request"]
     assert "Row counts from 0" in text_of(page)
+
+
+def test_a_run_that_was_interrupted_has_a_page(play: Play, tmp_path: Path) -> None:
+    """What was not sent is counted and not listed: a cause without rows must cost no page."""
+    run, _ = play(lambda n, _: [(0.0, 705 if n == 3 else 200)], journal=tmp_path / "run.db")
+    assert run.summary()["not_sent"] and "not_sent" not in set(run.rejects["outcome"])
+    page = render(read_journal(tmp_path / "run.db"))
+
+    assert "not sent" in text_of(page)
+    assert "0 of " not in text_of(page)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pandas as pd
 import pytest
-from conftest import PRODUCT, history_of
+from conftest import PRODUCT, Play, history_of
 from scripted import GATEWAY, Clock, Killed, Scripted, always, scripted_replay
 
 import mpreplay as mp
@@ -356,10 +356,19 @@ def test_another_input_cannot_continue_a_run(
     text = str(error)
     assert all(("thing model" if one == "model" else one) in text for one in error.differs)
     assert "run.db: the run in this journal cannot be continued" in text
-    assert "Pass what it was begun with, or another journal to begin anew" in text
+    assert text.endswith("Pass what it was begun with, or another journal to begin anew")
     assert transport.connects == []
     pd.testing.assert_frame_equal(mp.open_run(tmp_path / "run.db").results, before)
     assert replay()[0].complete
+
+
+def test_a_file_that_was_meant_as_a_folder_says_so(play: Play, tmp_path: Path) -> None:
+    """Whoever writes "runs" without a slash has a file of this name, and no place for a second."""
+    play(journal=tmp_path / "runs")
+    error, _ = play(journal=tmp_path / "runs", on_invalid="send")
+
+    assert isinstance(error, mp.JournalMismatch)
+    assert str(error).endswith("to begin anew, such as a folder: a name with / at its end")
 
 
 @pytest.mark.parametrize(

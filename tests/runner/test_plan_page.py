@@ -40,7 +40,7 @@ def test_a_notebook_shows_a_plan_in_a_screen() -> None:
     shown = text_of(plan_of(n_days=9)._repr_html_())
 
     assert "7 of 8 values would go out in 1 request" in shown
-    assert "Replay would raise and send nothing: 1 violations of the thing model" in shown
+    assert "Replay would raise and send nothing: 1 violation of the thing model" in shown
     assert "by the limit of 1,000,000 bytes/s" in shown
     assert "1 sub-device would not be signed in by this replay" in shown
     assert "There is 1 day without any value" in shown
