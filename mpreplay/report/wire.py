@@ -73,7 +73,7 @@ def _told_of_wire(results: pd.DataFrame, line: Timeline) -> Iterator[str]:
             f"{duration(latency.max())}."
         )
     if line.pauses:
-        times = count(len(line.pauses), "time")
+        times = count(len(line.pauses), "time") if len(line.pauses) > 1 else "once"
         others = "; dotted lines mark the shorter ones" * (len(line.pauses) > len(line.gaps))
         yield f"The run was idle {times}, {duration(line.paused)} in all: gaps show it{others}."
 
