@@ -111,8 +111,12 @@ def compared(folder: Path, sources: Iterable[Any]) -> list[tuple[Any, str]]:
     ConfigError
         If there is no audit, or no such file.
     """
-    names = sorted(_heads(folder) or {}) if is_fleet(folder) else []
-    return compare_sources(folder / names[0] if names else folder, sources)
+    sources = list(sources)
+    if not is_fleet(folder):
+        return compare_sources(folder, sources)
+    # All gateways read the same files; that a folder is missing is a finding of its own.
+    there = (folder / name for name in sorted(_heads(folder) or {}) if (folder / name).is_dir())
+    return compare_sources(next(there, folder), sources) if sources else []
 
 
 def _of_fleet(folder: Path, sources: list[Path], head: str | None) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
-from .chain import CHAIN, Line
+from .chain import Line
 
 __all__ = ["Chain"]
 
@@ -102,7 +102,7 @@ class Chain:
         for before, after in pairwise(there):
             for number in range(before + 1, min(after, before + 1 + _SHOWN)):
                 name = self._name(number)
-                yield f"line {number}", f"{name} (line {number} of {CHAIN}) was dropped"
+                yield f"line {number}", f"{name} was dropped"
             if (more := after - before - 1 - _SHOWN) > 0:
                 yield f"line {before + 1 + _SHOWN}", f"{more:,} lines more were dropped"
 

@@ -81,6 +81,8 @@ def bundle_head(folder: Path) -> str:
 
 def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> None:
     try:
+        if folder.is_file():
+            raise ConfigError(f"{folder}: this is a file; give the folder that the audit is")
         if not folder.is_dir():
             raise ConfigError(f"{folder}: there is no such folder")
         if not any((folder / name).exists() for name in (MANIFEST, CHAIN)):

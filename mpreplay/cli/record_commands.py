@@ -199,7 +199,10 @@ def _verify(options: argparse.Namespace, say: Speaker) -> Answer:
     else:
         say(f"verified: the audit itself is as it was written\nhead: {head}")
     if not options.head and head is not None:
-        say("Without the head of then (--head HEX), an audit made anew looks the same.")
+        say(
+            "No head was given: an audit that was made anew as a whole would look the same. Is "
+            "the head above the one that was kept when the audit was made? (--head HEX compares)"
+        )
     doubt = ", if the manifest can be believed" if len(findings) else ""
     for path, difference in sources:
         say(f"{path}: {difference or f'is what the run read{doubt}'}")

@@ -35,7 +35,10 @@ __all__ = [
 # The name of a fate, and its meaning.
 FATE_WORDS: Final = {
     "accepted": ("accepted", "the platform answered 200"),
-    "declined": ("declined", "the platform answered with another code"),
+    "declined": (
+        "declined",
+        "the platform answered with another code, to it or to its device before",
+    ),
     "withheld": ("withheld", "mpreplay did not send it, for the reason given"),
     "in_doubt": ("in doubt", "sent, but no reply came; it may have arrived"),
     "not_sent": ("not sent", "the run ended before its turn came, or came again"),

@@ -173,4 +173,4 @@ def _shown(row: tuple[Any, ...], counts: Counter[str]) -> tuple[Any, ...]:
     worst = max(SHOWN_FATES[1:], key=lambda fate: counts[fate])
     fate = "accepted" if _arrived(counts) == counts.total() else worst
     name = Markup("{} {}").format(mark(fate), row[0])
-    return (name, *row[1:4], *(f"{n:,}" if n else "–" for n in row[4:]))
+    return (name, row[1], row[2] or "–", row[3] or "–", *(f"{n:,}" if n else "–" for n in row[4:]))

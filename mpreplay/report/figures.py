@@ -18,14 +18,14 @@ from ..display.facts import OPEN, SHOWN_FATES
 from ..display.pictures import Arrivals
 from ..frames import FATES
 from ..protocol.codes import ACCEPTED
-from .over_time import Timeline
+from .over_time import NO_REPLY, Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from .legs import Leg
 
-__all__ = ["NO_REPLY", "Taken", "arrivals", "taken_apart", "timeline"]
+__all__ = ["Taken", "arrivals", "taken_apart", "timeline"]
 
 MAX_PERIODS: Final = 62  # columns of the map; two months of days fit
 MAX_DEVICES: Final = 24  # rows of the map
@@ -43,7 +43,6 @@ PAUSE: Final = 600.0  # a longer time without requests counts as a break before 
 MAX_GAPS: Final = 6  # pauses that are drawn as gaps
 MAX_CODES: Final = 5  # codes that are distinguished over time
 OTHERS: Final = "others"
-NO_REPLY: Final = "no reply"
 # Widths of a column of the map: the name in pandas, and the word for people.
 _STEPS: Final = (("D", "day"), ("W-SUN", "week"), ("M", "month"), ("Q", "quarter"), ("Y", "year"))
 

@@ -16,11 +16,12 @@ from ..display.amounts import duration
 from ..display.drawing import Drawing, filled
 from ..protocol.codes import ACCEPTED
 
-__all__ = ["Timeline", "code_bars", "code_fates", "lines", "short", "stroke"]
+__all__ = ["NO_REPLY", "Timeline", "code_bars", "code_fates", "lines", "short", "stroke"]
 
 _ACCEPTED: Final = str(ACCEPTED)  # a column of a timeline
+NO_REPLY: Final = "no reply"  # another
 # The fates in whose patterns all other codes over time are drawn.
-_CODE_FATES: Final = ("declined", "withheld", "not_sent", "in_doubt")
+_CODE_FATES: Final = ("declined", "not_sent", "withheld", "open")
 # Size of the small pictures over time, and the frame of their axes.
 _SIZE: Final = (480.0, 210.0)
 _GAP: Final = 24.0  # width of a pause
@@ -32,12 +33,13 @@ def code_fates(codes: Sequence[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> code_fates(["200", "1204"])
-    {'200': 'accepted', '1204': 'declined'}
+    >>> code_fates(["200", "no reply", "1204"])
+    {'200': 'accepted', 'no reply': 'in_doubt', '1204': 'declined'}
     """
-    rest = [code for code in codes if code != _ACCEPTED]
+    known = {_ACCEPTED: "accepted", NO_REPLY: "in_doubt"}
+    rest = [code for code in codes if code not in known]
     drawn = {code: _CODE_FATES[min(n, len(_CODE_FATES) - 1)] for n, code in enumerate(rest)}
-    return {_ACCEPTED: "accepted", **drawn} if _ACCEPTED in codes else drawn
+    return {code: known.get(code) or drawn[code] for code in codes}
 
 
 def code_bars(line: Timeline) -> Drawing:

@@ -39,6 +39,12 @@ MAX_COLUMNS: Final = 12  # that were not asked for, by name
 # Facts with a section of their own, left out of the table "Made from".
 _TOLD_APART: Final = frozenset({"history", "model"})
 _TEMPLATE: Final = "run_page.html.jinja"
+# Why a request was never sent, by its outcome.
+_NOT_SENT: Final = {
+    "declined": "held back",
+    "divided": "divided before",
+    "not_sent": "when the run ended",
+}
 # Names of a journal's counts other than values, in words.
 _COUNTS: Final = {
     "published": "requests published, retries included",
@@ -123,19 +129,25 @@ def _headlines(
     facts: Mapping[str, Any], standing: Standing, results: pd.DataFrame
 ) -> list[tuple[str, str]]:
     sent = results["attempts"] > 0
-    unsettled = int((~sent & (results["outcome"] == OPEN)).sum())
-    unsent = len(results) - int(sent.sum()) - unsettled
+    unsent = results.loc[~sent, "outcome"].value_counts()
+    unsettled = int(unsent.pop(OPEN)) if OPEN in unsent else 0
     continued = int(facts.get("continued") or 0)
     found = [
         ("Started", moment(facts.get("started_at"))),
         *_duration_of_run(facts, standing, results),
         ("Values", count(standing.n("read"))),
         ("Requests sent", count(int(sent.sum()))),
-        ("Requests not sent", count(unsent) if unsent else ""),
+        ("Requests not sent", _unsent(unsent.to_dict())),
         ("Requests not settled", count(unsettled) if unsettled else ""),
         ("Continued", count(continued, "time") if continued else ""),
     ]
     return [(name, value) for name, value in found if value]
+
+
+def _unsent(counts: Mapping[str, int]) -> str:
+    """Return how many requests were not sent, and why; the empty text for none."""
+    why = (f"{n:,} {_NOT_SENT.get(outcome, 'other')}" for outcome, n in counts.items())
+    return f"{sum(counts.values()):,}: {', '.join(why)}" if counts else ""
 
 
 def _duration_of_run(
@@ -159,8 +171,10 @@ def _apart(results: pd.DataFrame) -> dict[str, Any]:
         return {"sentence": "No request was taken apart.", "table": None}
     said = (
         f"{count(found.n_divided, 'request')} taken apart, to find what was to blame and to save "
-        f"the rest: {count(found.n_parts, 'extra request')}."
+        f"the rest: {count(found.n_parts, 'extra request')}"
     )
+    n_sent = int((results["parent_id"].notna() & (results["attempts"] > 0)).sum())
+    said += f", {n_sent:,} of them sent." if n_sent < found.n_parts else "."
     fates = [fate for fate in SHOWN_FATES if fate in found.table]
     rows = [
         (
@@ -226,7 +240,9 @@ def _sources(facts: Mapping[str, Any], prints: Any) -> Iterator[tuple[str, str, 
         size, sha256 = known.get("bytes"), known.get("sha256")
         # A frame has no bytes of its own; mpreplay's fingerprint of its cells is shown instead.
         tag = known.get("tag") and f"tag of its store: {known['tag']}"
-        shown = sha256 or tag or f"none: held in memory ({visible(str(cells or ''), MAX_NAME)})"
+        shown = (
+            sha256 or tag or f"no file: a table in memory ({visible(str(cells or ''), MAX_NAME)})"
+        )
         yield (
             visible(known.get("name") or "not known", 2 * MAX_NAME),
             "" if size is None else f"{size:,}",
@@ -246,7 +262,7 @@ def _settings(facts: Mapping[str, Any], standing: Standing) -> list[Table]:
         "started": moment(facts.get("started_at")),
         "ended": "not ended" if standing.is_going else moment(facts.get("ended_at")),
         "continued": facts.get("continued", 0),
-        "stopped": ended_in_words(ended_of(facts)) or "no",
+        "stopped": ended_in_words(ended_of(facts)) or ("not known" if standing.is_going else "no"),
     }
     counts = {_COUNTS.get(name, name): n for name, n in (facts.get("counts") or {}).items() if n}
     limits = facts.get("limits") or {}

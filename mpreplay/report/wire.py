@@ -18,9 +18,9 @@ from ..display.page import mark, safe
 from ..display.sentences import FATE_WORDS
 from ..display.tables import MAX_ROWS, Table
 from ..protocol.codes import return_code
-from .figures import NO_REPLY, timeline
+from .figures import timeline
 from .legs import legs_of
-from .over_time import Timeline, code_bars, code_fates, lines, stroke
+from .over_time import NO_REPLY, Timeline, code_bars, code_fates, lines, stroke
 
 __all__ = ["wire_section"]
 
@@ -75,7 +75,8 @@ def _told_of_wire(results: pd.DataFrame, line: Timeline) -> Iterator[str]:
     if line.pauses:
         times = count(len(line.pauses), "time") if len(line.pauses) > 1 else "once"
         others = "; dotted lines mark the shorter ones" * (len(line.pauses) > len(line.gaps))
-        yield f"The run was idle {times}, {duration(line.paused)} in all: gaps show it{others}."
+        idle = f"Between requests the run was idle {times}, {duration(line.paused)} in all"
+        yield f"{idle}: gaps show it{others}."
 
 
 def _told_of_rate(results: pd.DataFrame, line: Timeline, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -112,11 +113,15 @@ def _retries(results: pd.DataFrame, facts: Mapping[str, Any], standing: Standing
     attempts = results["attempts"]
     n, most = int((attempts > 1).sum()), int(attempts.max())
     published = (facts.get("counts") or {}).get("published")
-    said = ["No request needed a second attempt"]
+    # Of a part of the run that was killed: sent, and begun anew by the part that followed.
+    lost = max(int(published or 0) - int(attempts.sum()), 0) * (not standing.is_going)
+    said = [f"No request needed a second attempt{' within a part of the run' * bool(lost)}"]
     if n:
         said = [f"{count(n, 'request')} needed several attempts, at most {most}"]
     if published is not None and not standing.is_going:
-        said.append(f"the requests were published {count(int(published), 'time')} in all")
+        ended = f", {lost:,} of them before a part of the run ended without their answer"
+        times = count(int(published), "time")
+        said.append(f"the requests were published {times} in all{ended * bool(lost)}")
     kept = " Of each only the last attempt's code and latency are kept." if n else ""
     kept += " Of requests that have not settled it is not known." if standing.is_going else ""
     return f"{'; '.join(said)}.{kept}"

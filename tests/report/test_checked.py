@@ -153,7 +153,7 @@ def test_products_with_models_of_their_own_have_rows_of_their_own() -> None:
 
     assert found is not None
     rows = [(str(row[0]).rpartition("> ")[2], *row[1:5]) for row in found["table"].rows]
-    assert rows == [("P (a)", "INT", "(-inf, 9]", "kW", "2"), ("P (b)", "STRING", "", "", "3")]
+    assert rows == [("P (a)", "INT", "(-inf, 9]", "kW", "2"), ("P (b)", "STRING", "–", "–", "3")]
 
 
 def test_what_a_journal_does_not_tell_is_said(tmp_path: Path) -> None:

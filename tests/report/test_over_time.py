@@ -8,7 +8,7 @@ import pytest
 from report.test_run_page import _results
 
 from mpreplay.report.figures import MAX_BUCKETS, MAX_GAPS, timeline
-from mpreplay.report.over_time import code_bars, lines
+from mpreplay.report.over_time import code_bars, code_fates, lines
 
 NIGHT = 9 * 3_600.0
 
@@ -67,3 +67,12 @@ def test_without_a_pause_nothing_changes() -> None:
     assert line.gaps == {}
     assert line.pauses == []
     assert "idle" not in str(lines(line, "Values", {"values": "solid"}))
+
+
+def test_no_code_looks_like_a_fate_that_it_is_not() -> None:
+    """What was declined was sent, and is not drawn as withheld beside the map of the same page."""
+    assert code_fates(["200", "1204", "1212", "no reply"]) == {
+        "200": "accepted", "1204": "declined", "1212": "not_sent", "no reply": "in_doubt",
+    }  # fmt: skip
+    many = [str(code) for code in range(1_200, 1_205)]
+    assert len(set(code_fates(many).values())) == 4

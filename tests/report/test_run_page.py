@@ -259,6 +259,7 @@ def test_a_run_that_was_killed_says_what_is_not_known(tmp_path: Path) -> None:
     assert "Requests sent 1 Requests not settled 2" in said
     assert "1 request needed several attempts, at most 3" in said
     assert "mostly not settled" in said
+    assert "stopped not known" in said
 
 
 def run_of(path: Path, fates: dict[str, int], **facts: Any) -> str:
@@ -358,13 +359,29 @@ def test_what_was_not_sent_is_not_counted_as_sent(tmp_path: Path) -> None:
     journal.close()
     said = text_of(render(read_journal(tmp_path / "run.db")))
 
-    assert "Requests sent 1 Requests not sent 2" in said
+    assert "Requests sent 1 Requests not sent 2: 1 held back, 1 when the run ended" in said
     assert "declined, held back" in said
     assert "Held back, not sent" in said
     assert "2 equal copies of other readings travel with them" in said
     assert "the requests were published 1 time in all" in said
     assert "There is 1 request not sent." in said
     assert "Took 9 s" in said
+
+
+def test_what_was_sent_before_a_run_was_killed_is_no_second_attempt(tmp_path: Path) -> None:
+    """One request, published twice, in no second attempt: three numbers that must agree."""
+    key = ("p", "T1", 19_875)
+    journal = journal_of(tmp_path / "run.db", counts={"published": 2}, continued=1)
+    journal.intend(slab(0, 9), [request(1, 2, key=key)], {"read": {key: 2}}, NO_REJECTS)
+    journal.settle(settled(1, "accepted", 200, 1), 1_700_000_000_000, {}, NO_REJECTS)
+    journal.note(read_all=True, ended_at=1_700_000_009_000)
+    journal.close()
+
+    assert (
+        "No request needed a second attempt within a part of the run; the requests were published "
+        "2 times in all, 1 of them before a part of the run ended without their answer."
+        in text_of(render(read_journal(tmp_path / "run.db")))
+    )
 
 
 def test_where_it_came_from_and_how_to_check_it_are_told(tmp_path: Path) -> None:
@@ -382,7 +399,7 @@ def test_where_it_came_from_and_how_to_check_it_are_told(tmp_path: Path) -> None
     said = text_of(page)
 
     assert "12,345 " + "f" * 64 in said
-    assert "DataFrame none: held in memory (frame:2)" in said
+    assert "DataFrame no file: a table in memory (frame:2)" in said
     assert "Left out, unread: 2 of another ending (.&lt;b&gt;)." in page
     assert "SHA-256 of the thing model: abc123" in said
     assert "isolate point" in said
