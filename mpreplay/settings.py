@@ -204,7 +204,7 @@ def _wrong(argument: str, text: str) -> ConfigError:
     return ConfigError(text, argument=argument)
 
 
-_FIELD: Final = Kind("a text", OPTIONAL_TEXT.holds)  # None where there is none
+_FIELD: Final = Kind("a text", OPTIONAL_TEXT.holds)  # None: absent
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def is_fleet(folder: Path) -> bool:
     """Return True if a folder has the audits of a fleet."""
     try:
         return (folder / HEADS).is_file()
-    except OSError:  # a name that is too long: told by whoever reads the folder
+    except OSError:  # a name that is too long: reported when the folder is read
         return False
 
 

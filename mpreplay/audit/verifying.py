@@ -90,7 +90,7 @@ def _check_arguments(folder: Path, sources: list[Path], head: str | None) -> Non
         for path in sources:
             if not path.is_file():
                 raise ConfigError(f"{path}: there is no such file")
-    except OSError as error:  # a name that is too long, a folder that nobody may look into
+    except OSError as error:  # a name that is too long, a folder without permission to read
         raise ConfigError(f"{folder}: cannot be read ({error.strerror or error})") from error
     check_head(head)
 
@@ -114,7 +114,7 @@ class _Bundle:
         self.chain_bytes = _bytes(folder / CHAIN)
         lines = read_lines(self.chain_bytes or b"")
         self.chain = Chain(lines)
-        # No table of another audit is opened: whoever forged it may aim at the reader of Parquet.
+        # No table of another audit is opened: a forged one may aim at the reader of Parquet.
         self.is_the_one = head is None or (self._sealed_head() == head)
         self.hashes = self._hashes()
         self.actual = {name: _hash(folder / name) for name in self.hashes}

@@ -30,7 +30,7 @@ __all__ = [
     "without",
 ]
 
-# What Arrow raises for a value that Python cannot hold: a far time, bytes that are no UTF-8, an
+# Arrow's errors for a value that Python cannot hold: a far time, bytes that are no UTF-8, an
 # unknown zone. UnicodeDecodeError and ArrowInvalid are ValueErrors.
 _NO_OBJECT: Final = (OverflowError, ValueError, TypeError, LookupError, pa.ArrowException)
 

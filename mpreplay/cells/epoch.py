@@ -229,7 +229,7 @@ def _in_64_bits(moment: Any) -> int:
     if isinstance(moment, pd.Timestamp):
         moment = moment.asm8
     if isinstance(moment, np.datetime64) and moment.astype(np.int64) == _INT64.max:
-        raise OverflowError  # it stands for "no time", as the first of 64 bits does, NaT
+        raise OverflowError  # it means "no time", like the least number of 64 bits, NaT
     number = microseconds_of(moment)
     return max(_INT64.min + 1, min(number, _INT64.max - 1))  # far either way
 

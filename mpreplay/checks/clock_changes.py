@@ -46,7 +46,7 @@ def hour_twice(conflicts: Sequence[Conflict], devices: pd.DataFrame) -> HourTwic
     keys = list(zip(devices["product_key"], devices["device_key"], strict=True))
     own = devices[[key in named for key in keys]]
     missing = own["longest_gap"] - own["usual_interval"]
-    # More than one row of each device, and the hour that is missing is as long as this one.
+    # More than one row of each device, and the missing hour is as long as this one.
     if not len(own) or (own["collisions"] < _rows_of_an_hour(own)).any():
         return None
     if not np.isclose(missing, _HOUR / 1_000).all():

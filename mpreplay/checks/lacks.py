@@ -50,7 +50,7 @@ __all__ = ["LackSearch"]
 
 MAX_TIMES: Final = 200  # texts of times that are looked at
 MAX_KEYS: Final = 1_000  # keys with blanks that are kept
-FEW: Final = 5  # one in so many, from which on wrong qualities are those of another system
+FEW: Final = 5  # a share of one in so many, from which on wrong qualities come from another system
 _OTHER_FORMS: Final = frozenset({"not_iso", "not_of_format"})
 _WORDS: Final = frozenset({"unmapped", "no_label"})  # reasons of texts that no table has
 

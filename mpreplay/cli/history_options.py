@@ -41,7 +41,7 @@ _TEXTS: Final = (
     ("of numbers, default a point; blanks around texts", {"decimal": "C", "strip": ""}),
     ("a word that means no value", {"absent*": "WORD"}),
 )
-# Options of ``read_history`` that are passed on as they are typed, where they are.
+# Options of ``read_history``, passed on as typed, if given.
 _PASSED: Final = (
     "tz",
     "time_unit",

@@ -96,7 +96,7 @@ def _simulate(options: argparse.Namespace, say: Speaker) -> Answer:
             say(f"  export {names[number]}='{uri}'" if number in names else f"  {uri}")
         say("End with Ctrl-C.")
         with Interrupts() as interrupts:
-            if options.json:  # now: whoever starts it waits for the addresses, and not for the end
+            if options.json:  # now: its caller waits for the addresses, not for the end
                 on_stdout(document("simulate", OK, {"port": platform.port, "connections": uris}))
                 options.json = False
             while not interrupts.name:

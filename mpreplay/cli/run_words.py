@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["run_told"]
 
-MAX_CAUSES: Final = 20  # told of a run
+MAX_CAUSES: Final = 20  # shown of a run
 
 
 def run_told(

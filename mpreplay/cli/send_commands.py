@@ -197,7 +197,7 @@ def _replay(options: argparse.Namespace, say: Speaker) -> Answer:
     for name in tables.names:
         try:
             tables.write(name, getattr(run, name))
-        except ConfigError as error:  # a disk may be full: the run is told all the same
+        except ConfigError as error:  # a disk may be full: the run is reported in any case
             unwritten = unwritten or error
     told = run_told(run, options.journal, say)
     facts = {**told, "written": tables.places}

@@ -84,7 +84,7 @@ def stdout() -> Iterator[Any]:
             raise ConfigError(f"stdout cannot be written ({error.strerror or error})") from error
 
 
-MAX_ROWS: Final = 20  # told of a table
+MAX_ROWS: Final = 20  # shown of a table
 # Options whose names differ from the names of the arguments.
 _OPTIONS: Final = {
     "time_column": "time",

@@ -50,7 +50,7 @@ _NOW: Final[dict[Hold, str]] = {
     "gateway": "taking the gateway",
     "journal": "taking the journal",
 }
-# The parts of a line in the order in which a narrow one does without them.
+# The parts of a line, in the order in which a narrow line omits them.
 _SPARED: Final = ("bytes", "limited", "rate", "lost", "left")
 
 

@@ -37,7 +37,7 @@ def _refused(code: int, words: str, within: str) -> str:
     return f"{within}; its sign-in was refused with {code}: {words or return_code(code).meaning}"
 
 
-# What a text has that its form does not allow for; the hints have what would read a column of it.
+# Parts of a text that its form does not allow; the hints say how to read such a column.
 _LACKS: Final = {
     "comma": "it has a decimal comma",
     "comma?": "its comma is a decimal one, or one of thousands, which are not read",

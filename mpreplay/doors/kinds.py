@@ -276,7 +276,7 @@ def _of_devices(files: Found, columns: Columns) -> Found:
     for path, folders in files.files:
         if may_be(folders, columns):
             kept.append((path, folders))
-        else:  # nobody has to be warned of data that was not asked for
+        else:  # data that was not asked for needs no warning
             gone.append(LeftOut("device", "", str(path), False))
     return Found(kept, (*files.left_out, *gone))
 

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from . import Argument, ConfigError, HistoryError, Message, clipped, message
 
 __all__ = [
+    "CALLBACK",
     "CLEAN_TEXT",
     "FLAG",
     "OPTIONAL_PATH",
@@ -79,6 +80,7 @@ SECONDS: Final = Kind(
         isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1e7
     ),
 )
+CALLBACK: Final = Kind("a function or None", lambda value: value is None or callable(value))
 FLAG: Final = Kind("True or False", lambda value: isinstance(value, bool))
 PAIR: Final = Kind("a pair of texts", _is_pair_of_texts)
 TEXTS_BY_TEXT: Final = Kind("a dict of text to text", _maps_texts)

@@ -23,7 +23,7 @@ class Stamp(NamedTuple):
     n_bytes: int
     modified: int  # [ns]
     inode: int
-    # Also set by a new name or new permissions, and by whoever sets ``modified`` back. [ns]
+    # Also set by a new name or new permissions, and when ``modified`` is set back. [ns]
     changed: int
     tag: str = ""  # version or ETag, where a store tells the bytes by one
 

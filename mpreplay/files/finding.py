@@ -103,7 +103,7 @@ class _Search:
             base /= parts.pop(0)
         self.root = len(base.parts)
         found = [*self._matches(base, parts)]
-        # Links last: a file is known by the name that it has without them.
+        # Links last: a file is known by its name without links.
         for path in sorted(found, key=lambda one: os.path.realpath(one) != str(one.absolute())):
             self._enter(path, path.is_symlink(), parts[-1] if parts else "")
 
@@ -194,7 +194,7 @@ class _Search:
         """Yield a folder and all folders within, each once however links go."""
         seen = set()
         folders, links = deque([folder]), deque[Path]()
-        # Links last: a folder is known by the name that it has without them.
+        # Links last: a folder is known by its name without links.
         while folders or links:
             one = folders.popleft() if folders else links.popleft()
             if (key := self._key(one, one.parts)) in seen or not one.is_dir():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Share", "check_rate", "dealt"]
 
-# Sources of a gateway that are told apart: with more, nearly all may have rows of all gateways.
+# Sources noted for a gateway: of more, nearly all may have rows of all gateways.
 MOST_SOURCES: Final = 64
 
 _RATE: Final = Kind(

@@ -66,7 +66,7 @@ class Drive:
     _broken: int = 0  # pools that have lost a process since a gateway ended
     _left: list[tuple[float, Pool]] = field(default_factory=list)  # such pools, and since when
     sent_now: int = 0  # values, by the workers that have lived to tell
-    warned: dict[str, list[str]] = field(default_factory=dict)  # warnings, and who told them
+    warned: dict[str, list[str]] = field(default_factory=dict)  # warnings, and their gateways
 
     def run(self, units: list[Unit], interrupts: Interrupts, tell: Telling) -> None:
         """Replay all gateways; return when they are done, or have ended after an interrupt."""
@@ -145,7 +145,7 @@ class Drive:
                 self._left.append((time.monotonic(), self._own))
                 self._own = None
                 self._broken += 1
-            if self._stopped_at is not None:  # the scheduler has ended it, too: it is continued
+            if self._stopped_at is not None:  # by the scheduler, too: it is continued
                 return
             if self._may_try_again(unit, error):
                 log.warning("%s: its worker has ended (%s); it is continued", unit.name, error)

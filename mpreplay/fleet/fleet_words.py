@@ -57,7 +57,7 @@ STATES: Final = {
     "done": "done",
     "idle": "without readings",
 }
-# What a gateway that is going on waits for.
+# Causes of the waiting of a running gateway.
 _WAITING: Final = {
     "lease": "another replay through it",
     "beginning": "its look through the history",

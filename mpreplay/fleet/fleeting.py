@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ..errors import ConfigError, Interrupted, ReplayWarning
-from ..errors.arguments import SECONDS, Kind, check_kinds, one_of, optional
+from ..errors.arguments import CALLBACK, SECONDS, check_kinds, one_of, optional
 from ..journal.fingerprint import inputs_of
 from ..model.model_set import ModelSet
 from ..order import check_arguments
@@ -136,7 +136,7 @@ def replay_fleet(
         {
             "executor": (executor, optional(Executor, "a concurrent.futures.Executor")),
             "progress": (progress, one_of(True, False, "auto")),
-            "on_event": (on_event, Kind("a function or None", _is_callable)),
+            "on_event": (on_event, CALLBACK),
             "stop": (stop, optional(threading.Event, "a threading.Event")),
             "wait": (wait, SECONDS),
             "on_interrupt": (on_interrupt, one_of("auto", "return", "raise")),
@@ -209,10 +209,6 @@ def _warn(warned: dict[str, list[str]], n_units: int) -> None:
     if len(warned) > MOST_WARNINGS:
         left = len(warned) - MOST_WARNINGS
         warnings.warn(ReplayWarning(f"and {left:,} more warnings of gateways"), stacklevel=3)
-
-
-def _is_callable(given: Any) -> bool:
-    return given is None or callable(given)
 
 
 def _folder(journal: Any) -> Path:

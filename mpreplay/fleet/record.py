@@ -155,7 +155,7 @@ def check_continued(record: Record, wanted: Fingerprint, names: Sequence[str]) -
     for entry in record.entries:
         try:
             facts = facts_of(record.path_of(entry)) if entry.journal else {}
-        except JournalError:  # it has not begun, or is told by its own replay
+        except JournalError:  # it has not begun, or is reported by its own replay
             continue
         if not facts:
             continue

@@ -258,7 +258,7 @@ class History:
                 is_last = one == number + len(spans) - 1
                 rows = next(read, {})
                 raw = RawSlab(one, source.name, first, rows, layout, is_last, pairing=pairing)
-                if raw.n_rows != stop - first:  # each row is counted, whoever reads it
+                if raw.n_rows != stop - first:  # each row is counted, by any reader
                     raise HistoryError(
                         f"{source.name}: rows {first:,} to {stop - 1:,} were promised, and "
                         f"{raw.n_rows:,} could be read"

@@ -46,7 +46,7 @@ MAX_WORDS: Final = 256  # different words of one point that are counted
 FACTORS: Final = (1_000.0, 0.001, 100.0, 0.01, 1e6, 1e-6)  # between usual units
 SHOWN: Final = 8  # words that are named
 MAX_LETTERS: Final = 60  # of a word in an argument that is proposed
-FREQUENT: Final = 3  # cells of a word that stands for no value; one with fewer may be a slip
+FREQUENT: Final = 3  # cells of a word for an absent value; a word with fewer may be a slip
 BARE: Final = Form()
 # Words of historians, spreadsheets and programs for a value that is not there, in small letters.
 _USUAL: Final = frozenset(
@@ -288,7 +288,7 @@ def _states(one: PointTexts, words: list[str], n_cells: int) -> tuple[str, ...]:
         return ()
     if not (is_known or has_states):
         return ()
-    numbers = one.point.is_number  # of which a word with digits is one that is spelt otherwise
+    numbers = one.point.is_number  # a word with digits is one of these, spelt otherwise
     found = tuple(
         word
         for word in words

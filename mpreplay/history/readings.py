@@ -200,7 +200,7 @@ def _rejected_column(
     return TypedColumn(point, converted.values, converted.quality, misfits, at)
 
 
-# Texts in the one column of all values, where nothing is said of them, are as those of a CSV file.
+# Texts in the one column of all values, without a given form, are read as in a CSV file.
 _AS_WRITTEN: Final = Form()
 
 

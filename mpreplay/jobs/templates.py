@@ -14,7 +14,7 @@ from ..errors.nearest import nearest
 __all__ = ["filled"]
 
 _PLAIN: Final = "%Y-%m-%dT%H%M%SZ"  # without characters that a file system refuses
-_SAFE: Final = " !#$&'()+,;=@[]^_`{}~"  # in a name besides letters, digits and "-._~"
+_SAFE: Final = " !#$&'()+,;=@[]^_`{}~"  # in a name, in addition to letters, digits and "-._~"
 _REMEDIES: Final = {
     "start": "give the interval, --start TIME or replay(start=…)",
     "end": "give the interval, --end TIME or replay(end=…)",

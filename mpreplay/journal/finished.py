@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["is_finished", "key_name", "matching_in", "unfinished_file"]
 
 log = logging.getLogger("mpreplay")
-# A database without a table has one page; reading it may change what lies beside it. [bytes]
+# A database without a table has one page; reading it may change the files beside it. [bytes]
 NO_TABLE: Final = 4096
 
 

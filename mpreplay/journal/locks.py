@@ -108,7 +108,7 @@ class FileLock:
             If the lock cannot be taken.
         """
         self._note()
-        # Not bound to a thread: whoever ends the run frees the lock.
+        # Not bound to a thread: the end of the run frees the lock, in any thread.
         lock = filelock.FileLock(self.path, mode=PRIVATE, thread_local=False)
         try:
             lock.acquire(blocking=False)
@@ -322,9 +322,9 @@ def is_written(path: Path) -> bool:
     except (OSError, ValueError, IndexError):
         return False
     if host.rstrip(",") != socket.gethostname():
-        return True  # nobody here knows of its end
+        return True  # its end is not known here
     if LOCKS_BIND:
-        return False  # the note of a lock that nobody holds any more
+        return False  # the note of an abandoned lock
     try:
         os.kill(number, 0)
     except ProcessLookupError:

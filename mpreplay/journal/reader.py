@@ -78,7 +78,7 @@ class JournalReader:
         with _readable(self.path):
             rows = self.select("SELECT key, value FROM run")
             facts = {key: json.loads(value) for key, value in rows}
-            if facts.get("format") == FORMAT:  # others are told by their number
+            if facts.get("format") == FORMAT:  # others are shown by their number
                 check_facts(facts)
             return facts
 
@@ -296,7 +296,7 @@ def open_read_only(path: Path, *, is_alone: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)
 
 
-# Errors of whoever uses what a damaged journal says: a bit may turn any value into another.
+# Errors in the use of a damaged journal: a bit may turn any value into another.
 _DAMAGE: Final = (
     sqlite3.Error,
     pa.ArrowException,

@@ -153,7 +153,7 @@ def _arrow_of(series: Any) -> pa.Array | None:
         return None
     if isinstance(array, pa.ChunkedArray):
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.nulls(0)
-    is_pandas = not isinstance(kind, pd.ArrowDtype)  # its periods and intervals are told by class
+    is_pandas = not isinstance(kind, pd.ArrowDtype)  # its periods and intervals have classes
     if is_pandas and isinstance(array.type, pa.BaseExtensionType):
         return None
     return _plain(array)

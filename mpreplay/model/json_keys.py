@@ -65,7 +65,7 @@ _MEANT: Final = {
     **dict.fromkeys(("points", "measurementpoints", "measurepointmap"), "measurepoints"),
     **dict.fromkeys(("passthrough", "allowadditionalmeasurepoints"), "allowAdditionalMeasurepoint"),
 }
-# Keys of the platform's documents that are passed over, and look like one that is read.
+# Keys of the platform's documents that are passed over, though they look like a known key.
 _PASSED: Final = frozenset(
     ("id", "tags", "tag", "ext", "extraInfo", "desc", "minLength", "valueTypes", "i18nName")
 )

@@ -17,7 +17,7 @@ __all__ = ["BLAMES", "advice_of", "blame_of"]
 
 BLAMES: Final = ("", "alone", "refused", "implausible", "inexact", "misspelt")
 
-# Reasons that need an advice of their own, and the check that they belong to.
+# Reasons with an advice of their own, and the check of each.
 _BLAMED: Final = {"implausible": "time", "inexact": "range", "misspelt": "type"}
 _OUTER: Final = frozenset({"member", "item"})
 

@@ -220,7 +220,7 @@ def _without_pauses(
     answered = np.maximum.accumulate(since + lasted)
     idle = np.concatenate([[0.0], since[1:] - answered[:-1]])
     at_ms = sent["sent_at"].dt.as_unit("ms").astype("int64").to_numpy()
-    # The first request of each leg: the time before it was nobody's.
+    # The first request of each leg: the time before it belongs to no request.
     first = np.isin(np.arange(len(sent)), np.searchsorted(at_ms, np.array(continued, np.int64)))
     idle[(idle <= PAUSE) & ~first] = 0.0
     idle = np.maximum(idle, 0.0)

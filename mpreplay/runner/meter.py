@@ -21,7 +21,7 @@ __all__ = ["Holds", "Meter", "Pace"]
 
 SPAN: Final = 15.0  # seconds that a rate looks back on
 FEWEST: Final = 8  # events that a rate looks back on however long ago they were
-BIN: Final = 0.05  # events that are closer are one, so that a burst of replies is one [s]
+BIN: Final = 0.05  # closer events count as one, so that a burst of replies is one event [s]
 SOON: Final = 0.5  # of a rate from a single event: shorter times say nothing [s]
 MEMORY: Final = 5.0  # time after which a wait counts for a third [s]
 

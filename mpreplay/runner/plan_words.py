@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 MAX_CAUSES: Final = 10
-# The fates of a plan: what each stands for ahead of the replay.
+# The fates of a plan: the meaning of each before the replay.
 FATES: Final = {
     "accepted": "to be sent",
     "accepted_if_online": "to be sent, and declined if their sub-device is offline",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ready_slabs"]
 
-# Slabs after which Arrow gives back the memory that it has no use for: else it keeps a third more.
+# Slabs after which Arrow gives back unused memory: otherwise it keeps a third more.
 TIDIED: Final = 4
 
 

@@ -16,7 +16,7 @@ from ..conversation.mqtt import MqttTransport
 from ..conversation.packing import travelling
 from ..conversation.sub_devices import SubDevices, checked_secrets
 from ..errors import Interrupted
-from ..errors.arguments import FLAG, SECONDS, Kind, check_kinds, one_of, optional
+from ..errors.arguments import CALLBACK, FLAG, SECONDS, check_kinds, one_of, optional
 from ..history.ahead import check_threads
 from ..history.history import History
 from ..journal.fingerprint import Fingerprint, check_same
@@ -185,11 +185,7 @@ def replay(
     connection, sub_device_secrets = sealed(connection), sealed(sub_device_secrets)
     policy = Policy(allow_offline_sub_device, skip_invalid_measurepoints, on_invalid, duplicates)
     check_arguments("replay", history, isolate)
-    check_kinds({"progress": (progress, one_of(True, False, "auto"))})
-    check_kinds({"on_event": (on_event, Kind("a function or None", _is_callable))})
-    check_kinds({"stop": (stop, optional(threading.Event, "a threading.Event"))})
-    check_kinds({"wait": (wait, SECONDS), "again": (again, FLAG)})
-    check_kinds({"on_interrupt": (on_interrupt, one_of("auto", "return", "raise"))})
+    _check_course(progress, on_event, stop, wait, again, on_interrupt)
     check_threads()
     connection = Connection.of(connection)
     warn_of_plain(connection)
@@ -256,10 +252,35 @@ def replay(
     run = Run(
         read_journal(path), place.temporary, history, order.models, driver.sent_now, settled_before
     )
-    raises = on_interrupt == "raise" or (on_interrupt == "auto" and not is_notebook())
-    if interrupts.name and raises and not run.complete:
-        raise Interrupted(_told_of_interrupt(run, interrupts.name, place.temporary is None), run)
+    _check_end(run, interrupts.name, on_interrupt, is_kept=place.temporary is None)
     return run
+
+
+def _check_course(
+    progress: Any, on_event: Any, stop: Any, wait: Any, again: Any, on_interrupt: Any
+) -> None:
+    """Raise unless the arguments about the course of a run are of their kinds."""
+    check_kinds(
+        {
+            "progress": (progress, one_of(True, False, "auto")),
+            "on_event": (on_event, CALLBACK),
+            "stop": (stop, optional(threading.Event, "a threading.Event")),
+            "wait": (wait, SECONDS),
+            "again": (again, FLAG),
+            "on_interrupt": (on_interrupt, one_of("auto", "return", "raise")),
+        }
+    )
+
+
+def _check_end(run: Run, interrupt: str | None, on_interrupt: str, *, is_kept: bool) -> None:
+    """Raise Interrupted if a run ended before its last value, and the caller asked to raise."""
+    raises = on_interrupt == "raise" or (on_interrupt == "auto" and not is_notebook())
+    if not (interrupt and raises) or run.complete:
+        return
+    kept = f"the same call continues it from {run.path}"
+    how = kept if is_kept else "nothing is kept to continue it from: journal= keeps it"
+    text = f"the replay was interrupted ({interrupt}) before its last value: {run!r}; {how}"
+    raise Interrupted(text, run)
 
 
 def _done_before(path: Path, history: History, order: Order) -> Run:
@@ -271,15 +292,6 @@ def _done_before(path: Path, history: History, order: Order) -> Run:
     )
     found = read_journal(path)
     return Run(found, None, history, order.models, 0, found.n_settled())
-
-
-def _told_of_interrupt(run: Run, name: str, is_kept: bool) -> str:
-    how = (
-        f"the same call continues it from {run.path}"
-        if is_kept
-        else "nothing is kept to continue it from: journal= keeps it"
-    )
-    return f"the replay was interrupted ({name}) before its last value: {run!r}; {how}"
 
 
 def _transport(
@@ -295,14 +307,9 @@ def _transport(
     return travelling(one, connection)
 
 
-def _is_callable(given: Any) -> bool:
-    return given is None or callable(given)
-
-
 def _meter(book: Journal, order: Order, found: Duplicates, now: float) -> Meter:
     """Return the measure of a run, with what its earlier legs have done."""
-    limits = order.limits
-    rates = limits.bytes_per_second, limits.values_per_second
+    rates = order.limits.bytes_per_second, order.limits.values_per_second
     meter = Meter(now, found.n_rows, found.n_values, rates)
     if not book.is_new:
         reader = read_journal(book.path)

@@ -47,7 +47,7 @@ AWAY: Final = "away"
 _UNKNOWN: Final = "unknown device"
 _OPEN: Final = "open"
 UNCOUNTED: Final = frozenset({f"refused: {how}" for how in (_UNKNOWN, AWAY)})  # towards a block
-# Anyone may try to connect, for as long as they like: what is kept of it has a bound.
+# Any client may try to connect, as long as it likes: the record of attempts has a bound.
 _MAX_REFUSALS: Final = 10_000
 _MAX_TEXT: Final = 256  # [characters]
 ANY_PRODUCT: Final = ""  # the key of a model for every product

@@ -292,6 +292,6 @@ def _cut(batches: Iterable[pa.RecordBatch], spans: Sequence[Span]) -> Iterator[p
             used = skipped + part.num_rows
             row, rest = row + used, rest.slice(used)
             rest = rest if rest.num_rows else None
-        if not parts:  # the file has become shorter, which whoever counts the rows will say
+        if not parts:  # the file has become shorter; the count of the rows will say so
             return
         yield pa.Table.from_batches(parts)

@@ -40,7 +40,7 @@ _MARKS: Final = {
     codecs.BOM_UTF16_LE: ("utf-16", "utf-16-le"),
     codecs.BOM_UTF16_BE: ("utf-16", "utf-16-be"),
 }
-# First bytes of files that are no text, with what they are and what to do.
+# First bytes of files other than text, with the format and what to do.
 _FORMATS: Final = {
     b"\x1f\x8b": ("gzip", "name it .csv.gz"),
     b"\x28\xb5\x2f\xfd": ("packed by zstd", "name it .csv.zst"),

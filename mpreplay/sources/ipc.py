@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["IpcSource"]
 
 
-_PACKED: Final = 64  # rows that a byte of a packed batch may stand for, unless it is looked at
+_PACKED: Final = 64  # rows that a byte of a packed batch may expand to, if it is not unpacked
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,7 @@ class _Weights:
 
     def __init__(self, source: IpcSource, names: list[str]) -> None:
         self._source, self._names = source, names
-        # A dictionary may stand for many more bytes than it has, and so may what is packed.
+        # A dictionary may expand to many more bytes than it has, and so may a packed column.
         kinds = [source.schema.field(name).type for name in names]
         self._is_plain = not any(map(_is_folded, kinds))
         self._weighed: dict[int, NDArray[np.int64] | None] = {}  # of the latest batches

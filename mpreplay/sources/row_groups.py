@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["UNREADABLE", "bounds_of", "groups_in", "groups_of", "opened"]
 
 PIECE: Final = 1_048_576  # bytes of a column that are asked of a store at once
-# What pyarrow raises for files that it cannot read: its own errors, and those of its Python parts.
+# Errors of pyarrow for unreadable files: its own, and Python's from its Python parts.
 UNREADABLE: Final = (
     pa.ArrowException,
     OSError,

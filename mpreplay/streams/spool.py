@@ -27,7 +27,7 @@ from .pieces import conformed, merged
 
 __all__ = ["Place", "Spool"]
 
-# Rows and cells of a row group: those of a slab, so that no slab reads more than it needs.
+# Rows and cells of a row group, the same as of a slab: no slab reads more than it needs.
 GROUP_ROWS: Final = 16_384
 GROUP_CELLS: Final = 4_000_000
 _PRIVATE: Final = 0o600

@@ -23,7 +23,7 @@ from .capsules import reader_of, table_of
 
 __all__ = ["Stream", "as_table", "failed", "items_of", "reader_stream", "relation_stream"]
 
-# Streams whose rows are read or being read, and first items of those that are not.
+# Streams whose rows are read or being read, and first items of the unread streams.
 _BEGUN: Final[weakref.WeakValueDictionary[int, Any]] = weakref.WeakValueDictionary()
 _FIRST: Final[weakref.WeakKeyDictionary[Any, Any]] = weakref.WeakKeyDictionary()
 

@@ -29,7 +29,7 @@ _ISO_NAIVE: Final = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?)
 _POSSIBLE: Final = (
     r"^.{10}(.([01]\d|2[0-3])(:[0-5]\d)*(\.\d*)?( ?(Z|[+-]([01]\d|2[0-3])(:?[0-5]\d)?))?)?$"
 )
-# Times of day that only look like others: named for what they are.
+# Times of day that only seem to be valid, with the name of each.
 _ODD: Final = (
     (END_OF_DAY, rf"^.{{10}}[T ]24:00(:00([.,]0*)?)?({_OFFSET})?$"),
     (LEAP_SECOND, rf"^.{{10}}[T ]\d{{2}}:\d{{2}}:60([.,]\d*)?({_OFFSET})?$"),

@@ -186,7 +186,7 @@ def local_of(ms: NDArray[np.int64], zone: str) -> NDArray[np.int64] | None:
 def unsigned(column: pa.Array, nanoseconds: int) -> Times:
     numbers = column.fill_null(0).to_numpy(zero_copy_only=False)
     beyond = numbers > np.uint64(_INT64.max)
-    # The largest integer stands for all that lie beyond it; it is none of them.
+    # The largest integer represents all integers beyond it, but is not one of these.
     signed = np.where(beyond, 0, numbers).astype(np.int64)
     absent = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
     times = counted(signed, absent, nanoseconds)

@@ -254,7 +254,7 @@ class Cells:
         return [json_text(value) for value in values]
 
 
-# Types whose values have a JSON text, and a short one, but for floats that are infinite.
+# Types whose values have a short JSON text; infinite floats have none.
 _SIMPLE: Final = (
     pa.types.is_integer,
     pa.types.is_floating,

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from .typed_column import Converter
 
-    # Objects of one class as an Arrow array, null for those that have no place in it.
+    # Objects of one class as an Arrow array, null for objects without a place in the type.
     Maker = Callable[[list[Any], Measurepoint], pa.Array]
 
 __all__ = ["assembled", "convert_anything", "convert_objects"]

@@ -46,7 +46,7 @@ INFINITE: Final = Detail("infinite")
 NOT_INTEGER: Final = Detail("not_integer")
 TOO_FINE: Final = Detail("timestamp_too_fine")
 _FAR: Final = Detail("beyond_years")
-# What a time that cannot be one of a row is as a value.
+# The reason of a value, by the reason of a row's time.
 _NO_MOMENTS: Final = {"far_time": _FAR, "stand_in": Detail("no_moment")}
 
 

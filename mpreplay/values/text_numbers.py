@@ -26,7 +26,7 @@ __all__ = ["BLANKS", "exact_decimals", "number_texts", "plain_integers", "read_f
 # Blanks within a regular expression of RE2 and of Python: also those that do not break a line.
 BLANKS: Final = "[\\s\u00a0\u2007\u202f]"
 _NUMBER: Final = r"^[+-]?(?:\d+(?:{0}\d*)?|{0}\d+)(?:[eE][+-]?\d+)?$"
-# Integers of which 64 bits hold every one, as Arrow reads them.
+# Texts of integers that all fit 64 bits, as Arrow reads them.
 _PLAIN_INTEGER: Final = r"^-?\d{1,18}$"
 _WIDE: Final = 18  # digits of which 64 bits hold every number
 

@@ -33,7 +33,7 @@ __all__ = [
 
 NOWHERE: Final = -1
 MOST_BYTES: Final = 2**31 - 1  # reached by 32-bit offsets
-# Share of places that hold a piece, below which places without one are left out.
+# Share of places with a piece, below which empty places are left out.
 SPARSE: Final = 0.6
 
 
