@@ -155,7 +155,7 @@ def test_the_time_between_the_legs_of_a_run_is_no_time_of_the_run(
     took = float(re.search(r"Took ([\d.]+) s", said)[1])
     assert 9 < took < 12  # five requests of two seconds each; the first leg answered at once
     assert "Idle between its parts 17 min" in said
-    assert "1 pause (17 min in all, dotted lines) left out." in said
+    assert "The run was idle 1 time, 17 min in all: gaps show it." in said
 
 
 def test_a_run_without_a_journal_does_not_say_that_a_journal_continues_it(replay: Replay) -> None:
