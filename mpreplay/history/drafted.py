@@ -16,6 +16,7 @@ from ..cells.absent import absent_in
 from ..cells.form import form_of, is_text_type, tidied
 from ..display.facts import ColumnLacks
 from ..display.text_findings import column_in_words
+from ..errors import message
 from ..model.device import Device
 from ..model.drafts import Drafts, check_ranges
 from ..model.measurepoint import Measurepoint
@@ -54,6 +55,8 @@ _NUMBER: Final = Measurepoint("draft", "DOUBLE")
 _STATES: Final = 2  # of a truth value
 _FOLDER: Final = "named by a folder"
 _ONLY: Final = "not asked for by only=True"
+# Behind words that stand for no value and for no state: for a few of them numbers become texts.
+_SLIPS: Final = ", so that all are drafted as texts: mend the cells, or the draft"
 _LABELS: Final = "labels of an ENUM, whose keys are not in the data"
 
 
@@ -212,7 +215,9 @@ class _Spellings:
                     continue
                 meant = replace(one, point=Measurepoint(identifier, "BOOL"))
             if lacks := tuple(lacks_of(meant, n_cells, shared)):
-                found.append(column_in_words(ColumnLacks(identifier, one.column, n_cells, lacks)))
+                told = column_in_words(ColumnLacks(identifier, one.column, n_cells, lacks))
+                are_slips = not any(lack.needs or lack.proposal for lack in lacks)
+                found.append(message(told, _SLIPS) if are_slips else told)
         return tuple(found)
 
 

@@ -268,3 +268,17 @@ def test_a_draft_says_which_texts_would_be_values(tmp_path: Path) -> None:
         "points={'Run': Column('Run', values={'AN': '?', 'AUS': '?'})}",
     ]
     assert all(hint in repr(model) for hint in model.hints)
+
+
+def test_a_draft_says_that_a_slip_makes_texts_of_numbers(tmp_path: Path) -> None:
+    """One wrong cell of thousands decides the type: whoever knows mends the one or the other."""
+    path = tmp_path / "x.csv"
+    cells = [*(f"{n}.5" for n in range(1, 9)), "#ERR"]
+    rows = "".join(f"2024-01-0{n}T00:00Z,{cell}\n" for n, cell in enumerate(cells, 1))
+    path.write_text(f"t,x\n{rows}")
+    model = mp.read_history(path, time_column="t").draft_model()
+
+    assert types(model) == {"x": "STRING"}
+    assert model.hints == (
+        "x: 1 of 9 cells is '#ERR', so that all are drafted as texts: mend the cells, or the draft",
+    )
