@@ -1,4 +1,4 @@
-"""Words for a connection that fails: what was seen, and what it may mean.
+"""Words for a connection that fails: the symptom, and its likely meaning.
 
 Pure. A failure that many causes may have names all of them: users search where they are sent.
 
