@@ -154,7 +154,7 @@ SUB = {FARM[0]: WRONG}
         (f"mqtts://gw-1:{WRONG}@127.0.0.1:1/p?ca=none.pem", {}),
         (URI.encode(), {}),
         ([URI], {}),
-        (URI, {}),  # nobody listens there
+        (URI, {}),  # nothing listens there
         (URI, {"sub_device_secrets": SUB}),
         (URI, {"sub_device_secrets": SUB, "limits": 5}),
         (URI, {"sub_device_secrets": SUB, "on_invalid": "x"}),

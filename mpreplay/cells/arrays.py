@@ -1,7 +1,7 @@
 """Arrow arrays of any type: brought to plain types, or to Python objects.
 
-Pure. A value is never changed: what Arrow cannot bring to a plain type becomes Python objects, one
-by one. Texts of a plain column are UTF-8.
+Pure. A value is never changed: cells without a plain type in Arrow become Python objects, one by
+one. Texts of a plain column are UTF-8.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def objects_taken(column: Any, positions: NDArray[np.int64]) -> list[Any]:
 
 
 def in_known_zones(array: pa.Array) -> pa.Array:
-    """Return an array with times of zones that are unknown here in UTC, which they are kept in.
+    """Return an array with times of unknown zones in UTC, as they are kept.
 
     Examples
     --------

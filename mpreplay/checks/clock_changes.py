@@ -1,4 +1,4 @@
-"""A clock that was changed wrongly at the source, found by the conflicts that it leaves. Pure.
+"""A clock changed wrongly at the source, found by its conflicts. Pure.
 
 Where local times without summer time are taken for times with it, an hour of spring is written
 over the next one, and an hour of autumn is missing: readings of one hour conflict with others, for

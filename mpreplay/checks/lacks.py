@@ -198,7 +198,7 @@ class LackSearch:
         return (*(() if times is None else (times,)), *columns, *marks, *keys)
 
     def keys(self) -> tuple[BlankKeys, ...]:
-        """Return the keys with blanks around them, first those that also stand without."""
+        """Return the keys with blanks around them; keys that also occur without come first."""
         found = []
         for kind, blank in self._blank.items():
             if blank:

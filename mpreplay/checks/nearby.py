@@ -52,7 +52,7 @@ def rows_if_nearby(
 ) -> int | None:
     """Return the number of rows, if no two slabs but neighbours can hold the same time.
 
-    None if they can, or if to find it out would cost as much as it saves. The times alone are read,
+    None if they can, or if the search would cost as much as it saves. The times alone are read,
     and only as far as they keep ascending, or descending, from slab to slab.
 
     Parameters
@@ -105,7 +105,7 @@ def _is_cheap(history: History) -> bool:
 
 
 def _is_typed(source: Source, names: Sequence[str]) -> bool:
-    """Return True if the cells of each column are of one type, which is not that of a text."""
+    """Return True if the cells of each column are of one type other than text."""
     if isinstance(source, FrameSource):
         kinds = [kind for name, kind in source.frame.dtypes.items() if name in names]
         index = [source.frame.index.dtype] if source.time_from_index else []

@@ -62,7 +62,7 @@ class Validation:
     violations : DataFrame
         One row a failed check, the first 10,000; the counts are of all.
     conflicts : DataFrame
-        One row a value that another one contradicts, with row and value of both, the first 10,000.
+        One row per contradicted value, with row and value of both readings, the first 10,000.
     counts : dict
         Measurepoint and check to the number of failures.
     devices : DataFrame
@@ -99,7 +99,7 @@ class Validation:
 
     @property
     def conflicts(self) -> pd.DataFrame:
-        """One row a value that another one contradicts, the first 10,000."""
+        """One row per contradicted value, the first 10,000."""
         rows = [
             one._replace(text=bare_text(one.text), other_text=bare_text(one.other_text))
             for one in self._conflicts

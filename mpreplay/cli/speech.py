@@ -145,7 +145,7 @@ def _word(value: Any) -> str:
 
 
 def rows_in_words(frame: pd.DataFrame) -> str:
-    """Return rows of violations or conflicts as a table, of which only what tells them apart."""
+    """Return rows of violations or conflicts as a table, headed by a source that all share."""
     from ..display.amounts import time_in_words
 
     sources = {*frame["source"], *frame.get("other_source", ())}

@@ -1,4 +1,4 @@
-"""Words for a connection that fails: what was seen, and what it may mean.
+"""Words for a connection that fails: the symptom, and its likely meaning.
 
 Pure. A failure that many causes may have names all of them: users search where they are sent.
 
@@ -44,7 +44,7 @@ _REFUSALS: Final = {
 _ERRORS: Final = {
     "gaierror": Failure("unknown host: check the host name"),
     "UnicodeError": Failure("not a host name: check the host name", True),
-    "ConnectionRefusedError": Failure("nobody listens there: check host and port"),
+    "ConnectionRefusedError": Failure("nothing listens there: check host and port"),
     "TimeoutError": Failure("no answer: check host, port and firewall"),
 }
 _AUTHORITY: Final = Failure(

@@ -151,7 +151,7 @@ def root_of(chunk: Chunk) -> tuple[int, str]:
 
 
 def waits_for(chunk: Chunk, others: Iterable[Chunk]) -> Chunk | None:
-    """Return the probe among ``others`` that a rest waits for, or None if it waits for none."""
+    """Return the probe among ``others`` for which a rest waits, if any."""
     if not chunk.cuts.endswith("q"):
         return None
     cuts = f"{chunk.cuts[:-1]}p"

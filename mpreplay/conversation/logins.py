@@ -1,4 +1,4 @@
-"""The sign-in of many sub-devices as a state machine: who is asked for next, who is in, who is not.
+"""The sign-in of many sub-devices as a state machine: next, signed in, failed.
 
 Pure: the clock's reading comes in as ``now``, in seconds. Several requests are under way at once,
 distinguished by their ids, so that twenty thousand devices do not wait for each other.

@@ -73,7 +73,7 @@ class PackedTransport:
         self._inner.close()
 
     def _note_plain(self, payload: bytes) -> None:
-        """Name a platform that answers in plain, once, and heed what it has understood.
+        """Log once that a platform answers in plain, and note what it has understood.
 
         A platform that unpacks names the request that it answers; one that does not sees no id.
         """
@@ -106,7 +106,7 @@ def _names_a_request(payload: bytes) -> bool:
 
 
 def travelling(transport: Transport, connection: Connection) -> Transport:
-    """Return a transport, or one over it that packs, as a connection asks for."""
+    """Return a transport, wrapped in a packing one if the connection is compressed."""
     return PackedTransport(transport) if connection.compression else transport
 
 

@@ -1,4 +1,4 @@
-"""HTML pages: the frame that all of them share, and the safe parts they are made of.
+"""HTML pages: their common frame and their safe parts.
 
 A shell: reads the templates of this package. Only this module imports Jinja2.
 """

@@ -1,4 +1,4 @@
-"""The progress of a replay: its numbers, and the line that tells them.
+"""The progress of a replay: its numbers, and its line.
 
 Pure.
 """

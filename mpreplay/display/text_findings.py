@@ -1,4 +1,4 @@
-"""Words about the texts of a column: what they lack to be values, and what to give.
+"""Words about the texts of a column: their lacks, and the arguments to give.
 
 Pure: facts in, clauses and sentences out.
 """
@@ -34,7 +34,7 @@ _NOTES: Final = {
 
 
 def column_in_words(found: ColumnLacks) -> Message:
-    """Return what keeps the cells of a column from being values, and what would read them.
+    """Return the lacks of a column's cells, and the arguments that would read the cells.
 
     Examples
     --------
@@ -88,7 +88,7 @@ def _listed(parts: list[str], last: str) -> str:
 
 
 def quality_in_words(found: Marks, n_cells: int) -> Message:
-    """Return what is wrong with the qualities of a point, and what to do about it.
+    """Return the faults of a point's qualities, and what to do.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def quality_in_words(found: Marks, n_cells: int) -> Message:
 
 
 def keys_in_words(found: BlankKeys) -> Message:
-    """Return that keys have blanks around them, by which a platform knows no device.
+    """Return the finding of keys with blanks around them, unknown to a platform.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """The compiled pass: found, checked and loaded, once a process.
 
-It is used only if it was made of the source beside it, runs on this processor, and writes numbers
+It is used only if it was compiled from the source here, runs on this processor, and writes numbers
 as the installed orjson does. Without it everything is done in Python, with the same results.
 """
 

@@ -1,8 +1,8 @@
 """Messages of an Arrow IPC file or stream: their kind, rows and lengths, read without their bodies.
 
 Pure: bytes in, numbers out. The metadata of a message is a FlatBuffer (``Message.fbs`` and
-``File.fbs`` of the Arrow columnar format); pyarrow does not tell the rows of a batch before it has
-read the batch, and never those of a batch that the footer does not list.
+``File.fbs`` of the Arrow columnar format); pyarrow shows the rows of a batch only after reading
+the batch, and never the rows of a batch missing from the footer.
 """
 
 from __future__ import annotations

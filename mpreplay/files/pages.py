@@ -1,8 +1,8 @@
 """The headers of the pages of a Parquet file, as far as they count values.
 
 Pure: bytes in, numbers out. A page begins with a Thrift struct in the compact protocol
-(``PageHeader`` of parquet.thrift); the readers of Parquet do not show it, and stop at the count of
-the footer, so that values beyond that count would be left out in silence.
+(``PageHeader`` of parquet.thrift); the readers of Parquet hide it, and stop at the count of the
+footer: values beyond would be left out in silence.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files in a remote store, or in another file system, read by position.
 
-A shell: asks a file system of pyarrow or fsspec. What these raise becomes one sentence with what to
-do; credentials stand in none.
+A shell: asks a file system of pyarrow or fsspec. Errors of these become one sentence with advice;
+credentials stand in none.
 """
 
 from __future__ import annotations
@@ -208,7 +208,7 @@ class RemoteFile:
 
 
 class _Told(io.RawIOBase):
-    """A file of fsspec, whose errors are told as errors of reading: those of its libraries differ.
+    """A file of fsspec, with errors of reading for the various errors of its libraries.
 
     Parameters
     ----------

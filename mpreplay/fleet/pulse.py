@@ -1,7 +1,7 @@
 """The pulse of a gateway that is replayed: a small file beside its journal, written once a second.
 
-A shell. It says what a journal cannot: the rate, the time left, and what is waited for. A fleet
-that is looked at from elsewhere reads it, and takes none that has grown old.
+A shell. It says what a journal cannot: the rate, the time left, and what is waited for.
+``open_fleet`` reads it in another process, and ignores an old one.
 """
 
 from __future__ import annotations

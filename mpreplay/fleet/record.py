@@ -135,8 +135,8 @@ def begin_record(folder: Path, entries: Sequence[Entry]) -> Record:
 def check_continued(record: Record, wanted: Fingerprint, names: Sequence[str]) -> None:
     """Raise unless the fleet whose journals lie in a folder is made from the same inputs.
 
-    Before anything is sent: a gateway that has not begun would else send another interval than
-    those that are done. Each gateway's own inputs are compared when it is continued.
+    Before anything is sent: otherwise a gateway that has not begun would send another interval
+    than the finished ones. Each gateway's own inputs are compared when it is continued.
 
     Parameters
     ----------

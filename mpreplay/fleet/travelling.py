@@ -63,7 +63,7 @@ def travelling(history: History, folder: Path, *, is_new: bool) -> History:
     folder : Path
         Folder of the fleet.
     is_new : bool
-        True if no fleet lies there yet: what is left of one that never began is overwritten.
+        True if no fleet lies there yet: the remains of a fleet that never began are overwritten.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def _check_store(path: Any) -> None:
 
 
 class _Fresh:
-    """A file that is written beside its place, and compared with one that lies there.
+    """A file written beside its place, and compared with the file there.
 
     Parameters
     ----------

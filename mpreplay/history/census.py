@@ -51,7 +51,7 @@ class Census:
     points: frozenset[str] = frozenset()
 
     def wanted(self, number: int, spans: list[Span]) -> list[Span]:
-        """Return those of a source's spans that have a wanted row, or may have one."""
+        """Return the spans of a source with a wanted row, known or possible."""
         blocks = self.blocks[number]
         if not blocks:
             return []
@@ -76,7 +76,7 @@ def spans_of(
 
 
 def with_keys(source: Source, columns: Columns) -> Source:
-    """Return a source that reads the texts of keys with a dictionary, if it is a file of them."""
+    """Return a source that reads the texts of keys with a dictionary, if it is a Parquet file."""
     if isinstance(source, ParquetSource | FileView):
         return source.keyed((columns.device, columns.product, columns.point))
     return source

@@ -40,7 +40,7 @@ class Layout:
     left_out : list of str
         Columns that ``only=True`` leaves out, as people spell them.
     forms : dict of str to Form
-        Column to how its cells are written; not of columns whose cells mean what they are.
+        Column to how its cells are written; without columns that are taken literally.
     """
 
     columns: Columns

@@ -167,7 +167,7 @@ def restricted(
 
 
 def may_be(folders: Mapping[str, str | None], columns: Columns) -> bool:
-    """Return False if the folders of a file say that it has no device that is asked for.
+    """Return False if the folders of a file name none of the wanted devices.
 
     A folder's text may stand for a number in the file: ``01`` for 1.
     """

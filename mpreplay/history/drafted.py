@@ -137,7 +137,7 @@ def _taken(column: Any, rows: NDArray[np.int64] | None) -> Any:
 
 
 def _read(column: Any, form: Form, note: Callable[[pa.Array, Form], None]) -> Any:
-    """Return texts as the numbers that all of them are, else as they are; others as they are.
+    """Return texts as numbers if all are numbers, else as they are; others as they are.
 
     What is no number in its form is none for a validation either: both read it alike. ``note`` is
     shown the texts, of which some are no numbers.

@@ -218,8 +218,8 @@ class _Visits:
         """Return 0 for rows of the first time, 1 for the second, ``NOT_TOLD`` if neither is sure.
 
         A visit has exactly one step against the direction in which its device goes through time,
-        by half the hour at least: a smaller one is taken for disorder. Rows that all have one time
-        are split in the middle, if they are twice as many as their neighbours.
+        by half the hour at least: a smaller one is taken for disorder. Rows of a single time are
+        split in the middle, if they are twice as many as their neighbours.
         """
         back = np.add.reduceat(self.step < 0, self.starts, dtype=np.int64)
         forth = np.add.reduceat(self.step > 0, self.starts, dtype=np.int64)

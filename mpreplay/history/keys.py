@@ -145,7 +145,7 @@ def read_raw_times(raw: RawSlab, ambiguous: str | None = None) -> Times:
 
 
 def _mended(times: Times, raw: RawSlab) -> Times:
-    """Return times, those of rejects that are absent read from their text if it was corrected."""
+    """Return times; an absent time of a reject is read from its text if the text was corrected."""
     texts = raw.columns.get(raw.layout.columns.time_text or "")
     absent = [one.positions for one in times.unread if one.why == NO_TIME]
     if texts is None or not absent:

@@ -194,7 +194,7 @@ def _rewritten(one: PointTexts, needs: tuple[str, ...], suffix: str) -> tuple[st
     bare = number_texts(pa.array([text.strip()], pa.string()), form)[0].as_py()
     if not one.are_rejects or bare is None:
         return ()
-    return (f"write {bare} in the place of {text!r}",)
+    return (f"write {bare} instead of {text!r}",)
 
 
 def text_format(changes: dict[str, Any]) -> Argument:

@@ -158,7 +158,7 @@ def check_roles(columns: Columns) -> None:
 
 
 def _check_long_form(columns: Columns) -> None:
-    """Raise HistoryError if arguments of the long form stand without it, or others beside it."""
+    """Raise HistoryError if the long form's arguments are incomplete or mixed with others."""
     if (columns.point is None) != (columns.value is None):
         raise HistoryError(
             message(

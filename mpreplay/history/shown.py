@@ -103,7 +103,7 @@ def _first_line(sources: Sequence[Source]) -> str:
     if len(sources) == 1:
         return f"{many}: {name}" if not known else f"{many} of {name}"
     if len(known) < len(rows):
-        many = f"{many}; {count(sum(known), 'row')} besides"
+        many = f"{many}, plus {count(sum(known), 'row')}"
     return f"{many}, of {len(sources):,} sources"
 
 

@@ -42,7 +42,7 @@ class RawSlab:
     is_last : bool
         True for the last slab of a source.
     folds : ndarray of int8, shape (n_rows,), optional
-        Of rows whose time occurs twice, which of the two it is, as far as the rows tell.
+        Of rows whose time occurs twice: the first or the second one, as far as the rows show.
     pairing : Pairing
         The numbering of devices, which goes on from slab to slab.
     """
@@ -132,7 +132,7 @@ class Readings:
         return sum(column.n_present for column in self.columns)
 
     def is_unreadable(self, check: str | None = None) -> NDArray[np.bool_]:
-        """Return a mask of the unreadable rows, or of those that fail one check."""
+        """Return a mask of the unreadable rows; of a single check, if given."""
         mask = np.zeros(len(self.rows), bool)
         for one in self.unreadable:
             if check is None or one.check == check:

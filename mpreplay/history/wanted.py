@@ -59,7 +59,7 @@ def is_mapped(columns: Columns) -> bool:
 def left_out(
     names: Iterable[Any], columns: Columns, models: Iterable[ThingModel] = ()
 ) -> list[Any]:
-    """Return the columns that ``only=True`` leaves out, those in ``ignore=`` not among them.
+    """Return the columns left out by ``only=True``, without the columns in ``ignore=``.
 
     Without a mapping they depend on the models.
     """

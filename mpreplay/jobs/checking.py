@@ -92,7 +92,7 @@ def _faults_together(given: Mapping[str, Any], table: Table, path: str) -> Itera
             yield f"{where}: {one} and {other} exclude each other; give one"
     for name, others in table.goes_with.items():
         if name in given and (lacking := [one for one in others if one not in given]):
-            yield f"{where}: {name} needs {' and '.join(lacking)} besides"
+            yield f"{where}: {name} needs {' and '.join(lacking)}, too"
 
 
 def _missing(name: str, table: Table) -> str:

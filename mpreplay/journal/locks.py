@@ -283,8 +283,8 @@ class Lease:
 def lock_journal(path: Path, waiting: Waiting = NO_WAITING) -> FileLock:
     """Return the lock of a journal, taken.
 
-    The lock's file stands beside the journal, so that it holds for all who can write there, and
-    goes when the lock is freed.
+    The lock's file stands beside the journal, so the lock holds for all with access to the folder;
+    the file goes when the lock is freed.
 
     Raises
     ------

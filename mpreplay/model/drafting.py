@@ -56,7 +56,7 @@ def draft_columns(
 
 
 def draft(name: str, column: Any) -> Drafted:
-    """Return the point of a column, or why it has none, and the numbers that it holds.
+    """Return the point of a column, or the reason for its absence, and the column's numbers.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Drafts of points, column by column and part by part, joined into a thing model. Pure.
 
-A history is drafted a slab at a time: the type of a point is the narrowest that accepts what was
-seen of it in all slabs.
+A history is drafted a slab at a time: the type of a point is the narrowest one that accepts its
+values in all slabs.
 """
 
 from __future__ import annotations

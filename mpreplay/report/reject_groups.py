@@ -45,7 +45,7 @@ def _told(fate: str, said: str, when: str, mend: Apart) -> dict[str, Any]:
 
 
 def more_causes(gathered: Gathered) -> str:
-    """Return a sentence about the causes that are not told."""
+    """Return a sentence about the causes left out."""
     more = gathered.causes[MAX_CAUSES:]
     if not more:
         return ""

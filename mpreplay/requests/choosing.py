@@ -1,4 +1,4 @@
-"""Some values of a chunk, as parts of their own, and the order in which values are told apart.
+"""Some values of a chunk, as parts of their own, and the order in which values are separated.
 
 Pure.
 """

@@ -22,7 +22,7 @@ class Far(NamedTuple):
     Parameters
     ----------
     score : float
-        Width of the gap between them and the others, in spreads of the nearest others.
+        Width of the gap to the other values, in spreads of the nearest of these.
     start, stop : int
         Their places in the order.
     """

@@ -1,7 +1,7 @@
 """Runs of entries in requests: neighbours of one device, and of one day if asked.
 
-Pure. Entries are sorted by device and time. So a fact about each device of each request is told of
-runs, for all requests of a slab at once, and no request costs a call of its own.
+Pure. Entries are sorted by device and time. So a fact about each device of each request is found
+for runs, for all requests of a slab at once, and no request costs a call of its own.
 """
 
 from __future__ import annotations

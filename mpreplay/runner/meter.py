@@ -71,7 +71,7 @@ class Pace:
             self._sum -= events[0][1]
 
     def rate(self, now: float) -> float | None:
-        """Return the amount a second; None before it can be told."""
+        """Return the amount a second; None before it is known."""
         if not self._events:
             return None
         (first, amount), (last, _) = self._events[0], self._events[-1]

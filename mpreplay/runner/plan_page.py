@@ -84,7 +84,7 @@ def _raised(plan: Planned) -> Iterator[Apart]:
     if forecast.policy.duplicates == "raise" and (n := plan.n_superseded):
         yield Apart(
             f"{count(n, 'value')} {'has' if n == 1 else 'have'} the device, time and point of "
-            "another, and another value: the replay is to be told which of them to send",
+            "another, and another value: state which of them the replay sends",
             "duplicates='first' or duplicates='last'",
         )
 

@@ -57,7 +57,7 @@ class Plan(Planned):
         Number of reporting devices.
     n_offline : int
         Number of sub-devices that are neither signed in by the replay nor allowed to be offline:
-        if they are offline, the platform declines what is theirs.
+        if they are offline, the platform declines their values.
     largest : int
         Size of the largest request. [bytes]
     seconds : float
@@ -72,7 +72,7 @@ class Plan(Planned):
         Time of a reply from which on the window of requests in flight limits the replay. [s]
     would_raise : str or None
         The reason for which ``replay`` with the same arguments would raise and send nothing. The
-        numbers then are those of a replay that withholds what is wrong.
+        numbers then assume that invalid values are withheld.
     coverage, gaps, causes : DataFrame
         Values by device and day with their expected fates; stretches of days without a value; and
         the causes for which values would not arrive, as ``run.causes``.
@@ -103,7 +103,7 @@ class Plan(Planned):
         return notebook_form(self)
 
     def plot(self) -> Picture:
-        """Return the map of devices and days: what is to be sent, withheld, declined.
+        """Return the map of devices and days: the shares sent, withheld and declined.
 
         Returns
         -------

@@ -1,7 +1,7 @@
 """Quotes of a CSV file that end before their cell does, as in ``"1"2``. Pure.
 
-A parser reads such a cell as 12, and nobody wrote that. Every file is searched for quotes that may
-be such, at next to no cost; only a file that has one is parsed once more, by the strict rules.
+A parser reads such a cell as 12, which is not in the file. Every file is searched for quotes that
+may be such, at next to no cost; only a file that has one is parsed once more, by the strict rules.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class QuoteWatch:
         self._before = told[-2:-1] if self._held else told[-1:]
 
     def _search(self, held: NDArray[np.uint8], stop: int) -> None:
-        """Look at the quotes behind the first byte: each second one closes what one has opened."""
+        """Look at the quotes behind the first byte: every second one closes the one before."""
         quotes = np.flatnonzero(held[1:stop] == _QUOTE) + 1
         first = int(self._is_open)
         opening, closing = quotes[first::2], quotes[1 - first :: 2]

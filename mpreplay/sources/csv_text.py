@@ -1,6 +1,6 @@
 """The text of a CSV file, unpacked and decoded piece by piece.
 
-A shell: reads a file. The encoding is as stated and never guessed: what contradicts it is an error
+A shell: reads a file. The encoding is as stated and never guessed: a contradiction is an error
 that names the byte and the line.
 """
 

@@ -1,10 +1,10 @@
 """The digest of the cells that a history reads, by which data in memory is known again. Pure.
 
-Equal values have equal digests, in any process: it is no difference how an array is chunked or
-sliced, what lies behind an absent value, or which of Arrow's layouts holds the values (32-bit or
-64-bit offsets, views, dictionaries, runs). The type is part of a value: an ``int32`` differs from
-an ``int64``. Numbers are digested in the bytes of the machine, which are little-endian wherever
-pyarrow has wheels; a journal is not continued on a machine of another order.
+Equal values have equal digests, in any process: the chunks and slices of an array make no
+difference, nor do the bytes behind an absent value, or the layout of the values in Arrow (32-bit
+or 64-bit offsets, views, dictionaries, runs). The type is part of a value: an ``int32`` differs
+from an ``int64``. Numbers are digested in the bytes of the machine, which are little-endian
+wherever pyarrow has wheels; a journal is not continued on a machine of another order.
 """
 
 from __future__ import annotations

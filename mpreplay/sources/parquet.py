@@ -153,7 +153,7 @@ class ParquetSource:
         self.mark.check()
 
     def _check_members(self, names: list[str]) -> None:
-        """Raise if a struct has two members of one name, of which a value can keep one."""
+        """Raise if a struct has two members of one name: a value can keep only one."""
         for name in names:
             if twice := _twice(self.schema.field(name).type):
                 raise HistoryError(

@@ -1,8 +1,7 @@
 """Bytes of rows, so that a slab of long texts or arrays has fewer rows.
 
-Pure. Only texts, lists and structs are counted: numbers are bounded by the number of cells. What is
-counted is the size in memory once a dictionary is written out, which is the size that conversion
-and encoding work with.
+Pure. Only texts, lists and structs are counted: numbers are bounded by the number of cells.
+Counted is the size in memory with dictionaries written out, as conversion and encoding need it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``pyarrow.dataset`` as sources: its Parquet files one by one, or else its batches as a stream.
 
 A shell: reads footers. The scanner of a dataset reads ahead, and its memory grows with the files;
-a file that says by itself what the dataset says of it is read as any other file.
+a file that needs nothing from its dataset is read as any other file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SLOWLY: Final[dict[str, Any]] = {
 
 
 def is_dataset(value: Any) -> bool:
-    """Return True for a dataset; the library that it is of is not imported for others."""
+    """Return True for a dataset; its library is not imported for other objects."""
     return any(
         one.__module__ == "pyarrow._dataset" and one.__name__ == "Dataset"
         for one in type(value).__mro__

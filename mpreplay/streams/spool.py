@@ -101,7 +101,7 @@ class Spool:
         self._weight += sum(column.nbytes for column in _weighty(rows))
 
     def _merged(self, schema: pa.Schema) -> pa.Schema:
-        """Return the types that hold a batch and those before it."""
+        """Return the types that hold all batches so far."""
         known: pa.Schema = self._schema
         if new := [name for name in schema.names if name not in known.names]:
             raise HistoryError(
@@ -124,7 +124,7 @@ class Spool:
         return pa.schema(fields, metadata=known.metadata)
 
     def _widen(self, schema: pa.Schema) -> None:
-        """Write anew what is there, if a batch needs other types than those before it."""
+        """Rewrite the file if a batch needs other types than the batches before."""
         if schema == self._schema:
             return
         self._schema = schema

@@ -105,7 +105,7 @@ def _read(value: Any) -> pd.Timestamp | None:
 
 
 def _proposal(value: Any) -> str:
-    """Return what to give instead of a value that is no time, or none that is certain."""
+    """Return the argument to give instead of a value that is not a time, or not a certain one."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool):
         # Beyond so many seconds the number has another unit, or is none of a time.
         number: Any = value

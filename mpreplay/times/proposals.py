@@ -1,6 +1,6 @@
 """Proposals for columns of times that cannot be read as they are: what to state, and why. Pure.
 
-A proposal names an argument; it is never applied. Where two forms fit all cells, both are told.
+A proposal names an argument; it is never applied. Where two forms fit all cells, both are shown.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ def _formats_of(text: str) -> Iterator[str]:
 
 
 def _first_number(cells: pa.Array) -> float | None:
-    """Return the middle of the first numbers, which stands for them all."""
+    """Return the middle of the first numbers, as an example of all."""
     found = [_number(text) for text in cells.drop_null().slice(0, 50).to_pylist()]
     known = sorted(one for one in found if one is not None)
     return known[len(known) // 2] if known else None

@@ -207,7 +207,7 @@ class _Found:
         return cls(np.zeros(n, np.int64), [], [])
 
     def put(self, positions: NDArray[np.int64], times: Times, but: Detail | None = None) -> None:
-        """Add the times at positions; without those that are unread for one reason."""
+        """Add the times at positions; without the times unread for one reason."""
         self.ms[positions] = times.ms
         self.unread.extend(
             replace(one, positions=positions[one.positions])

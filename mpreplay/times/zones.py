@@ -203,7 +203,7 @@ def _changes(tz: str, year: int) -> tuple[tuple[int, int], ...]:
 
 
 def _first_second(zone: dt.tzinfo, low: int, high: int, known: int) -> int:
-    """Return the second of a change, between a second before it and one not before it."""
+    """Return the second of a change, which lies in (low, high]."""
     while high - low > 1:
         middle = (low + high) // 2
         if _offset(zone, middle) == known:

@@ -290,8 +290,8 @@ def test_rejects_are_mended_where_they_stand(tmp_path: Path) -> None:
     validation = mp.validate(mp.read_history(path), MODEL)
 
     assert validation.hints == (
-        "P: 2 of 4 cells are '1_000' or '-'; 1 is a number with a decimal comma: write 1204.5 in "
-        "the place of '1204,5'; 1 is a number followed by 'kW': write 7 in the place of '7 kW'",
+        "P: 2 of 4 cells are '1_000' or '-'; 1 is a number with a decimal comma: write 1204.5 "
+        "instead of '1204,5'; 1 is a number followed by 'kW': write 7 instead of '7 kW'",
     )
     assert "every" not in repr(validation)  # the rows between are not gaps
     assert "gap" not in repr(validation)

@@ -230,7 +230,7 @@ def _wrong(tmp_path: Path) -> dict[str, tuple[list[str], int, str]]:
             "'Pavg' is not in the thing model.*nearest: P_avg.*--ignore",
         ),
         "closed port": (
-            [*KNOWN, HISTORY], 3, "nobody listens.*host and port", gone,
+            [*KNOWN, HISTORY], 3, "nothing listens.*host and port", gone,
         ),
         "unknown host": (
             [*KNOWN, HISTORY], 3, "unknown host: check the host name",

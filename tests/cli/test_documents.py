@@ -200,7 +200,7 @@ def test_simulate_prints_its_document_once_it_can_be_reached() -> None:
     [
         (["validate", "none.parquet", *KNOWN], 2, "HistoryError", "there is no such file"),
         (["report", "none.db"], 2, "JournalError", "there is no journal"),
-        (REPLAY, 3, "ConnectError", "nobody listens"),
+        (REPLAY, 3, "ConnectError", "nothing listens"),
         (["replay", HISTORY, *KNOWN], 2, "InvalidHistory", "--on-invalid withhold"),
     ],
     ids=["history", "journal", "connection", "values"],

@@ -143,7 +143,7 @@ def test_a_dead_network_thread_is_a_lost_connection(
         ({"device_key": "nobody"}, "check product key, device key and secret", True),
         ({"product_key": "nothing"}, "check product key, device key and secret", True),
         ({"host": "no-such-host.invalid"}, "unknown host: check the host name", False),
-        ({"port": "closed"}, "nobody listens there: check host and port", False),
+        ({"port": "closed"}, "nothing listens there: check host and port", False),
     ],
 )
 def test_a_failing_connect_names_cause_and_remedy_in_one_line(

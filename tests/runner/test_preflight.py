@@ -73,7 +73,7 @@ def test_no_connection_is_an_outcome_and_no_exception(kind: str, platform: Any) 
 
     assert not found.ok
     assert repr(found).endswith("could not connect)")
-    told = {"secret": "device secret is wrong", "port": "nobody listens", "lease": "in use by"}
+    told = {"secret": "device secret is wrong", "port": "nothing listens", "lease": "in use by"}
     assert told[kind] in found.refused["told"].iloc[0]
     assert "Zebra" not in found.refused["told"].iloc[0]
 

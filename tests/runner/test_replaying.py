@@ -208,7 +208,7 @@ def test_a_wrong_secret_holds_up_its_own_device_only(
         ({"device_secret": "wrong"}, "the device secret is wrong"),
         ({"device_key": "nobody"}, "there is no such device: check product key"),
         ({"host": "no-such-host.invalid"}, "unknown host: check the host name"),
-        ({"port": -1}, "nobody listens there: check host and port"),
+        ({"port": -1}, "nothing listens there: check host and port"),
     ],
 )
 def test_a_connect_that_fails_at_the_start_is_one_line(
