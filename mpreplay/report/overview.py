@@ -8,6 +8,7 @@ from ..display.amounts import MAX_NAME, count, share, shares, visible
 from ..display.facts import NAMES_SHOWN, OPEN, SHOWN_FATES
 from ..display.page import mark, safe
 from ..display.pictures import arrival_map, balance
+from ..display.plain_words import TERMS
 from ..display.sentences import FATE_WORDS, listed
 from ..display.tables import MAX_ROWS, Table
 from ..frames import FATES
@@ -61,6 +62,11 @@ def _labelled(fate: str) -> Any:
     from markupsafe import Markup
 
     return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
+
+
+def glossary() -> Table:
+    """Return the words that a page about a run uses, with their meanings."""
+    return Table("The words of this page", ("Word", "Meaning"), list(TERMS))
 
 
 def scope_of(books: Iterable[pd.DataFrame], names: Names) -> list[tuple[str, str]]:
