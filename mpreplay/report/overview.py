@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..outcome.packed_counts import Names
 
 LITTLE: Final = 0.005  # share from which a part of a bar has its true width
-HALF: Final = 0.5  # missing share of a cell of the map from which the legend says "mostly"
 
 
 def balance_section(standing: Standing) -> dict[str, Any]:
@@ -134,7 +133,7 @@ def map_section(books: Iterable[pd.DataFrame], standing: Standing) -> dict[str, 
 
 
 def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
-    """Return the legend of the map; "some" where cells of a fate are never mostly missing."""
+    """Return the legend of the map: the fates that most of the missing values of a cell met."""
     missing = found.read - found.accepted
     key = []
     for number, fate in enumerate(FATES):
@@ -145,8 +144,7 @@ def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
         name = FATE_WORDS[shown][0]
         if shown == "in_doubt" and standing.n(OPEN):
             name = f"{name} or {FATE_WORDS[OPEN][0]}"
-        is_little = (missing[of_fate] < HALF * found.read[of_fate]).all()
-        key.append((mark(shown), f"{'some' if is_little else 'mostly'} {name}"))
+        key.append((mark(shown), name))
     return key
 
 

@@ -258,7 +258,7 @@ def test_a_run_that_was_killed_says_what_is_not_known(tmp_path: Path) -> None:
     assert "Took" not in said
     assert "Requests sent 1 Requests not settled 2" in said
     assert "1 request needed several attempts, at most 3" in said
-    assert "mostly not settled" in said
+    assert "accepted not settled empty: no readings" in said
     assert "stopped not known" in said
 
 
