@@ -138,6 +138,7 @@ TERMS: Final = (
     ("equal copy", "a value that another row repeats; it is sent once, and both have its fate"),
     ("latency", "the time from sending a request to its answer"),
     ("reject", "a value that was declined, withheld, left in doubt or not sent"),
+    ("books", "the number of values of each fate, by device and day"),
     ("DataFrame", "a table in the memory of the program that ran the replay, and no file"),
     ("journal", "the file in which the run noted each step; this page was made from it"),
     ("SHA-256", "the fingerprint of a file: 64 digits, others if a single byte is changed"),
