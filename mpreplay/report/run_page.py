@@ -42,7 +42,7 @@ _TEMPLATE: Final = "run_page.html.jinja"
 # Why a request was never sent, by its outcome.
 _NOT_SENT: Final = {
     "declined": "held back",
-    "divided": "divided before",
+    "divided": "divided beforehand",
     "not_sent": "when the run ended",
 }
 # Names of a journal's counts other than values, in words.
