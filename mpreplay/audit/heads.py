@@ -20,10 +20,11 @@ from ..errors.arguments import OPTIONAL_TEXT, check_kinds, wrong
 from ..files.locating import is_place
 from ..frames import typed
 from ..outputs import path_of
+from .chain import MANIFEST, parsed
 from .source_files import source_of
 from .verifying import Finding, bundle_head, check_head, compare_sources, verify_bundle
 
-__all__ = ["HEADS", "compared", "head_of", "is_fleet", "sealed_head", "verify_audit"]
+__all__ = ["HEADS", "compared", "head_of", "is_fleet", "sealed_head", "told_of", "verify_audit"]
 
 HEADS: Final = "heads.json"
 _HEX: Final = frozenset("0123456789abcdef")
@@ -101,6 +102,17 @@ def verify_audit(
 def sealed_head(folder: Path) -> str:
     """Return the head according to the manifest of an audit, or the heads of a fleet."""
     return head_of(_heads(folder) or {}) if is_fleet(folder) else bundle_head(folder)
+
+
+def told_of(folder: Path) -> str:
+    """Return what the manifests of a verified audit, or of those of a fleet, say of the run."""
+    names = sorted(_heads(folder) or {}) if is_fleet(folder) else [""]
+    manifests = [parsed((folder / name / MANIFEST).read_bytes()) or {} for name in names]
+    counts = [one.get("counts") or {} for one in manifests]
+    accepted, read = (sum(one.get(key, 0) for one in counts) for key in ("accepted", "read"))
+    is_complete = all(one.get("complete") for one in counts)
+    said = f"{accepted:,} of {read:,} values were accepted"
+    return f"{said}, and the run is {'complete' if is_complete else 'not complete'}"
 
 
 def compared(folder: Path, sources: Iterable[Any]) -> list[tuple[Any, str]]:

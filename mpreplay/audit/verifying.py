@@ -217,8 +217,8 @@ class _Bundle:
             yield Finding(
                 CHAIN,
                 "head",
-                f"it {found} and not the one given: this is not the audit of then, and no table of "
-                "it was opened",
+                f"it {found} and not the one given: this is not the audit whose head was kept, and "
+                "no table of it was opened",
             )
 
     def _of_tables(self) -> Iterator[Finding]:

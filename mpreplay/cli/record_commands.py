@@ -184,7 +184,7 @@ def _add_verify(parser: Parser) -> None:
 
 
 def _verify(options: argparse.Namespace, say: Speaker) -> Answer:
-    from ..audit.heads import compared, sealed_head, verify_audit
+    from ..audit.heads import compared, sealed_head, told_of, verify_audit
     from ..audit.source_files import source_of
     from ..display.amounts import count
 
@@ -198,6 +198,7 @@ def _verify(options: argparse.Namespace, say: Speaker) -> Answer:
         say(f"not as it was written: {count(len(findings), 'finding')}")
     else:
         say(f"verified: the audit itself is as it was written\nhead: {head}")
+        say(f"the run: {told_of(folder)}")
     if not options.head and head is not None:
         say(
             "No head was given: an audit that was made anew as a whole would look the same. Is "

@@ -14,6 +14,7 @@ __all__ = [
     "PLAIN",
     "PLAIN_ADVICE",
     "PLAIN_OF_MANY",
+    "TERMS",
     "Apart",
     "Words",
     "known",
@@ -110,6 +111,39 @@ PLAIN_ADVICE: Final = {
     ),
     "size": Apart("make the requests smaller", "max_bytes=…"),
 }
+
+# The words of a page about a run, for a reader who meets them first there.
+TERMS: Final = (
+    ("value", "one reading: of one point, of one device, at one time"),
+    ("row", "a line of what was read, with one or several values; row 0 is the first with data"),
+    ("point", "a quantity that a device measures; on the platform, a measurement point"),
+    ("gateway", "the device that the run signed in as, and that reports for its sub-devices"),
+    (
+        "offline",
+        "not signed in on the platform, which then declines a device's values unless asked "
+        "to take them",
+    ),
+    ("topology", "the platform's list of the devices that belong to a gateway"),
+    ("thing model", "the platform's list of the points of a device: their types, ranges and units"),
+    ("range", "the numbers that a point may have; [0, 60] is from 0 to 60, both included"),
+    ("request", "a message to the platform with many values, answered as a whole by a code"),
+    ("entry", "the values of one device at one time, within a request"),
+    (
+        "taken apart, divided",
+        "a declined request was sent again in parts, so that the values at "
+        "fault stand alone and all others arrive",
+    ),
+    ("held back", "not sent, since the platform had just declined its device; counts as declined"),
+    ("superseded", "another row has the same device, time and point, and its value was chosen"),
+    ("equal copy", "a value that another row repeats; it is sent once, and both have its fate"),
+    ("latency", "the time from sending a request to its answer"),
+    ("reject", "a value that was declined, withheld, left in doubt or not sent"),
+    ("books", "the number of values of each fate, by device and day"),
+    ("DataFrame", "a table in the memory of the program that ran the replay, and no file"),
+    ("journal", "the file in which the run noted each step; this page was made from it"),
+    ("SHA-256", "the fingerprint of a file: 64 digits, others if a single byte is changed"),
+    ("audit, head", "a folder with the tables of the run, and the fingerprint that seals it"),
+)
 
 
 def told_apart(told: str | Message) -> Apart:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from ..display.amounts import MAX_NAME, count, visible
+from ..display.amounts import MAX_NAME, count, moment, visible
+from ..display.facts import NAMES_SHOWN
 from ..display.facts import Standing as Sums
 from ..display.page import mark, page
 from ..display.pictures import tone_of
@@ -19,7 +20,7 @@ from ..journal.reader import of_journal
 from ..report.causes import gathered_of
 from ..report.checked import checked_section, fates_by_point
 from ..report.merging import Merging
-from ..report.overview import balance_section
+from ..report.overview import balance_section, glossary
 from ..report.reject_groups import causes_told, more_causes, reject_groups
 from .fleet_words import Standing, headline, status_table, totals
 
@@ -33,6 +34,12 @@ __all__ = ["Told", "rendered", "told_of"]
 
 _TEMPLATE: Final = "fleet_page.html.jinja"
 MAX_GATEWAYS: Final = 1_000
+# Whether the sums of all gateways agree, in words.
+_TRUST: Final = {
+    True: "Every value that was read has one fate: those of all gateways add up to what was read.",
+    False: "The fates of all gateways do not add up to what was read: a journal is damaged or was "
+    "altered.",
+}
 
 
 class Told(NamedTuple):
@@ -48,35 +55,53 @@ class Told(NamedTuple):
         Number of values of each fate by point.
     models : dict of str to ThingModel
         Thing models by product.
+    devices : list of str
+        The first devices in order, and the last.
+    began : list of int
+        Times at which gateways began, in milliseconds since the epoch.
     """
 
     gathered: Gathered
     gateways: list[int]
     fates: dict[Point, Counter[str]]
     models: dict[str, ThingModel]
+    devices: list[str]
+    began: list[int]
 
 
 def told_of(journals: Iterable[tuple[str, JournalReader]]) -> Told:
     """Return the facts of journals together, each given with the name of its gateway."""
     merging, models = Merging(), dict[str, "ThingModel"]()
     fates: dict[Point, Counter[str]] = defaultdict(Counter)
+    devices: list[str] = []
+    began: list[int] = []
     for name, reader in journals:
         models = models or models_of(reader)  # one for the whole fleet
-        found, own = _of_one(reader, name, models)
+        found, own, names, at = _of_one(reader, name, models)
         merging.add(found)
         for point, counts in own.items():
             fates[point].update(counts)
-    return Told(*merging.result(), fates, models)
+        devices = _ends_of(devices, names)
+        began += [at] if at else []
+    return Told(*merging.result(), fates, models, devices, began)
+
+
+def _ends_of(known: list[str], more: list[str]) -> list[str]:
+    """Return the first names in order, and the last."""
+    names = sorted({*known, *more})
+    return [*names[:NAMES_SHOWN], *names[NAMES_SHOWN:][-1:]]
 
 
 @of_journal
 def _of_one(
     reader: JournalReader, name: str, models: dict[str, ThingModel]
-) -> tuple[Gathered, dict[Point, Counter[str]]]:
+) -> tuple[Gathered, dict[Point, Counter[str]], list[str], int]:
     found = gathered_of(reader, n_examples=MAX_FILE_ROWS)
     examples = [rows.assign(gateway=name) for rows in found.examples]
     fates = fates_by_point(sent_by_point(reader), found.by_point, models)
-    return found._replace(examples=examples), fates
+    names = [key for _, key in reader.names().devices if key]
+    began = int(reader.facts().get("started_at") or 0)
+    return found._replace(examples=examples), fates, names, began
 
 
 def rendered(standings: Sequence[Standing], told: Told, name: str) -> str:
@@ -103,8 +128,9 @@ def rendered(standings: Sequence[Standing], told: Told, name: str) -> str:
         name=visible(name, 2 * MAX_NAME),
         facts=[
             ("Gateways", count(len(standings))),
-            ("Devices", count(sums["devices"])),
+            ("Devices", _devices(told.devices, sums["devices"])),
             *_span(standings),
+            *((("Started", moment(min(told.began))),) if told.began else ()),
             ("Values", count(sums["read"])),
             ("Requests", count(sums["requests"])),
         ],
@@ -115,7 +141,17 @@ def rendered(standings: Sequence[Standing], told: Told, name: str) -> str:
         checked=checked_section(told.fates, told.models, whole),
         gateways=_without_empty(status_table(standings, MAX_GATEWAYS)),
         rejects=reject_groups(told.gathered, whole),
+        trust=_TRUST[whole.is_balanced],
+        words=glossary(),
     )
+
+
+def _devices(names: Sequence[str], n: int) -> str:
+    """Return the devices by name if they are few, else their number with the first and last."""
+    shown = [visible(one, MAX_NAME) for one in names]
+    if len(shown) == n <= NAMES_SHOWN or not shown:
+        return ", ".join(shown) or count(n)
+    return f"{n:,}: {shown[0]} … {shown[-1]}"
 
 
 def _span(standings: Sequence[Standing]) -> list[tuple[str, str]]:

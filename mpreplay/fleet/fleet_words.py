@@ -174,7 +174,12 @@ def status_table(standings: Sequence[Standing], most: int = MAX_ROWS) -> Table:
     ]
     more = f", {most} of {len(standings):,}" if len(standings) > most else ""
     columns = ("Gateway", "State", "Read", "Accepted", "Other fates", *_NOW, "Why")
-    return Table(f"Gateways{more}", columns, rows, frozenset({2, 3, 4, 5, 6}))
+    return Table(
+        f"What became of the values of each gateway{more}",
+        columns,
+        rows,
+        frozenset({2, 3, 4, 5, 6}),
+    )
 
 
 _NOW: Final = ("Values/s", "Left")

@@ -8,6 +8,7 @@ from ..display.amounts import MAX_NAME, count, share, shares, visible
 from ..display.facts import NAMES_SHOWN, OPEN, SHOWN_FATES
 from ..display.page import mark, safe
 from ..display.pictures import arrival_map, balance
+from ..display.plain_words import TERMS
 from ..display.sentences import FATE_WORDS, listed
 from ..display.tables import MAX_ROWS, Table
 from ..frames import FATES
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from ..outcome.packed_counts import Names
 
 LITTLE: Final = 0.005  # share from which a part of a bar has its true width
-HALF: Final = 0.5  # missing share of a cell of the map from which the legend says "mostly"
 
 
 def balance_section(standing: Standing) -> dict[str, Any]:
@@ -61,6 +61,11 @@ def _labelled(fate: str) -> Any:
     from markupsafe import Markup
 
     return Markup('<span class="whole">{} {}</span>').format(mark(fate), FATE_WORDS[fate][0])
+
+
+def glossary() -> Table:
+    """Return the words that a page about a run uses, with their meanings."""
+    return Table("The words of this page", ("Word", "Meaning"), list(TERMS))
 
 
 def scope_of(books: Iterable[pd.DataFrame], names: Names) -> list[tuple[str, str]]:
@@ -128,7 +133,7 @@ def map_section(books: Iterable[pd.DataFrame], standing: Standing) -> dict[str, 
 
 
 def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
-    """Return the legend of the map; "some" where cells of a fate are never mostly missing."""
+    """Return the legend of the map: the fates that most of the missing values of a cell met."""
     missing = found.read - found.accepted
     key = []
     for number, fate in enumerate(FATES):
@@ -139,8 +144,7 @@ def _key_of_map(found: Arrivals, standing: Standing) -> list[tuple[Any, str]]:
         name = FATE_WORDS[shown][0]
         if shown == "in_doubt" and standing.n(OPEN):
             name = f"{name} or {FATE_WORDS[OPEN][0]}"
-        is_little = (missing[of_fate] < HALF * found.read[of_fate]).all()
-        key.append((mark(shown), f"{'some' if is_little else 'mostly'} {name}"))
+        key.append((mark(shown), name))
     return key
 
 

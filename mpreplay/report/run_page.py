@@ -24,7 +24,7 @@ from .causes import gathered_of
 from .checked import checked_section, fates_by_point
 from .figures import taken_apart
 from .legs import legs_of
-from .overview import balance_section, map_section, scope_of
+from .overview import balance_section, glossary, map_section, scope_of
 from .reject_groups import causes_told, more_causes, reject_groups
 from .standing import WHOLE, standing_of, state_of
 from .wire import wire_section
@@ -42,7 +42,7 @@ _TEMPLATE: Final = "run_page.html.jinja"
 # Why a request was never sent, by its outcome.
 _NOT_SENT: Final = {
     "declined": "held back",
-    "divided": "divided before",
+    "divided": "divided beforehand",
     "not_sent": "when the run ended",
 }
 # Names of a journal's counts other than values, in words.
@@ -116,6 +116,7 @@ def render(reader: JournalReader, disagreements: Sequence[tuple[str, str]] = ())
         apart=_apart(results),
         trust=_trust(facts, standing, disagreements),
         settings=_settings(facts, standing),
+        words=glossary(),
     )
 
 
@@ -144,7 +145,7 @@ def _headlines(
     return [(name, value) for name, value in found if value]
 
 
-def _unsent(counts: Mapping[str, int]) -> str:
+def _unsent(counts: Mapping[Any, int]) -> str:
     """Return how many requests were not sent, and why; the empty text for none."""
     why = (f"{n:,} {_NOT_SENT.get(outcome, 'other')}" for outcome, n in counts.items())
     return f"{sum(counts.values()):,}: {', '.join(why)}" if counts else ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -340,7 +342,7 @@ def test_an_audit_made_anew_has_another_head(audit: Path, head: str) -> None:
     assert verify_bundle(audit) == []
     [finding] = verify_bundle(audit, head=head)
     assert (finding.file, finding.where) == ("requests.jsonl", "head")
-    assert "this is not the audit of then" in finding.finding
+    assert "not the audit whose head was kept" in finding.finding
 
 
 def test_a_forged_request_contradicts_the_results(audit: Path) -> None:
@@ -662,6 +664,9 @@ def test_a_gateway_whose_folder_is_gone_is_a_finding(
     for name in heads:
         shutil.copytree(kept, tmp_path / name)
     assert main(["verify", str(tmp_path), "--head", head_of(heads)]) == 0
+    counts = json.loads((kept / "manifest.json").read_bytes())["counts"]
+    sums = "{accepted:,} of {read:,}".format(**{name: 2 * n for name, n in counts.items()})
+    assert f"the run: {sums} values were accepted, and the run is " in capsys.readouterr().out
     shutil.rmtree(tmp_path / "north")
 
     assert main(["verify", str(tmp_path)]) == 1
@@ -682,7 +687,21 @@ def test_without_a_head_it_is_said_what_that_leaves_open(
     audit: Path, head: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Verified alone would promise too much to whoever does not know of the head."""
+    is_complete = json.loads((audit / "manifest.json").read_bytes())["counts"]["complete"]
     assert main(["verify", str(audit)]) == 0
-    assert "made anew as a whole would look the same" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "made anew as a whole would look the same" in said
+    assert f"the run is {'complete' if is_complete else 'not complete'}" in said
     assert main(["verify", str(audit), "--head", head]) == 0
     assert "anew" not in capsys.readouterr().out
+
+
+def test_the_head_is_found_by_hand(audit: Path, head: str) -> None:
+    """An auditor needs no program of ours: the documentation says how, with ``sed``."""
+    last = lines_of(audit)[-1].decode()
+    by_hand = re.sub('"hash":"[^"]*",', "", last).replace("\n", "")
+
+    assert hashlib.sha256(by_hand.encode()).hexdigest() == head
+    for name in FILES:
+        if name not in {"manifest.json", "requests.jsonl"}:
+            assert sha256_of(audit / name) in last

@@ -103,7 +103,8 @@ def test_a_fleet_is_shown_in_a_notebook_on_a_page_and_as_a_picture(tmp_path: Pat
     for shown in (page, run._repr_html_()):
         assert re.search(r"3 gateways: 1 failed, 2 done\.", shown)
         assert shown.index("NOT_SET_ANYWHERE") < shown.index("site gw-2")
-    for told in ('class="tone-open"', "Not complete", 'id="checked"', "Gateways on"):
+    told_of_all = ("add up to what", "mpreplay verify FOLDER", "<dt>Started</dt>", 'id="words"')
+    for told in ('class="tone-open"', "Not complete", 'id="checked"', "Gateways on", *told_of_all):
         assert told in page
     assert page.count('href="data:text/csv;') == len(run.causes["reason"].unique())
     assert "<svg" in run.plot().svg
