@@ -219,7 +219,7 @@ class FleetRun:
         summary = self.summary()
         state = "" if summary["complete"] else ", not complete"
         return (
-            f"FleetRun({count(summary['gateways'], 'gateway')}, {summary['accepted']:,} of "
+            f"FleetRun({count(int(summary['gateways']), 'gateway')}, {summary['accepted']:,} of "
             f"{summary['read']:,} values accepted{state})"
         )
 
