@@ -61,6 +61,7 @@ key = "{start:%Y-%m-%d}"
 [output]
 rejects = "rejects/{key}.csv"
 books = "books/{key}.csv"
+report = "reports/{key}.html"
 [accept]
 allow = ["superseded", "range"]
 """

@@ -99,7 +99,7 @@ def _write_all(
 
 def _add_runs(parser: Parser) -> None:
     parser.general.add_argument(
-        "folder", metavar="FOLDER", help="a folder of journals, as of replay --journal FOLDER"
+        "folder", metavar="FOLDER", help="a folder of journals, as of replay --journal FOLDER/"
     )
 
 

@@ -105,7 +105,9 @@ def add_duplicates(parser: Parser) -> None:
 def add_keeping(parser: Parser) -> None:
     """Add what is kept of a run, and which rejects are as they should be."""
     out = parser.add_argument_group("what to keep (.parquet or .csv; - is stdout)")
-    out.add_argument("--journal", metavar="PATH", help="a file, or a folder for a file a run")
+    out.add_argument(
+        "--journal", metavar="PATH", help="a file; with / at its end, a folder for a file a run"
+    )
     add_line(
         out,
         "its file in the folder; send it again; for a lease",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from ..display.amounts import count
 from ..display.picture import Picture
 from ..errors import JournalError
 from ..frames import (
@@ -218,7 +219,7 @@ class FleetRun:
         summary = self.summary()
         state = "" if summary["complete"] else ", not complete"
         return (
-            f"FleetRun({summary['gateways']:,} gateways, {summary['accepted']:,} of "
+            f"FleetRun({count(int(summary['gateways']), 'gateway')}, {summary['accepted']:,} of "
             f"{summary['read']:,} values accepted{state})"
         )
 

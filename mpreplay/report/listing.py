@@ -47,7 +47,9 @@ def runs_in(folder: Path) -> tuple[pd.DataFrame, list[tuple[Path, str]]]:
     """
     if not folder.is_dir():
         what = (
-            "this is a file; mpreplay report tells a single run" if folder.exists() else "no such"
+            "this is a file; mpreplay report tells a single run"
+            if folder.exists()
+            else "there is no such folder"
         )
         raise ConfigError(f"{folder}: {what}; give a folder of journals", argument="folder")
     rows, others = [], []

@@ -322,6 +322,7 @@ def test_another_fleet_does_not_use_the_same_folder(tmp_path: Path) -> None:
         mp.replay_fleet(history, MODEL, {"a": mp.Gateway("env:NO_SUCH", devices)}, **options)
         with pytest.raises(mp.ConfigError, match="a fleet of other gateways"):
             mp.replay_fleet(history, MODEL, {"b": mp.Gateway("env:NO_SUCH", devices)}, **options)
+    assert repr(mp.open_fleet(tmp_path / "runs")).startswith("FleetRun(1 gateway, 0 of 0 values")
     with pytest.raises(mp.JournalError, match="no fleet lies there"):
         mp.open_fleet(tmp_path)
 

@@ -65,7 +65,7 @@ def test_an_empty_folder_has_no_runs(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
     """A typo must not look like a quiet night."""
     (tmp_path / "run.db").write_text("")
-    with pytest.raises(mp.ConfigError, match="no such"):
+    with pytest.raises(mp.ConfigError, match="there is no such folder; give a folder of journals"):
         runs_in(tmp_path / "none")
     with pytest.raises(mp.ConfigError, match="mpreplay report"):
         runs_in(tmp_path / "run.db")
