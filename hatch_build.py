@@ -27,7 +27,7 @@ except ImportError:  # as a command
     BuildHookInterface = object  # type: ignore[misc, assignment]
 
 FOLDER = "mpreplay/fast"
-SOURCE, LIBRARY, LEFT_OUT = "lane.c", "lane.so", "left_out.txt"
+SOURCE, LIBRARY, LEFT_OUT = "lane.c", "lane.lib", "left_out.txt"
 COMPILERS = ("cc", "gcc", "clang")
 # No fused steps: a number's text must not depend on the processor.
 FLAGS = ("-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared")

@@ -23,7 +23,7 @@ settings.register_profile(
     "mpreplay",
     deadline=None,
     derandomize=bool(os.environ.get("CI")),
-    max_examples=60,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("mpreplay")
@@ -39,10 +39,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """How long to look for what goes wrong; the defaults are for a suite that ends soon."""
     parser.addoption("--fault-scripts", type=int, default=40, help="how many seeds of faults")
     parser.addoption("--fault-seed", type=int, help="one seed of faults alone")
-    parser.addoption("--kill-writes", type=int, default=40, help="of a run, and a kill after each")
-    parser.addoption("--byte-flips", type=int, default=80, help="of a journal, each read and used")
+    parser.addoption("--kill-writes", type=int, default=24, help="of a run, and a kill after each")
+    parser.addoption("--byte-flips", type=int, default=50, help="of a journal, each read and used")
     parser.addoption("--interrupts", type=int, default=6, help="moments at which runs are stopped")
-    parser.addoption("--soak-seconds", type=float, default=20.0, help="of continuous faults")
+    parser.addoption("--soak-seconds", type=float, default=10.0, help="of continuous faults")
 
 
 def pytest_report_header() -> str:

@@ -21,7 +21,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 NAME: Final = "mpreplay"
 # Compiled on the machine that builds, or the note why it was not.
-MADE: Final = {f"{NAME}/fast/lane.so", f"{NAME}/fast/left_out.txt"}
+MADE: Final = {f"{NAME}/fast/lane.lib", f"{NAME}/fast/left_out.txt"}
 NOT_COPIED: Final = (".venv", ".git", ".hypothesis", ".*_cache", "__pycache__", "*.log")
 IN_SOURCE: Final = {"pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "tests/conftest.py"}
 VERDICT: Final = "equal to what was sent"  # of the demo
@@ -67,7 +67,7 @@ def wheel_faults(wheel: Path) -> Iterable[str]:
     wanted = {
         path.relative_to(ROOT).as_posix()
         for path in (ROOT / NAME).rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and path.name != "lane.so"
+        if path.is_file() and path.suffix != ".pyc" and path.name != "lane.lib"
     } - MADE
     held = {name for name in names if ".dist-info/" not in name} - MADE
     yield from (f"the wheel lacks {name}" for name in sorted(wanted - held))

@@ -30,7 +30,7 @@ OFF: Final = {"0", "off", "no", "false"}
 _FINDING: Final = threading.Lock()
 HERE: Final = Path(__file__).parent
 SOURCE: Final = HERE / "lane.c"
-LIBRARY: Final = HERE / "lane.so"
+LIBRARY: Final = HERE / "lane.lib"
 # Why there is no library, written down when the package was built.
 LEFT_OUT: Final = HERE / "left_out.txt"
 

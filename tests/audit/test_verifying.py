@@ -201,7 +201,7 @@ def changes() -> st.SearchStrategy[Callable[[bytes], bytes]]:
     )  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(st.sampled_from(FILES), changes())
 def test_any_byte_that_changes_is_found_in_its_file(
     kept: Path, head: str, name: str, change: Callable[[bytes], bytes]

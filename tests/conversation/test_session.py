@@ -212,7 +212,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestConversation.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
 
 
 def run(session: Session, answer: Callable[[str], int], n: int = 1) -> list[Settled]:

@@ -35,7 +35,7 @@ def test_without_a_compiler_it_is_left_out_and_says_so(
 
     assert why == "not compiled: no C compiler (cc, gcc, clang) when mpreplay was installed"
     assert (tmp_path / "left_out.txt").read_text() == f"{why}\n"
-    assert not (tmp_path / "lane.so").exists()
+    assert not (tmp_path / "lane.lib").exists()
 
 
 def test_a_compiler_that_fails_is_named_with_its_error(
@@ -59,4 +59,4 @@ def test_with_a_compiler_what_was_left_out_is_made(build: ModuleType, tmp_path: 
 
     assert build.compiled(SOURCE, tmp_path) == ""
 
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lane.so"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lane.lib"]

@@ -102,7 +102,7 @@ def used(functions: Any) -> Any:
     return mock.patch.object(library, "state", return_value=library.State(functions, ""))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(entries())
 def test_entries_are_the_same_bytes_with_and_without_the_pass(
     compiled: Any, drawn: Entries
@@ -192,7 +192,7 @@ def test_a_value_of_a_row_that_is_not_there_is_refused(
     assert placed(compiled, np.array(at), np.zeros(1, bool), np.array(homes), 1).tolist() == [-1]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(-1, 5), st.integers(-5, 5)), max_size=30), st.booleans())
 def test_rows_are_ordered_alike_or_not_at_all(
     compiled: Any, keys: list[tuple[int, int]], in_time: bool

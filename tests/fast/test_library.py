@@ -38,7 +38,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lane.c").write_bytes(library.SOURCE.read_bytes())
     for name, leaf in {
         "SOURCE": "lane.c",
-        "LIBRARY": "lane.so",
+        "LIBRARY": "lane.lib",
         "LEFT_OUT": "left_out.txt",
     }.items():
         monkeypatch.setattr(library, name, tmp_path / leaf)
@@ -61,20 +61,20 @@ def test_what_was_not_compiled_says_why(copy: Path) -> None:
 
 def test_what_is_no_library_is_not_used(copy: Path) -> None:
     """A half-written file must not end an import."""
-    (copy / "lane.so").write_bytes(b"nothing")
+    (copy / "lane.lib").write_bytes(b"nothing")
 
     state = looked()
 
     assert state.library is None
-    assert state.why.startswith("lane.so cannot be used")
+    assert state.why.startswith("lane.lib cannot be used")
 
 
 def test_a_library_of_another_source_is_not_used(copy: Path) -> None:
     """Structures may have moved: it would read the wrong bytes."""
-    built = Path(library.__file__).with_name("lane.so")
+    built = Path(library.__file__).with_name("lane.lib")
     if not built.is_file():
         pytest.skip("the pass is not compiled")
-    (copy / "lane.so").write_bytes(built.read_bytes())
+    (copy / "lane.lib").write_bytes(built.read_bytes())
     assert looked().library is not None
 
     with (copy / "lane.c").open("ab") as source:
@@ -87,7 +87,7 @@ def test_a_library_without_its_source_is_not_used(copy: Path) -> None:
     """Nobody can say what it was made of."""
     if library.found().library is None:
         pytest.skip(str(library.found()))
-    (copy / "lane.so").write_bytes(Path(library.__file__).with_name("lane.so").read_bytes())
+    (copy / "lane.lib").write_bytes(Path(library.__file__).with_name("lane.lib").read_bytes())
     (copy / "lane.c").unlink()
 
     assert "lane.c" in looked().why

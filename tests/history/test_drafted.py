@@ -43,7 +43,7 @@ VALUES = st.one_of(
 
 
 @given(st.lists(VALUES, min_size=1, max_size=3), st.integers(1, 6), st.booleans(), st.booleans())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=40)
 def test_a_draft_accepts_the_history_that_it_is_drafted_from(
     tmp_path_factory: pytest.TempPathFactory,
     columns: list[list[Any]],
@@ -207,7 +207,7 @@ NUMBERS = st.from_regex(
     st.sampled_from(["", "kW"]),
     st.booleans(),
 )
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_a_draft_reads_texts_as_a_validation_does(
     cells: list[str], decimal: str, suffix: str, is_long: bool
 ) -> None:

@@ -68,7 +68,7 @@ def normal(text: str | None) -> str | None:
 few = st.sampled_from([numerals.FEW, 2])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(columns(), few)
 def test_a_columns_texts_mean_what_the_oracle_writes(drawn: Any, least: int) -> None:
     """Whatever the type, the platform reads the value that was measured."""
@@ -98,7 +98,7 @@ def test_a_slice_of_a_column_has_the_texts_of_its_values(drawn: Any, data: Any) 
     )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(strategies.cases(valid=True, repeats=False, most_rows=8))
 def test_a_request_is_what_the_oracle_writes(case: strategies.Case) -> None:
     """Dense or sparse, with any names: the whole request is right, and in the order promised."""
@@ -232,7 +232,7 @@ def repeated(draw: Any) -> np.ndarray[Any, Any]:
     return np.asarray(numbers.astype(kind))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(repeated(), st.sampled_from([0.0, 0.02, 0.5]), st.sampled_from([("", ""), (',"k,é":', "}")]))
 def test_repeated_numbers_are_written_as_any_are(
     numbers: Any, absent: float, around: tuple[str, str]

@@ -266,7 +266,7 @@ def test_a_folder_of_the_path_is_a_column(tmp_path: Path) -> None:
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     rows=st.lists(st.lists(TEXTS, min_size=3, max_size=3), max_size=12),
     delimiter=st.sampled_from(";,\t|"),
